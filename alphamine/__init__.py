@@ -1,0 +1,60 @@
+"""alphamine: write, discover, judge, combine and ship formulaic alpha factors.
+
+Names are loaded on first use, so that `import alphamine` costs nothing but the interpreter.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AlphamineError": "errors",
+    "Panel": "data.panel",
+    "evaluate": "evaluation.evaluate",
+    "load": "data.load",
+    "ops": "expression.ops",
+    "parse": "expression.parser",
+    "register_operator": "testing.register",
+    "search": "search",
+    "open_run": "jobs.run",
+    "values": "engine.evaluator",
+}
+_MODULES = {"ops", "search"}
+
+if TYPE_CHECKING:
+    from .data.load import load
+    from .data.panel import Panel
+    from .engine.evaluator import values
+    from .errors import AlphamineError
+    from .evaluation.evaluate import evaluate
+    from .expression import ops
+    from .expression.parser import parse
+    from .jobs.run import open_run
+    from .jobs.search import search
+    from .testing.register import register_operator
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module = import_module(f"{__name__}.{_HOME[name]}")
+        return module if name in _MODULES else getattr(module, name)
+    from .expression.fields import STANDARD_FIELDS
+
+    if name in STANDARD_FIELDS:
+        return STANDARD_FIELDS[name].node
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from .expression.fields import STANDARD_FIELDS
+
+    return sorted({*globals(), *_HOME, *STANDARD_FIELDS})
+
+
+__all__ = [
+    "AlphamineError", "Panel", "__version__", "evaluate", "load", "open_run", "ops", "parse",
+    "register_operator", "search", "values",
+]  # fmt: skip

@@ -1,0 +1,109 @@
+"""The reference backend: every node by its operator's numpy function, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.panel import Panel
+from alphamine.errors import AlphamineError
+from alphamine.expression.nodes import Call, Constant, Field, Node
+from alphamine.operators import Family, Kind
+
+MinPeriods: TypeAlias = Literal["full"] | int | float
+Values: TypeAlias = npt.NDArray[np.floating]
+
+# Columns are cut so that the temporaries of a windowed operator stay in the second-level cache.
+_BLOCK_CELLS = 1 << 16
+
+
+def required_observations(window: int, min_periods: MinPeriods) -> int:
+    """Observations that a window of `window` rows needs under an evaluator-wide `min_periods`."""
+    if min_periods == "full":
+        return window
+    if isinstance(min_periods, str) or isinstance(min_periods, bool) or not min_periods > 0:
+        raise AlphamineError(
+            'min_periods is "full", a count of at least 1 or a fraction in (0, 1), '
+            f"but got {min_periods!r}"
+        )
+    if isinstance(min_periods, float) and min_periods < 1.0:
+        return max(1, math.ceil(min_periods * window - 1e-9))
+    return min(window, int(min_periods))
+
+
+class ReferenceBackend:
+    """Evaluates single nodes on a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+    dtype : numpy dtype
+        Storage of every node; the arithmetic inside an operator is float64.
+    min_periods : "full", int or float
+    """
+
+    def __init__(self, panel: Panel, dtype: npt.DTypeLike, min_periods: MinPeriods) -> None:
+        self.panel = panel
+        self.dtype = np.dtype(dtype)
+        self.min_periods = min_periods
+        required_observations(1, min_periods)
+
+    def compute(self, node: Node, inputs: Mapping[Node, Values]) -> tuple[Values, int]:
+        """Value of `node` given those of its inputs, and how many of its cells were infinite."""
+        if isinstance(node, Field):
+            if node.kind is Kind.GROUP:
+                return self.panel.group(node.name), 0
+            return self._stored(self.panel.field(node.name))
+        if isinstance(node, Constant):
+            return np.full(self.panel.shape, node.value, dtype=self.dtype), 0
+        assert isinstance(node, Call)
+        arrays = [inputs[child] for child in node.inputs]
+        if node.operator.family in (Family.CROSS_SECTION, Family.GROUP):
+            result = self._apply(node, [self._in_universe(a) for a in arrays], slice(None))
+        else:
+            result = self._by_columns(node, arrays)
+        if node.operator.fills_missing:
+            result = np.where(self.panel.alive, result, np.nan)
+        return self._stored(result)
+
+    def _by_columns(self, node: Call, arrays: list[Values]) -> Values:
+        rows, columns = self.panel.shape
+        result = np.empty((rows, columns))
+        width = max(1, _BLOCK_CELLS // max(rows, 1))
+        for start in range(0, columns, width):
+            block = slice(start, start + width)
+            result[:, block] = self._apply(node, [a[:, block] for a in arrays], block)
+        return result
+
+    def _apply(self, node: Call, arrays: list[Values], columns: slice) -> Values:
+        op = node.operator
+        context: dict[str, object] = {}
+        if "min_periods" in op.context:
+            assert op.window is not None
+            window = int(node.params[op.window])
+            context["min_periods"] = required_observations(window, self.min_periods)
+        if "alive" in op.context:
+            context["alive"] = self.panel.alive[:, columns]
+        wide = [a if a.dtype.kind == "i" else np.ascontiguousarray(a, np.float64) for a in arrays]
+        # Infinities and invalid cells become NaN below and are counted, so numpy need not warn.
+        with np.errstate(all="ignore"):
+            result: Values = op.reference(*wide, *node.params, **context)
+        return result
+
+    def _in_universe(self, x: Values) -> Values:
+        if x.dtype.kind == "i":
+            return x
+        return np.where(self.panel.universe, x, np.nan)
+
+    def _stored(self, x: Values) -> tuple[Values, int]:
+        with np.errstate(over="ignore"):
+            stored = np.array(x, dtype=self.dtype)
+        infinite = np.isinf(stored)
+        count = int(infinite.sum())
+        if count:
+            stored[infinite] = np.nan
+        return stored, count

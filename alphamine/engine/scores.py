@@ -1,0 +1,82 @@
+"""Daily scores of factor values against a label, over the cells where both exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.splits import Sample
+from alphamine.operators.numeric import average_ranks, row_correlation
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DailyScores:
+    """Daily series of one formula on one sample; every array has one entry per scored row.
+
+    Attributes
+    ----------
+    ic, rank_ic : (rows,) float64
+        Pearson and Spearman correlation with the label; NaN on days with fewer pairs than the
+        panel's `min_names` or with a constant side.
+    pairs : (rows,) int
+        Names with both a value and a label, in the universe.
+    coverage : (rows,) float64
+        Share of the universe that has a value; NaN on days with an empty universe.
+    turnover : (rows,) float64
+        Sum of |w_t - w_(t-1)| where w are the demeaned ranks scaled to sum |w| = 1: traded value as
+        a share of the book, 0 to 2. NaN on the first day and where a day has no weights.
+    infinite : int
+        Cells that were infinite somewhere in the formula and became missing.
+    """
+
+    ic: FloatArray
+    rank_ic: FloatArray
+    pairs: npt.NDArray[np.int64]
+    coverage: FloatArray
+    turnover: FloatArray
+    infinite: int = 0
+
+
+def daily_scores(values: npt.NDArray[np.floating], sample: Sample, infinite: int = 0) -> DailyScores:
+    """Score values of the sample's panel on its rows (the specification of the fast path).
+
+    Parameters
+    ----------
+    values : (T, N) float
+        Values on all rows of `sample.panel`.
+    sample : Sample
+    """
+    universe = sample.panel.universe[sample.rows]
+    x = np.where(universe, values[sample.rows].astype(np.float64), np.nan)
+    present = ~np.isnan(x)
+    both = present & ~np.isnan(sample.label)
+    pairs = both.sum(axis=1)
+    a, b = np.where(both, x, np.nan), np.where(both, sample.label, np.nan)
+    enough = pairs >= sample.panel.min_names
+    members = universe.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        coverage = present.sum(axis=1) / members
+    return DailyScores(
+        ic=np.where(enough, row_correlation(a, b), np.nan),
+        rank_ic=np.where(enough, row_correlation(average_ranks(a), average_ranks(b)), np.nan),
+        pairs=pairs,
+        coverage=coverage,
+        turnover=daily_turnover(x),
+        infinite=infinite,
+    )
+
+
+def daily_turnover(x: FloatArray) -> FloatArray:
+    """Sum of |w_t - w_(t-1)| of the demeaned, unit-book ranks of x; (T,) float64."""
+    ranks = average_ranks(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        count = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
+        centred = np.nan_to_num(ranks - np.nansum(ranks, axis=1, keepdims=True) / count)
+        weights = centred / np.abs(centred).sum(axis=1, keepdims=True)
+    turnover = np.full(len(x), np.nan)
+    turnover[1:] = np.abs(np.diff(weights, axis=0)).sum(axis=1)
+    return turnover

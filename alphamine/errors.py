@@ -1,0 +1,66 @@
+"""The one family of errors. A message names the law, the value that broke it, and the fix."""
+
+from __future__ import annotations
+
+
+class AlphamineError(Exception):
+    """Base of every error that alphamine raises on purpose.
+
+    On the command line each of them ends with one message and exit code 2, except `WorkFailed`.
+    """
+
+    exit_code = 2
+
+
+class FormulaError(AlphamineError):
+    """A formula breaks a law of the language: syntax, types, limits.
+
+    Parameters
+    ----------
+    message : str
+        The law, the value and the fix.
+    text : str, optional
+        The formula as it was written; with `position` the message carries a caret.
+    position : int, optional
+        Offset into `text` of the first offending character.
+    """
+
+    def __init__(self, message: str, text: str | None = None, position: int | None = None) -> None:
+        self.reason = message
+        self.text = text
+        self.position = position
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        if self.text is None or self.position is None:
+            return self.reason
+        # Long formulas are cut around the caret so that the message stays readable.
+        start = max(0, self.position - 60)
+        excerpt = self.text[start : self.position + 60].replace("\n", " ").replace("\t", " ")
+        return f"{self.reason}\n  {excerpt}\n  {' ' * (self.position - start)}^"
+
+
+class UnitError(FormulaError):
+    """Quantities of different units are mixed, and the caller asked for strict units."""
+
+
+class OperatorError(AlphamineError):
+    """An operator's definition or its numpy function breaks the operator contract."""
+
+
+class DataError(AlphamineError):
+    """Input data or a dataset specification breaks a law of `alphamine.data`."""
+
+
+class SearchError(AlphamineError):
+    """A search was asked for something that cannot be done."""
+
+
+class MissingDependency(AlphamineError):
+    """An optional package is needed; the message says how to install it."""
+
+
+class WorkFailed(AlphamineError):
+    """The request was fine, the work could not be completed."""
+
+    exit_code = 1
