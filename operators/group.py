@@ -1,0 +1,5 @@
+"""Placeholder until its operators land."""
+
+from .catalogue import Operator
+
+OPERATORS: tuple[Operator, ...] = ()
