@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make mine` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SOURCES := pyproject.toml constraints.txt $(wildcard setup.py operators/kernels/*.?pp)
+
+.PHONY: mine test lint check-types unit test-slow bench clean
+
+## Install, search the embedded market for about two minutes, write the report.
+mine: $(VENV)/.installed
+	$(BIN)/alphamine search jobs/quickstart.yaml
+
+## Install with the development extras; lint, types, tests.
+test: lint check-types unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+## The tests that take longer than ten seconds each.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 -m slow
+
+## Measure against the peers, in environments of their own; writes benchmarks/README.md.
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python $(SOURCES)
+	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
