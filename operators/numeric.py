@@ -75,40 +75,6 @@ def row_varies(x: Array, present: np.ndarray) -> np.ndarray:
     return np.asarray(high > low)
 
 
-def row_sum(x: Array, missing: float = 0.0) -> Array:
-    """Sum of the present values of each row, the same bits in whatever order the symbols stand.
-
-    Each value is split against a power of two above the whole row, twice: the pieces are so
-    coarse that adding them is exact, hence independent of order (Demmel and Nguyen, "Fast
-    reproducible floating-point summation", 2013). What is dropped is below 2**-70 of the largest.
-
-    Parameters
-    ----------
-    x : (T, N) float64
-    missing : float
-        Sum of a row without values.
-
-    Returns
-    -------
-    (T, 1) float64
-    """
-    present = ~np.isnan(x)
-    rest = np.where(present, x, 0.0)
-    _, exponent = np.frexp(np.abs(rest).max(axis=1, keepdims=True, initial=0.0))
-    bits = int(x.shape[1]).bit_length()
-    # Leave head room so that neither the splitters nor the pieces leave the normal range.
-    shift = np.clip(exponent, -900, None)
-    rest = np.ldexp(rest, -shift)
-    total = np.zeros((len(x), 1))
-    for fold in range(2):
-        splitter = np.ldexp(1.5, bits + 1 - fold * (51 - bits))
-        piece = (rest + splitter) - splitter
-        rest = rest - piece
-        total = total + piece.sum(axis=1, keepdims=True)
-    total = np.ldexp(total, shift)
-    return np.where(present.any(axis=1, keepdims=True), total, missing)
-
-
 def standard_ranks(x: Array) -> Array:
     """Average ranks of each row, centred and scaled to unit (population) variance.
 
