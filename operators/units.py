@@ -103,3 +103,17 @@ def power(unit: Unit | None, exponent: float) -> Unit | None:
         return unit
     price, share = unit.price * exponent, unit.share * exponent
     return Unit(price, share) if (price, share) != (0.0, 0.0) else RATIO
+
+
+def powered(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """`x ** y`: the exponent is a bare number; its value is not seen, so a unit is lost."""
+    base, exponent = units
+    problem = None
+    if exponent is not None and not exponent.dimensionless:
+        problem = f"the exponent is a {exponent}, but only a bare number can be one"
+    return (RATIO if base is not None and base.dimensionless else None), problem
+
+
+def window_power(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """A product over a window of d rows."""
+    return power(units[0], float(params[0])), None
