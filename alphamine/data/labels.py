@@ -61,3 +61,34 @@ class Label:
     values: npt.NDArray[np.float64]
     spec: LabelSpec
     settled_share: float
+
+
+def forward_returns(panel: Panel) -> Label:
+    """Forward returns of every cell of the panel under its `label_spec`.
+
+    A cell has a label if both prices exist. With `delisting="settle"`, a symbol whose quotes
+    ended for good leaves at its last price; a mere interruption on the exit day has no label.
+
+    Returns
+    -------
+    Label
+        `settled_share` is the share of the labels in the universe that were settled.
+    """
+    spec = panel.label_spec
+    price = np.asarray(panel.field(spec.price), dtype=np.float64)
+    values = np.full(panel.shape, np.nan)
+    rows = max(panel.shape[0] - spec.reach, 0)
+    if rows == 0:
+        return Label(values, spec, 0.0)
+    leaving = price[spec.reach :]
+    settled = np.zeros(leaving.shape, dtype=bool)
+    if spec.delisting == "settle":
+        last_row = np.minimum(panel.last_rows, len(price) - 1)
+        last_price = price[last_row, np.arange(price.shape[1])]
+        settled = np.arange(spec.reach, len(price))[:, None] > panel.last_rows
+        leaving = np.where(settled, last_price, leaving)
+    with np.errstate(all="ignore"):
+        values[:rows] = leaving / price[spec.delay : spec.delay + rows] - 1.0
+    labelled = np.isfinite(values[:rows]) & panel.universe[:rows]
+    total = int(labelled.sum())
+    return Label(values, spec, int((settled & labelled).sum()) / total if total else 0.0)

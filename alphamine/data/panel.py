@@ -6,19 +6,21 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import DataError, FormulaError
+from alphamine.errors import FormulaError
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Field, Node
 from alphamine.operators import Kind, Unit
 
+from .costs import Costs
 from .labels import Label, LabelSpec, forward_returns
-from .splits import Sample, Splits
+from .splits import Sample, Splits, cut_before_test
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -46,9 +48,17 @@ class Panel:
         Units of fields that differ from the standard vocabulary.
     label_spec : LabelSpec
     splits : Splits or None
+    factor : (T, N) float, optional
+        Adjustment factor: price as traded = adjusted price / factor.
+    ends : (N,) int, optional
+        Row of each symbol's last label price in the data that the panel was cut from (see
+        `last_rows`): that a symbol is gone for good cannot be seen from a cut panel.
+    costs : Costs
     min_names : int
         Days with fewer valid pairs have no score.
     name : str
+    notes : mapping of str to JSON values
+        What the source says of itself, e.g. the planted formulas of a synthetic market.
     fingerprint : str
         Content hash of what the panel was made from.
     """
@@ -61,10 +71,14 @@ class Panel:
     group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     masks: Mapping[str, BoolArray] = field(default_factory=dict)
     units: Mapping[str, Unit | None] = field(default_factory=dict)
-    label_spec: LabelSpec = LabelSpec()
+    label_spec: LabelSpec = field(default_factory=LabelSpec)
     splits: Splits | None = None
+    factor: FloatArray | None = None
+    ends: npt.NDArray[np.int64] | None = None
+    costs: Costs = field(default_factory=Costs)
     min_names: int = 10
     name: str = "panel"
+    notes: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
 
     @property
@@ -110,6 +124,15 @@ class Panel:
         return np.logical_or.accumulate(seen, axis=0)
 
     @cached_property
+    def last_rows(self) -> npt.NDArray[np.int64]:
+        """Row of each symbol's last label price, (N,) int; known even where a cut hides it."""
+        if self.ends is not None:
+            return self.ends
+        seen = np.isfinite(self.field(self.label_spec.price))
+        last = len(seen) - 1 - np.argmax(seen[::-1], axis=0)
+        return np.where(seen.any(axis=0), last, -1)
+
+    @cached_property
     def label(self) -> Label:
         """Forward returns under `label_spec`."""
         return forward_returns(self)
@@ -133,14 +156,21 @@ class Panel:
 
     def rows(self, stop: int) -> Panel:
         """The first `stop` rows, physically cut: what comes later is not reachable from it."""
+        settles = self.label_spec.delisting == "settle" and self.label_spec.price in self.columns
 
         def cut(arrays: Mapping[str, Any]) -> dict[str, Any]:
             return {name: array[:stop] for name, array in arrays.items()}
 
         return replace(
             self, dates=self.dates[:stop], columns=cut(self.columns),
-            universe=self.universe[:stop], groups=cut(self.groups), masks=cut(self.masks),
+            ends=self.last_rows if settles else None, universe=self.universe[:stop],
+            groups=cut(self.groups), masks=cut(self.masks),
+            factor=None if self.factor is None else self.factor[:stop],
         )  # fmt: skip
+
+    def without_test(self) -> Panel:
+        """The panel physically cut before its test rows: what a search is given."""
+        return cut_before_test(self)
 
     def sample(self, split: str | None = None) -> Sample:
         """Rows to be scored, with the history before them (see `Splits.sample`).
@@ -150,7 +180,14 @@ class Panel:
         split : {"train", "valid"}, optional
             All rows if the panel has no splits, else train.
         """
-        return Splits.sample(self, split)
+        known = self._samples.get(split)
+        if known is None:
+            known = self._samples[split] = Splits.sample(self, split)
+        return known
+
+    @cached_property
+    def _samples(self) -> dict[str | None, Sample]:
+        return {}
 
     @classmethod
     def from_arrays(
@@ -169,12 +206,14 @@ class Panel:
         dates : (T,) dates
         symbols : (N,) names
         fields : mapping of str to (T, N) numbers
-            Prices adjusted by the caller; infinities are refused, NaN is missing.
+            Prices adjusted by the caller, positive and finite; NaN is missing. Infinities in
+            other fields count as missing when a formula reads them.
         universe : (T, N) bool, optional
             Everything with a value by default.
         groups : mapping of str to (T, N) or (N,) labels, optional
         **settings
-            `label_spec`, `splits`, `masks`, `units`, `min_names`, `name`.
+            `label_spec`, `splits` (or their dates, see `Splits.from_dates`), `masks`, `units`,
+            `factor`, `costs`, `min_names`, `name`, `notes`.
 
         Raises
         ------
@@ -185,5 +224,52 @@ class Panel:
 
         return panel_from_arrays(dates, symbols, fields, universe, groups, settings)
 
+    @classmethod
+    def from_frame(
+        cls, frame: Any, date: str = "date", symbol: str = "symbol", **settings: Any
+    ) -> Panel:
+        """A panel from a pandas, polars or Arrow frame.
 
-__all__ = ["BoolArray", "DataError", "FloatArray", "Panel"]
+        Parameters
+        ----------
+        frame : frame, or mapping of str to frame
+            Long: one row per date and symbol, number columns become fields, text columns groups.
+            Wide: one frame per field, dates in the index or in column `date`, one column per
+            symbol.
+        date, symbol : str
+            Columns (or index levels) of a long frame.
+        **settings
+            `factor` and `universe` (names of columns: prices are multiplied by the factor, and
+            the universe is where its column is true), and the settings of `from_arrays`.
+
+        Raises
+        ------
+        DataError
+            Names the column, the law and the first offending row.
+        """
+        from .frames import panel_from_frame
+
+        return panel_from_frame(frame, date, symbol, settings)
+
+    def __repr__(self) -> str:
+        return f"<Panel {', '.join(self._summary())}>"
+
+    def _repr_html_(self) -> str:
+        return (
+            "<table>"
+            + "".join(f"<tr><td>{escape(x)}</td></tr>" for x in self._summary())
+            + ("</table>")
+        )
+
+    def _summary(self) -> list[str]:
+        rows, columns = self.shape
+        members = int(self.universe.sum(axis=1).mean()) if rows else 0
+        return [
+            f"{self.name}: {rows} days x {columns} symbols",
+            f"{self.dates[0]} to {self.dates[-1]}" if rows else "no days",
+            f"about {members} names a day",
+            f"fields {' '.join((*self.columns, *self.groups))}",
+        ]
+
+
+__all__ = ["BoolArray", "FloatArray", "Panel"]

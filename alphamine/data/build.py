@@ -1,0 +1,159 @@
+"""From arrays to a panel, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.errors import DataError
+
+from .labels import LabelSpec
+from .panel import Panel
+from .splits import Splits
+from .validate import (
+    Dates,
+    Symbols,
+    check_dates,
+    check_field,
+    check_mask,
+    check_name,
+    check_shape,
+    check_symbols,
+    check_universe,
+    is_price,
+)
+
+_SETTINGS: Final = frozenset(
+    {"label_spec", "splits", "masks", "units", "factor", "costs", "min_names", "name", "notes"}
+)
+Array = npt.NDArray[Any]
+
+
+def panel_from_arrays(
+    dates: npt.ArrayLike,
+    symbols: npt.ArrayLike,
+    fields: Mapping[str, npt.ArrayLike],
+    universe: npt.ArrayLike | None,
+    groups: Mapping[str, npt.ArrayLike] | None,
+    settings: Mapping[str, Any],
+) -> Panel:
+    """See `Panel.from_arrays`. Arrays are copied and read-only afterwards."""
+    unknown = sorted(set(settings) - _SETTINGS)
+    if unknown:
+        raise DataError(f"a panel has no setting {unknown[0]!r}; it has {sorted(_SETTINGS)}")
+    days, names = check_dates(dates), check_symbols(symbols)
+    if not fields:
+        raise DataError("a panel needs at least one field, such as close")
+    units = dict(settings.get("units") or {})
+    columns = {
+        check_name(name): frozen(check_field(name, values, days, names, is_price(name, units)))
+        for name, values in fields.items()
+    }
+    if universe is None:
+        members = np.logical_or.reduce([np.isfinite(column) for column in columns.values()])
+    else:
+        members = check_mask("the universe", universe, days, names)
+    check_universe(members, days)
+    codes, group_names = encode_groups(groups or {}, days, names, taken=columns)
+    masks = {
+        name: frozen(check_mask(f"mask {name!r}", mask, days, names))
+        for name, mask in (settings.get("masks") or {}).items()
+    }
+    factor = settings.get("factor")
+    if factor is not None:
+        factor = frozen(check_field("factor", factor, days, names, price=True))
+    rest = {key: settings[key] for key in ("costs", "notes", "name") if key in settings}
+    label = settings.get("label_spec", LabelSpec())
+    arrays = [days, names, *columns.values(), members, *codes.values()]
+    return Panel(
+        days, names, columns, frozen(members), codes, group_names, masks, units, label,
+        splits=make_splits(settings.get("splits"), days, label), factor=factor,
+        min_names=check_min_names(settings.get("min_names", 10)),
+        fingerprint=fingerprint(arrays, columns),
+        **rest,
+    )  # fmt: skip
+
+
+def make_splits(
+    splits: Splits | Mapping[str, Any] | None, dates: Dates, label: LabelSpec
+) -> Splits | None:
+    """Row ranges that fit these dates and this label."""
+    if splits is None:
+        return None
+    if isinstance(splits, Mapping):
+        return Splits.from_dates(dates, splits, label.reach)
+    last = max(r[1] for r in (splits.train, splits.valid, splits.test) if r is not None)
+    if last > len(dates):
+        raise DataError(f"splits end at row {last}, but the panel has {len(dates)} rows")
+    # Checked again with the gap that this label needs.
+    return Splits(splits.train, splits.valid, splits.test, max(splits.gap, label.reach))
+
+
+def check_min_names(value: object) -> int:
+    """A count of names: correlations need two."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise DataError(f"min_names is a whole number of at least 2, but got {value!r}")
+    return value
+
+
+def encode_groups(
+    groups: Mapping[str, npt.ArrayLike], dates: Dates, symbols: Symbols, taken: Mapping[str, Any]
+) -> tuple[dict[str, npt.NDArray[np.int32]], dict[str, tuple[str, ...]]]:
+    """Integer codes (T, N), -1 for none, and the names behind them in sorted order.
+
+    Labels are (N,) or (T, N): texts ("" and None are none) or whole numbers (negative is none).
+    """
+    codes: dict[str, npt.NDArray[np.int32]] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for name, values in groups.items():
+        if check_name(name) in taken:
+            raise DataError(f"{name!r} is both a field and a group; rename one of them")
+        labels = np.asarray(values)
+        whole = labels.dtype.kind in "iu"
+        if not whole:
+            labels = _texts(name, labels)
+        if labels.shape == (len(symbols),):
+            labels = np.broadcast_to(labels, (len(dates), len(symbols)))
+        check_shape(f"group {name!r}", labels, dates, symbols)
+        # One row is enough where labels never change; a broadcast costs no memory.
+        static = labels.strides[0] == 0
+        some = labels[:1] if static else labels
+        known, inverse = np.unique(some, return_inverse=True)
+        none = int((known < 0).sum() if whole else (known == "").sum())
+        found = np.maximum(inverse.reshape(some.shape) - none, -1).astype(np.int32)
+        codes[name] = frozen(np.broadcast_to(found, labels.shape) if static else found)
+        names[name] = tuple(str(label) for label in known[none:])
+    return codes, names
+
+
+def _texts(name: str, labels: Array) -> npt.NDArray[np.str_]:
+    if labels.dtype.kind == "O":
+        texts = ["" if x is None or x != x else str(x) for x in labels.ravel()]
+        labels = np.array(texts).reshape(labels.shape)
+    if labels.dtype.kind != "U":
+        raise DataError(f"group {name!r} must be texts or whole numbers, but is {labels.dtype}")
+    return labels
+
+
+def frozen(array: Any) -> Any:
+    """A read-only array that nobody else can write to (broadcasts stay broadcasts)."""
+    own = array if 0 in array.strides and array.size else np.array(array, order="C")
+    view = own.view()
+    view.setflags(write=False)
+    return view
+
+
+def fingerprint(arrays: list[Array], names: Any) -> str:
+    """128-bit hexadecimal hash of contents, types and shapes."""
+    digest = hashlib.blake2b(json.dumps(list(names)).encode(), digest_size=16)
+    for array in arrays:
+        if 0 in array.strides:
+            array = array[:1]
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,143 @@
+"""The laws of a panel's arrays. Each refusal names the array, the law and the first bad cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.errors import DataError
+from alphamine.expression.fields import standard_field
+from alphamine.operators import Unit
+from alphamine.operators.types import PRICE
+
+Dates = npt.NDArray[np.datetime64]
+Symbols = npt.NDArray[np.str_]
+FloatArray = npt.NDArray[np.floating]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def check_dates(values: npt.ArrayLike) -> Dates:
+    """Days in strictly increasing order, as (T,) datetime64[D]."""
+    try:
+        dates = np.asarray(values).astype("datetime64[D]")
+    except (ValueError, TypeError) as error:
+        raise DataError(f"dates must be dates such as 2019-01-31: {error}") from None
+    if dates.ndim != 1 or len(dates) == 0:
+        raise DataError(f"dates must be a list of at least one day, but have shape {dates.shape}")
+    if np.isnat(dates).any():
+        raise DataError(f"dates must not be missing, but row {int(np.isnat(dates).argmax())} is")
+    steps = np.diff(dates.astype(np.int64))
+    if (steps > 0).all():
+        return dates
+    row = int((steps <= 0).argmax())
+    if steps[row] == 0:
+        raise DataError(f"dates must be unique, but {dates[row]} occurs twice; keep one of them")
+    raise DataError(
+        f"dates must be in increasing order, but {dates[row + 1]} comes after {dates[row]}; "
+        "sort the rows by date"
+    )
+
+
+def check_symbols(values: npt.ArrayLike) -> Symbols:
+    """Unique names that are not empty, as (N,) str."""
+    symbols = np.asarray(values)
+    if symbols.ndim != 1 or len(symbols) == 0:
+        raise DataError(f"symbols must be a list of at least one name, got shape {symbols.shape}")
+    symbols = symbols.astype(np.str_)
+    names, counts = np.unique(symbols, return_counts=True)
+    if counts.max() > 1:
+        raise DataError(f"symbols must be unique, but {names[counts.argmax()]!r} occurs twice")
+    if names[0] == "":
+        raise DataError("symbols must not be empty names")
+    return symbols
+
+
+def check_name(name: object) -> str:
+    """A word that can stand in a formula."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise DataError(
+            f"a field is named by letters, digits and _, starting with a letter, but got {name!r}"
+        )
+    return name
+
+
+def is_price(name: str, units: Mapping[str, Unit | None]) -> bool:
+    """Whether the field is a price: it must be positive, and adjustment multiplies it."""
+    return units.get(name, standard_field(name).unit) == PRICE
+
+
+def check_field(
+    name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols, price: bool
+) -> FloatArray:
+    """Numbers of shape (T, N), somewhere present; prices positive and finite or missing."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind != "f":
+            array = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"field {name!r} must be numbers: {error}") from None
+    check_shape(f"field {name!r}", array, dates, symbols)
+    missing = np.isnan(array)
+    if missing.all():
+        raise DataError(
+            f"field {name!r} has no value at all; leave it out, or map it to the right column"
+        )
+    if price:
+        bad = ~(missing | ((array > 0) & (array < np.inf)))
+        if bad.any():
+            raise DataError(
+                f"prices are positive and finite, but {_where(name, array, bad, dates, symbols)}; "
+                "set such cells to NaN if they mean that there was no trade"
+            )
+    return array
+
+
+def check_shape(what: str, array: npt.NDArray[Any], dates: Dates, symbols: Symbols) -> None:
+    """Refuse an array that is not dates x symbols."""
+    expected = (len(dates), len(symbols))
+    if array.shape != expected:
+        turned = "; it seems to be transposed" if array.shape == expected[::-1] else ""
+        raise DataError(
+            f"{what} must have shape (dates, symbols) = {expected}, but has {array.shape}{turned}"
+        )
+
+
+def check_mask(name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols) -> Any:
+    """True and false (or 1 and 0) of shape (T, N), as bool."""
+    array = np.asarray(values)
+    check_shape(name, array, dates, symbols)
+    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise DataError(f"{name} must be true or false in every cell, without missing values")
+    return array.astype(np.bool_)
+
+
+def check_universe(
+    universe: npt.NDArray[np.bool_], dates: Dates, name: str = "the universe", ends: bool = False
+) -> None:
+    """Refuse days without members; with `ends` they may lie before the first and after the last."""
+    members = universe.any(axis=1)
+    if not members.any():
+        raise DataError(f"{name} is empty on every day; check the name of the index and the dates")
+    filled = np.flatnonzero(members)
+    first, last = (filled[0], filled[-1]) if ends else (0, len(members) - 1)
+    empty: npt.NDArray[np.intp] = np.flatnonzero(~members[first : last + 1]) + first
+    if len(empty):
+        raise DataError(
+            f"{name} is empty on {len(empty)} of {len(dates)} days, first on {dates[empty[0]]}; "
+            "drop these days, or give them members"
+        )
+
+
+def _where(
+    name: str, array: FloatArray, bad: npt.NDArray[np.bool_], dates: Dates, symbols: Symbols
+) -> str:
+    row, column = np.argwhere(bad)[0]
+    return (
+        f"{name} of {symbols[column]} on {dates[row]} is {array[row, column]:g} "
+        f"({int(bad.sum())} such cells)"
+    )
