@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class AlphamineError(Exception):
     """Base of every error that alphamine raises on purpose.
@@ -44,6 +47,10 @@ class UnitError(FormulaError):
     """Quantities of different units are mixed, and the caller asked for strict units."""
 
 
+class UnitWarning(UserWarning):
+    """Quantities of different units are mixed."""
+
+
 class OperatorError(AlphamineError):
     """An operator's definition or its numpy function breaks the operator contract."""
 
@@ -64,3 +71,10 @@ class WorkFailed(AlphamineError):
     """The request was fine, the work could not be completed."""
 
     exit_code = 1
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint to end a message with: `; did you mean 'ts_mean'?`, or nothing."""
+    # A name as long as a formula is no misspelling, and comparing it would take its time.
+    near = difflib.get_close_matches(name, known, n=1) if len(name) <= 64 else []
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,79 @@
+"""Formula to text, in any dialect, with as few parentheses as its grammar allows."""
+
+from __future__ import annotations
+
+from .dialects import get_dialect
+from .nodes import Node
+from .syntax import ATOM, COMPARISON, MINUS, TERNARY, Apply, Name, Notation, Number, Syntax, Word
+
+
+def to_text(node: Node, dialect: str = "brain") -> str:
+    """Print a formula; `parse(to_text(f, d), d)` is `f`.
+
+    Parameters
+    ----------
+    node : Node
+    dialect : {"brain", "alpha101", "qlib", "alphagen"}
+
+    Raises
+    ------
+    FormulaError
+        Names the part of the formula that the dialect cannot express exactly.
+    """
+    language = get_dialect(dialect)
+    return render(language.write(node), language.notation)[0]
+
+
+def render(syntax: Syntax, notation: Notation) -> tuple[str, int]:
+    """Text of `syntax`, and how strongly its outermost operator binds."""
+    match syntax:
+        case Number(value, _, days):
+            return number_text(value) + ("d" if days else ""), MINUS if value < 0 else ATOM
+        case Name(text, _, dollar):
+            return ("$" + text if dollar or notation.dollar else text), ATOM
+        case Word(text):
+            return f'"{text}"', ATOM
+        case Apply(infix=True):
+            return _infix(syntax, notation)
+        case Apply(name, arguments, named):
+            shown = [render(a, notation)[0] for a in arguments]
+            shown += [f"{key}={render(value, notation)[0]}" for key, value in named]
+            return f"{name}({', '.join(shown)})", ATOM
+
+
+def number_text(value: float) -> str:
+    """Shortest text that reads back as `value`; whole numbers without a point."""
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    return repr(float(value))
+
+
+def _infix(syntax: Apply, notation: Notation) -> tuple[str, int]:
+    if syntax.name == "if_else":
+        condition, then, other = syntax.arguments
+        parts = (
+            _wrapped(condition, TERNARY + 1, notation),
+            _wrapped(then, TERNARY, notation),
+            _wrapped(other, TERNARY, notation),
+        )
+        return "{} ? {} : {}".format(*parts), TERNARY
+    if len(syntax.arguments) == 1:
+        prefix, strength = next(
+            (text, level) for text, (name, level) in notation.prefix.items() if name == syntax.name
+        )
+        gap = " " if prefix.isalpha() else ""
+        return prefix + gap + _wrapped(syntax.arguments[0], strength, notation), strength
+    found = notation.symbol(syntax.name)
+    assert found is not None
+    symbol, (_, strength, right) = found
+    # Equal strength needs no parentheses on the side towards which the operator associates.
+    left_floor = strength + (right or strength == COMPARISON)
+    right_floor = strength + (not right)
+    a, b = syntax.arguments
+    left, other_side = _wrapped(a, left_floor, notation), _wrapped(b, right_floor, notation)
+    return f"{left} {symbol} {other_side}", strength
+
+
+def _wrapped(syntax: Syntax, floor: int, notation: Notation) -> str:
+    text, strength = render(syntax, notation)
+    return text if strength >= floor else f"({text})"

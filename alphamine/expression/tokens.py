@@ -1,0 +1,55 @@
+"""From text to tokens. Nothing is interpreted here, and no text can make it slow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from alphamine.errors import FormulaError
+
+# Every alternative is linear in its length: no nested repetition over the same characters.
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<space>[ \t\r\n]+)
+  | (?P<days>\d+d\b)
+  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+  | (?P<name>\$?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
+  | (?P<word>"[^"\n]*"|'[^'\n]*')
+  | (?P<symbol>\*\*|<=|>=|==|!=|&&|\|\||[-+*/^<>=!?:(),&|])
+    """,
+    re.VERBOSE | re.ASCII,
+)
+
+
+class Token(NamedTuple):
+    """A piece of text; `kind` is days, number, name, word (quoted), symbol or end."""
+
+    kind: str
+    text: str
+    position: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The tokens of `text`, an `end` token last.
+
+    Raises
+    ------
+    FormulaError
+        At the first character that begins no token.
+    """
+    position, end, match_at = 0, len(text), _TOKEN.match
+    while position < end:
+        match = match_at(text, position)
+        if match is None:
+            raise FormulaError(
+                f"{text[position]!r} has no meaning in a formula; formulas are made of names, "
+                "numbers, ( ) , and infix operators",
+                text,
+                position,
+            )
+        kind = match.lastgroup or ""
+        if kind != "space":
+            yield Token(kind, match.group(), position)
+        position = match.end()
+    yield Token("end", "", end)
