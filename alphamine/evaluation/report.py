@@ -1,0 +1,136 @@
+"""What is known of one formula on one split: numbers first."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.labels import LabelSpec
+from alphamine.engine.scores import DailyScores
+from alphamine.expression.nodes import Node
+
+from .summary import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = tuple(f.name for f in fields(Summary))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FactorReport(Summary):
+    """Scores of one formula on one split of one panel.
+
+    The numbers of `Summary` are attributes: `report.rank_ic`, `report.icir` ...
+
+    Attributes
+    ----------
+    formula : Node
+    panel, split : str
+        Name of the panel; "train", "valid" or "all".
+    lookback : int
+        Rows before today that the formula reads.
+    infinite : int
+        Cells that were infinite somewhere in the formula and became missing.
+    unit_warnings : tuple of str
+        Complaints about mixed units.
+    label : LabelSpec
+    settled_share : float
+        Share of the labels that end at a delisted symbol's last price.
+    trials : int
+        Formulas that were evaluated to arrive at this one, as far as is known: the numbers are
+        not yet deflated by it.
+    dates : (rows,) datetime64[D]
+    daily : DailyScores
+    by_year : mapping of int to Summary
+    """
+
+    formula: Node
+    panel: str
+    split: str
+    lookback: int
+    infinite: int
+    unit_warnings: tuple[str, ...]
+    label: LabelSpec
+    settled_share: float
+    trials: int = 1
+    dates: npt.NDArray[np.datetime64] = field(repr=False)
+    daily: DailyScores = field(repr=False)
+    by_year: dict[int, Summary] = field(repr=False)
+
+    def rows(self) -> Iterator[tuple[str, Summary]]:
+        """The table by year, and all days as its last row."""
+        yield from ((str(year), numbers) for year, numbers in self.by_year.items())
+        yield self.split, self
+
+    @property
+    def caption(self) -> str:
+        """One sentence that says what the numbers are of, and out of how many trials."""
+        label = self.label
+        tried = "1 formula" if self.trials == 1 else f"{self.trials} formulas"
+        return (
+            f"{self.panel}, {self.split}; label: {label.price} to {label.price}, held "
+            f"{label.horizon} rows, entered {label.delay} rows after the signal; "
+            f"out of {tried} tried, not deflated"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the daily series, as JSON-compatible values (NaN becomes None)."""
+        return {
+            "formula": str(self.formula),
+            "panel": self.panel,
+            "split": self.split,
+            "start": str(self.dates[0]) if len(self.dates) else None,
+            "end": str(self.dates[-1]) if len(self.dates) else None,
+            **_numbers(self),
+            "lookback": self.lookback,
+            "infinite": self.infinite,
+            "unit_warnings": list(self.unit_warnings),
+            "label": {**asdict(self.label), "settled_share": self.settled_share},
+            "trials": self.trials,
+            "by_year": {str(year): _numbers(row) for year, row in self.by_year.items()},
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per year and one for all days, one column per number."""
+        import pandas as pd
+
+        rows = dict(self.rows())
+        table = [[getattr(row, name) for name in NUMBERS] for row in rows.values()]
+        return pd.DataFrame(table, index=pd.Index(list(rows), name="period"), columns=list(NUMBERS))
+
+    def to_daily_frame(self) -> pd.DataFrame:
+        """The daily series, one row per scored date."""
+        import pandas as pd
+
+        series = ("rank_ic", "ic", "pairs", "coverage", "turnover")
+        return pd.DataFrame(
+            {name: getattr(self.daily, name) for name in series},
+            index=pd.DatetimeIndex(self.dates, name="date"),
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *NUMBERS))
+        body = "".join(
+            f"<tr><th>{html.escape(name)}</th>"
+            + "".join(f"<td>{getattr(row, number):.4g}</td>" for number in NUMBERS)
+            + "</tr>"
+            for name, row in self.rows()
+        )
+        return (
+            f"<table><caption><code>{html.escape(str(self.formula))}</code><br>"
+            f"{html.escape(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+
+def _numbers(row: Summary) -> dict[str, float | int | None]:
+    """The numbers of a summary; JSON has no NaN."""
+    values = {name: getattr(row, name) for name in NUMBERS}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
