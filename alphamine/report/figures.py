@@ -1,0 +1,98 @@
+"""Figures, returned and never shown: `figure.show()` is the caller's choice.
+
+Backgrounds are transparent and grids half-transparent, so that a figure reads on light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito's palette).
+COLOURS = {"train": "#0072b2", "valid": "#d55e00", "all": "#009e73"}
+_GRID = "rgba(128,128,128,0.25)"
+_CLEAR = "rgba(0,0,0,0)"
+
+
+def cumulative_ic(series: Mapping[str, tuple[Sequence[str], Sequence[float | None]]]) -> go.Figure:
+    """Running sum of the daily rank IC, one line per split.
+
+    Parameters
+    ----------
+    series : mapping of split to (dates, daily rank IC)
+        Days without a score (None or NaN) leave the sum where it is.
+    """
+    figure = _figure("date", "sum of daily rank IC")
+    for split, (dates, values) in series.items():
+        total = np.cumsum(np.nan_to_num(np.array(values, dtype=np.float64)))
+        figure.add_scatter(
+            x=list(dates), y=_rounded(total), name=split, mode="lines",
+            line={"color": COLOURS.get(split), "width": 2},
+        )  # fmt: skip
+    return figure
+
+
+def best_so_far(fitness: Sequence[float]) -> go.Figure:
+    """The highest fitness among the first n trials, against n."""
+    figure = _figure("formulas evaluated", "best |rank IC| so far, train")
+    values = np.array([np.nan if not np.isfinite(x) else x for x in fitness])
+    if not np.isnan(values).all():
+        best = np.fmax.accumulate(values)
+        # Only where it rises, and the two ends: a step line needs no more.
+        keep = np.flatnonzero(np.diff(best, prepend=np.nan, append=np.nan) != 0)
+        keep = np.unique(np.clip([*keep, len(best) - 1], 0, len(best) - 1))
+        figure.add_scatter(
+            x=[int(i) + 1 for i in keep], y=_rounded(best[keep]), mode="lines", name="best so far",
+            line={"color": COLOURS["train"], "width": 2, "shape": "hv"}, showlegend=False,
+        )  # fmt: skip
+    return figure
+
+
+def ic_histogram(scores: Mapping[str, Sequence[float]]) -> go.Figure:
+    """How the mean rank IC of all evaluated formulas is distributed, one histogram per split."""
+    figure = _figure("mean rank IC", "formulas")
+    for split, values in scores.items():
+        present = [round(float(x), 5) for x in values if np.isfinite(x)]
+        figure.add_histogram(
+            x=present, name=split, opacity=0.6, nbinsx=60,
+            marker={"color": COLOURS.get(split)},
+        )  # fmt: skip
+    return figure.update_layout(barmode="overlay")
+
+
+def correlation_map(names: Sequence[str], matrix: npt.ArrayLike) -> go.Figure:
+    """Mean daily correlation between the members of a pool, as a heat map from -1 to 1."""
+    figure = _figure(None, None)
+    values = np.array(matrix, dtype=np.float64)
+    figure.add_heatmap(
+        x=list(names), y=list(names), z=[_rounded(row) for row in values],
+        zmin=-1, zmax=1, colorscale="RdBu", hoverongaps=False,
+        texttemplate="%{z:.2f}" if len(names) <= 12 else None,
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure.update_xaxes(type="category")
+
+
+def _figure(x: str | None, y: str | None) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        template="none", paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR, height=340,
+        margin={"l": 60, "r": 16, "t": 16, "b": 48},
+        legend={"orientation": "h", "y": 1.08, "x": 0},
+    )  # fmt: skip
+    figure.update_xaxes(title=x, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
+    figure.update_yaxes(title=y, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
+    return figure
+
+
+def _rounded(values: Any) -> list[float | None]:
+    """Short numbers keep the page small; what is missing is a gap."""
+    return [round(float(v), 5) if np.isfinite(v) else None for v in values]

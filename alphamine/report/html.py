@@ -1,0 +1,121 @@
+"""The single-file HTML report of a run.
+
+Nothing that comes from data can become markup or code: the template escapes everything, figures
+travel as JSON in data blocks, and the page's policy admits two scripts by their hash (plotly and
+the lines below) and no connection to anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from . import figures
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from markupsafe import Markup
+
+    from alphamine.jobs.run import Run
+
+_DRAW: Final = """
+for (const block of document.querySelectorAll('script[type="application/json"]')) {
+  const figure = JSON.parse(block.textContent);
+  const ink = getComputedStyle(document.body).color;
+  figure.layout.font = {color: ink, family: 'system-ui, sans-serif', size: 12};
+  Plotly.newPlot(block.previousElementSibling, figure.data, figure.layout,
+    {responsive: true, displaylogo: false, displayModeBar: false});
+}
+"""
+
+
+def render(run: Run) -> str:
+    """The report of a run as one HTML document without outside references."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    # A closing tag inside the library would end its script element early.
+    plotly = get_plotlyjs().replace("</script", "<\\/script")
+    environment = Environment(
+        loader=PackageLoader("alphamine.report", ""), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"number": _number, "percent": _percent, "days": _days}
+    return environment.get_template("run.html.j2").render(
+        run=run,
+        facts=run.facts,
+        members=run.pool.rows(),
+        combined=run.facts["combined"],
+        trials=_trials(run.trials),
+        figures={name: _block(figure) for name, figure in _figures(run)},
+        policy=_policy(plotly, _DRAW),
+        plotly=Markup(plotly),
+        draw=Markup(_DRAW),
+    )
+
+
+def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
+    records = run.records
+    combined = run.facts["combined"]
+    series = {
+        split: (block["dates"], block["rank_ic"])
+        for split, block in combined.items()
+        if block["dates"]
+    }
+    yield "cumulative", figures.cumulative_ic(series)
+    yield "best", figures.best_so_far([r.fitness for r in records])
+    histogram = {run.facts["fitted_on"]: [r.train["rank_ic"] for r in records]}
+    if any(r.valid is not None for r in records):
+        histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
+    yield "histogram", figures.ic_histogram(histogram)
+    names = [f"#{member['position']}" for member in run.pool.rows()]
+    yield "correlation", figures.correlation_map(names, run.facts["correlation"])
+
+
+def _block(figure: go.Figure) -> Markup:
+    """Figure data for a JSON block: no `<`, so no tag can begin or end inside it."""
+    from markupsafe import Markup
+
+    text = str(figure.to_json())
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _policy(*scripts: str) -> str:
+    digests = (
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts
+    )
+    hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
+    # Plotly sets style attributes and writes a style sheet while it runs.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _trials(count: int) -> str:
+    return (
+        f"{count:,} distinct formulas were tried to find these. The best of so many looks good by "
+        "luck alone, and no number on this page is deflated for it yet."
+    )
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None or _missing(value) else f"{value:+.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None or _missing(value) else f"{value:.1%}"
+
+
+def _days(rows: dict[str, Any]) -> str:
+    return f"{rows['start']} to {rows['end']} ({rows['days']:,} days)"

@@ -1,0 +1,105 @@
+"""The ledger: exact, append-only, refusing what it did not write."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from alphamine.errors import SearchError
+from alphamine.jobs.store import FILE_NAME, Record, Store
+
+
+def record(number: int, **changes: object) -> Record:
+    values: dict[str, object] = {
+        "digest": f"{number:032x}", "formula": f"ts_mean(close, {number + 2})", "fitness": 0.1 * number,
+        "gain": 0.0, "train": {"rank_ic": 1 / 3, "icir": math.nan}, "valid": None,
+        "origin": "random", "parents": ("a", "b"),
+    }  # fmt: skip
+    return Record(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_records_come_back_as_they_were_in_order(tmp_path: Path) -> None:
+    written = [
+        record(3), record(1, fitness=-math.inf), record(2, valid={"rank_ic": 0.1 + 0.2}),
+    ]  # fmt: skip
+    with closing(Store.create(tmp_path / "run", {"seed": 7})) as store:
+        store.record(0, written[:2])
+        store.record(2, written[2:])
+    with closing(Store.open(tmp_path / "run")) as store:
+        found = list(store.records())
+        assert store.count() == 3
+        assert store.facts() == {"seed": 7}
+    assert [r.digest for r in found] == [r.digest for r in written]
+    assert found[1].fitness == -math.inf
+    assert found[2].valid == {"rank_ic": 0.1 + 0.2}
+    assert found[0].train["rank_ic"] == 1 / 3
+    assert math.isnan(found[0].train["icir"])
+    assert found[0].parents == ("a", "b")
+
+
+def test_a_formula_is_recorded_once(tmp_path: Path) -> None:
+    with closing(Store.create(tmp_path, {})) as store:
+        store.record(0, [record(1)])
+        store.record(1, [record(1, formula="another text"), record(2)])
+        assert [r.formula for r in store.records()] == ["ts_mean(close, 3)", "ts_mean(close, 4)"]
+
+
+def test_a_batch_is_committed_before_the_call_returns(tmp_path: Path) -> None:
+    store = Store.create(tmp_path, {})
+    store.record(0, [record(1), record(2)])
+    # A second connection sees what would survive a kill of this process.
+    with closing(Store.open(tmp_path)) as other:
+        assert other.count() == 2
+    store.close()
+
+
+def test_pool_and_events(tmp_path: Path) -> None:
+    with closing(Store.create(tmp_path, {})) as store:
+        store.write_pool([{"digest": "a", "x": 1.5}, {"digest": "b", "x": math.nan}])
+        store.write_pool([{"digest": "c", "x": math.nan}])
+        store.event("started", {"seed": 1})
+        store.event("finished", {"why": "budget"})
+        [member] = store.pool()
+        assert member["digest"] == "c"
+        assert math.isnan(member["x"])
+        assert store.events() == [("started", {"seed": 1}), ("finished", {"why": "budget"})]
+
+
+def test_a_directory_holds_one_run(tmp_path: Path) -> None:
+    Store.create(tmp_path, {}).close()
+    with pytest.raises(SearchError, match="already holds one; choose another run directory"):
+        Store.create(tmp_path, {})
+
+
+def test_an_empty_directory_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match=r"holds a file run\.sqlite"):
+        Store.open(tmp_path)
+
+
+def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    with closing(sqlite3.connect(tmp_path / "foreign" / FILE_NAME)) as db:
+        db.execute("CREATE TABLE t (x)")
+    with pytest.raises(SearchError, match="not one that alphamine wrote"):
+        Store.open(tmp_path / "foreign")
+
+    Store.create(tmp_path / "newer", {}).close()
+    with closing(sqlite3.connect(tmp_path / "newer" / FILE_NAME)) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schema 1"):
+        Store.open(tmp_path / "newer")
+
+    (tmp_path / "garbage").mkdir()
+    (tmp_path / "garbage" / FILE_NAME).write_bytes(b"not a database " * 1000)
+    with pytest.raises(SearchError, match="not a readable SQLite file"):
+        Store.open(tmp_path / "garbage")
+
+
+def test_a_path_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SearchError, match="must be writable"):
+        Store.create(tmp_path / "file" / "run", {})

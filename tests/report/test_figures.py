@@ -1,0 +1,41 @@
+"""Figures hold the numbers they were given."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphamine.report import figures
+
+
+def test_cumulative_ic_sums_and_skips_missing_days() -> None:
+    dates = ["2020-01-01", "2020-01-02", "2020-01-03"]
+    figure = figures.cumulative_ic({"train": (dates, [0.1, None, 0.2])})
+    [line] = figure.data
+    np.testing.assert_allclose(line.y, [0.1, 0.1, 0.3])
+
+
+def test_best_so_far_rises_only_and_ends_at_the_last_trial() -> None:
+    fitness = [-np.inf, 0.01, 0.005, 0.03, 0.02]
+    [line] = figures.best_so_far(fitness).data
+    steps = dict(zip(line.x, line.y, strict=True))
+    assert steps[2] == 0.01
+    assert steps[4] == 0.03
+    assert steps[5] == 0.03
+    assert 3 not in steps
+
+
+def test_best_so_far_of_nothing_is_empty() -> None:
+    assert not figures.best_so_far([-np.inf, -np.inf]).data
+
+
+def test_histogram_leaves_out_what_has_no_score() -> None:
+    train, valid = figures.ic_histogram({"train": [0.1, np.nan, 0.2], "valid": [0.05]}).data
+    assert list(train.x) == [0.1, 0.2]
+    assert list(valid.x) == [0.05]
+
+
+def test_correlation_map_keeps_order_and_scale() -> None:
+    [cells] = figures.correlation_map(["#1", "#2"], [[1, -0.4], [-0.4, np.nan]]).data
+    assert list(cells.x) == ["#1", "#2"]
+    assert [list(row) for row in cells.z] == [[1, -0.4], [-0.4, None]]
+    assert (cells.zmin, cells.zmax) == (-1, 1)
