@@ -7,7 +7,9 @@ truly forecast returns (`Planted`), so that a search has a known ceiling.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,8 +124,15 @@ def _to_tick(price: Array) -> Array:
     return np.asarray(np.maximum(np.rint(price / _TICK), 1.0) / round(1.0 / _TICK))
 
 
-def generate(settings: MarketSettings) -> RawData:
-    """Simulate a market and hand it over as any source would (`RawData`)."""
+def generate(source: MarketSettings | Mapping[str, Any]) -> RawData:
+    """Simulate a market and hand it over as any source would.
+
+    Parameters
+    ----------
+    source : MarketSettings or mapping
+        The settings, or their plain values from a dataset specification.
+    """
+    settings = source if isinstance(source, MarketSettings) else MarketSettings.from_mapping(source)
     market = simulate(settings)
     first = np.datetime64(settings.start, "D")
     dates = np.busday_offset(first, np.arange(settings.days), roll="forward")
@@ -137,8 +146,17 @@ def generate(settings: MarketSettings) -> RawData:
         groups={"sector": sectors[market.shocks.sector]},
         membership=_membership(market.shocks.listed, dates, symbols),
         masks={"suspended": market.shocks.suspended},
-        notes={"planted": [asdict(item) for item in settings.planted]},
+        notes={
+            "planted": [asdict(item) for item in settings.planted],
+            "effect": asdict(settings.effect),
+        },
     )
+
+
+def planted(notes: Mapping[str, Any]) -> PlantedTruth:
+    """The planted formulas of a panel, from `Panel.notes`; none if it is not a synthetic market."""
+    known = {key: notes[key] for key in ("planted", "effect") if key in notes}
+    return planted_truth(MarketSettings.from_mapping(known))
 
 
 def _membership(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ class Planted:
         cross-sectional rank, centred and scaled to unit variance.
     """
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     formula: str
     strength: float
 
@@ -47,6 +50,8 @@ class Effect:
     decay : float
         Weight of each day of the effect relative to the day before; the weights sum to 1.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     lag: int = 2
     days: int = 8
@@ -68,7 +73,7 @@ class MarketSettings:
     Parameters
     ----------
     days, symbols, sectors, seed : int
-    start : str
+    start : date
         First date; trading days are weekdays.
     listed : float
         Share of symbols listed on the first day; the others follow within `listing_days`.
@@ -86,11 +91,13 @@ class MarketSettings:
     planted : tuple of Planted
     """
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     days: int = 1500
     symbols: int = 200
     sectors: int = 8
     seed: int = 0
-    start: str = "2015-01-05"
+    start: date = date(2015, 1, 5)
     listed: float = 0.85
     listing_days: int = 1000
     delisting_rate: float = 0.03
@@ -100,7 +107,7 @@ class MarketSettings:
     volatility: float = 0.018
     adjusted_volume: bool = True
     effect: Effect = Effect()
-    planted: tuple[Planted, ...] = field(default=())
+    planted: tuple[Planted, ...] = ()
 
     def __post_init__(self) -> None:
         def require(name: str, valid: bool, law: str, value: object) -> None:
@@ -122,10 +129,6 @@ class MarketSettings:
         require("effect.decay", 0.0 < self.effect.decay <= 1.0, "in (0, 1]", self.effect.decay)
         for item in self.planted:
             require("strength", math.isfinite(item.strength), "finite", item.strength)
-        try:
-            np.datetime64(self.start, "D")
-        except ValueError:
-            raise DataError(f"synthetic market: start must be a date, got {self.start!r}") from None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> MarketSettings:
@@ -135,26 +138,21 @@ class MarketSettings:
         ------
         DataError
         """
-        given = dict(values)
-        effect = _build(Effect, given.pop("effect", {}), "effect")
-        planted = tuple(_build(Planted, item, "planted") for item in given.pop("planted", ()))
-        settings: MarketSettings = _build(
-            cls, {**given, "effect": effect, "planted": planted}, "source"
-        )
-        return settings
+        from pydantic import TypeAdapter, ValidationError
 
-
-def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise DataError(
-            f"synthetic market: {where} has no key {unknown[0]!r}; it knows {', '.join(known)}"
-        )
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise DataError(f"synthetic market: {where}: {error}") from None
+        try:
+            return TypeAdapter(cls).validate_python(dict(values))
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "unexpected_keyword_argument":
+                known = ", ".join(f.name for kind in (cls, Effect, Planted) for f in fields(kind))
+                raise DataError(
+                    f"synthetic market: unknown key {key!r}; known keys: {known}"
+                ) from None
+            raise DataError(
+                f"synthetic market: {key}: {problem['msg'].lower()}, got {problem['input']!r}"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

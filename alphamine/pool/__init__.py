@@ -1,0 +1,1 @@
+"""The set of alphas that a search keeps: admission, mutual correlation, the members combined."""

@@ -1,0 +1,138 @@
+"""What a pool is worth: one row per member, and the members combined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.splits import Sample
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.scores import DailyScores, daily_scores
+from alphamine.operators.numeric import standard_ranks
+
+from .greedy import Member, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRow:
+    """One member; rank ICs and ICIRs have the member's sign, so they are positive on train.
+
+    Attributes
+    ----------
+    formula : str
+    sign : int
+    train_rank_ic, valid_rank_ic : float
+        Mean daily rank IC; NaN without such a split.
+    train_rank_icir, valid_rank_icir : float
+        Mean by standard deviation (ddof 1) of the daily rank ICs.
+    turnover : float
+        Mean on train, as a share of the book.
+    max_correlation : float
+        Largest absolute correlation with another member on train; 0 for a lonely one.
+    """
+
+    formula: str
+    sign: int
+    train_rank_ic: float
+    valid_rank_ic: float
+    train_rank_icir: float
+    valid_rank_icir: float
+    turnover: float
+    max_correlation: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTable:
+    """Rows best first, and the equally weighted members as one signal (`combine`)."""
+
+    rows: tuple[PoolRow, ...]
+    combined: PoolRow | None
+
+
+def pool_table(
+    pool: Pool, evaluator: Evaluator, train: Sample, valid: Sample | None = None
+) -> PoolTable:
+    """Score the members on train and valid.
+
+    Parameters
+    ----------
+    pool : Pool
+    evaluator : Evaluator
+        On the panel of the later sample, or a longer one.
+    train, valid : Sample
+    """
+    members = pool.members
+    if not members:
+        return PoolTable((), None)
+    values = evaluator.values([member.formula for member in members])
+    rows = [
+        _row(str(member.formula), member.sign, array, train, valid, _largest(pool, member))
+        for member, array in zip(members, values, strict=True)
+    ]
+    together = combine(values, [member.sign for member in members], evaluator.panel.universe)
+    return PoolTable(tuple(rows), _row("combined", 1, together, train, valid, 0.0))
+
+
+def combine(
+    values: Sequence[npt.NDArray[np.floating]],
+    signs: Sequence[int],
+    universe: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float64]:
+    """Mean over the present members of their oriented daily ranks of unit variance.
+
+    Parameters
+    ----------
+    values : sequence of (T, N) float
+    signs : sequence of +1 or -1
+    universe : (T, N) bool
+
+    Returns
+    -------
+    (T, N) float64
+        NaN outside the universe and where no member has a value.
+    """
+    total, count = np.zeros(universe.shape), np.zeros(universe.shape)
+    for array, sign in zip(values, signs, strict=True):
+        ranks = standard_ranks(np.where(universe, array.astype(np.float64), np.nan))
+        total += sign * np.nan_to_num(ranks)
+        count += ~np.isnan(ranks)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _largest(pool: Pool, member: Member) -> float:
+    others = [m.formula for m in pool.members if m is not member]
+    return max((abs(pool.correlation(member.formula, other)) for other in others), default=0.0)
+
+
+def _row(
+    name: str,
+    sign: int,
+    values: npt.NDArray[np.floating],
+    train: Sample,
+    valid: Sample | None,
+    largest: float,
+) -> PoolRow:
+    on_train = daily_scores(values, train)
+    train_ic, train_icir = _rank_ic(on_train, sign)
+    valid_ic, valid_icir = (
+        _rank_ic(daily_scores(values, valid), sign) if valid else (np.nan, np.nan)
+    )
+    turnover = _mean(on_train.turnover)
+    return PoolRow(name, sign, train_ic, valid_ic, train_icir, valid_icir, turnover, largest)
+
+
+def _rank_ic(scores: DailyScores, sign: int) -> tuple[float, float]:
+    daily = scores.rank_ic[np.isfinite(scores.rank_ic)]
+    if len(daily) < 2:
+        return _mean(daily), float("nan")
+    spread = daily.std(ddof=1)
+    mean = sign * float(daily.mean())
+    return mean, mean / float(spread) if spread > 0 else float("nan")
+
+
+def _mean(x: npt.NDArray[np.float64]) -> float:
+    present = x[np.isfinite(x)]
+    return float(present.mean()) if len(present) else float("nan")
