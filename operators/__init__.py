@@ -3,12 +3,26 @@
 if __name__ != "alphamine.operators":
     raise ImportError(f"import alphamine.operators, not {__name__}")
 
-from . import compat, cross_section, elementwise, group, time_series
+from . import (
+    compat,
+    cross_section,
+    elementwise,
+    group,
+    logic,
+    path_dependent,
+    time_series,
+    time_series_lookup,
+    time_series_pairs,
+    time_series_shape,
+)  # fmt: skip
 from .catalogue import CATALOGUE, Catalogue, Family, Operator, get
 from .types import UNITS, Input, Kind, Param, ParamValue, Unit
 
-for _family in (elementwise, time_series, cross_section, group, compat):
-    for _operator in _family.OPERATORS:
+for _module in (
+    elementwise, logic, time_series, time_series_pairs, time_series_shape, time_series_lookup,
+    cross_section, group, path_dependent, compat,
+):  # fmt: skip
+    for _operator in _module.OPERATORS:
         CATALOGUE.add(_operator)
 
 __all__ = [

@@ -126,7 +126,7 @@ class Operator:
     def signature(self) -> str:
         """For instance `ts_corr(x, y, d)` or `winsorize(x, std=4)`."""
         shown = [i.name for i in self.inputs]
-        shown += [p.name if p.required else f"{p.name}={p.default}" for p in self.params]
+        shown += [p.name if p.required else f"{p.name}={p.shown_default}" for p in self.params]
         return f"{self.name}({', '.join(shown)})"
 
     @property

@@ -2,45 +2,132 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from . import units
-from .catalogue import Array, Family, Operator, Reference
-from .numeric import average_ranks
-from .slices import Moments, Rows, shares
-from .types import Input, Param
+from .catalogue import Array, Family
+from .entry import Shelf
+from .numeric import DRIVERS, average_ranks, from_uniform
+from .slices import Moments, Rows, magnitudes
+from .types import ParamValue, Unit
+from .windows import paired
 
-X = (Input("x"),)
+_shelf = Shelf(Family.CROSS_SECTION)
+_entry = _shelf.entry
 
 
+@_entry(units.rank, cost=3, monotone=True, alpha101="rank")
 def rank(x: Array) -> Array:
+    """Rank within the day, 0 lowest to 1 highest, ties averaged."""
     n = (~np.isnan(x)).sum(axis=1, keepdims=True)
     return (average_ranks(x) - 1.0) / np.where(n > 1, n - 1.0, np.nan)
 
 
+@_entry(units.ratio, monotone=True)
 def zscore(x: Array) -> Array:
+    """(x - mean) / std (ddof 1) of the day; missing if all are equal."""
     return Moments(Rows(x)).zscores
 
 
-def scale(x: Array, scale: float) -> Array:
-    return shares(Rows(x)) * scale
+@_entry(units.ratio, monotone=True, bounds={"scale": (1e-9, None)}, alpha101="scale")
+def scale(x: Array, scale: float = 1.0) -> Array:
+    """`x` divided so that the day's magnitudes add up to scale."""
+    scaled, gross, _ = magnitudes(Rows(x))
+    return np.where(gross > 0.0, scaled / gross, np.nan) * scale
 
 
-def _across(
-    name: str, reference: Reference, meaning: str, unit: units.UnitRule, *params: Param,
-    inputs: tuple[Input, ...] = X, tier: int = 1, monotone: bool = False, cost: float = 1.0,
-    **dialects: str,
-) -> Operator:  # fmt: skip
-    return Operator(
-        name, Family.CROSS_SECTION, inputs, meaning, reference, params, unit=unit, tier=tier,
-        monotone=monotone, dialects=dialects, cost=cost,
-    )  # fmt: skip
+def _normalized_unit(inputs: Sequence[Unit | None], params: Sequence[ParamValue]) -> units.Outcome:
+    return units.ratio(inputs, params) if params[0] else units.first(inputs, params)
 
 
-OPERATORS: tuple[Operator, ...] = (
-    _across("rank", rank, "rank within the day, 0 lowest to 1 highest, ties averaged", units.rank,
-            monotone=True, cost=3, alpha101="rank"),
-    _across("zscore", zscore, "(x - mean) / std (ddof 1) of the day", units.ratio, monotone=True),
-    _across("scale", scale, "x scaled so that its magnitudes add up to scale", units.ratio,
-            Param("scale", "number", 1.0, low=0.0), monotone=True, alpha101="scale"),
-)  # fmt: skip
+@_entry(_normalized_unit, bounds={"limit": (0.0, None)})
+def normalize(x: Array, use_std: bool = False, limit: float = 0.0) -> Array:
+    """`x` minus the day's mean, by choice divided by its std, by choice limited to +-limit."""
+    day = Moments(Rows(x))
+    result = day.zscores if use_std else day.deviations * day.up
+    return np.clip(result, -limit, limit) if limit > 0.0 else result
+
+
+@_entry(bounds={"std": (0.0, None)})
+def winsorize(x: Array, std: float = 4.0) -> Array:
+    """`x` limited to the day's mean +- std standard deviations."""
+    return Moments(Rows(x)).winsorized(std)
+
+
+@_entry(units.ratio, tier=2, cost=3, monotone=True, choices={"driver": DRIVERS})
+def quantile(x: Array, driver: str = "gaussian") -> Array:
+    """Rank within the day, mapped to a gaussian, cauchy or uniform quantile."""
+    n = (~np.isnan(x)).sum(axis=1, keepdims=True)
+    return from_uniform(rank(x), n.astype(np.float64), driver)
+
+
+@_entry(tier=2, bounds={"max_percent": (0.0, 1.0)})
+def truncate(x: Array, max_percent: float = 0.01) -> Array:
+    """`x` limited in magnitude to a share of the day's sum of magnitudes."""
+    scaled, gross, up = magnitudes(Rows(x))
+    limit = gross * max_percent
+    return np.where(np.abs(scaled) > limit, np.copysign(limit, scaled) * up, x)
+
+
+@_entry(tier=2, choices={"side": ("long", "short")})
+def one_side(x: Array, side: str = "long") -> Array:
+    """`x` shifted so that none of the day is below 0 (long) or above 0 (short)."""
+    day = Rows(x)
+    if side == "long":
+        return x - np.minimum(day.low(x), 0.0)
+    return x - np.maximum(day.high(x), 0.0)
+
+
+@_entry(units.ratio, tier=2, monotone=True)
+def scale_down(x: Array, constant: float = 0.0) -> Array:
+    """(x - min) / (max - min) of the day, minus a constant; missing if all are equal."""
+    return Moments(Rows(x)).places - constant
+
+
+@_entry(tier=2, cost=2)
+def regression_proj(y: Array, x: Array) -> Array:
+    """Least-squares fit (with intercept) of y on x across the day; missing if x is constant."""
+    fit, a, _ = _fit(y, x)
+    return (a.middle + a.offset + fit) * a.up
+
+
+@_entry(tier=2, cost=2)
+def regression_neut(y: Array, x: Array) -> Array:
+    """`y` minus its least-squares fit (with intercept) on x across the day."""
+    fit, a, _ = _fit(y, x)
+    return (a.deviations - fit) * a.up
+
+
+def _fit(y: Array, x: Array) -> tuple[Array, Moments, Moments]:
+    """Scaled deviations of y that a line in x explains, and the moments of both."""
+    a, b = (Moments(Rows(side)) for side in paired(y, x))
+    slope = a.slice.total(a.deviations * b.deviations) / b.squares
+    return np.where(b.varies, slope * b.deviations, np.nan), a, b
+
+
+@_entry(tier=2, cost=2)
+def vector_proj(x: Array, y: Array) -> Array:
+    """Projection of the day's vector x on y; missing if y is all 0."""
+    share, up = _share(x, y)
+    return share * up
+
+
+@_entry(tier=2, cost=2)
+def vector_neut(x: Array, y: Array) -> Array:
+    """The day's vector x minus its projection on y."""
+    share, up = _share(x, y)
+    return x - share * up
+
+
+def _share(x: Array, y: Array) -> tuple[Array, Array]:
+    """Scaled projection of x on y, and the power of two that undoes the scale."""
+    left, right = (Rows(side) for side in paired(x, y))
+    a, _, up = magnitudes(left)
+    b, gross, _ = magnitudes(right)
+    weight = left.total(a * b) / right.total(b * b)
+    return np.where(gross > 0.0, weight * b, np.nan), up
+
+
+OPERATORS = _shelf.operators

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from .catalogue import Array
@@ -91,3 +93,45 @@ def standard_ranks(x: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = np.nansum(ranks * ranks, axis=1, keepdims=True) / n
         return np.asarray(np.where(variance > 0, ranks / np.sqrt(variance), np.nan))
+
+
+DRIVERS: Final = ("gaussian", "cauchy", "uniform")
+
+
+def from_uniform(rank: Array, count: Array, driver: str) -> Array:
+    """Quantiles of a distribution at ranks in [0, 1], moved inside by 1/n on either side."""
+    p = 1.0 / count + rank * (1.0 - 2.0 / count)
+    if driver == "gaussian":
+        return normal_quantile(p)
+    return np.tan(np.pi * (p - 0.5)) if driver == "cauchy" else p - 0.5
+
+
+_CENTRE: Final = (
+    (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
+     4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
+     1.3314166789178437745e2, 3.3871328727963666080e0),
+    (5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4,
+     2.1213794301586595867e4, 5.3941960214247511077e3, 6.8718700749205790830e2,
+     4.2313330701600911252e1, 1.0),
+)  # fmt: skip
+_TAIL: Final = (
+    (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
+     1.27045825245236838258e0, 3.64784832476320460504e0, 5.76949722146069140550e0,
+     4.63033784615654529590e0, 1.42343711074968357734e0),
+    (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2,
+     1.48103976427480074590e-1, 6.89767334985100004550e-1, 1.67638483018380384940e0,
+     2.05319162663775882187e0, 1.0),
+)  # fmt: skip
+
+
+def normal_quantile(p: Array) -> Array:
+    """Inverse of the normal distribution function, for p between 1e-10 and 1 - 1e-10.
+
+    Algorithm AS 241 of Wichura, Applied Statistics 37 (1988), without its far tail.
+    """
+    q = p - 0.5
+    r = 0.180625 - q * q
+    centre = q * np.polyval(_CENTRE[0], r) / np.polyval(_CENTRE[1], r)
+    t = np.sqrt(-np.log(np.minimum(p, 1.0 - p))) - 1.6
+    tail = np.copysign(np.polyval(_TAIL[0], t) / np.polyval(_TAIL[1], t), q)
+    return np.where(np.abs(q) <= 0.425, centre, tail)

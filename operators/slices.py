@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .catalogue import Array
 from .windows import powers_of_two
 
-Codes = npt.NDArray[np.integer] | Array
+Codes = npt.NDArray[np.integer[Any]]
 
 
 class Slice(Protocol):
@@ -97,6 +97,7 @@ class Groups:
         key = day * (code.max(initial=0) + 1) + code
         order = np.argsort(key, kind="stable")
         self.cells = (day[order], symbol[order])
+        self.codes = code[order]
         key = key[order]
         self.values: Array = x[self.cells]
         self.starts = np.flatnonzero(np.diff(key, prepend=-1))
@@ -105,6 +106,11 @@ class Groups:
     def spread(self, statistic: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """One value per group, to its cells."""
         return np.repeat(statistic, self.sizes)
+
+    def ordered(self) -> tuple[Array, npt.NDArray[np.intp]]:
+        """Values in ascending order within each group, and where they came from."""
+        order = np.lexsort((self.values, self.spread(np.arange(len(self.sizes)))))
+        return self.values[order], order
 
     def _reduced(self, reduce: np.ufunc, v: Array) -> Array:
         return np.asarray(reduce.reduceat(v, self.starts)) if v.size else v
@@ -141,9 +147,9 @@ class Moments:
         self.varies = self.high > self.low
         self.down, self.up = powers_of_two(np.maximum(np.abs(self.high), np.abs(self.low)))
         self.middle = self.high * self.down * 0.5 + self.low * self.down * 0.5
-        moved = x * self.down - self.middle
-        self.offset = piece.total(moved) / self.count
-        self.deviations: Array = moved - self.offset
+        self.moved: Array = x * self.down - self.middle
+        self.offset = piece.total(self.moved) / self.count
+        self.deviations: Array = self.moved - self.offset
 
     @cached_property
     def mean(self) -> Array:
@@ -151,26 +157,44 @@ class Moments:
         return np.clip((self.middle + self.offset) * self.up, self.low, self.high)
 
     @cached_property
+    def squares(self) -> Array:
+        """Sum of squared scaled deviations; exactly 0 for equal values."""
+        total = self.slice.total(self.deviations * self.deviations)
+        return np.where(self.varies, total, 0.0)
+
+    @cached_property
     def scaled_std(self) -> Array:
-        """Standard deviation (ddof 1) in the scale of `deviations`; exactly 0 for equal values."""
-        squares = self.slice.total(self.deviations * self.deviations)
-        return np.where(self.varies, np.sqrt(squares / (self.count - 1.0)), 0.0)
+        """Standard deviation (ddof 1) in the scale of `deviations`; NaN for a single value."""
+        return np.where(self.count >= 2.0, np.sqrt(self.squares / (self.count - 1.0)), np.nan)
 
-    @cached_property
+    @property
     def std(self) -> Array:
-        """Standard deviation (ddof 1); NaN for a single value."""
-        return np.where(self.count >= 2.0, self.scaled_std * self.up, np.nan)
+        """Standard deviation (ddof 1), one for each cell."""
+        return self.scaled_std * self.up + 0.0 * self.slice.values
 
-    @cached_property
+    @property
     def zscores(self) -> Array:
         """Deviations in standard deviations; NaN where all values are equal."""
         return np.where(self.varies, self.deviations / self.scaled_std, np.nan)
 
+    @property
+    def places(self) -> Array:
+        """(x - low) / (high - low); NaN where all values are equal."""
+        low = self.low * self.down
+        place = (self.slice.values * self.down - low) / (self.high * self.down - low)
+        return np.where(self.varies, place, np.nan)
 
-def shares(piece: Slice) -> Array:
-    """Values divided by the sum of their magnitudes; NaN where that is 0."""
+    def winsorized(self, std: float) -> Array:
+        """Values limited to the mean +- `std` standard deviations."""
+        reach = std * self.scaled_std
+        bound = np.copysign(reach, self.deviations)
+        outside = np.abs(self.deviations) > reach
+        return np.where(outside, (self.middle + self.offset + bound) * self.up, self.slice.values)
+
+
+def magnitudes(piece: Slice) -> tuple[Array, Array, Array]:
+    """Scaled values, the sum of their magnitudes, and the power of two that undoes the scale."""
     x = piece.values
-    down, _ = powers_of_two(np.maximum(np.abs(piece.high(x)), np.abs(piece.low(x))))
+    down, up = powers_of_two(np.maximum(np.abs(piece.high(x)), np.abs(piece.low(x))))
     scaled = x * down
-    gross = piece.total(np.abs(scaled))
-    return np.where(gross > 0.0, scaled / gross, np.nan)
+    return scaled, piece.total(np.abs(scaled)), up

@@ -96,3 +96,10 @@ class Param:
     @property
     def required(self) -> bool:
         return isinstance(self.default, _Required)
+
+    @property
+    def shown_default(self) -> str:
+        """The default as one writes it in a formula."""
+        if isinstance(self.default, str):
+            return f'"{self.default}"'
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default).lower()

@@ -49,18 +49,22 @@ def first(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome
 
 
 def ratio(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """A pure number."""
     return RATIO, None
 
 
 def rank(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """A rank in [0, 1]."""
     return RANK, None
 
 
 def count(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """A number of days or symbols."""
     return COUNT, None
 
 
 def unknown(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """Nothing can be said."""
     return None, None
 
 
@@ -86,14 +90,17 @@ def quotient(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outc
 
 
 def square(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """`x * x`, and the variance of x."""
     return power(units[0], 2.0), None
 
 
 def square_root(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """Half the powers of x."""
     return power(units[0], 0.5), None
 
 
 def reciprocal(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """`1 / x`."""
     return power(units[0], -1.0), None
 
 
@@ -117,3 +124,8 @@ def powered(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outco
 def window_power(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
     """A product over a window of d rows."""
     return power(units[0], float(params[0])), None
+
+
+def power_of_last(units: Sequence[Unit | None], params: Sequence[ParamValue]) -> Outcome:
+    """A moment whose order is the last parameter."""
+    return power(units[0], float(params[-1])), None

@@ -52,15 +52,16 @@ class Windows:
         self.padded = np.concatenate([np.full((d - 1, x.shape[1]), np.nan), x])
         self.gaps: Mask = np.isnan(self.padded)
 
-    def rows(self) -> Iterator[tuple[Array, Mask]]:
-        """Values and missing flags at each place of the windows, oldest first."""
-        for start in range(self.d):
+    def rows(self, newest_first: bool = False) -> Iterator[tuple[Array, Mask]]:
+        """Values and missing flags at each place of the windows, oldest first by default."""
+        for start in reversed(range(self.d)) if newest_first else range(self.d):
             stop = start + len(self.x)
             yield self.padded[start:stop], self.gaps[start:stop]
 
     @cached_property
     def count(self) -> Array:
-        """Present values in each window; whole numbers, so a difference of running sums is exact."""
+        """Present values in each window."""
+        # Whole numbers: a difference of running sums is exact.
         total = np.zeros((len(self.padded) + 1, self.x.shape[1]))
         np.cumsum(~self.gaps, axis=0, out=total[1:])
         return np.asarray(total[self.d :] - total[: len(self.x)])
@@ -150,9 +151,46 @@ class Windows:
             total += term
         return np.where(self.varies, total, 0.0)
 
+    @cached_property
+    def scaled_std(self) -> Array:
+        """Standard deviation (ddof 1) in the scale of the deviations."""
+        return np.sqrt(self.squares / (self.count - 1.0))
+
+    @property
     def mean(self) -> Array:
         """Mean of the present values; exact for a constant window."""
         return self.level(self.offset)
+
+    @property
+    def today(self) -> Array:
+        """Scaled deviation of today's value from the mean; NaN where today is missing."""
+        return self.x * self.down - self.middle - self.offset
+
+    @property
+    def rank_of_today(self) -> Array:
+        """(r - 1) / (n - 1) of today's value, ties averaged; NaN where today is missing."""
+        below, tied = np.zeros_like(self.x), np.zeros_like(self.x)
+        for values, _ in self.rows():
+            below += values < self.x
+            tied += values == self.x
+        place = (below + (tied - 1.0) * 0.5) / (self.count - 1.0)
+        return np.where(np.isnan(self.x), np.nan, place)
+
+    def quantile(self, q: float) -> Array:
+        """Quantile of the present values, linear between the two nearest."""
+        result = np.empty_like(self.x)
+        # A sorted copy of all windows is d times the input, so it is made in blocks of rows.
+        block = max(1, (1 << 21) // max(1, self.d * self.x.shape[1]))
+        for start in range(0, len(self.x), block):
+            part = self.padded[start : start + block + self.d - 1]
+            ordered = np.sort(np.lib.stride_tricks.sliding_window_view(part, self.d, axis=0))
+            place = (self.count[start : start + block] - 1.0).clip(min=0.0) * q
+            below = np.floor(place)
+            pair = np.stack([below, np.ceil(place)], axis=-1).astype(np.intp)
+            low, high = np.moveaxis(np.take_along_axis(ordered, pair, axis=-1), -1, 0)
+            share = place - below
+            result[start : start + block] = np.clip(low + (high * share - low * share), low, high)
+        return result
 
     def level(self, offset: Array) -> Array:
         """From a scaled distance to the midpoint back to a value between `low` and `high`."""
