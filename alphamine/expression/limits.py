@@ -101,7 +101,9 @@ class Limits:
     def _at_most(self, what: str, value: object, limit: float) -> None:
         assert isinstance(value, int | float)
         if value > limit:
-            raise FormulaError(f"a formula has at most {limit:g} {what}, but this one has {value:g}")
+            raise FormulaError(
+                f"a formula has at most {limit:g} {what}, but this one has {value:g}"
+            )
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from alphamine.errors import FormulaError
+
 from .dialects import get_dialect
 from .nodes import Node
 from .syntax import ATOM, COMPARISON, MINUS, TERNARY, Apply, Name, Notation, Number, Syntax, Word
+
+# Far above any limit of `limits`, so that all that can be read can be printed; printing recurses.
+_DEEPEST: Final = 128
+_LARGEST: Final = 1 << 14
 
 
 def to_text(node: Node, dialect: str = "brain") -> str:
@@ -20,6 +28,11 @@ def to_text(node: Node, dialect: str = "brain") -> str:
     FormulaError
         Names the part of the formula that the dialect cannot express exactly.
     """
+    if node.depth > _DEEPEST or node.size > _LARGEST:
+        raise FormulaError(
+            f"formulas of up to {_DEEPEST} levels and {_LARGEST} nodes are printed, but this one "
+            f"has {node.depth} and {node.size}"
+        )
     language = get_dialect(dialect)
     return render(language.write(node), language.notation)[0]
 
@@ -62,7 +75,10 @@ def _infix(syntax: Apply, notation: Notation) -> tuple[str, int]:
             (text, level) for text, (name, level) in notation.prefix.items() if name == syntax.name
         )
         gap = " " if prefix.isalpha() else ""
-        return prefix + gap + _wrapped(syntax.arguments[0], strength, notation), strength
+        (operand,) = syntax.arguments
+        # `-2` is a literal, so the negative of a literal keeps its parentheses.
+        floor = ATOM + 1 if isinstance(operand, Number) else strength
+        return prefix + gap + _wrapped(operand, floor, notation), strength
     found = notation.symbol(syntax.name)
     assert found is not None
     symbol, (_, strength, right) = found

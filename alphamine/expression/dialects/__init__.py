@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from alphamine.errors import FormulaError, nearest
 
+from .alpha101 import Alpha101
+from .alphagen import AlphaGen
 from .base import Dialect
 from .brain import Brain
+from .qlib import Qlib
 
-DIALECTS: dict[str, Dialect] = {d.name: d for d in (Brain(),)}
+DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
+    {d.name: d for d in (Brain(), Alpha101(), Qlib(), AlphaGen())}
+)
 
 
 def get_dialect(name: str) -> Dialect:

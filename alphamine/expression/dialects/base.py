@@ -53,8 +53,12 @@ class Dialect(ABC):
                     raise
                 raise source.fail(error.reason, syntax) from None
         if isinstance(syntax, Number):
+            if syntax.days:
+                raise source.fail("a window stands last in a call and is no operand", syntax)
             return constant(syntax.value)
         if isinstance(syntax, Name):
+            if self.notation.dollar and not syntax.dollar:
+                raise source.fail(f"fields of this dialect are written ${syntax.text}", syntax)
             return self.field(syntax, source)
         raise source.fail(f"a formula is expected, but {syntax.text!r} is a quoted word", syntax)
 

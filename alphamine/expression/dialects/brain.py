@@ -67,16 +67,10 @@ class Brain(Dialect):
             raise FormulaError(f"a {type(node).__name__} is no expression")
         inputs = tuple(self.write(child) for child in node.inputs)
         name = node.operator.name
-        if not node.params and self.is_infix(name, node):
+        if name in ("reverse", "not") or self.notation.symbol(name) is not None:
             return Apply(name, inputs, infix=True)
         positional, named = self.write_params(node)
         return Apply(name, inputs + positional, named)
-
-    def is_infix(self, name: str, node: Call) -> bool:
-        """Whether to print a symbol; `-2` is a literal, so `reverse(2)` is spelt out."""
-        if name == "reverse":
-            return not isinstance(node.inputs[0], Constant)
-        return name == "not" or self.notation.symbol(name) is not None
 
     def write_field(self, name: str) -> Name:
         """A dollar sign only where the bare name would mean something else."""
