@@ -1,0 +1,1 @@
+"""Judging formulas: one report for one formula."""

@@ -1,0 +1,1 @@
+"""Searches as recorded jobs: the loop, the ledger, the run directory."""

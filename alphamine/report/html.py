@@ -17,7 +17,6 @@ from . import figures
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-    from markupsafe import Markup
 
     from alphamine.jobs.run import Run
 
@@ -35,7 +34,6 @@ for (const block of document.querySelectorAll('script[type="application/json"]')
 def render(run: Run) -> str:
     """The report of a run as one HTML document without outside references."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
     # A closing tag inside the library would end its script element early.
@@ -53,8 +51,8 @@ def render(run: Run) -> str:
         trials=_trials(run.trials),
         figures={name: _block(figure) for name, figure in _figures(run)},
         policy=_policy(plotly, _DRAW),
-        plotly=Markup(plotly),
-        draw=Markup(_DRAW),
+        plotly=plotly,
+        draw=_DRAW,
     )
 
 
@@ -76,14 +74,12 @@ def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
     yield "correlation", figures.correlation_map(names, run.facts["correlation"])
 
 
-def _block(figure: go.Figure) -> Markup:
+def _block(figure: go.Figure) -> str:
     """Figure data for a JSON block: no `<`, so no tag can begin or end inside it."""
-    from markupsafe import Markup
-
     text = str(figure.to_json())
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
+    return text
 
 
 def _policy(*scripts: str) -> str:

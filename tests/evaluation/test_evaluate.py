@@ -121,7 +121,7 @@ def test_split_defaults_to_train_and_labels_stay_inside(split_panel: Panel, pane
 
 @pytest.mark.parametrize("split", ["test", "tomorrow"])
 def test_closed_and_unknown_splits_are_refused(split_panel: Panel, split: str) -> None:
-    with pytest.raises(AlphamineError, match="test split stays closed|has no split 'tomorrow'"):
+    with pytest.raises(AlphamineError, match=r"test split stays closed|has no split 'tomorrow'"):
         am.evaluate("close", split_panel, split)
 
 

@@ -15,9 +15,9 @@ from alphamine.jobs.store import FILE_NAME, Record, Store
 
 def record(number: int, **changes: object) -> Record:
     values: dict[str, object] = {
-        "digest": f"{number:032x}", "formula": f"ts_mean(close, {number + 2})", "fitness": 0.1 * number,
-        "gain": 0.0, "train": {"rank_ic": 1 / 3, "icir": math.nan}, "valid": None,
-        "origin": "random", "parents": ("a", "b"),
+        "digest": f"{number:032x}", "formula": f"ts_mean(close, {number + 2})",
+        "fitness": 0.1 * number, "gain": 0.0, "train": {"rank_ic": 1 / 3, "icir": math.nan},
+        "valid": None, "origin": "random", "parents": ("a", "b"),
     }  # fmt: skip
     return Record(**{**values, **changes})  # type: ignore[arg-type]
 

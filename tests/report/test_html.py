@@ -22,7 +22,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
-    "\"><svg onload=alert(1)>",
+    '"><svg onload=alert(1)>',
     "'; alert(1); //",
     "{{ 7 * 7 }}{% for x in y %}",
     "</title></style><iframe src=javascript:alert(1)>",
@@ -57,7 +57,7 @@ def write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 2
             for i, x in enumerate(scores)
         ])  # fmt: skip
         store.write_pool([
-            {"position": i + 1, "digest": f"{i:032x}", "formula": text, "weight": 0.5,
+            {"position": i + 1, "digest": f"{i:032x}", "formula": text, "sign": -1,
              "train_rank_ic": 0.04321, "valid_rank_ic": float("nan"), "train_rank_icir": 0.5,
              "valid_rank_icir": 0.25, "turnover": 0.1, "max_correlation": 0.3}
             for i in range(members)

@@ -1,0 +1,38 @@
+"""The command line: `alphamine --help`.
+
+Every command lives in a module of its own and imports what it needs when it runs, so that the
+help answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from alphamine.errors import AlphamineError
+
+from . import data, doctor, evaluate, operators, report, search
+
+app = typer.Typer(
+    help="Write, discover, judge, combine and ship formulaic alpha factors.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command(name="search")(search.search)
+app.command(name="evaluate")(evaluate.evaluate)
+app.command(name="operators")(operators.operators)
+app.add_typer(data.app, name="data")
+app.command(name="report")(report.report)
+app.command(name="doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 the work failed, 2 the request was wrong."""
+    try:
+        app()
+    except AlphamineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,5 @@
+"""`python -m alphamine.cli`."""
+
+from . import main
+
+main()

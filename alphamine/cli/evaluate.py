@@ -1,0 +1,75 @@
+"""`alphamine evaluate FORMULA --data SPEC`: score one formula."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alphamine.errors import UnitWarning
+
+from . import options
+from .output import console, percent, print_json, warn
+
+if TYPE_CHECKING:
+    from alphamine.evaluation.report import FactorReport
+
+
+def evaluate(
+    formula: Annotated[str, typer.Argument(help="For instance 'rank(ts_corr(close, volume, 10))'")],
+    data: options.Data,
+    split: Annotated[str | None, typer.Option(help="train (default) or valid.")] = None,
+    universe: options.Universe = None,
+    horizon: options.Horizon = None,
+    delay: options.Delay = None,
+    price: options.Price = None,
+    splits: options.Splits = None,
+    dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    strict_units: Annotated[
+        bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Score one formula, year by year."""
+    from alphamine import evaluate as judge
+    from alphamine import load
+
+    panel = load(data, universe=universe, horizon=horizon, delay=delay, price=price, splits=splits != "none")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnitWarning)  # the report carries them
+        report = judge(
+            formula, panel, split, dialect=dialect, dtype=dtype, strict_units=strict_units
+        )
+    for problem in report.unit_warnings:
+        warn(f"units: {problem}")
+    if json:
+        print_json(report.to_dict())
+    else:
+        _show(report)
+
+
+def _show(report: FactorReport) -> None:
+    from rich.table import Table
+
+    table = Table(title=str(report.formula), caption=report.caption, caption_justify="left")
+    for heading in (
+        "",
+        "days",
+        "pairs",
+        "rank IC",
+        "rank ICIR",
+        "IC",
+        "ICIR",
+        "coverage",
+        "turnover",
+    ):
+        table.add_column(heading, justify="right")
+    for name, row in report.rows():
+        table.add_row(
+            name, str(row.days), f"{row.pairs:.0f}", f"{row.rank_ic:+.4f}",
+            f"{row.rank_icir:+.2f}", f"{row.ic:+.4f}", f"{row.icir:+.2f}",
+            percent(row.coverage), percent(row.turnover),
+        )  # fmt: skip
+    console().print(table)

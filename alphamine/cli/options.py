@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[str, typer.Option(metavar="SPEC", help="Dataset specification (YAML file).")]
+OptionalData = Annotated[
+    str | None, typer.Option("--data", metavar="SPEC", help="Dataset specification (YAML file).")
+]
+Universe = Annotated[
+    str | None, typer.Option(help="Universe of the specification to use, for instance CSI300.")
+]
+Horizon = Annotated[int | None, typer.Option(help="Rows that the label holds.")]
+Delay = Annotated[
+    int | None, typer.Option(help="Rows between signal and entry; 0 must be asked for.")
+]
+Price = Annotated[str | None, typer.Option(help="Field of the entry and exit price.")]
+Splits = Annotated[
+    Literal["spec", "none"] | None,
+    typer.Option(help="Splits of the specification (default), or none at all."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

@@ -1,0 +1,18 @@
+"""`alphamine report RUN_DIR --html FILE`: one self-contained page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
+    html: Annotated[Path, typer.Option(help="File to write.")],
+) -> None:
+    """Write the HTML report of a run."""
+    from alphamine import open_run
+
+    typer.echo(open_run(run_dir).report(html))

@@ -1,0 +1,101 @@
+"""`alphamine search JOB.yaml` or `alphamine search --data SPEC ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alphamine.errors import AlphamineError
+
+from . import options
+from .output import console, number, percent, print_json
+
+if TYPE_CHECKING:
+    from alphamine.jobs.run import Run
+
+
+def search(
+    job: Annotated[
+        Path | None, typer.Argument(metavar="JOB.yaml", help="Job file; options override it.")
+    ] = None,
+    data: options.OptionalData = None,
+    searcher: Annotated[str | None, typer.Option(help="random or genetic.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this time at latest.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same pool.")] = None,
+    run_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the run is recorded.")
+    ] = None,
+    universe: options.Universe = None,
+    horizon: options.Horizon = None,
+    delay: options.Delay = None,
+    price: options.Price = None,
+    splits: options.Splits = None,
+    json: options.Json = False,
+) -> None:
+    """Search for formulas; print the pool, write a report."""
+    given = {
+        "data": data, "searcher": searcher, "budget": budget, "seconds": seconds, "seed": seed,
+        "run_dir": run_dir, "universe": universe, "horizon": horizon, "delay": delay,
+        "price": price, "splits": splits,
+    }  # fmt: skip
+    changes = {name: value for name, value in given.items() if value is not None}
+    if job is None and data is None:
+        raise AlphamineError("a search needs data: give a job file, or --data SPEC")
+    from alphamine.jobs.config import read_job
+
+    run = _run(read_job(job, changes), job.stem if job else None)
+    page = run.report()
+    if json:
+        print_json({**run.to_dict(), "report": str(page)})
+    else:
+        _show(run, page)
+
+
+def _run(job: Any, name: str | None) -> Run:
+    from alphamine import load
+    from alphamine.jobs.progress import progress_bar
+    from alphamine.jobs.search import search as start
+
+    panel = load(job.data, **job.overrides)
+    with progress_bar(console(stderr=True), job.budget) as observe:
+        return start(
+            panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
+            seconds=job.seconds, options=job.options, grammar=job.grammar.settings,
+            pool_size=job.pool.size, max_correlation=job.pool.max_correlation, batch=job.batch,
+            name=name, observe=observe,
+        )  # fmt: skip
+
+
+def _show(run: Run, page: Path) -> None:
+    from rich.table import Table
+
+    fitted = run.facts["fitted_on"]
+    table = Table(
+        title=f"pool of {run.name}",
+        caption=f"out of {run.trials:,} distinct formulas tried; no number is deflated for that",
+        caption_justify="left",
+    )
+    table.add_column("#", justify="right")
+    table.add_column("formula", overflow="fold", ratio=1)
+    for heading in ("sign", f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
+                    "turnover", "max corr"):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for row in run.pool.rows():
+        table.add_row(
+            str(row["position"]), row["formula"], "+" if row["sign"] > 0 else "-",
+            number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
+            number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
+            percent(row["turnover"]), number(row["max_correlation"], 2),
+        )  # fmt: skip
+    screen = console()
+    screen.print(table)
+    for split, block in run.facts["combined"].items():
+        ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
+        screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
+    if run.facts["recovery"] is not None:
+        screen.print(f"share of the planted signal recovered: {percent(run.facts['recovery'])}")
+    screen.print(f"run directory: {run.directory}", soft_wrap=True)
+    screen.print(f"report: {page}", soft_wrap=True)

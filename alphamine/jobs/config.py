@@ -1,0 +1,120 @@
+"""The job file: validated whole before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alphamine.data.paths import resolve
+from alphamine.data.specfile import read_mapping
+from alphamine.errors import SearchError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PoolConfig(_Strict):
+    """The pool: how many members, and how alike two of them may be."""
+
+    size: int = Field(10, ge=1, le=200)
+    max_correlation: float = Field(0.7, gt=0, le=1)
+
+
+class GrammarConfig(_Strict):
+    """What formulas may be like; see `alphamine.expression.grammar.Grammar` for the defaults."""
+
+    windows: list[int] | None = None
+    constants: list[int | float] | None = None
+    max_length: int | None = None
+    max_depth: int | None = None
+    max_lookback: int | None = None
+    units: bool | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the job gives; the grammar's defaults stand for the rest."""
+        return self.model_dump(exclude_none=True)
+
+
+class Job(_Strict):
+    """One search, as written in YAML and on the command line.
+
+    Attributes
+    ----------
+    data : str
+        Dataset specification; in a job file, a relative path starts at the file's folder.
+    searcher : str
+        Name of a registered searcher, with its settings in `options`.
+    budget : int
+        Distinct formulas to evaluate.
+    seconds : float, optional
+        Stop earlier, after this much searching.
+    seed : int
+    run_dir : str, optional
+        Where the run is recorded; `runs/NAME`, numbered if that is taken, by default.
+    universe, horizon, delay, price, splits : optional
+        What of the dataset specification the job changes.
+    grammar : GrammarConfig
+    pool : PoolConfig
+    batch : int
+        Formulas asked for and evaluated at a time. It is part of what a seed reproduces.
+    """
+
+    data: str
+    searcher: str = "genetic"
+    options: dict[str, bool | int | float | str] = {}
+    budget: int = Field(1000, ge=1)
+    seconds: float | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0, lt=2**63)
+    run_dir: str | None = None
+    universe: str | None = None
+    horizon: int | None = None
+    delay: int | None = None
+    price: str | None = None
+    splits: Literal["spec", "none"] = "spec"
+    grammar: GrammarConfig = GrammarConfig()
+    pool: PoolConfig = PoolConfig()
+    batch: int = Field(32, ge=1, le=4096)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Arguments of `alphamine.load` beside the specification."""
+        names = ("universe", "horizon", "delay", "price")
+        chosen = {name: getattr(self, name) for name in names}
+        return {**chosen, "splits": self.splits == "spec"}
+
+
+def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
+    """A job from a file, from options of the command line, or from a file changed by options.
+
+    Raises
+    ------
+    DataError, SearchError
+        Names the file, every key that is wrong, and the law that it breaks.
+    """
+    content = {} if path is None else read_mapping(path)
+    if path is not None and isinstance(content.get("data"), str):
+        content["data"] = str(resolve(content["data"], path.parent))
+    source = "the options" if path is None else str(path)
+    try:
+        return Job.model_validate({**content, **changes})
+    except ValidationError as error:
+        raise SearchError(f"{source}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = ", ".join(Job.model_fields)
+            problems.append(f"there is no key {key!r}; known keys: {known}")
+        elif item["type"] == "missing":
+            problems.append(f"{key} is missing")
+        else:
+            problems.append(f"{key}: {item['msg'].lower()}, got {item['input']!r}")
+    return "; ".join(problems)

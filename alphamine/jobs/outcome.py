@@ -1,0 +1,81 @@
+"""What a search has found, computed once at its end and recorded with the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from alphamine.data.splits import Sample
+from alphamine.data.synthetic import planted
+from alphamine.engine.scores import daily_scores
+from alphamine.evaluation.summary import Summary
+from alphamine.pool.greedy import Pool
+from alphamine.pool.recovery import recovery
+from alphamine.pool.table import combine, pool_table
+
+from .judge import Judge
+
+
+def outcome(
+    pool: Pool, judge: Judge, notes: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The members of the pool, and facts about them together.
+
+    Parameters
+    ----------
+    pool : Pool
+    judge : Judge
+    notes : mapping
+        Of the panel; a synthetic market notes its planted formulas.
+
+    Returns
+    -------
+    members : list of dict
+        One per member, best first (see `run.POOL_COLUMNS`).
+    facts : dict
+        `combined`: dates, daily rank IC and numbers of the members combined, by split;
+        `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
+        the pool explains on the latest split, None if nothing was planted.
+    """
+    members = pool.members
+    table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
+    rows = [
+        {"position": i + 1, "digest": member.formula.digest, **asdict(row)}
+        for i, (member, row) in enumerate(zip(members, table.rows, strict=True))
+    ]
+    correlation = [[pool.correlation(a.formula, b.formula) for b in members] for a in members]
+    facts = {
+        "combined": _combined(pool, judge),
+        "correlation": correlation,
+        "recovery": _recovered(pool, judge, notes),
+    }
+    return rows, facts
+
+
+def _combined(pool: Pool, judge: Judge) -> dict[str, Any]:
+    if not len(pool):
+        return {}
+    values = judge.evaluator.values([member.formula for member in pool.members])
+    signs = [member.sign for member in pool.members]
+    signal = combine(values, signs, judge.evaluator.panel.universe)
+    samples = [sample for sample in (judge.train, judge.valid) if sample is not None]
+    return {sample.name: _series(signal, sample) for sample in samples}
+
+
+def _series(signal: Any, sample: Sample) -> dict[str, Any]:
+    daily = daily_scores(signal, sample)
+    return {
+        "dates": [str(date) for date in sample.panel.dates[sample.rows]],
+        "rank_ic": daily.rank_ic.tolist(),
+        "numbers": asdict(Summary.of(daily)),
+    }
+
+
+def _recovered(pool: Pool, judge: Judge, notes: Mapping[str, Any]) -> float | None:
+    truth = planted(notes)
+    found = [member.formula for member in pool.members]
+    split = None if judge.valid is None else "valid"
+    share = recovery(found, judge.panel, truth, split).share
+    return None if math.isnan(share) else share

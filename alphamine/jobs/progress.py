@@ -1,0 +1,36 @@
+"""Progress of a search, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .study import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@contextmanager
+def progress_bar(console: Console, budget: int) -> Iterator[Callable[[Progress], None]]:
+    """Yield an observer that draws a bar while the context is open."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("searching"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("best |rank IC| {task.fields[best]:.4f} of {task.completed} trials,"
+                   " {task.fields[members]} in the pool"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("", total=budget, best=0.0, members=0)
+
+        def observe(progress: Progress) -> None:
+            bar.update(
+                task, completed=progress.evaluated, best=max(progress.best, 0.0),
+                members=progress.pool_size,
+            )  # fmt: skip
+
+        yield observe

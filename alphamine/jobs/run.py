@@ -1,0 +1,159 @@
+"""A recorded run: what was tried, what was kept, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alphamine.errors import SearchError
+
+from .store import Record, Store, finite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPool:
+    """The pool of a run as it was recorded: formulas, signs and scores."""
+
+    members: tuple[Mapping[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping per member, best first."""
+        return [dict(member) for member in self.members]
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        return tuple(member["formula"] for member in self.members)
+
+    def table(self) -> pd.DataFrame:
+        """One row per member, best first; rank ICs and ICIRs have the member's sign."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=[*POOL_COLUMNS]).set_index("position")
+
+    def _repr_html_(self) -> str:
+        # pandas escapes text by default.
+        return str(self.table().to_html())
+
+
+POOL_COLUMNS = (
+    "position", "formula", "sign", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
+    "valid_rank_icir", "turnover", "max_correlation",
+)  # fmt: skip
+
+
+class Run:
+    """A run directory. Get it from `alphamine.search` or `alphamine.open_run`.
+
+    Attributes
+    ----------
+    directory : Path
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        store = Store.open(directory)
+        store.close()
+
+    @property
+    def name(self) -> str:
+        return str(self.facts["name"])
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the run was: searcher, seed, budget, panel, splits, label, and how it ended."""
+        with self._store() as store:
+            return store.facts()
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """Every formula that was evaluated, in order."""
+        with self._store() as store:
+            return list(store.records())
+
+    @cached_property
+    def trials(self) -> int:
+        """Distinct formulas evaluated: by this number every result is to be discounted."""
+        with self._store() as store:
+            return store.count()
+
+    @cached_property
+    def pool(self) -> RecordedPool:
+        with self._store() as store:
+            return RecordedPool(tuple(store.pool()))
+
+    def evaluations(self) -> pd.DataFrame:
+        """One row per evaluated formula, in order, with its scores on train and valid."""
+        import pandas as pd
+
+        rows = []
+        for record in self.records:
+            row = {
+                "formula": record.formula, "origin": record.origin, "fitness": record.fitness,
+                "gain": record.gain,
+            }  # fmt: skip
+            row |= {f"train_{name}": value for name, value in record.train.items()}
+            row |= {f"valid_{name}": value for name, value in (record.valid or {}).items()}
+            rows.append(row)
+        return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
+
+    def report(self, path: str | PathLike[str] | None = None) -> Path:
+        """Write the HTML report; `report.html` in the run directory by default.
+
+        Raises
+        ------
+        SearchError
+            If the run did not finish, or the file cannot be written.
+        """
+        if "finished" not in self.facts:
+            raise SearchError(
+                f"a report is written of a finished run, but the one in {self.directory} was cut "
+                f"short after {self.trials} formulas; see open_run(...).evaluations()"
+            )
+        from alphamine.report.html import render
+
+        target = Path(path) if path is not None else self.directory / "report.html"
+        try:
+            target.write_text(render(self), encoding="utf-8")
+        except OSError as error:
+            raise SearchError(f"cannot write the report to {target}: {error.strerror}") from None
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        """Facts, trials and pool as JSON-compatible values."""
+        return {
+            "name": self.name,
+            "directory": str(self.directory),
+            "trials": self.trials,
+            "pool": finite(self.pool.rows()),
+            **{k: self.facts[k] for k in ("searcher", "seed", "stopped", "recovery")},
+            "combined": {s: block["numbers"] for s, block in self.facts["combined"].items()},
+        }
+
+    def __repr__(self) -> str:
+        return f"<run {self.name}: {self.trials} formulas tried, {len(self.pool)} in the pool>"
+
+    def _store(self) -> Any:
+        from contextlib import closing
+
+        return closing(Store.open(self.directory))
+
+
+def open_run(directory: str | PathLike[str]) -> Run:
+    """Open a recorded run.
+
+    Raises
+    ------
+    SearchError
+        If the directory holds none, or one of another schema.
+    """
+    return Run(Path(directory))
