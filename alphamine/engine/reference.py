@@ -68,6 +68,9 @@ class ReferenceBackend:
             result = self._by_columns(node, arrays)
         if node.operator.fills_missing:
             result = np.where(self.panel.alive, result, np.nan)
+        if node.kind is Kind.GROUP:
+            # Codes stay integers, -1 for none, as those of the panel's own groups.
+            return np.where(np.isnan(result), -1, result).astype(np.int32), 0
         return self._stored(result)
 
     def _by_columns(self, node: Call, arrays: list[Values]) -> Values:
@@ -95,9 +98,7 @@ class ReferenceBackend:
         return result
 
     def _in_universe(self, x: Values) -> Values:
-        if x.dtype.kind == "i":
-            return x
-        return np.where(self.panel.universe, x, np.nan)
+        return np.where(self.panel.universe, x, -1 if x.dtype.kind == "i" else np.nan)
 
     def _stored(self, x: Values) -> tuple[Values, int]:
         with np.errstate(over="ignore"):
