@@ -42,7 +42,24 @@ def panel_from_arrays(
     groups: Mapping[str, npt.ArrayLike] | None,
     settings: Mapping[str, Any],
 ) -> Panel:
-    """See `Panel.from_arrays`. Arrays are copied and read-only afterwards."""
+    """See `Panel.from_arrays`."""
+    return build_panel(dates, symbols, fields, universe, groups, settings)
+
+
+def build_panel(
+    dates: npt.ArrayLike,
+    symbols: npt.ArrayLike,
+    fields: Mapping[str, npt.ArrayLike],
+    universe: npt.ArrayLike | None,
+    groups: Mapping[str, npt.ArrayLike] | None,
+    settings: Mapping[str, Any],
+    index: str = "all",
+) -> Panel:
+    """A checked panel; arrays are copied and read-only afterwards.
+
+    The members of an `index` may begin after the first day and end before the last one, since its
+    list may be shorter than the prices; a day without members in between is refused.
+    """
     unknown = sorted(set(settings) - _SETTINGS)
     if unknown:
         raise DataError(f"a panel has no setting {unknown[0]!r}; it has {sorted(_SETTINGS)}")
@@ -58,7 +75,7 @@ def panel_from_arrays(
         members = np.logical_or.reduce([np.isfinite(column) for column in columns.values()])
     else:
         members = check_mask("the universe", universe, days, names)
-    check_universe(members, days)
+    check_universe(members, days, f"universe {index!r}", ends=index not in ("all", "tradable"))
     codes, group_names = encode_groups(groups or {}, days, names, taken=columns)
     masks = {
         name: frozen(check_mask(f"mask {name!r}", mask, days, names))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.errors import DataError
+
 
 @dataclass(frozen=True, eq=False)
 class Membership:
@@ -64,6 +66,8 @@ class RawData:
         Handed on as `Panel.notes`, e.g. the planted formulas of a synthetic market.
     duplicates : tuple of (date, symbol)
         Rows that occurred more than once (only where a reader was asked to survive them).
+    unsorted : tuple of str
+        Symbols, or tables, whose dates went backwards (likewise).
     """
 
     dates: npt.NDArray[np.datetime64]
@@ -74,3 +78,12 @@ class RawData:
     masks: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     duplicates: tuple[tuple[str, str], ...] = ()
+    unsorted: tuple[str, ...] = ()
+
+    def column(self, name: str) -> npt.NDArray[np.floating]:
+        """Values of one of the source's columns, (T, N)."""
+        if name not in self.columns:
+            raise DataError(
+                f"the source has no number column {name!r}; it has {', '.join(self.columns)}"
+            )
+        return self.columns[name]

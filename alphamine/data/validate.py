@@ -76,9 +76,7 @@ def check_field(
 ) -> FloatArray:
     """Numbers of shape (T, N), somewhere present; prices positive and finite or missing."""
     try:
-        array = np.asarray(values)
-        if array.dtype.kind != "f":
-            array = np.asarray(array, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"field {name!r} must be numbers: {error}") from None
     check_shape(f"field {name!r}", array, dates, symbols)
@@ -92,7 +90,7 @@ def check_field(
         if bad.any():
             raise DataError(
                 f"prices are positive and finite, but {_where(name, array, bad, dates, symbols)}; "
-                "set such cells to NaN if they mean that there was no trade"
+                "set such cells to NaN (in a specification: repair: [bad_prices])"
             )
     return array
 
@@ -120,12 +118,12 @@ def check_universe(
     universe: npt.NDArray[np.bool_], dates: Dates, name: str = "the universe", ends: bool = False
 ) -> None:
     """Refuse days without members; with `ends` they may lie before the first and after the last."""
-    members = universe.any(axis=1)
+    members = np.asarray(universe.any(axis=1))
     if not members.any():
         raise DataError(f"{name} is empty on every day; check the name of the index and the dates")
     filled = np.flatnonzero(members)
     first, last = (filled[0], filled[-1]) if ends else (0, len(members) - 1)
-    empty: npt.NDArray[np.intp] = np.flatnonzero(~members[first : last + 1]) + first
+    empty = first + np.flatnonzero(~members[first : last + 1])
     if len(empty):
         raise DataError(
             f"{name} is empty on {len(empty)} of {len(dates)} days, first on {dates[empty[0]]}; "

@@ -1,0 +1,135 @@
+"""`alphamine.load`: from a dataset specification to a panel."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from alphamine.errors import DataError
+
+from .build import make_splits
+from .cache import digest, files_state, open_panel, read_json, store_panel, write_json
+from .costs import Costs
+from .labels import LabelSpec
+from .panel import Panel
+from .paths import cache_folder, variables
+from .splits import Splits
+
+
+def load(
+    spec: str | os.PathLike[str],
+    *,
+    universe: str | None = None,
+    horizon: int | None = None,
+    delay: int | None = None,
+    price: str | None = None,
+    splits: bool = True,
+    start: str | None = None,
+    end: str | None = None,
+) -> Panel:
+    """Open the dataset that a specification describes.
+
+    The first time its sources are read, checked and kept in a cache (`ALPHAMINE_CACHE`, else the
+    user's cache directory; "off" for none). Later the arrays are mapped into memory at once, until
+    the specification or one of its files changes.
+
+    Parameters
+    ----------
+    spec : path
+        A YAML file such as `data_specs/synthetic.yaml`.
+    universe : str, optional
+        `all` (everything quoted), `tradable` (volume above 0), or an index of the dataset:
+        its tradable members. Symbols that are never members of it are left out.
+    horizon, delay, price : optional
+        Replace these settings of the label.
+    splits : bool
+        False for the whole sample without splits.
+    start, end : str, optional
+        First and last day used.
+
+    Raises
+    ------
+    DataError
+        If the specification or the data break a law; the message says which, and what to do.
+    """
+    path = Path(spec)
+    overrides = {
+        "universe": universe, "horizon": horizon, "delay": delay, "price": price,
+        "splits": splits, "start": start, "end": end,
+    }  # fmt: skip
+    folder = cache_folder()
+    if folder is None:
+        return _build(path, overrides, None)
+    pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
+    return _reopen(folder, pointer) or _build(path, overrides, pointer)
+
+
+def _request_key(path: Path, overrides: dict[str, Any]) -> str:
+    """Hash of everything but the input files that decides what a panel is."""
+    from alphamine import __version__
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the specification {path}: {error}") from None
+    place = [str(path.absolute()), os.getcwd()]
+    return digest(__version__, place, text, variables(text), overrides)
+
+
+def _reopen(folder: Path, pointer: Path) -> Panel | None:
+    known = read_json(pointer)
+    if known is None:
+        return None
+    try:
+        current = files_state(map(Path, known["inputs"])) == known["state"]
+    except OSError:  # an input is gone: the slow path says which
+        return None
+    panel = open_panel(folder / "panels" / known["panel"]) if current else None
+    return None if panel is None else _configured(panel, known["settings"])
+
+
+def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel:
+    from .compose import compose
+    from .sources import inputs, read_source
+    from .specfile import read_overridden
+
+    spec = read_overridden(path, overrides)
+    settings = spec.model_dump(mode="json", include={"name", "label", "costs", "min_names"})
+    settings["splits"] = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
+    if pointer is None:
+        return _configured(compose(spec, read_source(spec)), settings)
+    used = [str(file) for file in inputs(spec)]
+    try:
+        state = files_state(map(Path, used))
+    except OSError as error:
+        raise DataError(f"dataset {spec.name!r} needs a file that is not there: {error}") from None
+    name = f"{digest(spec.content)}-{state}"
+    known = open_panel(pointer.parents[1] / "panels" / name)
+    panel = known or compose(spec, read_source(spec))
+    configured = _configured(panel, settings)
+    try:
+        stored = known or store_panel(panel, pointer.parents[1] / "panels" / name)
+        write_json(pointer, {"inputs": used, "state": state, "panel": name, "settings": settings})
+    except OSError as error:
+        warnings.warn(f"the panel cache cannot be written: {error}", stacklevel=3)
+        return configured
+    return _configured(stored, settings)
+
+
+def _configured(panel: Panel, settings: dict[str, Any]) -> Panel:
+    """The panel with its label, splits and costs, which are no part of its arrays."""
+    label = LabelSpec(**settings["label"])
+    if label.price not in panel.columns:
+        raise DataError(
+            f"the label's price {label.price!r} is not a field of {settings['name']!r}; "
+            f"it has {', '.join(panel.columns)}"
+        )
+    splits: Splits | None = make_splits(settings["splits"], panel.dates, label)
+    return replace(
+        panel, name=settings["name"], label_spec=label, splits=splits,
+        costs=Costs(**settings["costs"]), min_names=settings["min_names"],
+        fingerprint=digest(panel.fingerprint, asdict(label), splits and asdict(splits)),
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""Paths in specifications, and where opened panels are kept. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from alphamine.errors import DataError
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def resolve(text: str, folder: Path) -> Path:
+    """An absolute path from one written in a specification.
+
+    `${NAME}` and `${NAME:-default}` are environment variables. A relative path starts at `folder`
+    (where the specification is); if it comes from a variable, at the current directory.
+    """
+    start = folder
+    leading = _VARIABLE.match(text)
+    if leading and os.environ.get(leading[1]):
+        start = Path.cwd()
+    return Path(os.path.normpath(start / Path(_VARIABLE.sub(_value, text)).expanduser()))
+
+
+def variables(text: str) -> dict[str, str | None]:
+    """The environment variables that a specification mentions, and their values."""
+    return {match[1]: os.environ.get(match[1]) for match in _VARIABLE.finditer(text)}
+
+
+def _value(match: re.Match[str]) -> str:
+    value = os.environ.get(match[1]) or match[2]
+    if value is None:
+        raise DataError(
+            f"the specification needs the environment variable {match[1]}, which is not set; "
+            f"set it, or write ${{{match[1]}:-default}}"
+        )
+    return value
+
+
+def cache_folder() -> Path | None:
+    """Where opened panels are kept; None if `ALPHAMINE_CACHE` is "off"."""
+    chosen = os.environ.get("ALPHAMINE_CACHE")
+    if chosen:
+        return None if chosen == "off" else Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "alphamine"

@@ -1,0 +1,188 @@
+"""Dataset specifications: what a YAML file may say. Unknown and doubled keys are refused."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from .paths import resolve
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path):
+        raise ValueError("a path is a text")
+    return resolve(str(value), (info.context or {}).get("folder", Path.cwd()))
+
+
+SpecPath = Annotated[Path, BeforeValidator(_path)]
+Day = datetime.date
+Names = dict[str, str] | list[str]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TableSource(_Part):
+    """Parquet or CSV: `path` to one or more long files, or `files` with one wide file per field."""
+
+    kind: Literal["parquet", "csv"]
+    path: SpecPath | list[SpecPath] | None = None
+    files: dict[str, SpecPath] | None = None
+    date: str = "date"
+    symbol: str = "symbol"
+    date_format: str | None = None
+    delimiter: str = Field(",", min_length=1, max_length=1)
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> TableSource:
+        if (self.path is None) == (self.files is None):
+            raise ValueError("give either path (long files) or files (one wide file per field)")
+        return self
+
+
+class DuckdbSource(_Part):
+    """A query whose rows are one date and symbol each; it can read the named `files` only."""
+
+    kind: Literal["duckdb"]
+    query: str
+    files: dict[str, SpecPath] = {}
+    database: SpecPath | None = None
+    date: str = "date"
+    symbol: str = "symbol"
+
+
+class QlibSource(_Part):
+    """A qlib data directory; its `instruments` files are the indices."""
+
+    kind: Literal["qlib"]
+    path: SpecPath
+    frequency: str = "day"
+
+
+class SyntheticSource(BaseModel):
+    """The synthetic market; every other key is a parameter of its generator."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: Literal["synthetic"]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+Source = Annotated[
+    TableSource | DuckdbSource | QlibSource | SyntheticSource, Field(discriminator="kind")
+]
+
+
+class Adjustment(_Part):
+    """Prices are multiplied by `factor`; volume is divided by it only if `volume_adjusted`."""
+
+    factor: str | None = "adj_factor"
+    volume_adjusted: bool = False
+
+
+class MembershipFile(_Part):
+    """A table (Parquet or CSV) of index membership, one interval a row, both ends inclusive."""
+
+    path: SpecPath
+    index: str = "index_name"
+    symbol: str = "symbol"
+    start: str = "start"
+    end: str = "end"
+
+
+class GroupsFile(_Part):
+    """A table (Parquet or CSV) with one row per symbol; `fields` maps group names to columns."""
+
+    path: SpecPath
+    symbol: str = "symbol"
+    fields: Names
+
+
+class LimitRule(_Part):
+    """The daily price limit of the symbols with one of the prefixes, from a day on."""
+
+    change: float = Field(gt=0, lt=10)
+    prefixes: list[str] = [""]
+    since: Day | None = None
+
+
+class Limits(_Part):
+    """Limit-up and limit-down days: by rules (later ones win), or from true/false columns."""
+
+    rules: list[LimitRule] = []
+    tick: Annotated[float, Field(gt=0)] = 0.01
+    columns: dict[Literal["limit_up", "limit_down", "suspended"], str] = {}
+
+
+class Calendar(_Part):
+    """First and last day used; everything else is as if it were not in the files."""
+
+    start: Day | None = None
+    end: Day | None = None
+
+
+class Label(_Part):
+    """See `alphamine.data.labels.LabelSpec`."""
+
+    horizon: int = 5
+    delay: int = 1
+    price: str = "close"
+    delisting: Literal["settle", "drop"] = "settle"
+
+
+class CostsPart(_Part):
+    """See `alphamine.data.costs.Costs`."""
+
+    buy: float = 0.0005
+    sell: float = 0.0005
+    minimum: float = 0.0
+
+
+class Splits(_Part):
+    """[start, end] pairs, or start dates only (see `alphamine.data.splits.Splits.from_dates`)."""
+
+    train: Day | tuple[Day, Day] | None = None
+    valid: Day | tuple[Day, Day] | None = None
+    test: Day | tuple[Day, Day] | None = None
+
+
+class Spec(_Part):
+    """A dataset specification.
+
+    `repair` asks for what is refused otherwise: keep the last of duplicate rows, sort rows that are
+    out of order, make prices missing that are infinite, zero or negative.
+    """
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    source: Source
+    fields: Names | None = None
+    units: dict[str, Literal["price", "volume", "money", "ratio", "rank", "count"]] = {}
+    repair: list[Literal["duplicates", "order", "bad_prices"]] = []
+    adjustment: Adjustment = Adjustment()
+    membership: MembershipFile | None = None
+    universe: str = "all"
+    groups: GroupsFile | None = None
+    limits: Limits = Limits()
+    calendar: Calendar = Calendar()
+    splits: Splits | None = None
+    label: Label = Label()
+    costs: CostsPart = CostsPart()
+    min_names: int = Field(10, ge=2)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the arrays of the panel depend on, as JSON values."""
+        settings = {"name", "description", "splits", "label", "costs", "min_names"}
+        return self.model_dump(mode="json", exclude=settings)
+
+
+def mapping(names: Names) -> dict[str, str]:
+    """A list of names stands for names that are the same on both sides."""
+    return dict(names) if isinstance(names, dict) else {name: name for name in names}
