@@ -106,13 +106,13 @@ def ts_max(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked(w.high)
 
 
-@_entry(units.count)
+@_entry(units.count, alpha101="Ts_ArgMin")
 def ts_arg_min(x: Array, d: int, *, min_periods: int) -> Array:
     """Days since the smallest of the last d days, 0 for today; the oldest of equal ones."""
     return _days_since_high(-x, d, min_periods)
 
 
-@_entry(units.count)
+@_entry(units.count, alpha101="Ts_ArgMax")
 def ts_arg_max(x: Array, d: int, *, min_periods: int) -> Array:
     """Days since the largest of the last d days, 0 for today; the oldest of equal ones."""
     return _days_since_high(x, d, min_periods)
