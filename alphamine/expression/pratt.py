@@ -26,8 +26,10 @@ class _Pratt:
         self.text = text
         self.notation = notation
         self.limits = limits
-        self.tokens = list(tokens(text))
-        self.index = 0
+        # Read as they are needed, so that what is refused early costs little.
+        self.stream = tokens(text)
+        self.peek = next(self.stream)
+        self.following = next(self.stream)
         self.nesting = 0
         self.nodes = 0
 
@@ -35,20 +37,17 @@ class _Pratt:
         return FormulaError(message, self.text, token.position)
 
     def formula(self) -> Syntax:
-        if len(self.tokens) == 1:
+        if self.peek.kind == "end":
             raise self.fail("a formula has at least one field, but this text is empty", self.peek)
         syntax, _ = self.expression(0)
         if self.peek.kind != "end":
             raise self.unexpected("an operator or the end")
         return syntax
 
-    @property
-    def peek(self) -> Token:
-        return self.tokens[self.index]
-
     def take(self) -> Token:
-        token = self.tokens[self.index]
-        self.index += 1
+        token = self.peek
+        self.peek = self.following
+        self.following = next(self.stream)
         return token
 
     def unexpected(self, wanted: str) -> FormulaError:
@@ -59,7 +58,7 @@ class _Pratt:
     def expect(self, symbol: str) -> None:
         if self.peek.text != symbol:
             raise self.unexpected(repr(symbol))
-        self.index += 1
+        self.take()
 
     def count(self, depth: int, token: Token) -> None:
         """Enforce the limits as the tree grows, so that nothing large is ever built."""
@@ -88,7 +87,7 @@ class _Pratt:
             entry = infix.get(token.text)
             if entry is None or entry.strength < floor:
                 break
-            self.index += 1
+            self.take()
             right, below = self.expression(entry.strength + (not entry.right_associative))
             depth = 1 + max(depth, below)
             self.count(depth, token)
@@ -115,17 +114,17 @@ class _Pratt:
     def operand(self) -> tuple[Syntax, int]:
         token = self.peek
         match token.kind:
-            case "name" if token.text not in self.notation.infix or self.called:
+            case "name" if token.text not in self.notation.infix or self.following.text == "(":
                 return self.named(token)
             case "number" | "days":
-                self.index += 1
+                self.take()
                 self.count(1, token)
                 return self.number(token), 1
             case "word":
-                self.index += 1
+                self.take()
                 return Word(token.text[1:-1], token.position), 1
             case "symbol" if token.text == "(":
-                self.index += 1
+                self.take()
                 inner = self.expression(0)
                 self.expect(")")
                 return inner
@@ -133,10 +132,6 @@ class _Pratt:
                 return self.prefixed(token)
             case _:
                 raise self.unexpected("a field, a number, an operator call or '('")
-
-    @property
-    def called(self) -> bool:
-        return self.tokens[self.index + 1].text == "("
 
     def number(self, token: Token) -> Number:
         days = token.kind == "days"
@@ -153,7 +148,7 @@ class _Pratt:
 
     def prefixed(self, token: Token) -> tuple[Syntax, int]:
         operator, strength = self.notation.prefix[token.text]
-        self.index += 1
+        self.take()
         literal = self.peek.kind in ("number", "days")
         operand, depth = self.expression(strength)
         if literal and strength == MINUS and isinstance(operand, Number):
@@ -164,7 +159,7 @@ class _Pratt:
     def named(self, token: Token) -> tuple[Syntax, int]:
         if token.text in self.notation.prefix:
             return self.prefixed(token)
-        self.index += 1
+        self.take()
         if self.peek.text == "(":
             if token.text[0] == "$":
                 raise self.fail(f"{token.text} is a field and takes no arguments", token)
@@ -175,7 +170,7 @@ class _Pratt:
         return Name(token.text, token.position), 1
 
     def call(self, token: Token) -> tuple[Syntax, int]:
-        self.index += 1
+        self.take()
         arguments: list[Syntax] = []
         named: list[tuple[str, Syntax]] = []
         depth = 0
@@ -183,8 +178,9 @@ class _Pratt:
             if arguments or named:
                 self.expect(",")
             key = self.peek
-            if key.kind == "name" and self.tokens[self.index + 1].text == "=":
-                self.index += 2
+            if key.kind == "name" and self.following.text == "=":
+                self.take()
+                self.take()
                 named.append((key.text, self.expression(0)[0]))
                 continue
             if named:
@@ -192,6 +188,6 @@ class _Pratt:
             argument, below = self.expression(0)
             arguments.append(argument)
             depth = max(depth, below)
-        self.index += 1
+        self.take()
         self.count(depth + 1, token)
         return Apply(token.text, tuple(arguments), tuple(named), token.position), depth + 1

@@ -17,8 +17,9 @@ _TOKEN: Final = re.compile(
   | (?P<name>\$?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
   | (?P<word>"[^"\n]*"|'[^'\n]*')
   | (?P<symbol>\*\*|<=|>=|==|!=|&&|\|\||[-+*/^<>=!?:(),&|])
+  | (?P<other>.)
     """,
-    re.VERBOSE | re.ASCII,
+    re.VERBOSE | re.ASCII | re.DOTALL,
 )
 
 
@@ -31,25 +32,24 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The tokens of `text`, an `end` token last.
+    """The tokens of `text`, then `end` tokens without end.
 
     Raises
     ------
     FormulaError
         At the first character that begins no token.
     """
-    position, end, match_at = 0, len(text), _TOKEN.match
-    while position < end:
-        match = match_at(text, position)
-        if match is None:
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or ""
+        if kind == "space":
+            continue
+        if kind == "other":
             raise FormulaError(
-                f"{text[position]!r} has no meaning in a formula; formulas are made of names, "
+                f"{match.group()!r} has no meaning in a formula; formulas are made of names, "
                 "numbers, ( ) , and infix operators",
                 text,
-                position,
+                match.start(),
             )
-        kind = match.lastgroup or ""
-        if kind != "space":
-            yield Token(kind, match.group(), position)
-        position = match.end()
-    yield Token("end", "", end)
+        yield Token(kind, match.group(), match.start())
+    while True:
+        yield Token("end", "", len(text))
