@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
+
+from alphamine.errors import OperatorError
 
 from . import units
 from .catalogue import Family, Lookback, Operator, Reference, no_lookback, window_lookback
 from .types import REQUIRED, Input, Kind, Param
 
 Function = TypeVar("Function", bound=Reference)
-Bounds = tuple[float | None, float | None]
+Bounds: TypeAlias = tuple[float | None, float | None]
+ParamKind: TypeAlias = Literal["window", "integer", "number", "flag", "choice", "text"]
 
 _INPUTS = {"Array": Kind.NUMBER, "Truth": Kind.BOOLEAN, "Codes": Kind.GROUP}
+_INPUT_NAMES = {"condition": Kind.BOOLEAN, "group": Kind.GROUP}
+_PARAMS: dict[str, ParamKind] = {
+    "int": "integer", "float": "number", "bool": "flag", "str": "text",
+}  # fmt: skip
 
 
 class Shelf:
@@ -49,64 +56,100 @@ class Shelf:
         choices: Mapping[str, tuple[str, ...]] | None = None,
         **dialects: str,
     ) -> Callable[[Function], Function]:
-        """Make an entry of the decorated reference function.
+        """Make an entry of the decorated reference function (see `from_function`).
 
-        Its name (less a trailing underscore) is the operator's; arguments annotated `Array`,
-        `Truth` and `Codes` are inputs; `int`, `float`, `bool` and `str` are parameters, of which
-        `d` is the window; keyword-only arguments are what it asks of the evaluator; the first line
-        of the docstring is the meaning.
+        Its name, less a trailing underscore, is the operator's.
         """
 
         def add(function: Function) -> Function:
-            arguments = list(inspect.signature(function).parameters.values())
-            inputs = [a for a in arguments if a.annotation in _INPUTS]
-            context = [a for a in arguments if a.kind is a.KEYWORD_ONLY]
-            params = [
-                _param(a, (bounds or {}).get(a.name, (None, None)), (choices or {}).get(a.name, ()))
-                for a in arguments
-                if a not in inputs and a not in context
-            ]
-            windowed = any(p.kind == "window" for p in params)
-            self._entries.append(
-                Operator(
-                    name=function.__name__.removesuffix("_"),
-                    family=self.family,
-                    inputs=tuple(Input(a.name, _INPUTS[a.annotation]) for a in inputs),
-                    meaning=_meaning(function),
-                    reference=function,
-                    params=tuple(params),
-                    context=tuple(a.name for a in context),
-                    output=output,
-                    unit=unit,
-                    lookback=lookback or (window_lookback if windowed else no_lookback),
-                    tier=tier,
-                    commutative=commutative,
-                    monotone=monotone,
-                    fills_missing=fills_missing,
-                    path_dependent=path_dependent,
-                    dialects=dialects,
-                    cost=cost,
-                )
-            )
+            operator = from_function(
+                function.__name__.removesuffix("_"), function, self.family, unit=unit,
+                output=output, lookback=lookback, tier=tier, cost=cost, commutative=commutative,
+                monotone=monotone, fills_missing=fills_missing, path_dependent=path_dependent,
+                bounds=bounds or {}, choices=choices or {}, dialects=dialects,
+            )  # fmt: skip
+            self._entries.append(operator)
             return function
 
         return add
 
 
-def _meaning(function: Reference) -> str:
-    first_line = (function.__doc__ or "").split("\n")[0]
-    return first_line.replace("`", "").rstrip(".")
+def from_function(
+    name: str,
+    function: Reference,
+    family: Family,
+    *,
+    unit: units.UnitRule,
+    meaning: str | None = None,
+    output: Kind = Kind.NUMBER,
+    lookback: Lookback | None = None,
+    tier: int = 1,
+    cost: float = 1.0,
+    commutative: bool = False,
+    monotone: bool = False,
+    fills_missing: bool = False,
+    path_dependent: bool = False,
+    bounds: Mapping[str, Bounds],
+    choices: Mapping[str, tuple[str, ...]],
+    dialects: Mapping[str, str],
+) -> Operator:
+    """Read the inputs, parameters and meaning of an operator from its reference function.
+
+    Arguments annotated `Array`, `Truth` or `Codes`, or bare ones, are inputs (`condition` is a
+    boolean and `group` a group by name); those annotated `int`, `float`, `bool` or `str`, or with
+    a default, are parameters, of which `d` is the window; keyword-only ones are what the function
+    asks of the evaluator. The first line of the docstring is the meaning.
+
+    Raises
+    ------
+    OperatorError
+        If the signature has arguments that cannot be told.
+    """
+    inputs, params, context = [], [], []
+    for argument in inspect.signature(function).parameters.values():
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise OperatorError(
+                f"the arguments of an operator are named one by one, but {name!r} takes "
+                f"{argument}; write them out"
+            )
+        annotation = _annotation(argument)
+        if argument.kind is argument.KEYWORD_ONLY:
+            context.append(argument.name)
+        elif annotation in _PARAMS or argument.name == "d" or _has_default(argument):
+            params.append(
+                _param(
+                    argument,
+                    bounds.get(argument.name, (None, None)),
+                    choices.get(argument.name, ()),
+                )
+            )
+        else:
+            kind = _INPUTS.get(annotation) or _INPUT_NAMES.get(argument.name, Kind.NUMBER)
+            inputs.append(Input(argument.name, kind))
+    windowed = any(p.kind == "window" for p in params)
+    first_line = (function.__doc__ or "").strip().split("\n")[0]
+    return Operator(
+        name, family, tuple(inputs), meaning or first_line.replace("`", "").rstrip("."), function,
+        tuple(params), tuple(context), output, unit,
+        lookback or (window_lookback if windowed else no_lookback), tier, commutative, monotone,
+        fills_missing, path_dependent, dialects, cost,
+    )  # fmt: skip
+
+
+def _annotation(argument: inspect.Parameter) -> str:
+    given = argument.annotation
+    return given if isinstance(given, str) else getattr(given, "__name__", "")
+
+
+def _has_default(argument: inspect.Parameter) -> bool:
+    return argument.default is not argument.empty
 
 
 def _param(argument: inspect.Parameter, bounds: Bounds, choices: tuple[str, ...]) -> Param:
-    default = REQUIRED if argument.default is argument.empty else argument.default
-    name = argument.name
-    match argument.annotation:
-        case "int":
-            return Param(name, "window" if name == "d" else "integer", default, *bounds)
-        case "float":
-            return Param(name, "number", default, *bounds)
-        case "bool":
-            return Param(name, "flag", default)
-        case _:
-            return Param(name, "choice" if choices else "text", default, choices=choices)
+    default = argument.default if _has_default(argument) else REQUIRED
+    kind = _PARAMS.get(_annotation(argument)) or _PARAMS.get(type(default).__name__, "integer")
+    if argument.name == "d":
+        kind = "window"
+    elif choices:
+        kind = "choice"
+    return Param(argument.name, kind, default, *bounds, choices=choices)
