@@ -40,13 +40,14 @@ def recovery(
 ) -> Recovery:
     """Share of the planted signal that the found formulas explain.
 
-    The planted signal of a day is what the planted formulas truly say about the label: the sum of
-    their scores, each times its worth (`worth`), standardised over the day's universe. It is
-    regressed on the scores of the found formulas by least squares, with one set of coefficients
-    for all days of the split, since coefficients of single days would fit noise. The share never
-    falls when a formula is added; it is 1 if all planted formulas, or monotone functions of them,
-    were found, and about (number of formulas) / (number of cells) for noise. Scores are ranks of
-    unit variance, 0 where a formula has no value.
+    The planted signal is the best forecast of the planted part of the label (`planted_part`) that
+    the planted formulas give: its least-squares fit by their scores. The share is the R^2 of that
+    signal's fit by the scores of the found formulas. Coefficients are the same for all days of the
+    split, since those of single days would fit noise. Scores are daily ranks of unit variance, 0
+    where a formula has no value.
+
+    The share never falls when a formula is added; it is 1 if all planted formulas, or monotone
+    functions of them, were found, and about (number of formulas) / (number of cells) for noise.
 
     Parameters
     ----------
@@ -63,14 +64,14 @@ def recovery(
     values = Evaluator(sample.panel).values([*truth.formulas, *found])
     scores = [_scores(array, universe) for array in values]
     planted, mined = scores[: len(truth.formulas)], scores[len(truth.formulas) :]
-    signal = np.zeros(universe.shape)
-    for score, strength in zip(planted, truth.strengths, strict=True):
-        signal += strength * worth(score, truth.effect, panel.label_spec) * score
-    inside = universe[sample.rows]
-    target = _standardised(signal[sample.rows], inside)
-    factors = np.array([score[sample.rows][inside] for score in mined])
+    rows, inside = sample.rows, universe[sample.rows]
+    scored = sum(k * score for k, score in zip(truth.strengths, planted, strict=True))
+    part = planted_part(np.asarray(scored), truth.effect, panel.label_spec)
+    signal = _fit(_cells(planted, rows, inside), part[rows][inside])
+    fitted = _fit(_cells(mined, rows, inside), signal)
+    left, total = signal - fitted, float(signal @ signal)
     return Recovery(
-        share=_explained(factors, target[inside]),
+        share=float(np.clip(1.0 - left @ left / total, 0.0, 1.0)) if total > 0 else 0.0,
         correlations=tuple(
             max((abs(_correlation(p[sample.rows], m[sample.rows])) for m in mined), default=0.0)
             for p in planted
@@ -78,52 +79,47 @@ def recovery(
     )
 
 
-def worth(score: Array, effect: Effect, label: LabelSpec) -> float:
-    """Expected label for one unit of a score of strength 1.
+def planted_part(signal: Array, effect: Effect, label: LabelSpec) -> Array:
+    """What planted effects add to each label; on the last rows only as far as the panel goes.
 
-    A score that persists from day to day earns more than its own effect, since the days around it
-    forecast the same. With r(k) the score's autocorrelation at k rows and w the effect's weights,
-    the worth is the sum of w_j r(|u - lag - j|) over the days u that the label holds and all j.
+    Parameters
+    ----------
+    signal : (T, N) float64
+        Sum of strength times score.
+    effect : Effect
+    label : LabelSpec
+
+    Returns
+    -------
+    (T, N) float64
     """
-    weights = effect.weights
-    held = range(label.delay + 1, label.delay + label.horizon + 1)
-    apart = np.array([abs(u - effect.lag - j) for u in held for j in range(effect.days)])
-    known = np.array([_autocorrelation(score, lag) for lag in range(int(apart.max()) + 1)])
-    return float(np.tile(weights, label.horizon) @ known[apart])
+    drift, part = np.zeros_like(signal), np.zeros_like(signal)
+    for lag, weight in enumerate(effect.weights, start=effect.lag):
+        drift[lag:] += weight * signal[: max(len(signal) - lag, 0)]
+    for day in range(label.delay + 1, label.delay + label.horizon + 1):
+        part[: max(len(signal) - day, 0)] += drift[day:]
+    return part
 
 
 def _scores(values: npt.NDArray[np.floating], universe: npt.NDArray[np.bool_]) -> Array:
     return np.nan_to_num(standard_ranks(np.where(universe, values.astype(np.float64), np.nan)))
 
 
-def _autocorrelation(score: Array, lag: int) -> float:
-    later, earlier = score[lag:], score[: len(score) - lag]
-    power = float((score * score).sum())
-    return float((later * earlier).sum()) / power if power > 0 else 0.0
+def _cells(scores: Sequence[Array], rows: slice, inside: npt.NDArray[np.bool_]) -> Array:
+    return np.array([score[rows][inside] for score in scores]).reshape(len(scores), -1)
 
 
-def _standardised(signal: Array, inside: npt.NDArray[np.bool_]) -> Array:
-    """Centred and of unit variance on each day; 0 on days without any."""
-    count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
-    centred = signal - np.where(inside, signal, 0.0).sum(axis=1, keepdims=True) / count
-    centred[~inside] = 0.0
-    spread = np.sqrt((centred * centred).sum(axis=1, keepdims=True) / count)
-    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0))
+def _fit(factors: Array, target: Array) -> Array:
+    """Least-squares fit of the target; collinear factors are no harm."""
+    if not len(factors):
+        return np.zeros_like(target)
+    weights = np.linalg.lstsq(factors @ factors.T, factors @ target, rcond=1e-10)[0]
+    return np.asarray(weights @ factors)
 
 
-def _explained(factors: Array, target: Array) -> float:
-    """R^2 of the least-squares fit; collinear factors are no harm."""
-    total = float(target @ target)
-    if not len(factors) or total == 0.0:
-        return 0.0
-    moments = factors @ target
-    weights = np.linalg.lstsq(factors @ factors.T, moments, rcond=1e-10)[0]
-    residual = target - weights @ factors
-    return float(np.clip(1.0 - residual @ residual / total, 0.0, 1.0))
-
-
-def _correlation(a: Array, b: Array) -> float:
-    """Mean over days of the correlation of two scores; days without either count as 0."""
-    size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    daily = np.divide((a * b).sum(axis=1), size, out=np.zeros(len(a)), where=size > 0)
-    return float(daily.mean())
+def _correlation(planted: Array, found: Array) -> float:
+    """Mean over the days that have planted scores; days without a found one count as 0."""
+    power = (planted * planted).sum(axis=1)
+    size = np.sqrt(power * (found * found).sum(axis=1))
+    daily = np.divide((planted * found).sum(axis=1), size, out=np.zeros(len(size)), where=size > 0)
+    return float(daily.sum() / max(int((power > 0).sum()), 1))
