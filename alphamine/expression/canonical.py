@@ -1,0 +1,191 @@
+"""The canonical form: one spelling for expressions that are equal bit for bit (see `rules`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from alphamine.operators import Family, Operator, ParamValue, get
+
+from . import rules
+from .nodes import Call, Constant, Field, Node, call, constant
+
+Inputs: TypeAlias = Sequence[Node]
+Params: TypeAlias = tuple[ParamValue, ...]
+# Deeper trees are worked off from the leaves, so that recursion stays shallow.
+_SHALLOW = 64
+
+
+def canonicalise(node: Node) -> Node:
+    """The canonical form of an expression: same value in every cell, bit for bit.
+
+    Commutative inputs are sorted, constants folded, signs moved outwards, comparisons written with
+    `<` and `<=`, and operations that change nothing dropped. Kind and look-back stay.
+
+    Notes
+    -----
+    Results are remembered for the last expressions seen, so repeated parts cost nothing.
+    """
+    if node.depth > _SHALLOW:
+        for part in node.walk():
+            _canonical(part)
+    return _canonical(node)
+
+
+@lru_cache(maxsize=1 << 16)
+def _canonical(node: Node) -> Node:
+    if not isinstance(node, Call):
+        return node
+    return _make(node.operator, [_canonical(child) for child in node.inputs], node.params)
+
+
+def _make(op: Operator, inputs: Inputs, params: Params = ()) -> Node:
+    """Apply an operator to canonical inputs, canonically."""
+    if op.commutative:
+        inputs = sorted(inputs, key=_place)
+    for rule in _RULES:
+        found = rule(op, inputs, params)
+        # A truth value may equal a number, but it is of another kind.
+        if found is not None and found.kind is op.output:
+            return found
+    return call(op, *inputs, *params)
+
+
+def _place(node: Node) -> tuple[bool, str]:
+    """Order of commutative inputs: literals last, then by content."""
+    return isinstance(node, Constant), node.digest
+
+
+def _folded(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    """The value of an operator on literals, if it is the same in float32 and float64."""
+    if op.family is not Family.ELEMENTWISE or op.fills_missing or op.context:
+        return None
+    if not all(isinstance(child, Constant) for child in inputs):
+        return None
+    exact = np.array([child.value for child in inputs if isinstance(child, Constant)])
+    with np.errstate(all="ignore"):
+        wide = _value(op, exact, params)
+        narrow = _value(op, exact.astype(np.float32).astype(np.float64), params)
+        same = np.float32(wide) == np.float32(narrow)
+    return constant(wide) if same and np.isfinite(np.float32(wide)) else None
+
+
+def _value(op: Operator, literals: np.ndarray, params: Params) -> float:
+    return float(op.reference(*(np.full((1, 1), v) for v in literals), *params)[0, 0])
+
+
+def _patterned(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    for left, right in _patterns().get(op.name, ()):
+        orders = (inputs, inputs[::-1]) if op.commutative else (inputs,)
+        for order in orders:
+            bound: dict[Node, Node] = {}
+            if all(_matches(p, n, bound) for p, n in zip(left.inputs, order, strict=True)):
+                return _filled(right, bound)
+    return None
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> dict[str, list[tuple[Node, Node]]]:
+    """The rules by the operator at their root."""
+    found: dict[str, list[tuple[Node, Node]]] = {}
+    for left, right in rules.PATTERNS:
+        assert isinstance(left, Call)
+        found.setdefault(left.operator.name, []).append((left, right))
+    return found
+
+
+def _matches(pattern: Node, node: Node, bound: dict[Node, Node]) -> bool:
+    """Whether `node` is of the form of `pattern`; fields of the pattern are bound on the way."""
+    if isinstance(pattern, Field):
+        return pattern.kind.accepts(node.kind) and bound.setdefault(pattern, node) is node
+    if not isinstance(pattern, Call):
+        return pattern is node
+    return (
+        isinstance(node, Call)
+        and pattern.operator is node.operator
+        and all(_matches(p, n, bound) for p, n in zip(pattern.inputs, node.inputs, strict=True))
+    )
+
+
+def _filled(pattern: Node, bound: dict[Node, Node]) -> Node:
+    if isinstance(pattern, Call):
+        inputs = [_filled(child, bound) for child in pattern.inputs]
+        return _make(pattern.operator, inputs, pattern.params)
+    return bound.get(pattern, pattern)
+
+
+def _signed(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    """Move a minus from the inputs outwards, or drop it."""
+    if op.name in rules.ODD:
+        for i in rules.ODD[op.name]:
+            bare = _unsigned(inputs[i])
+            if bare is not None:
+                return _minus(_make(op, [*inputs[:i], bare, *inputs[i + 1 :]], params))
+        return None
+    found = [bare for bare in map(_unsigned, inputs) if bare is not None]
+    if len(found) < len(inputs):
+        return None
+    if op.name in rules.EVEN:
+        return _make(op, found, params)
+    if op.name in rules.SWAPPED:
+        return _make(get(rules.SWAPPED[op.name]), found, params)
+    if op.name in rules.MIRRORED:
+        return _minus(_make(get(rules.MIRRORED[op.name]), found, params))
+    return None
+
+
+def _minus(node: Node) -> Node:
+    return _make(get("reverse"), [node])
+
+
+def _unsigned(node: Node) -> Node | None:
+    """What `node` is the negative of, if it is written with a minus."""
+    return node.inputs[0] if isinstance(node, Call) and node.operator.name == "reverse" else None
+
+
+def _literal_sign(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    """Add and subtract literals above zero only."""
+    if op.name not in ("add", "subtract"):
+        return None
+    literal = inputs[1]
+    if not isinstance(literal, Constant) or literal.value >= 0.0:
+        return None
+    other = get("subtract" if op.name == "add" else "add")
+    return _make(other, [inputs[0], constant(-literal.value)])
+
+
+def _repeated(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    """Drop what an operation on the result of a like one does not change."""
+    below = inputs[0]
+    if params and op.name in rules.WINDOW_OF_ONE and params[0] == 1:
+        return below
+    if not isinstance(below, Call):
+        return None
+    if op.name == "abs" and below.operator.name in rules.NONNEGATIVE:
+        return below
+    same = below.operator is op and list(below.inputs[1:]) == list(inputs[1:])
+    if same and op.name in rules.IDEMPOTENT and below.params == params:
+        return below
+    if same and op.name == "ts_delay":
+        return call(op, below.inputs[0], int(params[0]) + int(below.params[0]))
+    return None
+
+
+def _difference(op: Operator, inputs: Inputs, params: Params) -> Node | None:
+    """`x - ts_delay(x, d)` is `ts_delta(x, d)`, either way round."""
+    if op.name != "subtract":
+        return None
+    for today, before in (inputs, inputs[::-1]):
+        if isinstance(before, Call) and before.operator.name == "ts_delay":
+            if before.inputs[0] is today:
+                delta = _make(get("ts_delta"), [today], before.params)
+                return delta if today is inputs[0] else _minus(delta)
+    return None
+
+
+_RULES: tuple[Callable[[Operator, Inputs, Params], Node | None], ...] = (
+    _folded, _literal_sign, _patterned, _signed, _repeated, _difference,
+)  # fmt: skip

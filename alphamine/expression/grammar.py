@@ -1,0 +1,344 @@
+"""The grammar: which formulas there are, how to draw one, and how to build one token by token.
+
+Every searcher shares this object. Whatever it yields is typed, keeps units apart, stays within the
+limits of length, depth and look-back, reads at least one field, and pairs no value with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.errors import SearchError
+from alphamine.operators import CATALOGUE, Kind, Operator, Unit, get
+
+from .canonical import canonicalise
+from .completion import Completion
+from .fields import FieldInfo, standard_field
+from .nodes import Call, Constant, Node, constant, with_inputs
+from .prefix import Prefix, Token, Vocabulary
+from .productions import LITERAL, Move, Types, moves
+from .reach import NEVER, Reach, tabulate
+from .sampling import Sampler
+from .usage import prior
+
+WINDOWS: Final = (1, 2, 3, 5, 10, 20, 40, 60)
+CONSTANTS: Final = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+FIELDS: Final = ("open", "high", "low", "close", "vwap", "volume")
+# Formulas compare stocks with each other, and levels of prices or volumes do so badly.
+_DIMENSIONLESS_ROOT: Final = 6.0
+_ATTEMPTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a formula, and what may be put there.
+
+    Attributes
+    ----------
+    path : tuple of int
+        Input numbers from the root.
+    node : Node
+        What stands there.
+    tokens, depth, lookback : int
+        Budgets that keep the whole formula within the grammar's limits.
+    """
+
+    path: tuple[int, ...]
+    node: Node
+    tokens: int
+    depth: int
+    lookback: int
+
+
+class Grammar:
+    """A language to search in.
+
+    Parameters
+    ----------
+    fields : iterable of str or FieldInfo
+        What formulas may read; group fields make the group operators available.
+    operators : iterable of str or Operator, optional
+        All that the catalogue calls searchable by default.
+    windows : iterable of int
+        Rows that windows and delays may have; trailing windows under 3 rows are left out.
+    constants : iterable of float
+    max_length : int
+        Reverse Polish tokens of a formula: its nodes and its windows.
+    max_depth, max_lookback : int
+        Levels of a formula, a minus not counted; rows before today.
+    units : bool
+        Whether unlike units are kept apart.
+    weights : mapping of str to float, optional
+        Relative weights of operators, over those of `usage.prior`; 0 leaves one out.
+
+    Raises
+    ------
+    SearchError
+        If a setting is impossible, or no formula at all fits.
+    """
+
+    def __init__(
+        self,
+        fields: Iterable[str | FieldInfo] = FIELDS,
+        operators: Iterable[str | Operator] | None = None,
+        windows: Iterable[int] = WINDOWS,
+        constants: Iterable[float] = CONSTANTS,
+        max_length: int = 16,
+        max_depth: int = 7,
+        max_lookback: int = 120,
+        units: bool = True,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.fields = tuple(standard_field(f) if isinstance(f, str) else f for f in fields)
+        self.windows = tuple(sorted(set(windows)))
+        self.constants = tuple(sorted({constant(c).value for c in constants}))
+        self.max_length, self.max_depth = max_length, max_depth
+        self.max_lookback, self.units = max_lookback, units
+        self.weights = _weights(operators, weights or {})
+        self._check_settings()
+        self._types = Types(units, any(f.unit is None for f in self.fields))
+        self._leaves = self._typed_leaves()
+        self._moves, self._reach = self._usable_moves()
+        self._sampler = Sampler(self._types, self._reach, self._leaves)
+        self._roots = self._root_types()
+        if not self._roots:
+            raise SearchError(
+                f"a grammar has formulas, but none of at most {max_length} tokens, depth "
+                f"{max_depth} and {max_lookback} rows of look-back is a number that reads "
+                f"{', '.join(f.name for f in self.fields) or 'no field'}"
+            )
+
+    @classmethod
+    def for_panel(cls, schema: Mapping[str, FieldInfo], **settings: Any) -> Grammar:
+        """The grammar of what a panel has (`Panel.schema`), with any of the settings above."""
+        return cls(fields=schema.values(), **settings)
+
+    def _check_settings(self) -> None:
+        limits = {
+            "max_length": (self.max_length, 1, 64), "max_depth": (self.max_depth, 1, 32),
+            "max_lookback": (self.max_lookback, 0, 100_000),
+        }  # fmt: skip
+        limits |= {"a window": (min(self.windows, default=1), 1, 100_000)}
+        for name, (value, low, high) in limits.items():
+            if not low <= value <= high:
+                raise SearchError(f"{name} of a grammar lies in {low} to {high}, got {value}")
+
+    def _typed_leaves(self) -> dict[int, list[Node]]:
+        leaves: dict[int, list[Node]] = {}
+        for leaf in (*(f.node for f in self.fields), *map(constant, self.constants)):
+            number = self._types.of(leaf)
+            if number is None:
+                raise SearchError(
+                    f"fields are prices, volumes or simple combinations, but {leaf} is in "
+                    f"{leaf.unit}; give it another unit or search with units=False"
+                )
+            leaves.setdefault(number, []).append(leaf)
+        return leaves
+
+    def _usable_moves(self) -> tuple[list[Move], Reach]:
+        """The moves that can occur in some formula, and the tables of what they reach."""
+        operators = [get(name) for name, weight in self.weights.items() if weight > 0]
+        offered = moves(self._types, operators, self.windows, self.weights)
+        size = (len(self._types.all), self.max_length, self.max_depth)
+        reach = tabulate(offered, list(self._leaves), *size)
+        fits = reach.by_production[:, -1, -1] <= self.max_lookback
+        usable = {p.move for p, fit in zip(reach.productions, fits, strict=True) if fit}
+        return [move for move in offered if move in usable], reach
+
+    def _root_types(self) -> list[tuple[int, float]]:
+        found = []
+        for number, kind in enumerate(self._types.all):
+            least = self._reach.by_type[number, -1, -1]
+            if kind.kind is Kind.NUMBER and kind != LITERAL and least <= self.max_lookback:
+                factor = _DIMENSIONLESS_ROOT if kind.dimensionless else 1.0
+                found.append((number, factor * self._sampler.weight(number)))
+        return found
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that formulas are made of, in a fixed order."""
+        return Vocabulary(self._moves, self._leaves, self.windows)
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return self.vocabulary.tokens
+
+    @cached_property
+    def _completion(self) -> Completion:
+        exists = self._reach.by_type[:, :, -1] < NEVER
+        shortest = np.where(exists.any(axis=1), exists.argmax(axis=1), NEVER)
+        return Completion(
+            self._reach.productions, list(self._leaves), shortest.tolist(),
+            [number for number, _ in self._roots], self.max_depth, self.max_lookback,
+        )  # fmt: skip
+
+    def start(self) -> Prefix:
+        """The empty prefix, from which any formula can be built token by token."""
+        return Prefix(self.vocabulary, self._completion, (), self.max_length)
+
+    def sample(self, rng: np.random.Generator) -> Node:
+        """Draw one formula: canonical, valid, reading at least one field.
+
+        Raises
+        ------
+        SearchError
+            If the grammar is so poor that every draw pairs a value with itself.
+        """
+        for _ in range(_ATTEMPTS):
+            tokens = int(rng.integers(min(3, self.max_length), self.max_length + 1))
+            number = self._root(rng, tokens)
+            node = self._sampler.draw(
+                rng, number, tokens, self.max_depth, self.max_lookback, leaf=False
+            ) if number is not None else None  # fmt: skip
+            formula = None if node is None else canonicalise(node)
+            if formula is not None and not pairs_itself(formula):
+                return formula
+        raise SearchError(
+            f"no valid formula in {_ATTEMPTS} draws: this grammar can hardly avoid pairing a "
+            "value with itself; give it more fields or operators"
+        )
+
+    def _root(self, rng: np.random.Generator, tokens: int) -> int | None:
+        budgets = (tokens, self.max_depth, self.max_lookback)
+        fitting = [(n, w) for n, w in self._roots if self._sampler.possible(n, *budgets)]
+        if not fitting:
+            return None
+        drawn = rng.random() * sum(weight for _, weight in fitting)
+        for number, weight in fitting:
+            drawn -= weight
+            if drawn < 0:
+                return number
+        return fitting[-1][0]
+
+    def sample_subtree(
+        self,
+        rng: np.random.Generator,
+        kind: Kind,
+        unit: Unit | None,
+        max_length: int,
+        max_depth: int,
+        max_lookback: int,
+    ) -> Node | None:
+        """Draw an expression of a kind and unit within budgets; None if there is none."""
+        number = self._types.index(kind, unit)
+        budgets = (min(max_length, self.max_length), min(max_depth, self.max_depth), max_lookback)
+        if number is None or min(budgets) < 0 or not self._sampler.possible(number, *budgets):
+            return None
+        node = self._sampler.draw(rng, number, *budgets)
+        return None if node is None else canonicalise(node)
+
+    def length(self, node: Node) -> int:
+        """Reverse Polish tokens of an expression: its nodes and its windows."""
+        own = 1 + (isinstance(node, Call) and node.operator.window is not None)
+        return own + sum(self.length(child) for child in node.inputs)
+
+    def levels(self, node: Node) -> int:
+        """Depth of an expression, a minus adding no level."""
+        below = max((self.levels(child) for child in node.inputs), default=0)
+        return below + (not isinstance(node, Call) or node.operator.name != "reverse")
+
+    def points(self, formula: Node) -> Iterator[Point]:
+        """Every place of a formula that is not a literal, from the root down."""
+        spare = self.max_length - self.length(formula)
+        stack = [Point((), formula, self.max_length, self.max_depth, self.max_lookback)]
+        while stack:
+            point = stack.pop()
+            yield point
+            node = point.node
+            if not isinstance(node, Call):
+                continue
+            below = point.lookback - node.operator.lookback(node.params)
+            levels = point.depth - (node.operator.name != "reverse")
+            stack += [
+                Point((*point.path, i), child, spare + self.length(child), levels, below)
+                for i, child in enumerate(node.inputs)
+                if not isinstance(child, Constant)
+            ]
+
+    def same_type(self, a: Node, b: Node) -> bool:
+        """Whether one may stand where the other does, as far as kinds and units go."""
+        number = self._types.of(a)
+        return number is not None and number == self._types.of(b)
+
+    def problem(self, formula: Node) -> str | None:
+        """Why a formula is not one of this grammar; None if it is.
+
+        The canonical form may write an operator in terms of another (`>` by `<`), so operators
+        are judged by their types, not by membership.
+        """
+        limits = (
+            ("tokens", self.length(formula), self.max_length),
+            ("levels", self.levels(formula), self.max_depth),
+            ("rows of look-back", formula.lookback, self.max_lookback),
+        )
+        for what, value, limit in limits:
+            if value > limit:
+                return f"it has {value} {what}, the limit is {limit}"
+        if formula.kind is not Kind.NUMBER:
+            return f"it is a {formula.kind}, a formula is a number"
+        known = {f.name for f in self.fields}
+        if not formula.fields or not formula.fields <= known:
+            unknown = ", ".join(sorted(formula.fields - known))
+            return f"it reads unknown fields: {unknown}" if unknown else "it reads no field"
+        if pairs_itself(formula):
+            return "it pairs a value with itself"
+        return next((p for n in formula.walk() if (p := self._mistyped(n)) is not None), None)
+
+    def _mistyped(self, node: Node) -> str | None:
+        if not isinstance(node, Call):
+            return None
+        inputs = [self._types.of(child) for child in node.inputs]
+        known = [number for number in inputs if number is not None]
+        if len(known) == len(inputs):
+            result = self._types.result(node.operator, known, [node.params])
+            if result is not None:
+                return None
+        shown = ", ".join(f"{child.kind} in {child.unit}" for child in node.inputs)
+        return f"{node.operator.name} takes no ({shown})"
+
+
+def _weights(
+    operators: Iterable[str | Operator] | None, given: Mapping[str, float]
+) -> dict[str, float]:
+    """Weight of every operator of a grammar."""
+    chosen = (
+        [op for op in CATALOGUE.values() if op.searchable]
+        if operators is None
+        else [get(op) if isinstance(op, str) else op for op in operators]
+    )
+    for op in chosen:
+        if op.path_dependent or len(op.inputs) > 3 or not op.inputs:
+            raise SearchError(
+                f"a grammar takes operators of 1 to 3 inputs with finite memory, not {op.signature}"
+            )
+    weights = {op.name: prior(op.name) or float(operators is not None) for op in chosen}
+    for name, weight in given.items():
+        if name not in weights or not 0.0 <= weight < float("inf"):
+            raise SearchError(
+                f"weights are finite, at least 0, and belong to operators of the grammar, "
+                f"got {name}: {weight}"
+            )
+    return weights | dict(given)
+
+
+def pairs_itself(formula: Node) -> bool:
+    """Whether some operator takes one value twice, which says nothing or is constant."""
+    return any(
+        len(node.inputs) > 1 and len(set(node.inputs)) < len(node.inputs)
+        for node in formula.walk()
+    )
+
+
+def replace_at(formula: Node, path: tuple[int, ...], new: Node) -> Node:
+    """`formula` with `new` in the place that `path` leads to."""
+    if not path:
+        return new
+    assert isinstance(formula, Call)
+    inputs = list(formula.inputs)
+    inputs[path[0]] = replace_at(inputs[path[0]], path[1:], new)
+    return with_inputs(formula, inputs)
