@@ -106,7 +106,7 @@ def _scores(values: npt.NDArray[np.floating], universe: npt.NDArray[np.bool_]) -
 
 
 def _cells(scores: Sequence[Array], rows: slice, inside: npt.NDArray[np.bool_]) -> Array:
-    return np.array([score[rows][inside] for score in scores]).reshape(len(scores), -1)
+    return np.array([score[rows][inside] for score in scores])
 
 
 def _fit(factors: Array, target: Array) -> Array:
