@@ -49,7 +49,7 @@ def qlib_wma(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
 
 @_entry(units.count, tier=3, qlib="IdxMax")
 def qlib_idx_max(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
-    """IdxMax in qlib: place of the maximum, 1 the oldest row; of a missing value if there is one.
+    """IdxMax in qlib: place of the maximum, 1 the oldest; of a missing value if there is one.
 
     Rows count from the symbol's first observation on; numpy's argmax stops at NaN.
     """
@@ -64,7 +64,7 @@ def qlib_idx_max(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
 
 @_entry(units.count, tier=3, qlib="IdxMin")
 def qlib_idx_min(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
-    """IdxMin in qlib: place of the minimum, 1 the oldest row; of a missing value if there is one."""
+    """IdxMin in qlib: place of the minimum, 1 the oldest; of a missing value if there is one."""
     return qlib_idx_max(-x, d, min_periods=min_periods, alive=alive)
 
 

@@ -79,7 +79,7 @@ class Limits:
                 cost += part.operator.cost
                 for param, value in zip(part.operator.params, part.params, strict=True):
                     if param.kind == "window":
-                        self._at_most("rows in one window", value, self.window)
+                        self._at_most("rows in one window", int(value), self.window)
                     elif not isinstance(value, str):
                         self.check_constant(value)
             elif isinstance(part, Constant):
@@ -98,8 +98,7 @@ class Limits:
                 f"constants are at most {self.constant:g} in absolute value, got {value:g}"
             )
 
-    def _at_most(self, what: str, value: object, limit: float) -> None:
-        assert isinstance(value, int | float)
+    def _at_most(self, what: str, value: float, limit: float) -> None:
         if value > limit:
             raise FormulaError(
                 f"a formula has at most {limit:g} {what}, but this one has {value:g}"

@@ -6,7 +6,7 @@ from alphamine.errors import FormulaError
 
 from .limits import Limits
 from .syntax import COMPARISON, MINUS, TERNARY, Apply, Name, Notation, Number, Syntax, Word
-from .tokens import Token, tokens
+from .tokens import Token, shortened, tokens
 
 
 def read_syntax(text: str, notation: Notation, limits: Limits) -> Syntax:
@@ -52,7 +52,7 @@ class _Pratt:
 
     def unexpected(self, wanted: str) -> FormulaError:
         token = self.peek
-        found = "the text ends" if token.kind == "end" else f"found {token.text!r}"
+        found = "the text ends" if token.kind == "end" else f"found {shortened(token.text)!r}"
         return self.fail(f"expected {wanted}, but {found}", token)
 
     def expect(self, symbol: str) -> None:
@@ -140,8 +140,7 @@ class _Pratt:
         value = float(token.text[:-1] if days else token.text)
         if not value <= self.limits.constant:
             raise self.fail(
-                f"constants are at most {self.limits.constant:g} in absolute value, "
-                f"got {token.text}",
+                f"constants are at most {self.limits.constant:g} in absolute value, got {value:g}",
                 token,
             )
         return Number(value, token.position, days)
@@ -162,7 +161,7 @@ class _Pratt:
         self.take()
         if self.peek.text == "(":
             if token.text[0] == "$":
-                raise self.fail(f"{token.text} is a field and takes no arguments", token)
+                raise self.fail(f"{shortened(token.text)} is a field and takes no arguments", token)
             return self.call(token)
         self.count(1, token)
         if token.text[0] == "$":

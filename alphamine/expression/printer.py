@@ -45,7 +45,7 @@ def render(syntax: Syntax, notation: Notation) -> tuple[str, int]:
         case Name(text, _, dollar):
             return ("$" + text if dollar or notation.dollar else text), ATOM
         case Word(text):
-            return f'"{text}"', ATOM
+            return _quoted(text), ATOM
         case Apply(infix=True):
             return _infix(syntax, notation)
         case Apply(name, arguments, named):
@@ -59,6 +59,13 @@ def number_text(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return repr(float(value))
+
+
+def _quoted(word: str) -> str:
+    quote = "'" if '"' in word else '"'
+    if quote in word or "\n" in word:
+        raise FormulaError(f"words have one kind of quotes and no line break, got {word!r}")
+    return f"{quote}{word}{quote}"
 
 
 def _infix(syntax: Apply, notation: Notation) -> tuple[str, int]:
@@ -79,9 +86,7 @@ def _infix(syntax: Apply, notation: Notation) -> tuple[str, int]:
         # `-2` is a literal, so the negative of a literal keeps its parentheses.
         floor = ATOM + 1 if isinstance(operand, Number) else strength
         return prefix + gap + _wrapped(operand, floor, notation), strength
-    found = notation.symbol(syntax.name)
-    assert found is not None
-    symbol, (_, strength, right) = found
+    symbol, (_, strength, right) = notation.symbols[syntax.name]
     # Equal strength needs no parentheses on the side towards which the operator associates.
     left_floor = strength + (right or strength == COMPARISON)
     right_floor = strength + (not right)

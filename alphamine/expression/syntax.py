@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
 # Binding strength, weakest first. Comparisons do not chain.
@@ -76,7 +77,7 @@ class Notation:
     prefix : mapping of str to (str, int)
         Meaning and binding strength of symbols before an operand.
     ternary : bool
-        Whether `c ? a : b` is understood (as `if_else`); it is printed where `prints_ternary`.
+        Whether `c ? a : b` is understood, as `if_else`.
     dollar : bool
         Whether fields are printed as `$close`.
     days : bool
@@ -86,14 +87,13 @@ class Notation:
     infix: Mapping[str, Infix]
     prefix: Mapping[str, tuple[str, int]]
     ternary: bool = False
-    prints_ternary: bool = False
     dollar: bool = False
     days: bool = False
-    constant_suffix: str = ""
 
-    def symbol(self, operator: str) -> tuple[str, Infix] | None:
-        """How `operator` is printed between two operands, if it is."""
-        return next(((s, i) for s, i in self.infix.items() if i.operator == operator), None)
+    @cached_property
+    def symbols(self) -> Mapping[str, tuple[str, Infix]]:
+        """How an operator is printed between two operands, by its canonical name."""
+        return {infix.operator: (s, infix) for s, infix in list(self.infix.items())[::-1]}
 
 
 ARITHMETIC: Final[dict[str, Infix]] = {

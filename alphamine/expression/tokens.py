@@ -53,3 +53,8 @@ def tokens(text: str) -> Iterator[Token]:
         yield Token(kind, match.group(), match.start())
     while True:
         yield Token("end", "", len(text))
+
+
+def shortened(text: str) -> str:
+    """`text` for a message: cut where it is longer than any name."""
+    return text if len(text) <= 64 else text[:61] + "..."

@@ -120,8 +120,8 @@ class Alpha101(Foreign):
             case "ts_mean", (Call(_, (Field("vwap"), Field("volume"))) as money,), (days,):
                 if money.operator is CATALOGUE["multiply"]:
                     return Name(f"adv{days}")
-            case ("min" | "max") as name, (_, Constant()), _:
-                raise refuse(str(node), self.name, f"{name}(x, number) is a window there")
+            case "min" | "max", (_, Constant()), _:
+                raise refuse(str(node), self.name, "min and max of x and a number are windows")
         name = node.operator.name
         if not node.params and self.is_infix(name):
             return Apply(name, tuple(self.write(child) for child in node.inputs), infix=True)
@@ -129,4 +129,4 @@ class Alpha101(Foreign):
 
     def is_infix(self, name: str) -> bool:
         """Whether the operator is written with symbols."""
-        return name in ("reverse", "not", "if_else") or self.notation.symbol(name) is not None
+        return name in ("reverse", "not", "if_else") or name in self.notation.symbols

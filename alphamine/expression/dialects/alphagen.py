@@ -76,8 +76,7 @@ class AlphaGen(Foreign):
 
     def write_ema(self, node: Call) -> Syntax:
         """EMA, whose factor follows from its window."""
-        d, factor = node.params
-        assert isinstance(d, int)
+        d, factor = int(node.params[0]), node.params[1]
         if d < 2 or factor != _factor(d):
             raise refuse(
                 f"ts_decay_exp_window with factor {factor}", self.name,
@@ -87,5 +86,4 @@ class AlphaGen(Foreign):
 
 
 def _days(d: ParamValue) -> Number:
-    assert isinstance(d, int)
-    return Number(d, days=True)
+    return Number(int(d), days=True)

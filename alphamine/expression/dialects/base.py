@@ -5,15 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from alphamine.errors import FormulaError, nearest
-from alphamine.operators import CATALOGUE, Operator, Param, ParamValue
+from alphamine.operators import Operator, Param, ParamValue
 
 from ..fields import FieldInfo, standard_field
-from ..nodes import Call, Constant, Field, Node, call, constant
+from ..nodes import Node, call, constant
 from ..syntax import Apply, Name, Notation, Number, Syntax, Word
+from ..tokens import shortened
 
-LOOK_AHEAD = "operators never read the future"
+LOOK_AHEAD: Final = "operators never read the future"
+# A panel's fields are named in full in a message up to this many.
+_LISTED: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +95,17 @@ class Dialect(ABC):
             return standard_field(name.text).node
         if name.text == "returns" and "close" in known:
             return call("ts_returns", known["close"].node, 1)
+        listed = ", ".join(known) if len(known) <= _LISTED else f"{len(known)} others"
         raise source.fail(
-            f"there is no field {name.text!r}{nearest(name.text, known)}; "
-            f"the panel has {', '.join(known)}",
+            f"there is no field {shortened(name.text)!r}{nearest(name.text, known)}; "
+            f"the panel has {listed}",
             name,
         )
 
     def unknown_function(self, syntax: Apply, source: Source) -> FormulaError:
         """The error for a call of something that the dialect does not have."""
-        return source.fail(
-            f"there is no operator {syntax.name!r}{nearest(syntax.name, self.function_names())}",
-            syntax,
-        )
+        near = nearest(syntax.name, self.function_names())
+        return source.fail(f"there is no operator {shortened(syntax.name)!r}{near}", syntax)
 
     def literal(self, syntax: Syntax, source: Source) -> ParamValue:
         """The literal value of a parameter."""
@@ -147,6 +150,3 @@ class Dialect(ABC):
 def refuse(what: str, dialect: str, why: str) -> FormulaError:
     """The error for a formula that a dialect cannot express."""
     return FormulaError(f"{what} cannot be written in the {dialect} dialect: {why}")
-
-
-__all__ = ["CATALOGUE", "Call", "Constant", "Dialect", "Field", "Source", "refuse"]

@@ -67,7 +67,7 @@ class Brain(Dialect):
             raise FormulaError(f"a {type(node).__name__} is no expression")
         inputs = tuple(self.write(child) for child in node.inputs)
         name = node.operator.name
-        if name in ("reverse", "not") or self.notation.symbol(name) is not None:
+        if name in ("reverse", "not") or name in self.notation.symbols:
             return Apply(name, inputs, infix=True)
         positional, named = self.write_params(node)
         return Apply(name, inputs + positional, named)

@@ -240,8 +240,7 @@ class Qlib(Foreign):
         """What reads as more than one of our operators, if `node` is such."""
         inputs, params = node.inputs, node.params
         match node.operator.name:
-            case "to_nan" if is_truth(node):
-                (compared,) = inputs
+            case "to_nan" if isinstance(compared := inputs[0], Call) and is_truth(node):
                 return Apply(compared.operator.name, self.written(compared.inputs), infix=True)
             case "min" | "max" if is_truth(node):
                 name = "And" if node.operator.name == "min" else "Or"
