@@ -1,18 +1,41 @@
-"""Values and daily scores of batches of formulas on one panel."""
+"""Values and daily scores of batches of formulas on one panel: the one face of all engines."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
-from alphamine.expression.nodes import Constant, Node
+from alphamine.data.splits import Sample
+from alphamine.errors import AlphamineError
+from alphamine.expression.nodes import Node
 
-from .plan import plan
-from .reference import MinPeriods, ReferenceBackend, Values
+from .cpu import CpuEngine
+from .native import load
+from .numpy_engine import NumpyEngine
+from .reference import MinPeriods, Values
+from .scores import DailyScores
+
+Backend: TypeAlias = Literal["auto", "cpu", "reference"]
+
+
+class Engine(Protocol):
+    """What evaluates formulas on one panel."""
+
+    name: str
+
+    def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
+        """Yield (index, values, infinite cells met on the way)."""
+        ...
+
+    def scores(
+        self, formulas: Sequence[Node], sample: Sample, rank_ic: bool, turnover: bool
+    ) -> Iterator[tuple[int, DailyScores]]:
+        """Yield (index, daily scores)."""
+        ...
 
 
 class Evaluator:
@@ -26,7 +49,13 @@ class Evaluator:
     min_periods : "full", int or float
         Observations that a window needs: all of them, a count, or a fraction.
     cache_bytes : int
-        Upper bound of the values kept between batches (least recently used go first).
+        Upper bound of the values kept between batches.
+    backend : {"auto", "cpu", "reference"}
+        `cpu`: the kernel library; `reference`: numpy, the operators' specification; `auto`: the
+        library if it was built.
+    threads : int, optional
+        Threads of the kernel library; by default all processors that the process may use.
+        Results have the same bits for any number.
     """
 
     def __init__(
@@ -35,12 +64,11 @@ class Evaluator:
         dtype: npt.DTypeLike = "float32",
         min_periods: MinPeriods = "full",
         cache_bytes: int = 0,
+        backend: Backend = "auto",
+        threads: int | None = None,
     ) -> None:
         self.panel = panel
-        self.backend = ReferenceBackend(panel, dtype, min_periods)
-        self.cache_bytes = cache_bytes
-        self._cache: OrderedDict[Node, tuple[Values, int]] = OrderedDict()
-        self._cached_bytes = 0
+        self.engine = _engine(panel, _storage(dtype), min_periods, cache_bytes, backend, threads)
 
     def values(self, formulas: Sequence[Node]) -> list[Values]:
         """One (T, N) array per formula; NaN is missing, infinities have become NaN."""
@@ -52,39 +80,75 @@ class Evaluator:
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way) as formulas are completed.
 
-        The order depends on shared parts; memory is bounded by what is still needed.
+        The order depends on shared parts; memory is bounded.
         """
+        self._check(formulas)
+        return self.engine.stream(formulas)
+
+    def scores(
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        rank_ic: bool = True,
+        turnover: bool = True,
+    ) -> Iterator[tuple[int, DailyScores]]:
+        """Yield (index, daily scores) of formulas on a sample of this evaluator's panel.
+
+        Parameters
+        ----------
+        formulas : sequence of Node
+        sample : Sample
+            Its panel is this evaluator's.
+        rank_ic, turnover : bool
+            Ranking is most of the work: without both, only IC, pairs and coverage are computed,
+            and what is left out is NaN.
+
+        Raises
+        ------
+        AlphamineError
+            If the sample is of another panel.
+        """
+        if sample.panel is not self.panel:
+            raise AlphamineError(
+                f"an evaluator scores samples of its own panel, but the sample is of "
+                f"{sample.panel.name!r}; make the evaluator with Evaluator(sample.panel)"
+            )
+        self._check(formulas)
+        return self.engine.scores(formulas, sample, rank_ic, turnover)
+
+    def _check(self, formulas: Sequence[Node]) -> None:
         for formula in formulas:
             self.panel.check_formula(formula)
-        steps = plan(formulas, frozenset(self._cache))
-        # What the plan counts on is held here, since remembering new values may evict it.
-        held = {s.node: self._cache[s.node] for s in steps if s.node in self._cache}
-        live: dict[Node, tuple[Values, int]] = {}
-        for step in steps:
-            node = step.node
-            if node in held:
-                live[node] = held.pop(node)
-                if node in self._cache:
-                    self._cache.move_to_end(node)
-            else:
-                below = {child: live[child][0] for child in node.inputs}
-                array, infinite = self.backend.compute(node, below)
-                infinite += sum(live[child][1] for child in set(node.inputs))
-                live[node] = (array, infinite)
-                self._remember(node, live[node])
-            for index in step.roots:
-                yield index, *live[node]
-            for dead in step.free:
-                del live[dead]
 
-    def _remember(self, node: Node, value: tuple[Values, int]) -> None:
-        if isinstance(node, Constant) or value[0].nbytes > self.cache_bytes:
-            return
-        self._cache[node] = value
-        self._cached_bytes += value[0].nbytes
-        while self._cached_bytes > self.cache_bytes:
-            _, (dropped, _) = self._cache.popitem(last=False)
-            self._cached_bytes -= dropped.nbytes
+
+def _storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:
+    for kind in (np.dtype(np.float32), np.dtype(np.float64)):
+        if np.dtype(dtype) == kind:
+            return kind
+    raise AlphamineError(f"values are stored as float32 or float64, but dtype is {dtype}")
+
+
+def _engine(
+    panel: Panel,
+    dtype: np.dtype[np.floating],
+    min_periods: MinPeriods,
+    cache_bytes: int,
+    backend: Backend,
+    threads: int | None,
+) -> Engine:
+    if backend not in ("auto", "cpu", "reference"):
+        raise AlphamineError(f"backend is auto, cpu or reference, but got {backend!r}")
+    if threads is not None and threads < 1:
+        raise AlphamineError(f"threads is at least 1, but got {threads}")
+    library = load() if backend != "reference" and min(panel.shape) > 0 else None
+    if library is not None:
+        return CpuEngine(panel, dtype, min_periods, library, cache_bytes, threads)
+    if backend == "cpu" and min(panel.shape) > 0:
+        raise AlphamineError(
+            'backend="cpu" needs the kernel library, which was not built; install a C++ compiler '
+            'and reinstall alphamine, or use backend="auto"'
+        )
+    return NumpyEngine(panel, dtype, min_periods, cache_bytes)
 
 
 def values(

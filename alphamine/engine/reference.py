@@ -56,7 +56,7 @@ class ReferenceBackend:
         """Value of `node` given those of its inputs, and how many of its cells were infinite."""
         if isinstance(node, Field):
             if node.kind is Kind.GROUP:
-                return self.panel.group(node.name), 0
+                return self.panel.group(node.name), 0  # type: ignore[return-value]
             return self._stored(self.panel.field(node.name))
         if isinstance(node, Constant):
             return np.full(self.panel.shape, node.value, dtype=self.dtype), 0

@@ -41,7 +41,9 @@ class DailyScores:
     infinite: int = 0
 
 
-def daily_scores(values: npt.NDArray[np.floating], sample: Sample, infinite: int = 0) -> DailyScores:
+def daily_scores(
+    values: npt.NDArray[np.floating], sample: Sample, infinite: int = 0
+) -> DailyScores:
     """Score values of the sample's panel on its rows (the specification of the fast path).
 
     Parameters

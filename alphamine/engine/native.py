@@ -1,0 +1,185 @@
+"""The kernel library: found, chosen by instruction set, loaded with ctypes.
+
+Calls release the GIL. The C side of every structure here is in `operators/kernels/program.hpp`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from ctypes import c_char_p, c_int32, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import alphamine.operators
+from alphamine.errors import WorkFailed
+
+INPUTS = 3
+PARAMS = 6
+# Buffers below are arrays shared by the whole program, from here on slots of the running thread.
+SLOT_BASE = 1 << 24
+
+INSTRUCTION = np.dtype(
+    [
+        ("opcode", "i4"), ("out", "i4"), ("inputs", "i4", (INPUTS,)), ("window", "i4"),
+        ("min_periods", "i4"), ("masked", "i4"), ("params", "f8", (PARAMS,)),
+    ]
+)  # fmt: skip
+
+
+class ProgramStruct(ctypes.Structure):
+    """`AmProgram`."""
+
+    _fields_ = [
+        ("rows", c_int64), ("columns", c_int64), ("stride", c_int64), ("symbols", c_int64),
+        ("dtype", c_int32), ("threads", c_int32), ("shared", c_int32), ("slots", c_int32),
+        ("shards", c_int32), ("max_window", c_int32),
+        ("arrays", c_void_p), ("strides", c_void_p), ("code", c_void_p), ("shard_start", c_void_p),
+        ("inside", c_void_p), ("alive", c_void_p), ("infinite", c_void_p), ("values", c_void_p),
+    ]  # fmt: skip
+
+
+class Library:
+    """One loaded kernel library.
+
+    Parameters
+    ----------
+    path : Path
+        Shared object, one of those that `setup.py` builds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        dll = ctypes.CDLL(str(path))
+        for name, result, arguments in (
+            ("am_opcode", c_int32, [c_char_p]),
+            ("am_opcode_name", c_char_p, [c_int32]),
+            ("am_takes_literals", c_int32, [c_int32]),
+            ("am_vector_bytes", c_int32, []),
+            ("am_machine_levels", c_int32, []),
+            ("am_workspace_new", c_void_p, []),
+            ("am_workspace_free", None, [c_void_p]),
+            ("am_workspace_bytes", c_int64, [c_void_p]),
+            ("am_run", c_int32, [c_void_p, c_void_p]),
+        ):
+            function = getattr(dll, name)
+            function.restype, function.argtypes = result, arguments
+        self.dll = dll
+
+    @property
+    def name(self) -> str:
+        """Instruction set: baseline, v3 (AVX2) or v4 (AVX-512)."""
+        return self.path.stem.rpartition("_")[2]
+
+    @property
+    def machine_levels(self) -> int:
+        """Bit 0: the processor runs v3 code; bit 1: v4."""
+        return int(self.dll.am_machine_levels())
+
+    def opcode(self, name: str) -> int | None:
+        """Opcode of the operator or sink `name`; None if the library has no kernel for it."""
+        code = int(self.dll.am_opcode(name.encode()))
+        return code if code >= 0 else None
+
+    def takes_literals(self, opcode: int) -> bool:
+        """Whether a literal may stand where the kernel expects an array."""
+        return bool(self.dll.am_takes_literals(opcode))
+
+    def kernels(self) -> list[str]:
+        """Names of the operators that have a kernel."""
+        names: list[str] = []
+        while (name := self.dll.am_opcode_name(len(names))) is not None:
+            names.append(name.decode())
+        return names
+
+
+class Workspace:
+    """Buffers of the executor that live on between programs.
+
+    Parameters
+    ----------
+    library : Library
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._handle = c_void_p(library.dll.am_workspace_new())
+
+    def run(self, program: ProgramStruct) -> None:
+        """Run a program.
+
+        Raises
+        ------
+        WorkFailed
+            If the machine has not enough memory for the program's buffers.
+        """
+        status = self._library.dll.am_run(ctypes.byref(program), self._handle)
+        if status == 2:
+            size = program.slots * program.rows * program.stride * program.dtype * program.threads
+            raise WorkFailed(
+                f"evaluation needs {size / 2**20:.0f} MiB of buffers, which the machine does not "
+                "have; use fewer threads or a shorter panel"
+            )
+        if status:
+            raise WorkFailed("the kernel library met an unknown opcode; reinstall alphamine")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return int(self._library.dll.am_workspace_bytes(self._handle))
+
+    def __del__(self) -> None:
+        self._library.dll.am_workspace_free(self._handle)
+
+
+def library_path(level: str) -> Path | None:
+    """The shared object built for an instruction set, if it exists."""
+    origin = alphamine.operators.__file__
+    assert origin is not None
+    folder = Path(origin).parent / "kernels"
+    found = [folder / f"_kernels_{level}{suffix}" for suffix in (".so", ".dylib", ".dll")]
+    return next((path for path in found if path.exists()), None)
+
+
+@cache
+def load(level: str | None = None) -> Library | None:
+    """The kernel library for this machine, or None (with one warning) if none can be used.
+
+    Parameters
+    ----------
+    level : {"baseline", "v3", "v4"}, optional
+        Force an instruction set; by default the best that the processor has.
+    """
+    library = _current(level or "baseline")
+    if library is None:
+        warnings.warn(
+            "alphamine runs without its kernel library (it was installed without a C++ compiler, "
+            "or the library is of another version): formulas are evaluated by numpy, 10 to 100 "
+            "times slower; install a C++ compiler and reinstall alphamine",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    levels = library.machine_levels if level is None else 0
+    for bit, better in ((2, "v4"), (1, "v3")):
+        faster = _current(better) if levels & bit else None
+        if faster is not None:
+            return faster
+    return library
+
+
+def _current(level: str) -> Library | None:
+    path = library_path(level)
+    if path is None:
+        return None
+    layout = getattr(ctypes.CDLL(str(path)), "am_layout", None)
+    expected = 1000 * INSTRUCTION.itemsize + ctypes.sizeof(ProgramStruct)
+    return Library(path) if layout is not None and layout() == expected else None
+
+
+__all__ = [
+    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "Workspace",
+    "library_path", "load",
+]  # fmt: skip

@@ -1,0 +1,247 @@
+"""Compiles a batch of formulas to one flat program of kernel calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.expression.nodes import Call, Constant, Field, Node
+
+from .cache import Kept
+from .lowering import Lowered, Lowering
+from .native import INPUTS, INSTRUCTION, PARAMS, SLOT_BASE, ProgramStruct, Workspace
+from .storage import Padded, PanelArrays
+
+_NO_PARAMS = (0.0,) * PARAMS
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """What to do with the values of a formula: an opcode and a position in its outputs."""
+
+    opcode: int
+    position: int
+
+
+@dataclass(slots=True)
+class Program:
+    """A list of instructions in shards, and the shared arrays that they read or fill.
+
+    Attributes
+    ----------
+    code : list of tuple
+        Rows of `native.INSTRUCTION`.
+    nodes : list of Node or None
+        The node that each instruction computes; None for sinks and filled literals.
+    starts : list of int
+        First instruction of each shard, and the end.
+    """
+
+    arrays: list[Padded] = field(default_factory=list)
+    code: list[tuple[object, ...]] = field(default_factory=list)
+    nodes: list[Node | None] = field(default_factory=list)
+    starts: list[int] = field(default_factory=lambda: [0])
+    slots: int = 0
+    max_window: int = 1
+
+    def run(
+        self,
+        panel: PanelArrays,
+        workspace: Workspace,
+        threads: int,
+        values: Sequence[npt.NDArray[np.floating]] = (),
+    ) -> npt.NDArray[np.int64]:
+        """Run it; gives the number of infinite cells that each instruction met."""
+        code = np.array(self.code, dtype=INSTRUCTION)
+        infinite = np.zeros(len(code), dtype=np.int64)
+        starts = np.array(self.starts, dtype=np.int64)
+        addresses = np.array([a.ctypes.data for a in self.arrays], dtype=np.uint64)
+        strides = np.array([a.shape[1] if a.ndim == 2 else 0 for a in self.arrays], dtype=np.int64)
+        outputs = np.array([a.ctypes.data for a in values], dtype=np.uint64)
+        needs_alive = bool(len(code)) and bool(code["masked"].any())
+        workspace.run(
+            ProgramStruct(
+                rows=panel.rows, columns=panel.stride, stride=panel.stride, symbols=panel.symbols,
+                dtype=panel.dtype.itemsize, threads=threads, shared=SLOT_BASE, slots=self.slots,
+                shards=len(starts) - 1, max_window=self.max_window,
+                arrays=addresses.ctypes.data, strides=strides.ctypes.data, code=code.ctypes.data,
+                shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
+                alive=panel.alive.ctypes.data if needs_alive else None,
+                infinite=infinite.ctypes.data, values=outputs.ctypes.data,
+            )
+        )  # fmt: skip
+        return infinite
+
+
+class Compiler:
+    """Builds a `Program` shard by shard.
+
+    Parameters
+    ----------
+    panel : PanelArrays
+    lowering : Lowering
+    known : mapping of Node to Kept
+        Values that need not be computed (cached, or computed by the reference).
+    keep : mapping of Node to array
+        Arrays to fill with the values of these nodes, for later batches.
+    """
+
+    def __init__(
+        self,
+        panel: PanelArrays,
+        lowering: Lowering,
+        known: Mapping[Node, Kept],
+        keep: Mapping[Node, Padded],
+    ) -> None:
+        self.panel = panel
+        self.lowering = lowering
+        self.known = known
+        self.keep = dict(keep)
+        self.program = Program()
+        self._shared: dict[Node, int] = {}
+        self._fill = lowering.library.opcode("fill")
+
+    def add_shard(self, formulas: Sequence[tuple[Node, Sequence[Sink]]]) -> None:
+        """Append a shard that computes formulas and passes each to its sinks."""
+        sinks: dict[Node, list[Sink]] = {}
+        for formula, wanted in formulas:
+            sinks.setdefault(formula, []).extend(wanted)
+        _Shard(self, sinks).emit()
+        self.program.starts.append(len(self.program.code))
+
+    def shared(self, node: Node) -> int | None:
+        """Buffer of a node whose values exist outside the program; None if it is computed."""
+        index = self._shared.get(node)
+        if index is None:
+            if isinstance(node, Field):
+                array = self.panel.field(node)
+            elif isinstance(node, Constant):
+                array = self.panel.literal(node.value)
+            elif node in self.known:
+                array = self.known[node].values
+            else:
+                return None
+            index = self._shared[node] = self.add_array(array)
+        return index
+
+    def add_array(self, array: Padded) -> int:
+        self.program.arrays.append(array)
+        return len(self.program.arrays) - 1
+
+
+class _Shard:
+    """One shard in the making: buffers of live nodes, free slots, remaining uses."""
+
+    def __init__(self, compiler: Compiler, sinks: Mapping[Node, Sequence[Sink]]) -> None:
+        self.compiler = compiler
+        self.program = compiler.program
+        self.sinks = sinks
+        self.buffers: dict[Node, int] = {}
+        self.uses: dict[Node, int] = {}
+        self.filled: dict[Node, int] = {}
+        self.free: list[int] = []
+        self.slots = 0
+
+    def emit(self) -> None:
+        order = list(self._order())
+        for node in order:
+            for child in node.inputs:
+                self.uses[child] = self.uses.get(child, 0) + 1
+        for formula in self.sinks:
+            shared = self.compiler.shared(formula)
+            if shared is not None:
+                self._deliver(formula, shared)
+        for node in order:
+            assert isinstance(node, Call)
+            self._compute(node)
+        self.program.slots = max(self.program.slots, self.slots)
+
+    def _order(self) -> Iterator[Node]:
+        """Nodes to compute, inputs first; of two inputs the larger one first (fewer are live)."""
+        seen: set[Node] = set()
+        for formula in self.sinks:
+            stack = [(formula, False)]
+            while stack:
+                node, expanded = stack.pop()
+                if expanded:
+                    yield node
+                elif node not in seen:
+                    seen.add(node)
+                    if self.compiler.shared(node) is None:
+                        stack.append((node, True))
+                        stack.extend((c, False) for c in sorted(node.inputs, key=_size))
+
+    def _compute(self, node: Call) -> None:
+        lowered = self.compiler.lowering(node)
+        assert lowered is not None
+        inputs = [self._input(child, lowered.literals) for child in node.inputs]
+        # One shard fills a kept array; others may run on other threads and compute it again.
+        kept = self.compiler.keep.pop(node, None)
+        buffer = self._slot() if kept is None else self.compiler.add_array(kept)
+        self._instruct(node, lowered, buffer, inputs)
+        self.buffers[node] = buffer
+        for child in node.inputs:
+            self._used(child)
+        if node in self.sinks:
+            self._deliver(node, buffer)
+        if not self.uses.get(node):
+            self._release(node)
+
+    def _input(self, child: Node, literals: bool) -> int:
+        if isinstance(child, Constant) and not literals:
+            return self._whole(child)
+        buffer = self.buffers.get(child)
+        if buffer is None:
+            shared = self.compiler.shared(child)
+            assert shared is not None
+            return shared
+        return buffer
+
+    def _whole(self, literal: Constant) -> int:
+        """A constant as a whole array, kept to the end of the shard."""
+        if literal not in self.filled:
+            row = self.compiler.shared(literal)
+            fill = self.compiler._fill
+            assert row is not None
+            assert fill is not None
+            self.filled[literal] = self._slot()
+            lowered = Lowered(fill, 1, 1, 0, _NO_PARAMS, True)
+            self._instruct(None, lowered, self.filled[literal], [row])
+        return self.filled[literal]
+
+    def _instruct(self, node: Node | None, what: Lowered, out: int, inputs: list[int]) -> None:
+        padded = (*inputs, *[-1] * (INPUTS - len(inputs)))
+        self.program.code.append(
+            (what.opcode, out, padded, what.window, what.min_periods, what.masked, what.params)
+        )
+        self.program.nodes.append(node)
+        self.program.max_window = max(self.program.max_window, what.window)
+
+    def _deliver(self, node: Node, buffer: int) -> None:
+        for sink in self.sinks[node]:
+            step = (sink.opcode, sink.position, (buffer, -1, -1), 1, 1, 0, _NO_PARAMS)
+            self.program.code.append(step)
+            self.program.nodes.append(None)
+
+    def _slot(self) -> int:
+        if self.free:
+            return self.free.pop()
+        self.slots += 1
+        return SLOT_BASE + self.slots - 1
+
+    def _used(self, node: Node) -> None:
+        self.uses[node] -= 1
+        if not self.uses[node]:
+            self._release(node)
+
+    def _release(self, node: Node) -> None:
+        buffer = self.buffers.get(node, -1)
+        if buffer >= SLOT_BASE:
+            self.free.append(buffer)
+
+
+def _size(node: Node) -> int:
+    return node.size

@@ -1,0 +1,82 @@
+// The C interface of the kernel library; alphamine/engine/native.py is its only caller.
+
+#include <new>
+
+#include "program.hpp"
+
+#if defined(_WIN32)
+#define AM_EXPORT extern "C" __declspec(dllexport)
+#else
+#define AM_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+using namespace alphamine;
+
+// Size of the structures that Python fills: a library of another version is not called.
+AM_EXPORT std::int32_t am_layout() { return 1000 * sizeof(AmInstruction) + sizeof(AmProgram); }
+
+// The opcode of a kernel or sink, -1 if there is none.
+AM_EXPORT std::int32_t am_opcode(const char* name) {
+    for (int i = 0; i < kKernelCount; ++i)
+        if (std::strcmp(kKernels[i].name, name) == 0) return i;
+    for (int i = kKernelCount; i < kOpcodeEnd; ++i)
+        if (std::strcmp(kSinks[i - kKernelCount], name) == 0) return i;
+    return -1;
+}
+
+// Name of an opcode, for listing; nullptr past the end.
+AM_EXPORT const char* am_opcode_name(std::int32_t opcode) {
+    return opcode >= 0 && opcode < kKernelCount ? kKernels[opcode].name : nullptr;
+}
+
+// Whether a kernel takes literals as inputs.
+AM_EXPORT std::int32_t am_takes_literals(std::int32_t opcode) {
+    return opcode >= 0 && opcode < kKernelCount && kKernels[opcode].literals;
+}
+
+AM_EXPORT std::int32_t am_vector_bytes() { return AM_VECTOR_BYTES; }
+
+// Bit 0: this machine runs x86-64-v3 (AVX2) code; bit 1: x86-64-v4 (AVX-512).
+AM_EXPORT std::int32_t am_machine_levels() {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl");
+    return (v3 ? 1 : 0) | (v4 ? 2 : 0);
+#else
+    return 0;
+#endif
+}
+
+// Buffers that outlive a program: one workspace for each thread.
+AM_EXPORT void* am_workspace_new() { return new (std::nothrow) std::vector<Workspace>(); }
+AM_EXPORT void am_workspace_free(void* handle) {
+    delete static_cast<std::vector<Workspace>*>(handle);
+}
+AM_EXPORT std::int64_t am_workspace_bytes(const void* handle) {
+    std::int64_t bytes = 0;
+    for (const auto& own : *static_cast<const std::vector<Workspace>*>(handle)) bytes += own.bytes();
+    return bytes;
+}
+
+// Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
+AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
+    auto& memory = *static_cast<std::vector<Workspace>*>(handle);
+    for (std::int64_t i = 0; i < program->shard_start[program->shards]; ++i)
+        if (program->code[i].opcode < 0 || program->code[i].opcode >= kOpcodeEnd) return 1;
+    const std::size_t threads = std::max(1, std::min(program->threads, program->shards));
+    if (memory.size() < threads) memory.resize(threads);
+    const std::size_t slot = program->rows * program->stride * program->dtype;
+    const std::size_t window_cells = (3 * std::size_t(program->max_window) + 256) * kLaneBlock;
+    const std::size_t arena = (std::size_t{4} << 20) + 64 * program->stride * 8 + 8 * window_cells * 8;
+    for (std::size_t i = 0; i < threads; ++i)
+        if (!memory[i].prepare(program->slots, slot, arena)) return 2;
+    if (program->dtype == 4)
+        run_shards<float>(*program, memory);
+    else
+        run_shards<double>(*program, memory);
+    return 0;
+}

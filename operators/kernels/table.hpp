@@ -1,0 +1,95 @@
+// The opcode table: one line for each kernel, by the operator's canonical name.
+//
+// An opcode is a position in this table; Python asks for it by name, so no number is written twice.
+#pragma once
+
+#include "elementwise.hpp"
+#include "moments.hpp"
+#include "order.hpp"
+#include "shift.hpp"
+
+namespace alphamine {
+
+enum class Cut { columns, rows };  // what the executor may cut a call into
+
+struct Kernel {
+    const char* name;
+    Cut cut;
+    bool literals;   // accepts literals as inputs
+    bool unbounded;  // may give infinities from finite inputs
+    void (*single)(const Call<float>&);
+    void (*full)(const Call<double>&);
+};
+
+#define AM_ENTRY(name, cut, literals, unbounded, function) \
+    Kernel { name, cut, literals, unbounded, &function<float>, &function<double> }
+#define AM_CELL(name, function) AM_ENTRY(name, Cut::columns, true, false, function)
+#define AM_CELL_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, true, true, function)
+#define AM_SERIES(name, function) AM_ENTRY(name, Cut::columns, false, false, function)
+#define AM_SERIES_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, false, true, function)
+
+constexpr Kernel kKernels[] = {
+    AM_CELL("fill", fill),
+    AM_CELL_UNBOUNDED("add", add),
+    AM_CELL_UNBOUNDED("subtract", subtract),
+    AM_CELL_UNBOUNDED("multiply", multiply),
+    AM_CELL_UNBOUNDED("divide", divide),
+    AM_CELL("max", max_of),
+    AM_CELL("min", min_of),
+    AM_CELL_UNBOUNDED("power", power),
+    AM_CELL_UNBOUNDED("signed_power", signed_power),
+    AM_CELL("abs", abs_of),
+    AM_CELL("sign", sign),
+    AM_CELL("log", log_of),
+    AM_CELL("sqrt", sqrt_of),
+    AM_CELL_UNBOUNDED("inverse", inverse),
+    AM_CELL("reverse", reverse),
+    AM_CELL("if_else", if_else),
+    AM_CELL("less", less),
+    AM_CELL("less_equal", less_equal),
+    AM_CELL("greater", greater),
+    AM_CELL("greater_equal", greater_equal),
+    AM_CELL("equal", equal),
+    AM_CELL("not_equal", not_equal),
+    AM_CELL("and", both),
+    AM_CELL("or", either),
+    AM_CELL("not", negation),
+    AM_CELL("is_nan", is_nan),
+    AM_CELL("tanh", tanh_of),
+    AM_CELL("sigmoid", sigmoid),
+    AM_CELL_UNBOUNDED("exp", exp_of),
+    AM_CELL("log1p", log1p_of),
+    AM_CELL("s_log_1p", s_log_1p),
+    AM_CELL("softsign", softsign),
+    AM_CELL("floor", floor_of),
+    AM_CELL("ceiling", ceiling),
+    AM_CELL("round", round_of),
+    AM_CELL("fraction", fraction),
+    AM_CELL("clamp", clamp),
+    AM_CELL("tail", tail),
+    AM_CELL("left_tail", left_tail),
+    AM_CELL("right_tail", right_tail),
+    AM_CELL("purify", purify),
+    AM_CELL("to_nan", to_nan),
+
+    AM_SERIES("ts_delay", ts_delay),
+    AM_SERIES_UNBOUNDED("ts_delta", ts_delta),
+    AM_SERIES_UNBOUNDED("ts_returns", ts_returns),
+    AM_SERIES_UNBOUNDED("ts_sum", ts_sum),
+    AM_SERIES("ts_mean", ts_mean),
+    AM_SERIES_UNBOUNDED("ts_std_dev", ts_std_dev),
+    AM_SERIES_UNBOUNDED("ts_zscore", ts_zscore),
+    AM_SERIES_UNBOUNDED("ts_av_diff", ts_av_diff),
+    AM_SERIES("ts_corr", ts_corr),
+    AM_SERIES_UNBOUNDED("ts_covariance", ts_covariance),
+    AM_SERIES("ts_min", ts_min),
+    AM_SERIES("ts_max", ts_max),
+    AM_SERIES_UNBOUNDED("ts_scale", ts_scale),
+    AM_SERIES("ts_arg_max", ts_arg_max),
+    AM_SERIES("ts_arg_min", ts_arg_min),
+    AM_SERIES("ts_rank", ts_rank),
+};
+
+constexpr int kKernelCount = sizeof(kKernels) / sizeof(kKernels[0]);
+
+}  // namespace alphamine

@@ -1,0 +1,65 @@
+"""Builds the kernel library: one shared object for each instruction set, chosen when loaded.
+
+The library has no Python in it, so one wheel serves every version of Python. A machine without a
+compiler installs the package without it (`optional`), and evaluation runs on numpy.
+"""
+
+import platform
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("operators/kernels")
+LEVELS = {"baseline": []}
+if platform.machine().lower() in ("x86_64", "amd64") and platform.system() != "Windows":
+    LEVELS |= {"v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4"]}
+
+# No -ffast-math: it changes results and the processor's mode. No contraction to fused operations:
+# it depends on the shape of the loop, and the same value must have the same bits everywhere.
+GNU_FLAGS = [
+    "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
+    "-fvisibility=hidden", "-g0", "-pthread", "-Wno-maybe-uninitialized",
+]  # fmt: skip
+WINDOWS_FLAGS = ["/std:c++17", "/O2", "/EHsc", "/fp:precise"]
+
+
+class BuildKernels(build_ext):
+    """Plain shared objects: no PyInit symbol, no Python version in the name."""
+
+    def build_extension(self, ext: Extension) -> None:
+        windows = self.compiler.compiler_type == "msvc"
+        ext.extra_compile_args = (WINDOWS_FLAGS if windows else GNU_FLAGS) + ext.extra_compile_args
+        ext.extra_link_args = [] if windows else ["-pthread"]
+        super().build_extension(ext)
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        return []
+
+    def get_ext_filename(self, fullname: str) -> str:
+        suffix = {"Windows": ".dll", "Darwin": ".dylib"}.get(platform.system(), ".so")
+        return str(Path(*fullname.split("."))) + suffix
+
+
+class AnyPythonWheel(bdist_wheel):
+    """A wheel that depends on the platform, not on the version of Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(
+    ext_modules=[
+        Extension(
+            f"alphamine.operators.kernels._kernels_{level}",
+            sources=[str(source) for source in sorted(KERNELS.glob("*.cpp"))],
+            depends=[str(header) for header in sorted(KERNELS.glob("*.hpp"))],
+            extra_compile_args=flags,
+            language="c++",
+            optional=True,
+        )
+        for level, flags in LEVELS.items()
+    ],
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": AnyPythonWheel},
+)
