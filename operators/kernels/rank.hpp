@@ -100,6 +100,25 @@ inline Keys pack(FloatVec values, const Packing& packing) {
     return prefix << packing.index_bits;
 }
 
+// Twice the average rank, from 0, at each position of values that are sorted; no branch depends on
+// the data. `run` is scratch for the number of the run of equal values that a position belongs to,
+// `end` for where each run ends.
+template <class V>
+inline void average_runs(const V* sorted, Index count, std::uint32_t* run, std::uint32_t* end,
+                         std::uint32_t* twice) {
+    std::uint32_t number = 0;
+    run[0] = 0;
+    end[0] = 1;
+    for (Index i = 1; i < count; ++i) {
+        number += sorted[i] != sorted[i - 1];
+        run[i] = number;
+        end[number] = static_cast<std::uint32_t>(i) + 1;
+    }
+    for (std::uint32_t r = number; r > 0; --r) end[r] += end[r - 1] - 1;
+    end[0] -= 1;
+    for (Index i = 0; i < count; ++i) twice[i] = end[run[i]];
+}
+
 // One day in order.
 struct SortedDay {
     Index count;                 // values that are present
@@ -229,26 +248,14 @@ private:
             });
             read();
         }
-        std::uint32_t run = 0;
-        end_[0] = 1;
-        run_[0] = 0;
-        for (Index i = 1; i < count; ++i) {
-            run += values_[i] != values_[i - 1];
-            run_[i] = run;
-            end_[run] = i + 1;
-        }
-        for (std::uint32_t r = run; r > 0; --r) end_[r] += end_[r - 1] - 1;
-        end_[0] -= 1;
-        for (Index i = 0; i < count; ++i) twice_[i] = end_[run_[i]];
+        average_runs(values_, count, run_, end_, twice_);
     }
 
     Index padded_;
     int index_bits_;
     Keys* keys_;
     std::uint32_t* rows_;
-    // Of one day: values in order, twice the average ranks, number of the run of equal values that
-    // a position belongs to, and where each run ends.
-    T* values_;
+    T* values_;  // of one day, in order
     std::uint32_t *twice_, *run_, *end_;
     Packing packing_[kKeyLanes];
     const T* x_ = nullptr;
@@ -257,12 +264,12 @@ private:
 
 // Runs body(row, day) on the order of every day of the call.
 template <class T, class Body>
-inline void for_sorted_days(const T* x, Index x_stride, const T* inside, Shape shape, Arena& arena,
-                            Body body) {
+inline void for_sorted_days(const T* x, Index x_stride, const T* inside, Index inside_stride,
+                            Shape shape, Arena& arena, Body body) {
     DaySorter<T> sorter(shape.columns, arena);
     for (Index start = 0; start < shape.rows; start += kKeyLanes) {
         const Index days = std::min<Index>(kKeyLanes, shape.rows - start);
-        sorter.sort(x + start * x_stride, x_stride, inside + start * shape.stride, shape.stride,
+        sorter.sort(x + start * x_stride, x_stride, inside + start * inside_stride, inside_stride,
                     days);
         for (int l = 0; l < days; ++l) body(start + l, sorter.day(l));
     }
@@ -306,7 +313,7 @@ inline void scatter(const T* values, const SortedDay& day, T* row) {
 template <class T>
 void rank(const Call<T>& s) {
     RankValues<T> ranks(s.shape.stride, *s.arena);
-    for_sorted_days(s.input(0), s.stride[0], s.inside, s.shape, *s.arena,
+    for_sorted_days(s.input(0), s.stride[0], s.inside, s.shape.stride, s.shape, *s.arena,
                     [&](Index t, const SortedDay& day) {
                         T* row = s.out + t * s.shape.stride;
                         clear_row(row, s.shape.stride);

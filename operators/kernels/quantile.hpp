@@ -1,0 +1,76 @@
+// Ranks mapped to quantiles of a distribution.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "rank.hpp"
+
+namespace alphamine {
+
+inline double polynomial(const double (&c)[8], double r) {
+    double value = c[0];
+    for (int i = 1; i < 8; ++i) value = value * r + c[i];
+    return value;
+}
+
+// Inverse of the normal distribution function for p between 1e-10 and 1 - 1e-10: algorithm AS 241
+// of Wichura, Applied Statistics 37 (1988), without its far tail.
+inline double normal_quantile(double p) {
+    constexpr double centre[2][8] = {
+        {2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
+         4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
+         1.3314166789178437745e2, 3.3871328727963666080e0},
+        {5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4,
+         2.1213794301586595867e4, 5.3941960214247511077e3, 6.8718700749205790830e2,
+         4.2313330701600911252e1, 1.0}};
+    constexpr double tail[2][8] = {
+        {7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
+         1.27045825245236838258e0, 3.64784832476320460504e0, 5.76949722146069140550e0,
+         4.63033784615654529590e0, 1.42343711074968357734e0},
+        {1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2,
+         1.48103976427480074590e-1, 6.89767334985100004550e-1, 1.67638483018380384940e0,
+         2.05319162663775882187e0, 1.0}};
+    const double q = p - 0.5;
+    if (std::fabs(q) <= 0.425) {
+        const double r = 0.180625 - q * q;
+        return q * polynomial(centre[0], r) / polynomial(centre[1], r);
+    }
+    const double t = std::sqrt(-std::log(std::min(p, 1.0 - p))) - 1.6;
+    return std::copysign(polynomial(tail[0], t) / polynomial(tail[1], t), q);
+}
+
+enum Driver { kGaussian, kCauchy, kUniform };  // as the operator's entry lists them
+
+// Quantile at a rank in [0, 1] of n values, moved inside by 1 / n on either side.
+inline double quantile_at(double rank, double n, Driver driver) {
+    constexpr double pi = 3.141592653589793238463;
+    const double p = 1.0 / n + rank * (1.0 - 2.0 / n);
+    if (driver == kGaussian) return normal_quantile(p);
+    return driver == kCauchy ? std::tan(pi * (p - 0.5)) : p - 0.5;
+}
+
+template <class T>
+void quantile(const Call<T>& s) {
+    const Driver driver = static_cast<Driver>(static_cast<int>(s.params[0]));
+    T* values = s.arena->template take<T>(s.shape.stride);
+    Index untied = 0;  // how many quantiles of untied ranks `values` holds
+    const auto fill = [&](const SortedDay& day) {
+        const double n = static_cast<double>(day.count);
+        for (Index i = 0; i < day.count; ++i) {
+            const double twice = day.tied ? day.twice[i] : 2.0 * static_cast<double>(i);
+            values[i] = static_cast<T>(quantile_at(twice / (2.0 * (n - 1.0)), n, driver));
+        }
+        untied = day.tied ? 0 : day.count;
+    };
+    for_sorted_days(s.input(0), s.stride[0], s.inside, s.shape.stride, s.shape, *s.arena,
+                    [&](Index t, const SortedDay& day) {
+                        T* row = s.out + t * s.shape.stride;
+                        clear_row(row, s.shape.stride);
+                        if (day.count < 2) return;
+                        if (day.tied || untied != day.count) fill(day);
+                        scatter(values, day, row);
+                    });
+}
+
+}  // namespace alphamine
