@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -26,7 +26,9 @@ def evaluate(
     price: options.Price = None,
     splits: options.Splits = None,
     dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    dtype: Annotated[
+        Literal["float32", "float64"], typer.Option(help="Storage of values.")
+    ] = "float32",
     strict_units: Annotated[
         bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
     ] = False,
@@ -36,7 +38,14 @@ def evaluate(
     from alphamine import evaluate as judge
     from alphamine import load
 
-    panel = load(data, universe=universe, horizon=horizon, delay=delay, price=price, splits=splits != "none")
+    panel = load(
+        data,
+        universe=universe,
+        horizon=horizon,
+        delay=delay,
+        price=price,
+        splits=splits != "none",
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitWarning)  # the report carries them
         report = judge(
@@ -50,21 +59,16 @@ def evaluate(
         _show(report)
 
 
+_HEADINGS: Final = (
+    "", "days", "pairs", "rank IC", "rank ICIR", "IC", "ICIR", "coverage", "turnover",
+)  # fmt: skip
+
+
 def _show(report: FactorReport) -> None:
     from rich.table import Table
 
     table = Table(title=str(report.formula), caption=report.caption, caption_justify="left")
-    for heading in (
-        "",
-        "days",
-        "pairs",
-        "rank IC",
-        "rank ICIR",
-        "IC",
-        "ICIR",
-        "coverage",
-        "turnover",
-    ):
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right")
     for name, row in report.rows():
         table.add_row(

@@ -9,7 +9,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
-from alphamine.engine.scores import DailyScores, daily_scores
+from alphamine.engine.scores import DailyScores
 from alphamine.errors import UnitError
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
@@ -68,8 +68,8 @@ def evaluate(
             "Rewrite it with ratios or ranks, or leave out strict units"
         )
     sample = panel.sample(split)
-    [(_, values, infinite)] = Evaluator(sample.panel, dtype, min_periods).stream([node])
-    return report_of(node, daily_scores(values, sample, infinite), sample)
+    [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
+    return report_of(node, daily, sample)
 
 
 def report_of(formula: Node, daily: DailyScores, sample: Sample) -> FactorReport:

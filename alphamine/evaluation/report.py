@@ -75,8 +75,8 @@ class FactorReport(Summary):
         label = self.label
         tried = "1 formula" if self.trials == 1 else f"{self.trials} formulas"
         return (
-            f"{self.panel}, {self.split}; label: {label.price} to {label.price}, held "
-            f"{label.horizon} rows, entered {label.delay} rows after the signal; "
+            f"{self.panel}, {self.split}; label: {label.price} to {label.price}, horizon "
+            f"{label.horizon}, delay {label.delay}; "
             f"out of {tried} tried, not deflated"
         )
 

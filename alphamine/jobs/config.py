@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,8 +20,8 @@ class _Strict(BaseModel):
 class PoolConfig(_Strict):
     """The pool: how many members, and how alike two of them may be."""
 
-    size: int = Field(10, ge=1, le=200)
-    max_correlation: float = Field(0.7, gt=0, le=1)
+    size: Annotated[int, Field(ge=1, le=200)] = 10
+    max_correlation: Annotated[float, Field(gt=0, le=1)] = 0.7
 
 
 class GrammarConfig(_Strict):
@@ -67,9 +67,9 @@ class Job(_Strict):
     data: str
     searcher: str = "genetic"
     options: dict[str, bool | int | float | str] = {}
-    budget: int = Field(1000, ge=1)
-    seconds: float | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0, lt=2**63)
+    budget: Annotated[int, Field(ge=1)] = 1000
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     run_dir: str | None = None
     universe: str | None = None
     horizon: int | None = None
@@ -78,7 +78,7 @@ class Job(_Strict):
     splits: Literal["spec", "none"] = "spec"
     grammar: GrammarConfig = GrammarConfig()
     pool: PoolConfig = PoolConfig()
-    batch: int = Field(32, ge=1, le=4096)
+    batch: Annotated[int, Field(ge=1, le=4096)] = 32
 
     @property
     def overrides(self) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import Values
-from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.summary import Summary
 from alphamine.expression.nodes import Node
 
-_CACHE_BYTES: Final = 256 << 20
+_CACHE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its
 # mean rank IC is a mean of few numbers.
 MIN_COVERAGE: Final = 0.5
@@ -22,19 +22,9 @@ MIN_DAYS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One formula on the train split, and on valid for the record.
+class Judgement:
+    """One formula on train, and on valid for the record; `fitness` as defined below."""
 
-    Attributes
-    ----------
-    values : (T, N) float32
-        On all rows of the judge's longest sample.
-    train : Summary
-    valid : Summary or None
-    fitness : float
-    """
-
-    values: Values
     train: Summary
     valid: Summary | None
     fitness: float
@@ -43,8 +33,8 @@ class Judged:
 class Judge:
     """Scores batches of formulas on the searchable part of a panel.
 
-    Formulas are evaluated once, up to the end of valid; no value depends on later rows, so the
-    train rows are what evaluating the train split alone would give.
+    Train scores come from an evaluator whose panel ends with the train split and its gap: no
+    later row exists for it.
 
     Parameters
     ----------
@@ -57,25 +47,36 @@ class Judge:
         self.train = panel.sample()
         has_valid = panel.splits is not None and panel.splits.valid is not None
         self.valid = panel.sample("valid") if has_valid else None
-        longest = self.train if self.valid is None else self.valid
-        self.evaluator = Evaluator(longest.panel, cache_bytes=_CACHE_BYTES)
+        self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES)
+        self._on_valid = (
+            Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES) if self.valid else None
+        )
 
-    def judge(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Judged]]:
-        """Yield (index, judgement) in the order of `formulas`."""
-        waiting: dict[int, Judged] = {}
-        following = 0
-        for index, values, _ in self.evaluator.stream(formulas):
-            # Shared parts let a formula be ready before its turn; few ever wait.
-            waiting[index] = self._score(values)
-            while following in waiting:
-                yield following, waiting.pop(following)
-                following += 1
+    @property
+    def evaluator(self) -> Evaluator:
+        """On the panel of the latest sample."""
+        return self._on_valid or self._on_train
 
-    def _score(self, values: Values) -> Judged:
-        rows = self.train.panel.shape[0]
-        train = Summary.of(daily_scores(values[:rows], self.train))
-        valid = None if self.valid is None else Summary.of(daily_scores(values, self.valid))
-        return Judged(values, train, valid, fitness(train, len(self.train.label)))
+    def judge(self, formulas: Sequence[Node]) -> list[Judgement]:
+        """One judgement per formula, in order."""
+        train = _summaries(self._on_train, self.train, formulas)
+        valid: list[Summary | None] = [None] * len(formulas)
+        if self.valid is not None and self._on_valid is not None:
+            valid = [*_summaries(self._on_valid, self.valid, formulas)]
+        rows = len(self.train.label)
+        return [
+            Judgement(on_train, on_valid, fitness(on_train, rows))
+            for on_train, on_valid in zip(train, valid, strict=True)
+        ]
+
+    def train_values(self, formula: Node) -> Values:
+        """Values on the rows of the train sample's panel."""
+        return self._on_train.values([formula])[0]
+
+
+def _summaries(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[Summary]:
+    found = {i: Summary.of(daily) for i, daily in evaluator.scores(formulas, sample)}
+    return [found[i] for i in range(len(formulas))]
 
 
 def fitness(train: Summary, rows: int) -> float:

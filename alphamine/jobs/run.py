@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -142,9 +143,7 @@ class Run:
     def __repr__(self) -> str:
         return f"<run {self.name}: {self.trials} formulas tried, {len(self.pool)} in the pool>"
 
-    def _store(self) -> Any:
-        from contextlib import closing
-
+    def _store(self) -> closing[Store]:
         return closing(Store.open(self.directory))
 
 

@@ -16,6 +16,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.greedy import Pool
+from alphamine.search.registry import make_searcher
 
 from .judge import Judge
 from .outcome import outcome

@@ -98,18 +98,22 @@ class Study:
         first = len(self._ledger)
         gains: dict[str, float] = {}
         records = []
-        for index, judged in self.judge.judge([candidate.formula for candidate in fresh]):
-            candidate = fresh[index]
+        judged = self.judge.judge([candidate.formula for candidate in fresh])
+        for candidate, judgement in zip(fresh, judged, strict=True):
+            scores = asdict(judgement.train)
+            evaluation = Evaluation(candidate, scores, judgement.fitness)
+            gain = 0.0
+            if self.pool.wants(judgement.fitness):
+                values = self.judge.train_values(candidate.formula)
+                gain = self.pool.offer(evaluation, values)
             digest = candidate.formula.digest
-            scores = asdict(judged.train)
-            gain = self.pool.offer(Evaluation(candidate, scores, judged.fitness), judged.values)
             gains[digest] = gain
-            self._ledger[digest] = (scores, judged.fitness)
-            self.best = max(self.best, judged.fitness)
+            self._ledger[digest] = (scores, judgement.fitness)
+            self.best = max(self.best, judgement.fitness)
             records.append(
                 Record(
-                    digest, str(candidate.formula), judged.fitness, gain, scores,
-                    None if judged.valid is None else asdict(judged.valid),
+                    digest, str(candidate.formula), judgement.fitness, gain, scores,
+                    None if judgement.valid is None else asdict(judgement.valid),
                     candidate.origin, candidate.parents,
                 )
             )  # fmt: skip

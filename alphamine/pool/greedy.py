@@ -86,6 +86,12 @@ class Pool:
         """What searchers may see."""
         return PoolView(tuple(member.formula for member in self._members))
 
+    def wants(self, fitness: float) -> bool:
+        """Whether a formula of this fitness could be admitted; if not, `offer` needs no values."""
+        if not (math.isfinite(fitness) and fitness > 0.0):
+            return False
+        return len(self._members) < self.capacity or fitness > self._members[-1].fitness
+
     def offer(self, evaluation: Evaluation, values: Values) -> float:
         """Admit a formula if it deserves a place.
 
@@ -102,11 +108,9 @@ class Pool:
             was not admitted. It can be negative: the pool goes by single merit.
         """
         fitness = evaluation.fitness
-        if not (math.isfinite(fitness) and fitness > 0.0):
+        if not self.wants(fitness):
             return 0.0
         full = len(self._members) == self.capacity
-        if full and fitness <= self._members[-1].fitness:
-            return 0.0
         ranks = self._cells.ranks(values)
         alike = {m.formula: self._cells.correlation(ranks, self._ranks[m.formula])
                  for m in self._members}  # fmt: skip

@@ -1,0 +1,358 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+SPEC = """
+name: tiny
+source:
+  kind: synthetic
+  days: 260
+  symbols: 30
+  sectors: 3
+  planted:
+    - {formula: "ts_zscore(volume, 10)", strength: -0.006}
+adjustment: {factor: adj_factor, volume_adjusted: true}
+universe: LISTED
+splits: {train: 2015-01-05, valid: 2015-09-14, test: 2015-11-23}
+label: {horizon: 3, delay: 1, price: close}
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.yaml").write_text(SPEC)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cli(workplace: Path) -> Cli:
+    """Run `alphamine ARGUMENTS` in the workplace; `seed` sets the hash seed of the process."""
+
+    def run(*arguments: str, seed: str = "random") -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ, "ALPHAMINE_CACHE": str(workplace / "cache"), "PYTHONHASHSEED": seed,
+        }  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "alphamine.cli", *arguments],
+            cwd=workplace, env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    return run
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    """The message of a refused request; nothing else may have been printed."""
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def document(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The one JSON document on stdout."""
+    assert result.returncode == 0, result.stderr
+    parsed = json.loads(result.stdout)
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, alphamine.cli as c\n"
+        "try: sys.argv = ['alphamine', '--help']; c.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'plotly', 'sympy', 'torch', 'jinja2'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - started)
+        assert done.returncode == 0, done.stderr
+        assert "search" in done.stdout
+    assert min(seconds) < 0.5
+
+
+def test_operators_lists_every_entry(cli: Cli) -> None:
+    from alphamine.operators import CATALOGUE
+
+    entries = document(cli("operators", "--json"))["operators"]
+    assert [e["name"] for e in entries] == list(CATALOGUE)
+    table = cli("operators").stdout
+    assert all(name in table for name in CATALOGUE)
+    assert f"{len(CATALOGUE)} operators" in table
+
+
+def test_one_operator_in_full(cli: Cli) -> None:
+    shown = cli("operators", "ts_corr").stdout
+    for part in ("ts_corr(x, y, d)", "unit", "look-back", "missing", "in qlib", "Corr"):
+        assert part in shown
+
+
+def test_an_unknown_operator_gets_the_nearest_name(cli: Cli) -> None:
+    assert "did you mean 'ts_corr'?" in refused(cli("operators", "ts_cor"))
+
+
+def test_doctor_names_versions_and_backend(cli: Cli) -> None:
+    facts = document(cli("doctor", "--json"))
+    assert facts["packages"]["numpy"] == np.__version__
+    assert facts["backend"]
+    assert "numpy" in cli("doctor").stdout
+
+
+def test_evaluate_prints_what_the_library_computes(cli: Cli, workplace: Path) -> None:
+    import alphamine as am
+
+    formula = "rank(ts_delta(close, 5) / close)"
+    printed = document(cli("evaluate", formula, "--data", "tiny.yaml", "--split", "valid", "--json"))
+    report = am.evaluate(formula, am.load(workplace / "tiny.yaml"), "valid")
+    assert printed == report.to_dict()
+
+
+def test_evaluate_overrides_the_label(cli: Cli) -> None:
+    printed = document(
+        cli("evaluate", "close", "--data", "tiny.yaml", "--horizon", "7", "--delay", "0",
+            "--price", "open", "--splits", "none", "--json")
+    )  # fmt: skip
+    label = printed["label"]
+    assert (label["horizon"], label["delay"], label["price"]) == (7, 0, "open")
+    assert printed["split"] == "all"
+
+
+def test_evaluate_prints_a_table_by_year(cli: Cli) -> None:
+    done = cli("evaluate", "rank(close)", "--data", "tiny.yaml")
+    assert done.returncode == 0
+    assert "2015" in done.stdout
+    assert "out of 1 formula tried" in done.stdout
+    assert done.stderr == ""
+
+
+def test_mixed_units_warn_on_stderr_and_are_refused_if_asked(cli: Cli) -> None:
+    arguments = ("evaluate", "close + volume", "--data", "tiny.yaml", "--json")
+    done = cli(*arguments)
+    assert len(document(done)["unit_warnings"]) == 1
+    assert "mixes price with volume" in done.stderr
+    assert "mixes price with volume" in refused(cli(*arguments, "--strict-units"))
+
+
+BAD_FORMULAS = {
+    "unknown operator": ("ts_maen(close, 5)", "ts_mean"),
+    "unknown field": ("rank(clse)", "close"),
+    "negative delay": ("ts_delay(close, -1)", "ts_delay"),
+    "window longer than the panel": ("ts_mean(close, 400)", "look back"),
+    "unbalanced": ("rank(close", "^"),
+    "python": ("__import__('os').system('true')", "^"),
+    "empty": ("", "formula"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FORMULAS)
+def test_bad_formulas_are_refused(cli: Cli, case: str) -> None:
+    formula, hint = BAD_FORMULAS[case]
+    assert hint in refused(cli("evaluate", formula, "--data", "tiny.yaml", "--json"))
+
+
+BAD_OPTIONS = {
+    "missing specification": (("--data", "absent.yaml"), "absent.yaml"),
+    "negative delay": (("--data", "tiny.yaml", "--delay", "-1"), "delay"),
+    "no horizon": (("--data", "tiny.yaml", "--horizon", "0"), "horizon"),
+    "unknown universe": (("--data", "tiny.yaml", "--universe", "NOPE"), "NOPE"),
+    "unknown price": (("--data", "tiny.yaml", "--price", "clse"), "clse"),
+    "test split": (("--data", "tiny.yaml", "--split", "test"), "test split stays closed"),
+    "unknown dialect": (("--data", "tiny.yaml", "--dialect", "klingon"), "klingon"),
+    "unknown storage": (("--data", "tiny.yaml", "--dtype", "int8"), "int8"),
+    "no data": ((), "--data"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+def test_bad_requests_are_refused(cli: Cli, case: str) -> None:
+    options, hint = BAD_OPTIONS[case]
+    assert hint in refused(cli("evaluate", "rank(close)", *options))
+
+
+def edited(workplace: Path, name: str, old: str, new: str) -> str:
+    assert old in SPEC
+    (workplace / name).write_text(SPEC.replace(old, new))
+    return name
+
+
+BAD_SPECS = {
+    "unknown key": ("universe: LISTED", "univers: LISTED", "univers"),
+    "overlapping splits": (
+        "splits: {train: 2015-01-05, valid: 2015-09-14, test: 2015-11-23}",
+        "splits: {train: [2015-01-05, 2015-09-30], valid: [2015-09-01, 2015-12-01]}",
+        "overlap",
+    ),
+    "no gap": (
+        "splits: {train: 2015-01-05, valid: 2015-09-14, test: 2015-11-23}",
+        "splits: {train: [2015-01-05, 2015-08-31], valid: [2015-09-01, 2015-12-01]}",
+        "rows",
+    ),
+    "not YAML": ("name: tiny", "name: [tiny", "YAML"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SPECS)
+def test_bad_specifications_are_refused(cli: Cli, workplace: Path, case: str) -> None:
+    old, new, hint = BAD_SPECS[case]
+    name = edited(workplace, f"{case.replace(' ', '_')}.yaml", old, new)
+    assert hint in refused(cli("evaluate", "rank(close)", "--data", name))
+
+
+def write_table(path: Path, change: Callable[[Any], Any]) -> None:
+    """A long CSV of 60 days x 12 names, changed."""
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    dates = pd.bdate_range("2020-01-01", periods=60)
+    index = pd.MultiIndex.from_product([[f"S{i}" for i in range(12)], dates])
+    frame = pd.DataFrame({
+        "symbol": index.get_level_values(0), "date": index.get_level_values(1),
+        "close": rng.uniform(10, 20, len(index)), "volume": rng.uniform(1e3, 1e4, len(index)),
+    })  # fmt: skip
+    change(frame).to_csv(path, index=False)
+
+
+def _zero_price(frame: Any) -> Any:
+    return frame.assign(close=frame.close.where(frame.index != 17, 0.0))
+
+
+def _without_volume(frame: Any) -> Any:
+    return frame.assign(volume=np.nan)
+
+
+def _doubled(frame: Any) -> Any:
+    import pandas as pd
+
+    return pd.concat([frame, frame.iloc[[5]]])
+
+
+BAD_TABLES = {
+    "duplicate rows": (_doubled, "twice|duplicate"),
+    "price of zero": (_zero_price, "close"),
+    "field without values": (_without_volume, "volume"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_bad_tables_are_refused(cli: Cli, workplace: Path, case: str) -> None:
+    change, hint = BAD_TABLES[case]
+    stem = case.replace(" ", "_")
+    write_table(workplace / f"{stem}.csv", change)
+    (workplace / f"{stem}.yaml").write_text(
+        f"name: {stem}\nsource: {{kind: csv, path: {stem}.csv}}\n"
+        "adjustment: {factor: null}\nlabel: {horizon: 2}\n"
+    )
+    import re
+
+    message = refused(cli("evaluate", "rank(close)", "--data", f"{stem}.yaml"))
+    assert re.search(hint, message)
+
+
+BAD_JOBS = {
+    "unknown key": ("data: tiny.yaml\nbudgett: 5\n", "'budgett'"),
+    "negative budget": ("data: tiny.yaml\nbudget: -5\n", "budget"),
+    "budget as text": ("data: tiny.yaml\nbudget: many\n", "budget"),
+    "no data": ("budget: 5\n", "data is missing"),
+    "not YAML": ("data: [\n", "YAML"),
+    "not a mapping": ("- data\n", "mapping"),
+    "pool of nothing": ("data: tiny.yaml\npool: {size: 0}\n", "pool.size"),
+    "unknown searcher": ("data: tiny.yaml\nsearcher: divination\n", "divination"),
+    "tag": ("data: !!python/object/apply:os.system ['true']\n", "YAML"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_JOBS)
+def test_bad_jobs_are_refused_before_anything_starts(
+    cli: Cli, workplace: Path, case: str
+) -> None:
+    text, hint = BAD_JOBS[case]
+    (workplace / "bad_job.yaml").write_text(text)
+    run_dir = workplace / f"never-{case.replace(' ', '-')}"
+    assert hint in refused(cli("search", "bad_job.yaml", "--run-dir", str(run_dir)))
+    assert not run_dir.exists()
+
+
+@pytest.fixture(scope="module")
+def searched(cli: Cli) -> Iterator[dict[str, Any]]:
+    """A small search by a job file, as JSON."""
+    done = cli(
+        "search", "--data", "tiny.yaml", "--searcher", "genetic", "--budget", "60", "--seed", "4",
+        "--run-dir", "first", "--json", seed="1",
+    )  # fmt: skip
+    return document(done)
+
+
+def test_search_records_as_many_formulas_as_its_budget(
+    searched: dict[str, Any], workplace: Path
+) -> None:
+    from alphamine import open_run
+
+    run = open_run(workplace / "first")
+    assert searched["trials"] == 60
+    assert len(run.evaluations()) == 60
+    assert run.evaluations().index.is_unique
+    assert list(run.pool.formulas) == [member["formula"] for member in searched["pool"]]
+    assert 0 <= searched["recovery"] <= 1
+    assert set(searched["combined"]) == {"train", "valid"}
+
+
+def test_same_seed_same_run_in_another_process(
+    cli: Cli, searched: dict[str, Any], workplace: Path
+) -> None:
+    from alphamine import open_run
+
+    (workplace / "job.yaml").write_text("data: tiny.yaml\nbudget: 60\nseed: 4\nrun_dir: second\n")
+    again = document(cli("search", "job.yaml", "--json", seed="2"))
+    assert again["pool"] == searched["pool"]
+    first, second = (open_run(workplace / name) for name in ("first", "second"))
+    assert repr(first.records) == repr(second.records)
+    other = document(
+        cli("search", "job.yaml", "--seed", "5", "--run-dir", "third", "--json", seed="2")
+    )
+    assert other["pool"] != searched["pool"]
+
+
+def test_a_run_directory_is_used_once(cli: Cli, searched: dict[str, Any]) -> None:
+    message = refused(
+        cli("search", "--data", "tiny.yaml", "--budget", "5", "--run-dir", "first", "--json")
+    )
+    assert "already holds one; choose another run directory" in message
+
+
+def test_search_ends_with_a_table_and_the_report(cli: Cli, workplace: Path) -> None:
+    done = cli("search", "--data", "tiny.yaml", "--searcher", "random", "--budget", "20")
+    assert done.returncode == 0, done.stderr
+    for part in ("rank IC train", "rank IC valid", "ICIR", "turnover", "max corr",
+                 "out of 20 distinct formulas", "planted signal recovered"):  # fmt: skip
+        assert part in done.stdout
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("report: ")]
+    assert (workplace / line.removeprefix("report: ")).read_text().startswith("<!doctype html>")
+
+
+def test_report_is_written_again_from_the_record(
+    cli: Cli, searched: dict[str, Any], workplace: Path
+) -> None:
+    done = cli("report", "first", "--html", "again.html")
+    assert done.returncode == 0
+    assert (workplace / "again.html").read_bytes() == Path(
+        workplace / "first" / "report.html"
+    ).read_bytes()
+    assert "absent" in refused(cli("report", "absent", "--html", "x.html"))
