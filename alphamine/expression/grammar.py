@@ -6,8 +6,7 @@ limits of length, depth and look-back, reads at least one field, and pairs no va
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from alphamine.operators import CATALOGUE, Kind, Operator, Unit, get
 from .canonical import canonicalise
 from .completion import Completion
 from .fields import FieldInfo, standard_field
-from .nodes import Call, Constant, Node, constant, with_inputs
+from .nodes import Call, Node, constant
 from .prefix import Prefix, Token, Vocabulary
 from .productions import LITERAL, Move, Types, moves
 from .reach import NEVER, Reach, tabulate
@@ -32,27 +31,6 @@ FIELDS: Final = ("open", "high", "low", "close", "vwap", "volume")
 # Formulas compare stocks with each other, and levels of prices or volumes do so badly.
 _DIMENSIONLESS_ROOT: Final = 6.0
 _ATTEMPTS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place in a formula, and what may be put there.
-
-    Attributes
-    ----------
-    path : tuple of int
-        Input numbers from the root.
-    node : Node
-        What stands there.
-    tokens, depth, lookback : int
-        Budgets that keep the whole formula within the grammar's limits.
-    """
-
-    path: tuple[int, ...]
-    node: Node
-    tokens: int
-    depth: int
-    lookback: int
 
 
 class Grammar:
@@ -103,7 +81,7 @@ class Grammar:
         self._check_settings()
         self._types = Types(units, any(f.unit is None for f in self.fields))
         self._leaves = self._typed_leaves()
-        self._moves, self._reach = self._usable_moves()
+        self.moves, self._reach = self._usable_moves()
         self._sampler = Sampler(self._types, self._reach, self._leaves)
         self._roots = self._root_types()
         if not self._roots:
@@ -162,7 +140,7 @@ class Grammar:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokens that formulas are made of, in a fixed order."""
-        return Vocabulary(self._moves, self._leaves, self.windows)
+        return Vocabulary(self.moves, self._leaves, self.windows)
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -242,28 +220,15 @@ class Grammar:
         below = max((self.levels(child) for child in node.inputs), default=0)
         return below + (not isinstance(node, Call) or node.operator.name != "reverse")
 
-    def points(self, formula: Node) -> Iterator[Point]:
-        """Every place of a formula that is not a literal, from the root down."""
-        spare = self.max_length - self.length(formula)
-        stack = [Point((), formula, self.max_length, self.max_depth, self.max_lookback)]
-        while stack:
-            point = stack.pop()
-            yield point
-            node = point.node
-            if not isinstance(node, Call):
-                continue
-            below = point.lookback - node.operator.lookback(node.params)
-            levels = point.depth - (node.operator.name != "reverse")
-            stack += [
-                Point((*point.path, i), child, spare + self.length(child), levels, below)
-                for i, child in enumerate(node.inputs)
-                if not isinstance(child, Constant)
-            ]
-
     def same_type(self, a: Node, b: Node) -> bool:
         """Whether one may stand where the other does, as far as kinds and units go."""
         number = self._types.of(a)
         return number is not None and number == self._types.of(b)
+
+    def result(self, move: Move, inputs: Sequence[Node]) -> int | None:
+        """Type number of what a move makes of expressions; None if it takes no such."""
+        numbers = [self._types.of(child) for child in inputs]
+        return move.results.get(tuple(n for n in numbers if n is not None))
 
     def problem(self, formula: Node) -> str | None:
         """Why a formula is not one of this grammar; None if it is.
@@ -332,13 +297,3 @@ def pairs_itself(formula: Node) -> bool:
         len(node.inputs) > 1 and len(set(node.inputs)) < len(node.inputs)
         for node in formula.walk()
     )
-
-
-def replace_at(formula: Node, path: tuple[int, ...], new: Node) -> Node:
-    """`formula` with `new` in the place that `path` leads to."""
-    if not path:
-        return new
-    assert isinstance(formula, Call)
-    inputs = list(formula.inputs)
-    inputs[path[0]] = replace_at(inputs[path[0]], path[1:], new)
-    return with_inputs(formula, inputs)

@@ -1,0 +1,167 @@
+"""Typed genetic programming: a steady population that breeds within the grammar.
+
+After the baseline of AlphaGen (`gp.py`, a gplearn with windows), with types, units and limits kept
+by construction, windows and literals mutated on their own, and crossover with the pool.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from alphamine.errors import SearchError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Node
+from alphamine.expression.portable import from_data, to_data
+
+from .base import Candidate, Evaluation, PoolView
+from .memory import CAPACITY, Memory, generator_from, generator_state
+from .variation import VARIATIONS
+
+_ATTEMPTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class GeneticSettings:
+    """Settings of `GeneticSearcher`.
+
+    Attributes
+    ----------
+    population : int
+        Formulas kept for breeding; as many random ones start the search.
+    tournament : int
+        The best of so many drawn formulas becomes a parent.
+    culling : int
+        The worst of so many drawn formulas makes room for a newcomer.
+    crossover, subtree, hoist, swap, retune, random : float
+        Relative rates of the variations, and of formulas drawn afresh.
+    pool_share : float
+        How often a crossover's donor is a member of the pool.
+    memory : int
+        Proposals that are not repeated.
+    """
+
+    population: int = 100
+    tournament: int = 5
+    culling: int = 8
+    crossover: float = 0.3
+    subtree: float = 0.2
+    hoist: float = 0.05
+    swap: float = 0.15
+    retune: float = 0.2
+    random: float = 0.1
+    pool_share: float = 0.2
+    memory: int = CAPACITY
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = field.name in ("population", "tournament", "culling", "memory")
+            if not (1 <= value < math.inf if whole else 0.0 <= value < math.inf):
+                law = "at least 1" if whole else "at least 0"
+                raise SearchError(f"genetic: {field.name} is {law}, got {value}")
+        if not any(self.rates.values()):
+            raise SearchError("genetic: at least one of the rates of variation is above 0")
+
+    @property
+    def rates(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in (*VARIATIONS, "random")}
+
+
+class GeneticSearcher:
+    """Breeds formulas from those that scored well.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    seed : int
+    settings : GeneticSettings, optional
+    """
+
+    def __init__(
+        self, grammar: Grammar, seed: int, settings: GeneticSettings | None = None
+    ) -> None:
+        self.settings = settings or GeneticSettings()
+        self._grammar = grammar
+        self._rng = np.random.default_rng(seed)
+        self._memory = Memory(self.settings.memory)
+        self._population: list[tuple[Node, float]] = []
+        self._pool: tuple[Node, ...] = ()
+        rates = self.settings.rates
+        self._names = list(rates)
+        self._bounds = np.cumsum(list(rates.values())) / sum(rates.values())
+
+    def ask(self, n: int) -> list[Candidate]:
+        return [self._new() for _ in range(n)]
+
+    def _new(self) -> Candidate:
+        """A child that is valid and was not proposed lately; failing that, a random formula."""
+        candidate = None
+        for _ in range(_ATTEMPTS if len(self._population) >= self.settings.population else 0):
+            candidate = self._child()
+            if candidate is not None and self._memory.add(candidate.formula):
+                return candidate
+        for _ in range(_ATTEMPTS):
+            candidate = Candidate(self._grammar.sample(self._rng), "random")
+            if self._memory.add(candidate.formula):
+                break
+        assert candidate is not None
+        return candidate
+
+    def _child(self) -> Candidate | None:
+        name = self._names[int(np.searchsorted(self._bounds, self._rng.random(), side="right"))]
+        if name == "random":
+            return Candidate(self._grammar.sample(self._rng), name)
+        parent = self._parent()
+        crossing = name == "crossover"
+        donor = self._donor() if crossing else parent
+        child = VARIATIONS[name](self._grammar, self._rng, parent, donor)
+        if child is None:
+            return None
+        child = canonicalise(child)
+        if child is parent or self._grammar.problem(child) is not None:
+            return None
+        parents = (parent.digest, donor.digest) if crossing else (parent.digest,)
+        return Candidate(child, name, parents)
+
+    def _parent(self) -> Node:
+        drawn = self._draw(self.settings.tournament)
+        return self._population[max(drawn, key=lambda i: (self._population[i][1], -i))][0]
+
+    def _donor(self) -> Node:
+        if self._pool and self._rng.random() < self.settings.pool_share:
+            return self._pool[int(self._rng.random() * len(self._pool))]
+        return self._parent()
+
+    def _draw(self, n: int) -> list[int]:
+        return [int(i) for i in self._rng.integers(len(self._population), size=n)]
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        self._pool = pool.formulas
+        for result in results:
+            if math.isfinite(result.fitness) and not result.repeated:
+                self._population.append((result.candidate.formula, result.fitness))
+                if len(self._population) > self.settings.population:
+                    drawn = self._draw(self.settings.culling)
+                    worst = min(drawn, key=lambda i: (self._population[i][1], i))
+                    del self._population[worst]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rng": generator_state(self._rng),
+            "memory": self._memory.state(),
+            "population": [[to_data(node), fitness] for node, fitness in self._population],
+            "pool": [to_data(node) for node in self._pool],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        schema = {field.name: field for field in self._grammar.fields}
+        self._rng = generator_from(state["rng"])
+        self._memory.load(state["memory"])
+        self._population = [(from_data(data, schema), float(f)) for data, f in state["population"]]
+        self._pool = tuple(from_data(data, schema) for data in state["pool"])

@@ -1,0 +1,55 @@
+"""What searchers share: a bounded memory of proposals, and a random generator that can be saved."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from alphamine.expression.nodes import Node
+from alphamine.expression.rank_key import rank_key
+
+CAPACITY = 100_000
+
+
+class Memory:
+    """Remembers the last formulas proposed, up to rank equivalence.
+
+    Parameters
+    ----------
+    capacity : int
+        The oldest are forgotten beyond it.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, formula: Node) -> bool:
+        """Remember a formula; whether it was new."""
+        key = rank_key(formula)
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > self.capacity:
+            self._keys.popitem(last=False)
+        return True
+
+    def state(self) -> list[str]:
+        return list(self._keys)
+
+    def load(self, state: list[str]) -> None:
+        self._keys = OrderedDict.fromkeys(state)
+
+
+def generator_state(rng: np.random.Generator) -> dict[str, Any]:
+    """State of a PCG64 generator as JSON values."""
+    return dict(rng.bit_generator.state)
+
+
+def generator_from(state: dict[str, Any]) -> np.random.Generator:
+    """The generator that `generator_state` was given."""
+    rng = np.random.default_rng(0)
+    rng.bit_generator.state = state
+    return rng

@@ -1,0 +1,68 @@
+"""The grammar alone: the baseline that every table shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alphamine.expression.grammar import Grammar
+
+from .base import Candidate, Evaluation, PoolView
+from .memory import CAPACITY, Memory, generator_from, generator_state
+
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSettings:
+    """Settings of `RandomSearcher`.
+
+    Attributes
+    ----------
+    memory : int
+        Proposals that are not repeated.
+    """
+
+    memory: int = CAPACITY
+
+
+class RandomSearcher:
+    """Draws formulas from the grammar and never learns.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    seed : int
+    settings : RandomSettings
+    """
+
+    def __init__(
+        self, grammar: Grammar, seed: int, settings: RandomSettings | None = None
+    ) -> None:
+        self._grammar = grammar
+        self._rng = np.random.default_rng(seed)
+        self._memory = Memory((settings or RandomSettings()).memory)
+
+    def ask(self, n: int) -> list[Candidate]:
+        return [self._new() for _ in range(n)]
+
+    def _new(self) -> Candidate:
+        """A formula not proposed lately; any formula once the grammar seems exhausted."""
+        for _ in range(_ATTEMPTS):
+            formula = self._grammar.sample(self._rng)
+            if self._memory.add(formula):
+                break
+        return Candidate(formula, "random")
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        """Scores do not matter to chance."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rng": generator_state(self._rng), "memory": self._memory.state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rng = generator_from(state["rng"])
+        self._memory.load(state["memory"])
