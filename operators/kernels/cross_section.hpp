@@ -64,7 +64,7 @@ struct DayMoments {
         const PowerOfTwo range((day.high * level.down - day.low * level.down) * 0.5);
         stretch = range.down;
         shrink = range.up;
-        offset = day.count > 0 ? day.total([&](Vec<double> x) { return moved(x); }) / day.count : 0.0;
+        offset = day.total([&](Vec<double> x) { return moved(x); }) / std::max(day.count, 1.0);
     }
 
     Vec<double> moved(Vec<double> x) const { return (x * level.down - middle) * stretch; }

@@ -201,7 +201,8 @@ void group_rank(const Call<T>& s) {
     const Index stride = s.shape.stride;
     GroupMap map(stride, *s.arena);
     const auto take = [&] { return s.arena->template take<std::uint32_t>(stride); };
-    std::uint32_t *filled = take(), *columns = take(), *run = take(), *end = take(), *twice = take();
+    std::uint32_t *filled = take(), *columns = take();
+    std::uint32_t *run = take(), *end = take(), *twice = take();
     std::uint64_t* keys = s.arena->template take<std::uint64_t>(stride);
     const auto* codes = static_cast<const std::int32_t*>(s.in[1]);
     for_sorted_days(

@@ -17,7 +17,7 @@ namespace alphamine {
 using FloatVec = Vec<float>;
 using FloatBits = Mask<float>;
 
-// kKeyLanes cells as the day's universe lets them be seen; doubles rounded, which keeps their order.
+// kKeyLanes cells as the universe lets them be seen; doubles rounded, which keeps their order.
 inline FloatVec seen(const float* x, const float* inside) { return load(x) + load(inside); }
 
 inline FloatVec seen(const double* x, const double* inside) {

@@ -190,6 +190,8 @@ inline double correlation(const double* x, const LabelDays& label, Index t, std:
     return correlation_by_two_passes(x, y, label.stride, static_cast<double>(count));
 }
 
+constexpr Index kFewDropped = 16;
+
 // Scores days one after the other; holds what one day leaves for the next.
 template <class T>
 class DayScorer {
@@ -214,21 +216,28 @@ public:
     void rank_scores(Index t, const T* x, const SortedDay& day, std::int64_t pairs, bool first,
                      const ScoreArrays& out) {
         centre(day, ranks_, label_.stride);
-        if (out.rank_ic) out.rank_ic[t] = pairs < min_names_ ? kNaN<double> : rank_ic(t, x, day, pairs);
+        if (out.rank_ic)
+            out.rank_ic[t] = pairs < min_names_ ? kNaN<double> : rank_ic(t, x, day, pairs);
         if (out.turnover) out.turnover[t] = turnover(first);
     }
 
 private:
     double rank_ic(Index t, const T* x, const SortedDay& day, std::int64_t pairs) {
+        const SortedDay labels = label_.day(t);
         const std::int32_t* a = ranks_;
         const std::int32_t* b = label_.centred + t * label_.stride;
-        if (pairs != day.count || pairs != label_.count[t]) mark_pairs(x, t);
-        if (pairs != day.count) a = centre_pairs(day, pairs, value_ranks_);
-        if (pairs != label_.count[t]) b = centre_pairs(label_.day(t), pairs, label_ranks_);
-        const double square = dot(a, a, label_.stride) * dot(b, b, label_.stride);
+        if (pairs != day.count || pairs != labels.count) mark_pairs(x, t);
+        if (pairs != day.count) a = centre_pairs(day, a, pairs, value_ranks_);
+        if (pairs != labels.count) b = centre_pairs(labels, b, pairs, label_ranks_);
+        const double square = squares(a, pairs, day.tied) * squares(b, pairs, labels.tied);
         if (!(square > 0.0)) return kNaN<double>;
         const double corr = dot(a, b, label_.stride) / std::sqrt(square);
         return std::min(1.0, std::max(-1.0, corr));
+    }
+
+    double squares(const std::int32_t* centred, std::int64_t count, bool tied) const {
+        const double n = static_cast<double>(count);
+        return tied ? dot(centred, centred, label_.stride) : n * (n * n - 1.0) / 3.0;
     }
 
     // both_: -1 for columns that have a value and a label, 0 for others.
@@ -241,20 +250,49 @@ private:
         }
     }
 
-    // Centred ranks of a day among the columns of `both_`, without sorting again.
-    const std::int32_t* centre_pairs(const SortedDay& day, std::int64_t pairs, std::int32_t* centred) {
-        if (day.tied) {
-            centre(tied_pairs(day), centred, label_.stride);
-            return centred;
+    // Centred ranks of a day among the columns of `both_`, without sorting again; `centred` are
+    // those among all of the day's columns.
+    const std::int32_t* centre_pairs(const SortedDay& day, const std::int32_t* centred,
+                                     std::int64_t pairs, std::int32_t* out) {
+        if (day.count - pairs <= kFewDropped)
+            drop_few(day, centred, pairs, out);
+        else if (day.tied)
+            centre(tied_pairs(day), out, label_.stride);
+        else
+            recount(day, pairs, out);
+        return out;
+    }
+
+    // Every dropped column takes 2 from the ranks above it and 1 from those that tie with it.
+    void drop_few(const SortedDay& day, const std::int32_t* centred, std::int64_t pairs,
+                  std::int32_t* out) {
+        std::int32_t dropped[kFewDropped];
+        Index drops = 0;
+        for (Index i = 0; i < day.count && drops < day.count - pairs; ++i)
+            if (both_[day.order[i]] == 0) dropped[drops++] = centred[day.order[i]];
+        const auto shift = static_cast<std::int32_t>(drops);
+        for (Index n = 0; n < label_.stride; n += kLanes<float>) {
+            const Mask<float> rank = load_whole(centred + n);
+            Mask<float> moved = rank + shift;
+            for (Index d = 0; d < drops; ++d) moved += (rank > dropped[d]) + (rank >= dropped[d]);
+            *reinterpret_cast<Mask<float>*>(out + n) = moved & load_whole(both_ + n);
         }
-        std::fill(centred, centred + label_.stride, 0);
+    }
+
+    static Mask<float> load_whole(const std::int32_t* p) {
+        return *reinterpret_cast<const Mask<float>*>(p);
+    }
+
+    void recount(const SortedDay& day, std::int64_t pairs, std::int32_t* out) {
+        std::fill(out, out + label_.stride, 0);
         std::int32_t rank = 1 - static_cast<std::int32_t>(pairs);
+#pragma GCC unroll 4
         for (Index i = 0; i < day.count; ++i) {
             const std::uint32_t n = day.order[i];
-            centred[n] = rank & both_[n];
-            rank -= 2 * both_[n];
+            const std::int32_t both = both_[n];
+            out[n] = rank & both;
+            rank -= 2 * both;
         }
-        return centred;
     }
 
     SortedDay tied_pairs(const SortedDay& day) {
@@ -272,9 +310,9 @@ private:
         Vec<double> gross{}, traded{};
         for (Index n = 0; n < label_.stride; n += kLanes<double>)
             gross += magnitude<double>(load_wide(ranks_ + n));
-        const double book = sum_of(gross);
+        const double book = sum_of(gross), each = book > 0.0 ? 1.0 / book : kNaN<double>;
         for (Index n = 0; n < label_.stride; n += kLanes<double>) {
-            const Vec<double> weight = load_wide(ranks_ + n) / splat(book);
+            const Vec<double> weight = load_wide(ranks_ + n) * each;
             traded += magnitude<double>(weight - load(weights_ + n));
             store(weights_ + n, weight);
         }

@@ -3,8 +3,8 @@
 //
 // The network is a bitonic merge sort whose merges start with a mirrored comparison: every
 // comparison then puts the smaller key first, and those that reach beyond n can be left out (as if
-// the rows were padded with infinities). Three layers at a time are done on eight registers, a third
-// of the memory traffic, and large merges go depth first, block by block of the first-level cache.
+// the rows were padded with infinities). Three layers at a time are done on eight registers, a
+// third of the memory traffic, and large merges go depth first, block by block of the cache.
 #pragma once
 
 #include "lanes.hpp"
@@ -41,8 +41,8 @@ inline Index place(int j, int size, Index i, Index step, Index block) {
     return Mirror && j >= size / 2 ? block - 1 - i - (size - 1 - j) * step : i + j * step;
 }
 
-// `Layers` successive layers on the group of 2^Layers registers that starts at v[i]; with `Cut` those
-// at or beyond n count as infinite and are not written.
+// `Layers` successive layers on the group of 2^Layers registers that starts at v[i]; with `Cut`
+// those at or beyond n count as infinite and are not written.
 template <int Layers, bool Mirror, bool Cut>
 inline void merge_group(Keys* v, Index i, Index step, Index block, Index n) {
     constexpr int size = 1 << Layers;
