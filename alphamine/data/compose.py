@@ -29,11 +29,11 @@ def compose(spec: Spec, raw: RawData) -> Panel:
     """
     raw = _within_calendar(spec, raw)
     units = {name: UNITS[unit] for name, unit in spec.units.items()}
-    factor_name = _factor_name(spec, raw)
+    factor_column = factor_name(spec, raw)
     names = mapping(spec.fields) if spec.fields is not None else {
-        name: name for name in raw.columns if name != factor_name
+        name: name for name in raw.columns if name != factor_column
     }  # fmt: skip
-    factor = None if factor_name is None else _float64(raw.column(factor_name))
+    factor = None if factor_column is None else _float64(raw.column(factor_column))
     fields: dict[str, FloatArray] = {}
     repaired = 0
     for name, column in names.items():
@@ -90,7 +90,8 @@ def _within_calendar(spec: Spec, raw: RawData) -> RawData:
     return replace(raw, dates=raw.dates[first:stop], columns=cut(raw.columns), masks=cut(raw.masks))
 
 
-def _factor_name(spec: Spec, raw: RawData) -> str | None:
+def factor_name(spec: Spec, raw: RawData) -> str | None:
+    """The source's column that holds the adjustment factor, if there is one."""
     name = spec.adjustment.factor
     if name in raw.columns or "factor" in spec.adjustment.model_fields_set:
         return name

@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import DataError
 
@@ -17,6 +17,9 @@ from .labels import LabelSpec
 from .panel import Panel
 from .paths import cache_folder, variables
 from .splits import Splits
+
+if TYPE_CHECKING:
+    from .spec import Spec
 
 
 def load(
@@ -88,7 +91,7 @@ def _reopen(folder: Path, pointer: Path) -> Panel | None:
     except OSError:  # an input is gone: the slow path says which
         return None
     panel = open_panel(folder / "panels" / known["panel"]) if current else None
-    return None if panel is None else _configured(panel, known["settings"])
+    return None if panel is None else configured(panel, known["settings"])
 
 
 def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel:
@@ -97,10 +100,9 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
     from .specfile import read_overridden
 
     spec = read_overridden(path, overrides)
-    settings = spec.model_dump(mode="json", include={"name", "label", "costs", "min_names"})
-    settings["splits"] = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
+    settings = settings_of(spec)
     if pointer is None:
-        return _configured(compose(spec, read_source(spec)), settings)
+        return configured(compose(spec, read_source(spec)), settings)
     used = [str(file) for file in inputs(spec)]
     try:
         state = files_state(map(Path, used))
@@ -109,17 +111,24 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
     name = f"{digest(spec.content)}-{state}"
     known = open_panel(pointer.parents[1] / "panels" / name)
     panel = known or compose(spec, read_source(spec))
-    configured = _configured(panel, settings)
+    fresh = configured(panel, settings)
     try:
         stored = known or store_panel(panel, pointer.parents[1] / "panels" / name)
         write_json(pointer, {"inputs": used, "state": state, "panel": name, "settings": settings})
     except OSError as error:
         warnings.warn(f"the panel cache cannot be written: {error}", stacklevel=3)
-        return configured
-    return _configured(stored, settings)
+        return fresh
+    return configured(stored, settings)
 
 
-def _configured(panel: Panel, settings: dict[str, Any]) -> Panel:
+def settings_of(spec: Spec) -> dict[str, Any]:
+    """What a specification says beyond the arrays, as JSON values."""
+    settings = spec.model_dump(mode="json", include={"name", "label", "costs", "min_names"})
+    splits = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
+    return {**settings, "splits": splits}
+
+
+def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
     """The panel with its label, splits and costs, which are no part of its arrays."""
     label = LabelSpec(**settings["label"])
     if label.price not in panel.columns:
