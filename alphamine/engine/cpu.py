@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,10 @@ from alphamine.operators import Kind
 
 from .cache import Kept, ValueCache
 from .lowering import Lowering
-from .native import Library, Workspace
-from .program import Compiler, Program, Sink
+from .native import Library, ScoredLabel, Workspace
+from .program import Compiler, Program, ScoreSheet, Sink
 from .reference import MinPeriods, ReferenceBackend, Values
-from .scores import DailyScores, daily_scores
+from .scores import DailyScores
 from .storage import Padded, PanelArrays, aligned
 
 # Formulas to a shard: enough to share sub-expressions, few enough to spread over threads.
@@ -67,9 +68,8 @@ class CpuEngine:
         self.workspace = Workspace(library)
         self.cache = ValueCache(cache_bytes)
         self.threads = usable_threads(threads)
-        emit = library.opcode("emit")
-        assert emit is not None
-        self.emit = emit
+        self.emit, self.score = library.opcode("emit"), library.opcode("score")
+        self._labels: WeakKeyDictionary[Sample, ScoredLabel] = WeakKeyDictionary()
 
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way)."""
@@ -86,21 +86,51 @@ class CpuEngine:
         self, formulas: Sequence[Node], sample: Sample, rank_ic: bool, turnover: bool
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores)."""
-        for index, values, infinite in self.stream(formulas):
-            yield index, daily_scores(values, sample, infinite)
+        days = sample.rows.stop - sample.rows.start
+        members = self._members(sample)
+        wanted = frozenset(["ic", *["rank_ic"] * rank_ic, *["turnover"] * turnover])
+        batch = max(self.threads * _SHARD, _RESULT_BYTES // (40 * max(days, 1)))
+        for start in range(0, len(formulas), batch):
+            part = formulas[start : start + batch]
+            sheet = ScoreSheet.blank(
+                self._label(sample), sample.rows.start, sample.panel.min_names, len(part), days,
+                wanted,
+            )  # fmt: skip
+            sinks = [[Sink(self.score, i)] for i in range(len(part))]
+            counts = self._run(part, sinks, (), sheet)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                coverage = sheet.present / members
+            for i, formula in enumerate(part):
+                yield start + i, DailyScores(
+                    sheet.ic[i], sheet.rank_ic[i], sheet.pairs[i], coverage[i], sheet.turnover[i],
+                    counts(formula),
+                )  # fmt: skip
+
+    def _label(self, sample: Sample) -> ScoredLabel:
+        """The sample's label, prepared once."""
+        label = self._labels.get(sample)
+        if label is None:
+            label = self._labels[sample] = ScoredLabel(self.lowering.library, sample.label)
+        return label
+
+    def _members(self, sample: Sample) -> npt.NDArray[np.int64]:
+        return np.asarray(sample.panel.universe[sample.rows].sum(axis=1))
 
     def _run(
         self,
         formulas: Sequence[Node],
         sinks: Sequence[Sequence[Sink]],
-        values: Sequence[npt.NDArray[np.floating]],
+        values: Sequence[npt.NDArray[np.floating]] = (),
+        scores: ScoreSheet | None = None,
     ) -> InfiniteCounts:
         known, keep = self._known(formulas)
         compiler = Compiler(self.arrays, self.lowering, known, keep)
         wanted = list(zip(formulas, sinks, strict=True))
         for start in range(0, len(wanted), _SHARD):
             compiler.add_shard(wanted[start : start + _SHARD])
-        infinite = compiler.program.run(self.arrays, self.workspace, self.threads, values)
+        infinite = compiler.program.run(
+            self.arrays, self.workspace, self.threads, values, scores
+        )
         counts = InfiniteCounts(self.arrays, compiler.program, infinite, known)
         for node, array in keep.items():
             self.cache.add(node, Kept(array, counts(node)))

@@ -94,11 +94,13 @@ class Evaluator:
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores) of formulas on a sample of this evaluator's panel.
 
+        A value depends on no later row, so the sample's panel may end earlier than the evaluator's.
+
         Parameters
         ----------
         formulas : sequence of Node
         sample : Sample
-            Its panel is this evaluator's.
+            Its panel is this evaluator's, or the first rows of it.
         rank_ic, turnover : bool
             Ranking is most of the work: without both, only IC, pairs and coverage are computed,
             and what is left out is NaN.
@@ -108,13 +110,21 @@ class Evaluator:
         AlphamineError
             If the sample is of another panel.
         """
-        if sample.panel is not self.panel:
-            raise AlphamineError(
-                f"an evaluator scores samples of its own panel, but the sample is of "
-                f"{sample.panel.name!r}; make the evaluator with Evaluator(sample.panel)"
-            )
+        self._check_sample(sample)
         self._check(formulas)
         return self.engine.scores(formulas, sample, rank_ic, turnover)
+
+    def _check_sample(self, sample: Sample) -> None:
+        mine, other = self.panel, sample.panel
+        same = other is mine or (
+            np.array_equal(other.dates, mine.dates[: len(other.dates)])
+            and np.array_equal(other.symbols, mine.symbols)
+        )
+        if not same:
+            raise AlphamineError(
+                f"an evaluator scores samples of its own panel, but the sample's panel "
+                f"{other.name!r} has other dates or symbols; use Evaluator(sample.panel)"
+            )
 
     def _check(self, formulas: Sequence[Node]) -> None:
         for formula in formulas:

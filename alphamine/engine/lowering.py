@@ -60,7 +60,7 @@ class Lowering:
     def _lower(self, op: Operator, params: tuple[ParamValue, ...]) -> Lowered | None:
         opcode = self.library.opcode(op.name)
         numbers = _numbers(op, params)
-        if opcode is None or numbers is None:
+        if opcode < 0 or numbers is None:
             return None
         window = 1 if op.window is None else int(params[op.window])
         asked = "min_periods" in op.context

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 import alphamine.operators
 from alphamine.errors import WorkFailed
@@ -38,6 +39,9 @@ class ProgramStruct(ctypes.Structure):
         ("shards", c_int32), ("max_window", c_int32),
         ("arrays", c_void_p), ("strides", c_void_p), ("code", c_void_p), ("shard_start", c_void_p),
         ("inside", c_void_p), ("alive", c_void_p), ("infinite", c_void_p), ("values", c_void_p),
+        ("label", c_void_p), ("first_day", c_int64), ("days", c_int64), ("min_names", c_int64),
+        ("ic", c_void_p), ("rank_ic", c_void_p), ("turnover", c_void_p),
+        ("pairs", c_void_p), ("present", c_void_p),
     ]  # fmt: skip
 
 
@@ -62,6 +66,8 @@ class Library:
             ("am_workspace_new", c_void_p, []),
             ("am_workspace_free", None, [c_void_p]),
             ("am_workspace_bytes", c_int64, [c_void_p]),
+            ("am_label_new", c_void_p, [c_void_p, c_int64, c_int64]),
+            ("am_label_free", None, [c_void_p]),
             ("am_run", c_int32, [c_void_p, c_void_p]),
         ):
             function = getattr(dll, name)
@@ -78,10 +84,9 @@ class Library:
         """Bit 0: the processor runs v3 code; bit 1: v4."""
         return int(self.dll.am_machine_levels())
 
-    def opcode(self, name: str) -> int | None:
-        """Opcode of the operator or sink `name`; None if the library has no kernel for it."""
-        code = int(self.dll.am_opcode(name.encode()))
-        return code if code >= 0 else None
+    def opcode(self, name: str) -> int:
+        """Opcode of the operator or sink `name`; -1 if the library has no kernel for it."""
+        return int(self.dll.am_opcode(name.encode()))
 
     def takes_literals(self, opcode: int) -> bool:
         """Whether a literal may stand where the kernel expects an array."""
@@ -134,6 +139,29 @@ class Workspace:
         self._library.dll.am_workspace_free(self._handle)
 
 
+class ScoredLabel:
+    """The label of a sample, ranked once, as the executor reads it.
+
+    Parameters
+    ----------
+    library : Library
+    label : (rows, N) float64
+        NaN where there is none.
+    """
+
+    def __init__(self, library: Library, label: npt.NDArray[np.float64]) -> None:
+        self._library = library
+        values = np.ascontiguousarray(label, dtype=np.float64)
+        self.handle: int | None = library.dll.am_label_new(values.ctypes.data, *values.shape)
+        if self.handle is None:
+            raise WorkFailed(
+                f"a label of {values.shape[0]} x {values.shape[1]} cells does not fit into memory"
+            )
+
+    def __del__(self) -> None:
+        self._library.dll.am_label_free(self.handle)
+
+
 def library_path(level: str) -> Path | None:
     """The shared object built for an instruction set, if it exists."""
     origin = alphamine.operators.__file__
@@ -180,6 +208,6 @@ def _current(level: str) -> Library | None:
 
 
 __all__ = [
-    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "Workspace",
+    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "ScoredLabel", "Workspace",
     "library_path", "load",
 ]  # fmt: skip

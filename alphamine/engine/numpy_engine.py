@@ -70,7 +70,7 @@ class NumpyEngine:
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores) as formulas are completed; all scores, asked for or not."""
         for index, values, infinite in self.stream(formulas):
-            yield index, daily_scores(values, sample, infinite)
+            yield index, daily_scores(values[: sample.panel.shape[0]], sample, infinite)
 
     def _remember(self, node: Node, value: tuple[Values, int]) -> None:
         if isinstance(node, Constant) or value[0].nbytes > self.cache_bytes:

@@ -12,7 +12,7 @@ from alphamine.expression.nodes import Call, Constant, Field, Node
 
 from .cache import Kept
 from .lowering import Lowered, Lowering
-from .native import INPUTS, INSTRUCTION, PARAMS, SLOT_BASE, ProgramStruct, Workspace
+from .native import INPUTS, INSTRUCTION, PARAMS, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
 from .storage import Padded, PanelArrays
 
 _NO_PARAMS = (0.0,) * PARAMS
@@ -24,6 +24,52 @@ class Sink:
 
     opcode: int
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSheet:
+    """Where the daily scores of a program's formulas go: one row for each formula.
+
+    Attributes
+    ----------
+    label : ScoredLabel
+    first_day, min_names : int
+        Row of the panel that the first scored day is, pairs that a day needs.
+    ic, rank_ic, turnover : (formulas, days) float64
+    pairs, present : (formulas, days) int64
+    wanted : frozenset of str
+        Which of `ic`, `rank_ic` and `turnover` are computed; the others stay as they are.
+    """
+
+    label: ScoredLabel
+    first_day: int
+    min_names: int
+    ic: npt.NDArray[np.float64]
+    rank_ic: npt.NDArray[np.float64]
+    turnover: npt.NDArray[np.float64]
+    pairs: npt.NDArray[np.int64]
+    present: npt.NDArray[np.int64]
+    wanted: frozenset[str]
+
+    @classmethod
+    def blank(
+        cls, label: ScoredLabel, first_day: int, min_names: int, formulas: int, days: int,
+        wanted: frozenset[str],
+    ) -> ScoreSheet:  # fmt: skip
+        """A sheet of missing scores."""
+        shape = (formulas, days)
+        series = [np.full(shape, np.nan) for _ in range(3)]
+        counts = [np.zeros(shape, dtype=np.int64) for _ in range(2)]
+        return cls(label, first_day, min_names, *series, *counts, wanted)
+
+    def fill(self, struct: ProgramStruct) -> None:
+        """Tell a program where to write."""
+        struct.label = self.label.handle
+        struct.first_day, struct.min_names = self.first_day, self.min_names
+        struct.days = self.ic.shape[1]
+        struct.pairs, struct.present = self.pairs.ctypes.data, self.present.ctypes.data
+        for name in self.wanted:
+            setattr(struct, name, getattr(self, name).ctypes.data)
 
 
 @dataclass(slots=True)
@@ -53,6 +99,7 @@ class Program:
         workspace: Workspace,
         threads: int,
         values: Sequence[npt.NDArray[np.floating]] = (),
+        scores: ScoreSheet | None = None,
     ) -> npt.NDArray[np.int64]:
         """Run it; gives the number of infinite cells that each instruction met."""
         code = np.array(self.code, dtype=INSTRUCTION)
@@ -62,17 +109,18 @@ class Program:
         strides = np.array([a.shape[1] if a.ndim == 2 else 0 for a in self.arrays], dtype=np.int64)
         outputs = np.array([a.ctypes.data for a in values], dtype=np.uint64)
         needs_alive = bool(len(code)) and bool(code["masked"].any())
-        workspace.run(
-            ProgramStruct(
-                rows=panel.rows, columns=panel.stride, stride=panel.stride, symbols=panel.symbols,
-                dtype=panel.dtype.itemsize, threads=threads, shared=SLOT_BASE, slots=self.slots,
-                shards=len(starts) - 1, max_window=self.max_window,
-                arrays=addresses.ctypes.data, strides=strides.ctypes.data, code=code.ctypes.data,
-                shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
-                alive=panel.alive.ctypes.data if needs_alive else None,
-                infinite=infinite.ctypes.data, values=outputs.ctypes.data,
-            )
+        struct = ProgramStruct(
+            rows=panel.rows, columns=panel.stride, stride=panel.stride, symbols=panel.symbols,
+            dtype=panel.dtype.itemsize, threads=threads, shared=SLOT_BASE, slots=self.slots,
+            shards=len(starts) - 1, max_window=self.max_window,
+            arrays=addresses.ctypes.data, strides=strides.ctypes.data, code=code.ctypes.data,
+            shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
+            alive=panel.alive.ctypes.data if needs_alive else None,
+            infinite=infinite.ctypes.data, values=outputs.ctypes.data,
         )  # fmt: skip
+        if scores is not None:
+            scores.fill(struct)
+        workspace.run(struct)
         return infinite
 
 
@@ -102,7 +150,7 @@ class Compiler:
         self.keep = dict(keep)
         self.program = Program()
         self._shared: dict[Node, int] = {}
-        self._fill = lowering.library.opcode("fill")
+        self.fill = lowering.library.opcode("fill")
 
     def add_shard(self, formulas: Sequence[tuple[Node, Sequence[Sink]]]) -> None:
         """Append a shard that computes formulas and passes each to its sinks."""
@@ -204,11 +252,9 @@ class _Shard:
         """A constant as a whole array, kept to the end of the shard."""
         if literal not in self.filled:
             row = self.compiler.shared(literal)
-            fill = self.compiler._fill
             assert row is not None
-            assert fill is not None
             self.filled[literal] = self._slot()
-            lowered = Lowered(fill, 1, 1, 0, _NO_PARAMS, True)
+            lowered = Lowered(self.compiler.fill, 1, 1, 0, _NO_PARAMS, True)
             self._instruct(None, lowered, self.filled[literal], [row])
         return self.filled[literal]
 

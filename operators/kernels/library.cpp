@@ -62,6 +62,15 @@ AM_EXPORT std::int64_t am_workspace_bytes(const void* handle) {
     return bytes;
 }
 
+// A label of `rows` days and `columns` symbols, prepared for scoring; null without memory.
+AM_EXPORT void* am_label_new(const double* values, std::int64_t rows, std::int64_t columns) {
+    auto* label = new (std::nothrow) LabelDays(values, rows, columns);
+    if (label != nullptr && label->ready()) return label;
+    delete label;
+    return nullptr;
+}
+AM_EXPORT void am_label_free(void* label) { delete static_cast<LabelDays*>(label); }
+
 // Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
 AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
     auto& memory = *static_cast<std::vector<Workspace>*>(handle);

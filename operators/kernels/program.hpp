@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "scores.hpp"
 #include "table.hpp"
 #include "workspace.hpp"
 
@@ -42,14 +43,20 @@ struct AmProgram {
     const void* alive;
     std::int64_t* infinite;   // one count for each instruction
     void* const* values;      // (rows, symbols) arrays that `emit` writes
+
+    // What `score` reads and writes: days from first_day on, one row of the outputs a formula.
+    const void* label;
+    std::int64_t first_day, days, min_names;
+    double *ic, *rank_ic, *turnover;  // null: not wanted
+    std::int64_t *pairs, *present;
 };
 }
 
 namespace alphamine {
 
 // Sinks: opcodes above the kernels.
-constexpr const char* kSinks[] = {"emit"};
-enum Sink { kEmit = kKernelCount, kOpcodeEnd };
+constexpr const char* kSinks[] = {"emit", "score"};
+enum Sink { kEmit = kKernelCount, kScore, kOpcodeEnd };
 
 template <class T>
 class Worker {
@@ -85,6 +92,8 @@ private:
         const AmInstruction& step = program_.code[at];
         if (step.opcode == kEmit)
             emit(step);
+        else if (step.opcode == kScore)
+            score_days(step);
         else
             run_kernel(at, 0, program_.columns);
     }
@@ -145,6 +154,18 @@ private:
         for (Index t = 0; t < program_.rows; ++t)
             std::memcpy(to + t * program_.symbols, from + t * from_stride,
                         program_.symbols * sizeof(T));
+    }
+
+    void score_days(const AmInstruction& step) {
+        arena_.reset();
+        const Index from_stride = stride(step.in[0]), row = program_.first_day;
+        const auto place = [&](auto* all) { return all ? all + step.out * program_.days : all; };
+        score(array<T>(step.in[0]) + row * from_stride, from_stride,
+              static_cast<const T*>(program_.inside) + row * program_.stride, program_.stride,
+              *static_cast<const LabelDays*>(program_.label), program_.symbols, program_.min_names,
+              ScoreArrays{place(program_.ic), place(program_.rank_ic), place(program_.turnover),
+                          place(program_.pairs), place(program_.present)},
+              arena_);
     }
 
     template <class U>

@@ -3,9 +3,12 @@
 // An opcode is a position in this table; Python asks for it by name, so no number is written twice.
 #pragma once
 
+#include "cross_section.hpp"
 #include "elementwise.hpp"
+#include "group.hpp"
 #include "moments.hpp"
 #include "order.hpp"
+#include "quantile.hpp"
 #include "shift.hpp"
 
 namespace alphamine {
@@ -27,6 +30,7 @@ struct Kernel {
 #define AM_CELL_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, true, true, function)
 #define AM_SERIES(name, function) AM_ENTRY(name, Cut::columns, false, false, function)
 #define AM_SERIES_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, false, true, function)
+#define AM_DAYS(name, function) AM_ENTRY(name, Cut::rows, false, true, function)
 
 constexpr Kernel kKernels[] = {
     AM_CELL("fill", fill),
@@ -88,6 +92,29 @@ constexpr Kernel kKernels[] = {
     AM_SERIES("ts_arg_max", ts_arg_max),
     AM_SERIES("ts_arg_min", ts_arg_min),
     AM_SERIES("ts_rank", ts_rank),
+
+    AM_DAYS("rank", rank),
+    AM_DAYS("zscore", zscore),
+    AM_DAYS("scale", scale),
+    AM_DAYS("normalize", normalize),
+    AM_DAYS("winsorize", winsorize),
+    AM_DAYS("quantile", quantile),
+    AM_DAYS("truncate", truncate),
+    AM_DAYS("one_side", one_side),
+    AM_DAYS("scale_down", scale_down),
+    AM_DAYS("regression_proj", regression_proj),
+    AM_DAYS("regression_neut", regression_neut),
+    AM_DAYS("vector_proj", vector_proj),
+    AM_DAYS("vector_neut", vector_neut),
+    AM_DAYS("group_neutralize", group_neutralize),
+    AM_DAYS("group_rank", group_rank),
+    AM_DAYS("group_zscore", group_zscore),
+    AM_DAYS("group_mean", group_mean),
+    AM_DAYS("group_scale", group_scale),
+    AM_DAYS("group_count", group_count),
+    AM_DAYS("group_sum", group_sum),
+    AM_DAYS("group_median", group_median),
+    AM_DAYS("group_std_dev", group_std_dev),
 };
 
 constexpr int kKernelCount = sizeof(kKernels) / sizeof(kKernels[0]);
