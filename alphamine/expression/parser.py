@@ -28,7 +28,8 @@ def parse(
     text : str
         For instance `rank(ts_corr(close, volume, 10)) - 0.5`.
     dialect : {"brain", "alpha101", "qlib", "alphagen"}
-        Whose names and whose *semantics* the text is written in.
+        Whose names and whose *semantics* the text is written in. The numbers of qlib are those
+        of `values(..., min_periods=1)`, the others' those of the default.
     fields : mapping of str to FieldInfo, optional
         What names mean and which exist: `panel.schema`. By default every name is a field, with
         the kind and unit of the standard vocabulary.

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
 import alphamine as am
 from alphamine.errors import FormulaError
 from alphamine.expression.dialects import DIALECTS
 from alphamine.expression.fields import standard_field
+from alphamine.expression.grammar import Grammar
 from alphamine.expression.limits import Limits
 from alphamine.expression.nodes import Node, call, constant
 from alphamine.expression.printer import to_text
@@ -166,6 +168,13 @@ def test_parse_of_print_is_the_formula_at_length(dialect: str) -> None:
     assert expressed > 12_500
 
 
+def test_what_searches_sample_is_within_limits_and_units() -> None:
+    grammar, rng = Grammar(max_length=24, max_depth=10), np.random.default_rng(0)
+    for _ in range(500):
+        formula = grammar.sample(rng)
+        assert am.parse(str(formula), strict_units=True) is formula
+
+
 SEEDS = {
     "brain": [
         "rank(ts_corr(close, volume, 10)) - 0.5", "-close ** 2 + winsorize(volume, std=3)",
@@ -226,6 +235,7 @@ def _nothing_runs() -> Iterator[None]:
     global _watched
     if _watched is None:
         sys.addaudithook(_audit)  # hooks stay for good, so it only listens while asked to
+    am.parse("close")  # loads the parser
     _watched = []
     try:
         yield

@@ -1,9 +1,12 @@
 """qlib's expression language (0.9.7), by its meaning and not only by its names.
 
 Its numbers are reproduced with `min_periods=1`, as every window of qlib has a value from its first
-observation on. What qlib computes as infinite is missing here. In qlib a comparison with a
-missing side is false (`!=`: true), so comparisons become `to_nan(x > y, value, reverse=true)`,
-`And`, `Or`, `Not` of such become their `min`, `max` and `1 - x`, and a condition is `x != 0`.
+observation on. In qlib a comparison with a missing side is false (`!=`: true), so comparisons
+become `to_nan(x > y, value, reverse=true)`, `And`, `Or`, `Not` of such become their `min`, `max`
+and `1 - x`, and a condition is `x != 0`.
+
+Two differences stay, by the laws of our language: what qlib computes as infinite is missing here,
+and so are `missing ** 0` and `1 ** missing`, which are 1 in numpy.
 """
 
 from __future__ import annotations
