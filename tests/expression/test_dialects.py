@@ -83,6 +83,8 @@ def test_translation(dialect: str, text: str, canonical: str) -> None:
         ("qlib", "And($close,$open)", "a truth value is expected"),
         ("qlib", "If($close,1,0)", "a truth value is expected"),
         ("qlib", "$close/(1/0)", "literal by zero"),
+        ("qlib", "*".join(["1e12"] * 30), "this overflows"),
+        ("qlib", "Mean($close," + "*".join(["1e12"] * 30) + ")", "whole number of rows"),
         ("qlib", "Mean($close,d=5)", "have no names"),
         ("qlib", "Men($close,5)", "did you mean 'Mean'"),
         ("qlib", "$close and $open", "found 'and'"),

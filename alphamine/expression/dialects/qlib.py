@@ -35,12 +35,12 @@ from ..syntax import (
 )
 from .base import LOOK_AHEAD, Source, refuse
 from .foreign import Foreign
+from .qlib_truth import FILL, is_condition, is_presence, is_truth
 
 _COMPARISONS: Final = {
     "Gt": "greater", "Ge": "greater_equal", "Lt": "less", "Le": "less_equal",
     "Eq": "equal", "Ne": "not_equal",
 }  # fmt: skip
-_COMPARED: Final = frozenset(_COMPARISONS.values())
 _INFIX_ARITHMETIC: Final = ("add", "subtract", "multiply", "divide", "power")
 _FOLD: Final[dict[str, Callable[[float, float], float]]] = {
     "add": lambda a, b: a + b,
@@ -48,7 +48,6 @@ _FOLD: Final[dict[str, Callable[[float, float], float]]] = {
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
 }
-_FILL: Final = {name: 1.0 if name == "not_equal" else 0.0 for name in _COMPARED}
 
 
 class Qlib(Foreign):
@@ -88,6 +87,8 @@ class Qlib(Foreign):
         if isinstance(syntax, Apply) and syntax.infix:
             folded = self.folded(syntax, source)
             if folded is not None:
+                if not math.isfinite(folded):
+                    raise source.fail("constants are finite, but this overflows", syntax)
                 return constant(folded)
         return super().node(syntax, source)
 
@@ -121,7 +122,7 @@ class Qlib(Foreign):
             raise source.fail("qlib has no unary minus; write 0-x or -1*x", syntax)
         if syntax.name in ("and", "or"):
             return self.logic(syntax.name, syntax, source)
-        if syntax.name in _COMPARED:
+        if syntax.name in FILL:
             return self.comparison(syntax.name, syntax, source)
         return self.on_series(super().infix(syntax, source))
 
@@ -151,7 +152,7 @@ class Qlib(Foreign):
     def comparison(self, operator: str, syntax: Apply, source: Source) -> Node:
         a, b = self.arguments(syntax, source, 2)
         compared = self.on_series(call(operator, self.node(a, source), self.node(b, source)))
-        return call("to_nan", compared, _FILL[operator], True)
+        return call("to_nan", compared, FILL[operator], True)
 
     def logic(self, operator: str, syntax: Apply, source: Source) -> Node:
         a, b = self.arguments(syntax, source, 2)
@@ -250,9 +251,9 @@ class Qlib(Foreign):
                 return Apply(name, self.written(inputs))
             case "subtract" if is_truth(node):
                 return Apply("Not", self.written(inputs[1:]))
-            case "if_else" if _is_condition(inputs[0]):
+            case "if_else" if is_condition(inputs[0]):
                 return Apply("If", self.written((inputs[0].inputs[0], *inputs[1:])))
-            case "ts_sum" if _is_presence(inputs[0]):
+            case "ts_sum" if is_presence(inputs[0]):
                 counted = inputs[0].inputs[0].inputs[0]
                 return Apply("Count", (self.write(counted), Number(float(params[0]))))
             case "ts_covariance" if inputs[0] is inputs[1]:
@@ -264,42 +265,6 @@ class Qlib(Foreign):
                     "to_nan(x > y, 0, reverse=true), and a condition as that != 0",
                 )  # fmt: skip
         return None
-
-
-def is_truth(node: Node) -> bool:
-    """Whether `node` is one of the forms in which qlib's truth values are read."""
-    if not isinstance(node, Call):
-        return False
-    inputs = node.inputs
-    match node.operator.name:
-        case "to_nan":
-            compared = inputs[0]
-            return isinstance(compared, Call) and node.params == (
-                _FILL.get(compared.operator.name),
-                True,
-            )
-        case "min" | "max":
-            return is_truth(inputs[0]) and is_truth(inputs[1])
-        case "subtract":
-            return isinstance(inputs[0], Constant) and inputs[0].value == 1 and is_truth(inputs[1])
-    return False
-
-
-def _is_condition(node: Node) -> bool:
-    return (
-        isinstance(node, Call)
-        and node.operator.name == "not_equal"
-        and is_truth(node.inputs[0])
-        and isinstance(node.inputs[1], Constant)
-        and node.inputs[1].value == 0
-    )
-
-
-def _is_presence(node: Node) -> bool:
-    if not isinstance(node, Call) or node.operator.name != "not":
-        return False
-    (inner,) = node.inputs
-    return isinstance(inner, Call) and inner.operator.name == "is_nan"
 
 
 def _without_series(node: Node) -> str:
