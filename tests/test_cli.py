@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,14 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
         "heavy = {'numpy', 'pandas', 'pyarrow', 'pydantic', 'plotly', 'sympy', 'torch', 'jinja2'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - started)
-        assert done.returncode == 0, done.stderr
-        assert "search" in done.stdout
-    assert min(seconds) < 0.5
+    before = os.times()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    after = os.times()
+    assert done.returncode == 0, done.stderr
+    assert "search" in done.stdout
+    # Processor time: what else the machine does meanwhile is not the point.
+    user = after.children_user - before.children_user
+    assert user + after.children_system - before.children_system < 0.5
 
 
 def test_operators_lists_every_entry(cli: Cli) -> None:
@@ -101,7 +100,7 @@ def test_operators_lists_every_entry(cli: Cli) -> None:
 
 def test_one_operator_in_full(cli: Cli) -> None:
     shown = cli("operators", "ts_corr").stdout
-    for part in ("ts_corr(x, y, d)", "unit", "look-back", "missing", "in qlib", "Corr"):
+    for part in ("ts_corr(x, y, d)", "unit", "look-back", "missing", "correlation"):
         assert part in shown
 
 
@@ -120,7 +119,9 @@ def test_evaluate_prints_what_the_library_computes(cli: Cli, workplace: Path) ->
     import alphamine as am
 
     formula = "rank(ts_delta(close, 5) / close)"
-    printed = document(cli("evaluate", formula, "--data", "tiny.yaml", "--split", "valid", "--json"))
+    printed = document(
+        cli("evaluate", formula, "--data", "tiny.yaml", "--split", "valid", "--json")
+    )
     report = am.evaluate(formula, am.load(workplace / "tiny.yaml"), "valid")
     assert printed == report.to_dict()
 
@@ -266,6 +267,28 @@ def test_bad_tables_are_refused(cli: Cli, workplace: Path, case: str) -> None:
     assert re.search(hint, message)
 
 
+def test_data_check_and_describe(cli: Cli, workplace: Path) -> None:
+    assert document(cli("data", "check", "tiny.yaml", "--json"))["ok"] is True
+    facts = document(cli("data", "describe", "tiny.yaml", "--json"))
+    assert facts["days"] == 260
+    assert 20 < facts["symbols"] <= 30  # the others are listed later
+    assert set(facts["splits"]) == {"gap", "train", "valid", "test"}
+    assert "tiny" in cli("data", "describe", "tiny.yaml").stdout
+
+
+def test_data_check_of_bad_data_finds_and_fails(cli: Cli, workplace: Path) -> None:
+    write_table(workplace / "twice.csv", _doubled)
+    (workplace / "twice.yaml").write_text(
+        "name: twice\nsource: {kind: csv, path: twice.csv}\n"
+        "adjustment: {factor: null}\nlabel: {horizon: 2}\n"
+    )
+    done = cli("data", "check", "twice.yaml", "--json")
+    assert done.returncode == 2
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    assert any(item["level"] == "error" for item in found["findings"])
+
+
 BAD_JOBS = {
     "unknown key": ("data: tiny.yaml\nbudgett: 5\n", "'budgett'"),
     "negative budget": ("data: tiny.yaml\nbudget: -5\n", "budget"),
@@ -280,9 +303,7 @@ BAD_JOBS = {
 
 
 @pytest.mark.parametrize("case", BAD_JOBS)
-def test_bad_jobs_are_refused_before_anything_starts(
-    cli: Cli, workplace: Path, case: str
-) -> None:
+def test_bad_jobs_are_refused_before_anything_starts(cli: Cli, workplace: Path, case: str) -> None:
     text, hint = BAD_JOBS[case]
     (workplace / "bad_job.yaml").write_text(text)
     run_dir = workplace / f"never-{case.replace(' ', '-')}"

@@ -7,6 +7,7 @@ help answers at once.
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -31,6 +32,8 @@ app.command(name="doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 the request was wrong."""
+    # A person wants the sentence, not the line of our code that said it.
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # type: ignore[assignment]
     try:
         app()
     except AlphamineError as error:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
+from .output import console, print_json
 
 app = typer.Typer(
     help="Look at a dataset before it is used.", no_args_is_help=True, rich_markup_mode=None
@@ -17,11 +18,25 @@ Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Dataset specification
 
 @app.command()
 def check(spec: Spec, json: options.Json = False) -> None:
-    """Print coverage, gaps, duplicates, jumps, delistings, and what to do about each."""
-    raise NotImplementedError
+    """Say what is wrong with a dataset; exit code 2 if it cannot be opened."""
+    from alphamine.data.check import check_dataset
+
+    found = check_dataset(spec)
+    if json:
+        print_json(found.to_dict())
+    else:
+        console().print(found)
+    if not found.ok:
+        raise typer.Exit(2)
 
 
 @app.command()
 def describe(spec: Spec, json: options.Json = False) -> None:
-    """Print what the specification defines: fields, universe, groups, label, splits."""
-    raise NotImplementedError
+    """Say what a dataset holds: days, names, fields, label, splits."""
+    from alphamine.data.check import describe_dataset
+
+    found = describe_dataset(spec)
+    if json:
+        print_json(found.to_dict())
+    else:
+        console().print(found)

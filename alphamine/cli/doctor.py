@@ -46,11 +46,20 @@ def _facts() -> dict[str, Any]:
     return {
         "alphamine": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
-        "backend": "numpy reference",
+        "backend": _backend(),
         "cores": os.cpu_count(),
         "packages": {name: _version(name) for name in (*_REQUIRED, *_OPTIONAL)},
         "data": {"folder": str(folder), "datasets": found},
     }
+
+
+def _backend() -> str:
+    from alphamine.engine.native import load
+
+    library = load()
+    if library is None:
+        return "numpy reference"
+    return f"kernel library, {library.name}, {len(library.kernels())} kernels"
 
 
 def _version(package: str) -> str | None:

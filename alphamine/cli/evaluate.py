@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from alphamine.errors import UnitWarning
-
 from . import options
-from .output import console, percent, print_json, warn
+from .output import console, percent, print_json
 
 if TYPE_CHECKING:
     from alphamine.evaluation.report import FactorReport
@@ -46,13 +43,7 @@ def evaluate(
         price=price,
         splits=splits != "none",
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnitWarning)  # the report carries them
-        report = judge(
-            formula, panel, split, dialect=dialect, dtype=dtype, strict_units=strict_units
-        )
-    for problem in report.unit_warnings:
-        warn(f"units: {problem}")
+    report = judge(formula, panel, split, dialect=dialect, dtype=dtype, strict_units=strict_units)
     if json:
         print_json(report.to_dict())
     else:

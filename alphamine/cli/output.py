@@ -25,11 +25,6 @@ def print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def warn(message: str) -> None:
-    """Say something on stderr that is no reason to stop."""
-    sys.stderr.write(f"warning: {message}\n")
-
-
 def percent(share: float | None) -> str:
     """A share in per cent, or a dash where there is none."""
     return "-" if share is None or math.isnan(share) else f"{share:.1%}"
