@@ -1,0 +1,1 @@
+"""Can the numbers be believed: overlap, trial counts, multiple testing, overfitting."""

@@ -1,0 +1,110 @@
+"""What the best of N trials would show if none of them were any good, and how far one exceeds it.
+
+Bailey and Lopez de Prado: "The Sharpe Ratio Efficient Frontier" (2012) for the probabilistic, "The
+Deflated Sharpe Ratio" (JPM 40(5), 2014) for the deflated ratio. Ratios here are per period; an
+ICIR is the Sharpe ratio of the daily IC.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_EULER = 0.5772156649015329
+_NORMAL = NormalDist()
+
+
+def expected_maximum(trials: int) -> float:
+    """Expected largest of `trials` independent standard normal numbers (0 for one trial)."""
+    if trials < 2:
+        return 0.0
+    return (1.0 - _EULER) * _NORMAL.inv_cdf(1.0 - 1.0 / trials) + _EULER * _NORMAL.inv_cdf(
+        1.0 - 1.0 / (trials * math.e)
+    )
+
+
+def probabilistic_ratio(
+    ratio: float, benchmark: float, periods: float, skew: float, kurtosis: float
+) -> float:
+    """Probability that the true ratio exceeds `benchmark`.
+
+    Parameters
+    ----------
+    ratio, benchmark : float
+        Mean over standard deviation, per period.
+    periods : float
+        Independent observations.
+    skew, kurtosis : float
+        Of the observations; a normal distribution has kurtosis 3.
+    """
+    variance = 1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio * ratio
+    if not (periods > 1.0 and variance > 0.0):
+        return float("nan")
+    z = (ratio - benchmark) * math.sqrt(periods - 1.0) / math.sqrt(variance)
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+def deflated_ratio(
+    ratio: float, variance: float, trials: int, periods: float, skew: float, kurtosis: float
+) -> float:
+    """Probability that the true ratio exceeds the best that `trials` useless ones would show.
+
+    Parameters
+    ----------
+    variance : float
+        Variance of the ratio across the trials.
+    trials : int
+        Everything that was tried, kept or not.
+    """
+    benchmark = math.sqrt(variance) * expected_maximum(trials)
+    return probabilistic_ratio(ratio, benchmark, periods, skew, kurtosis)
+
+
+def shape(series: FloatArray) -> tuple[float, float, float]:
+    """Mean / standard deviation (ddof 1), skewness and kurtosis of a series without NaN."""
+    mean = float(series.mean())
+    centred = series - mean
+    squares = float((centred * centred).mean())
+    if squares <= 0.0:
+        return float("nan"), float("nan"), float("nan")
+    cubes = float((centred * centred * centred).mean())
+    fourths = float(np.square(centred * centred).mean())
+    std = math.sqrt(squares * len(series) / (len(series) - 1))
+    return mean / std, cubes / squares**1.5, fourths / (squares * squares)
+
+
+@dataclass(slots=True)
+class TrialCount:
+    """Running count, mean and variance of the ICIR of everything a run has evaluated.
+
+    The benchmark of the next verdict costs O(1).
+    """
+
+    trials: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def add(self, ratio: float) -> None:
+        """Count one distinct formula; an undefined ratio counts as a trial at the mean so far."""
+        self.trials += 1
+        if math.isnan(ratio):
+            return
+        step = ratio - self.mean
+        self.mean += step / self.trials
+        self.squares += step * (ratio - self.mean)
+
+    @property
+    def variance(self) -> float:
+        """Variance of the ratio across trials, ddof 1; 0 for fewer than two."""
+        return self.squares / (self.trials - 1) if self.trials > 1 else 0.0
+
+    @property
+    def benchmark(self) -> float:
+        """The ratio that the best of as many useless trials would be expected to show."""
+        return math.sqrt(self.variance) * expected_maximum(self.trials)

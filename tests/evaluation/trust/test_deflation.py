@@ -1,0 +1,91 @@
+"""Deflation against the paper's example and Monte Carlo; the verdict's rules."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from alphamine.evaluation.trust.deflation import (
+    TrialCount,
+    deflated_ratio,
+    expected_maximum,
+    probabilistic_ratio,
+    shape,
+)
+from alphamine.evaluation.trust.verdict import judge_trust
+
+
+def test_example_of_the_deflated_sharpe_ratio_paper() -> None:
+    year = 250
+    found = deflated_ratio(2.5 / math.sqrt(year), 0.5 / year, 100, 1250, -3.0, 10.0)
+    assert found == pytest.approx(0.9004, abs=1e-4)
+
+
+@pytest.mark.parametrize("trials", [10, 100, 1000])
+def test_expected_maximum_is_that_of_normal_draws(trials: int) -> None:
+    draws = np.random.default_rng(trials).standard_normal((4000, trials)).max(axis=1)
+    assert expected_maximum(trials) == pytest.approx(draws.mean(), abs=0.06)
+    assert expected_maximum(1) == 0.0
+
+
+def test_probability_grows_with_ratio_and_days() -> None:
+    assert probabilistic_ratio(0.1, 0.0, 1000, 0, 3) > probabilistic_ratio(0.1, 0.0, 100, 0, 3)
+    assert probabilistic_ratio(0.1, 0.1, 500, 0, 3) == pytest.approx(0.5)
+
+
+def test_shape_equals_scipy() -> None:
+    x = np.random.default_rng(0).gamma(2.0, size=500)
+    ratio, skew, kurtosis = shape(x)
+    assert ratio == pytest.approx(x.mean() / x.std(ddof=1), rel=1e-12)
+    assert skew == pytest.approx(stats.skew(x), rel=1e-12)
+    assert kurtosis == pytest.approx(stats.kurtosis(x, fisher=False), rel=1e-12)
+
+
+def test_trial_count_is_the_variance_of_what_was_added() -> None:
+    ratios = np.random.default_rng(1).normal(0.02, 0.3, 500)
+    count = TrialCount()
+    for ratio in ratios:
+        count.add(float(ratio))
+    assert count.trials == 500
+    assert count.variance == pytest.approx(ratios.var(ddof=1), rel=1e-10)
+    assert count.benchmark == pytest.approx(math.sqrt(count.variance) * expected_maximum(500))
+    before = count.mean
+    count.add(float("nan"))
+    assert (count.trials, count.mean) == (501, before)
+
+
+def judged(mean: float, trials: int) -> str:
+    rng = np.random.default_rng(9)
+    count = TrialCount()
+    for ratio in rng.normal(0.0, 0.05, trials):
+        count.add(float(ratio))
+    series = rng.standard_normal(1200)
+    return judge_trust(series - series.mean() + mean, 1, count).word
+
+
+def test_verdict_follows_strength_and_trials() -> None:
+    assert judged(0.01, 1000) == "noise-level"
+    assert judged(0.40, 1000) == "survives 1,000 trials"
+    # The same factor is worth less the more were tried to find it.
+    assert judged(0.17, 2) == "survives 2 trials"
+    assert judged(0.17, 20_000) != "survives 20,000 trials"
+
+
+def test_verdict_does_not_depend_on_orientation() -> None:
+    x = np.random.default_rng(4).gamma(2.0, size=800) - 1.7
+    count = TrialCount()
+    up, down = judge_trust(x, 5, count), judge_trust(-x, 5, count)
+    assert up.word == down.word
+    assert up.deflated == pytest.approx(down.deflated, rel=1e-12)
+    assert up.period_signs == down.period_signs
+
+
+def test_a_factor_that_turned_does_not_survive() -> None:
+    x = np.random.default_rng(6).standard_normal(1200) * 0.1 + 0.2
+    x[:300] -= 0.6
+    trust = judge_trust(x, 1, TrialCount())
+    assert trust.period_signs[0] == -1
+    assert not trust.word.startswith("survives")

@@ -1,0 +1,65 @@
+"""The mean test against statsmodels, and its size where labels overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from alphamine.evaluation.trust.inference import cosine_count, cosine_test, newey_west_variance
+
+
+def overlapping(rng: np.random.Generator, days: int, horizon: int, series: int) -> np.ndarray:
+    """Null daily ICs of a constant factor under labels of `horizon` days: moving sums of noise."""
+    noise = rng.standard_normal((days + horizon - 1, series))
+    sums = np.cumsum(np.vstack([np.zeros((1, series)), noise]), axis=0)
+    return np.asarray(sums[horizon:] - sums[:-horizon])
+
+
+def test_newey_west_equals_statsmodels() -> None:
+    sm = pytest.importorskip("statsmodels.api")
+    rng = np.random.default_rng(1)
+    x = overlapping(rng, 400, 5, 1)[:, 0]
+    fit = sm.OLS(x, np.ones(400)).fit(
+        cov_type="HAC", cov_kwds={"maxlags": 12, "use_correction": False}
+    )
+    assert newey_west_variance(x, 12) / 400 == pytest.approx(float(fit.bse[0]) ** 2, rel=1e-10)
+
+
+def test_cosine_weights_are_the_series_own_transform() -> None:
+    # The cosine weights are those of an orthonormal discrete cosine transform (type II).
+    x = np.random.default_rng(2).standard_normal(600)
+    count = cosine_count(600, 1)
+    from scipy.fft import dct
+
+    expected = np.square(dct(x - x.mean(), type=2, norm="ortho")[1 : count + 1]).mean()
+    test = cosine_test(x, 1)
+    assert test.t == pytest.approx(x.mean() / np.sqrt(expected / 600), rel=1e-12)
+    assert test.degrees == count
+
+
+def test_missing_days_are_left_out() -> None:
+    x = np.random.default_rng(3).standard_normal(300)
+    gappy = np.insert(x, [10, 200], np.nan)
+    assert cosine_test(gappy, 5) == cosine_test(x, 5)
+
+
+@pytest.mark.parametrize("x", [np.full(50, 0.1), np.array([0.1, 0.2]), np.array([])])
+def test_no_test_without_variation(x: np.ndarray) -> None:
+    assert np.isnan(cosine_test(x, 1).t)
+
+
+@pytest.mark.parametrize(("days", "horizon"), [(500, 20), (1200, 20), (2400, 5), (1200, 1)])
+def test_size_where_the_naive_test_fails(days: int, horizon: int) -> None:
+    x = overlapping(np.random.default_rng(days + horizon), days, horizon, 3000)
+    p = np.array([cosine_test(column, horizon).p_value for column in x.T])
+    naive = 2 * stats.norm.sf(np.abs(stats.ttest_1samp(x, 0.0).statistic))
+    assert 0.035 <= (p < 0.05).mean() <= 0.07
+    if horizon == 20:
+        assert (naive < 0.05).mean() > 0.5
+
+
+def test_effective_days_shrink_with_the_overlap() -> None:
+    x = overlapping(np.random.default_rng(5), 2400, 20, 200)
+    effective = np.mean([cosine_test(column, 20).effective_days for column in x.T])
+    assert 2400 / 20 * 0.6 < effective < 2400 / 20 * 1.9

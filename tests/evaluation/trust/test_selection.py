@@ -1,0 +1,138 @@
+"""Multiple testing against statsmodels and arch; cross-validation against independent code."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from alphamine.errors import DataError
+from alphamine.evaluation.trust.overfitting import cscv
+from alphamine.evaluation.trust.selection import (
+    adjusted_p_values,
+    block_weights,
+    q_values,
+    stepdown,
+)
+from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold, PurgedKFold
+
+
+@pytest.mark.parametrize(("dependent", "method"), [(True, "fdr_by"), (False, "fdr_bh")])
+def test_q_values_equal_statsmodels(dependent: bool, method: str) -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    p = np.random.default_rng(0).random(200) ** 2
+    expected = multitest.multipletests(p, method=method)[1]
+    np.testing.assert_allclose(q_values(p, dependent=dependent), expected, rtol=1e-12)
+    assert q_values([]).shape == (0,)
+
+
+def test_block_weights_are_means_over_drawn_days() -> None:
+    weights = block_weights(50, 7, 300, np.random.default_rng(1))
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    np.testing.assert_allclose(weights * 50, np.round(weights * 50), atol=1e-12)
+    assert weights.mean(axis=0) == pytest.approx(np.full(50, 1 / 50), rel=0.2)
+
+
+def naive_stepdown(t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Romano and Wolf's algorithm as printed: remove the best, repeat on the rest."""
+    left, adjusted, floor = list(range(len(t))), np.empty(len(t)), 0.0
+    while left:
+        best = max(left, key=lambda k: t[k])
+        p = (1 + sum(max(row[left]) >= t[best] for row in drawn)) / (1 + len(drawn))
+        floor = adjusted[best] = max(floor, p)
+        left.remove(best)
+    return adjusted
+
+
+def test_stepdown_is_the_printed_algorithm() -> None:
+    rng = np.random.default_rng(2)
+    drawn = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6))
+    statistic = np.array([6.0, 2.5, 0.1, 3.9, -1.0, 2.5])
+    np.testing.assert_allclose(
+        adjusted_p_values(statistic, drawn), naive_stepdown(statistic, drawn)
+    )
+
+
+def test_stepdown_finds_the_real_one_in_any_unit() -> None:
+    rng = np.random.default_rng(2)
+    series = rng.standard_normal((300, 6)) + np.array([0.4, 0.0, 0, 0, -0.4, 0.05])
+    weights = block_weights(300, 20, 400, rng)
+    p = stepdown(series, 1, weights)
+    np.testing.assert_allclose(p, stepdown(series * np.array([4, 0.5, 1, 8, 1, 2]), 1, weights))
+    assert p[0] < 0.05
+    assert (p[1:] > 0.05).all()
+
+
+def test_family_wise_error_under_the_null() -> None:
+    rng = np.random.default_rng(3)
+    rejected = 0
+    for _ in range(200):
+        noise = rng.standard_normal((319, 20))
+        sums = np.cumsum(noise, axis=0)
+        series = sums[19:] - np.vstack([np.zeros((1, 20)), sums[:-20]])  # 20-day overlap
+        weights = block_weights(len(series), 40, 199, rng)
+        rejected += stepdown(series, 20, weights).min() <= 0.05
+    assert rejected / 200 <= 0.10
+
+
+def naive_cscv(series: np.ndarray, blocks: int) -> list[float]:
+    cut = np.array_split(series, blocks)
+    logits = []
+    for pick in combinations(range(blocks), blocks // 2):
+        inside = np.vstack([cut[i] for i in pick])
+        outside = np.vstack([cut[i] for i in range(blocks) if i not in pick])
+        best = (inside.mean(0) / inside.std(0, ddof=1)).argmax()
+        scores = outside.mean(0) / outside.std(0, ddof=1)
+        w = (scores <= scores[best]).sum() / (series.shape[1] + 1)
+        logits.append(float(np.log(w / (1 - w))))
+    return logits
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cscv_is_its_definition(seed: int) -> None:
+    series = np.random.default_rng(seed).standard_normal((160, 7)) + 5.0
+    found = cscv(series, 8)
+    np.testing.assert_allclose(found.logits, naive_cscv(series, 8), atol=1e-12)
+    assert found.probability == np.mean(np.array(found.logits) <= 0)
+
+
+def test_cscv_tells_luck_from_merit() -> None:
+    rng = np.random.default_rng(7)
+    noise = rng.standard_normal((1600, 30))
+    luck = [cscv(rng.standard_normal((320, 10)), 8).probability for _ in range(60)]
+    assert 0.35 < np.mean(luck) < 0.7
+    noise[:, 3] += 0.15
+    assert cscv(noise).probability < 0.05
+    with pytest.raises(DataError, match="at least 2 series"):
+        cscv(noise[:, :1])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_training_label_touches_a_test_row(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    days, reach, embargo = int(rng.integers(60, 200)), int(rng.integers(0, 9)), int(rng.integers(5))
+    splitter = CombinatorialPurgedKFold(5, 2, reach, embargo)
+    splits = list(splitter.split(np.zeros(days)))
+    assert len(splits) == splitter.get_n_splits() == 10
+    for train, test in splits:
+        for i in train:
+            assert not any(i <= j <= i + reach for j in test)  # train label over a test row
+            assert not any(j <= i <= j + reach for j in test)  # train row inside a test label
+            assert not any(j + reach < i <= j + reach + embargo for j in test)
+    assert {j for _, test in splits for j in test} == set(range(days))
+
+
+def test_splitters_work_inside_scikit_learn() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    selection = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((200, 3))
+    y = x @ np.array([1.0, -2.0, 0.5]) + 0.1 * rng.standard_normal(200)
+    scores = selection.cross_val_score(
+        linear_model.Ridge(), x, y, cv=PurgedKFold(5, reach=5, embargo=5)
+    )
+    assert len(scores) == 5
+    assert scores.min() > 0.95
+    with pytest.raises(DataError, match="folds must exceed"):
+        PurgedKFold(1)
