@@ -55,6 +55,8 @@ public:
     Vec<double> deviation(Vec<double> v, Vec<double> here) const {
         return (v * down - middle - offset) * here;
     }
+    // Deviation of today's value x, NaN where it is missing.
+    Vec<double> today(Vec<double> x) const { return (x * down - middle - offset) * up; }
     Mask<double> varies() const { return high > low; }
     Vec<double> mean() const { return level(offset); }
     Vec<double> level(Vec<double> moved) const {
@@ -149,7 +151,10 @@ void ts_mean(const Call<T>& s) {
 template <class T>
 void ts_av_diff(const Call<T>& s) {
     from_sum(s, [&](const Block& block, Index i, const Count& count, Vec<double> sum, Index at) {
-        return load_wide(s.input(0) + at) - mean_of(s, block, i, count, sum);
+        // n * x - sum is exact for floats of like size: a constant window gives exactly 0.
+        const Vec<double> today = load_wide(s.input(0) + at);
+        if constexpr (kDirect<T>) return Direct(block, i, s.window, count.n).today(today);
+        return (count.n * today - sum) * count.inverse;
     });
 }
 
@@ -202,7 +207,7 @@ void ts_zscore(const Call<T>& s) {
     from_squares(
         s,
         [&](Vec<double> sum, Vec<double> spread, const Count& count, Index at) {
-            const Vec<double> today = load_wide(s.input(0) + at) - sum * count.inverse;
+            const Vec<double> today = (count.n * load_wide(s.input(0) + at) - sum) * count.inverse;
             return today / square_root(spread * count.inverse * count.inverse_less);
         },
         [&](const Direct& d, const Count& count, Index at) {

@@ -184,9 +184,10 @@ void ts_arg_min(const Call<T>& s) {
     days_since(s, T(-1));
 }
 
-// Rank of today in the window by comparing it with every row: (below + (tied - 1) / 2) / (n - 1).
-template <class T>
-void ts_rank(const Call<T>& s) {
+// Place of today in the window by comparing it with every row: emit(twice, n) is called with
+// 2 * below + tied - 1 and the number of present values; the result stands where today is present.
+template <class T, class Emit>
+inline void place_of_today(const Call<T>& s, Emit emit) {
     constexpr Index L = kLanes<T>;
     const int need = std::max(s.min_periods, 2);
     for (Index c = 0; c < s.shape.columns; c += L) {
@@ -207,11 +208,15 @@ void ts_rank(const Call<T>& s) {
                 not_above += v <= today;
             }
             const Vec<T> twice = __builtin_convertvector(-below - not_above - 1, Vec<T>);
-            const Vec<T> rank = twice * T(0.5) / (n - T(1));
             const Mask<T> ok = (today == today) & (n >= static_cast<T>(need));
-            store(s.out + t * s.shape.stride + c, ok ? rank : splat(kNaN<T>));
+            store(s.out + t * s.shape.stride + c, ok ? emit(twice, n) : splat(kNaN<T>));
         }
     }
+}
+
+template <class T>
+void ts_rank(const Call<T>& s) {
+    place_of_today(s, [](Vec<T> twice, Vec<T> n) { return twice * T(0.5) / (n - T(1)); });
 }
 
 }  // namespace alphamine

@@ -4,12 +4,17 @@
 #pragma once
 
 #include "cross_section.hpp"
+#include "decay.hpp"
 #include "elementwise.hpp"
 #include "group.hpp"
+#include "lookup.hpp"
 #include "moments.hpp"
 #include "order.hpp"
 #include "quantile.hpp"
+#include "regression.hpp"
+#include "shape.hpp"
 #include "shift.hpp"
+#include "sorted.hpp"
 
 namespace alphamine {
 
@@ -92,6 +97,28 @@ constexpr Kernel kKernels[] = {
     AM_SERIES("ts_arg_max", ts_arg_max),
     AM_SERIES("ts_arg_min", ts_arg_min),
     AM_SERIES("ts_rank", ts_rank),
+    AM_SERIES_UNBOUNDED("ts_quantile", ts_quantile),
+    AM_SERIES("ts_median", ts_median),
+    AM_SERIES("ts_percentage", ts_percentage),
+    AM_SERIES("ts_decay_linear", ts_decay_linear),
+    AM_SERIES("ts_decay_exp_window", ts_decay_exp_window),
+    AM_SERIES_UNBOUNDED("ts_slope", ts_slope),
+    AM_SERIES_UNBOUNDED("ts_resid", ts_resid),
+    AM_SERIES("ts_rsquare", ts_rsquare),
+    AM_SERIES_UNBOUNDED("ts_regression", ts_regression),
+    AM_SERIES_UNBOUNDED("ts_moment", ts_moment),
+    AM_SERIES("ts_skewness", ts_skewness),
+    AM_SERIES("ts_kurtosis", ts_kurtosis),
+    AM_SERIES_UNBOUNDED("ts_mean_abs_dev", ts_mean_abs_dev),
+    AM_SERIES("ts_entropy", ts_entropy),
+    AM_SERIES("ts_count", ts_count),
+    AM_SERIES_UNBOUNDED("ts_sum_if", ts_sum_if),
+    AM_SERIES("ts_count_nans", ts_count_nans),
+    AM_SERIES("ts_backfill", ts_backfill),
+    AM_SERIES("kth_element", kth_element),
+    AM_SERIES("last_diff_value", last_diff_value),
+    AM_SERIES("days_from_last_change", days_from_last_change),
+    AM_SERIES_UNBOUNDED("ts_product", ts_product),
 
     AM_DAYS("rank", rank),
     AM_DAYS("zscore", zscore),

@@ -25,7 +25,7 @@ inline void for_blocks(Shape shape, int window, Body body) {
 }
 
 // The values of one strip and block as doubles: 0 where missing, and who is present.
-// Row r of the block is row first - (window - 1) + r of the series; rows before it are missing.
+// Row r of the block is row first - (window - 1) - lag + r of the series; rows before it are missing.
 struct Block {
     double* values;
     double* present;  // 1 or 0; valid only if `gaps`
@@ -40,10 +40,11 @@ inline Block take_block(int window, Arena& arena) {
 }
 
 template <class T>
-inline void load_block(Block& block, const T* x, Index stride, Index first, Index rows, int window) {
-    const Index lead = window - 1;
-    const Index missing = std::max<Index>(0, lead - first);
-    block.rows = rows + lead;
+inline void load_block(Block& block, const T* x, Index stride, Index first, Index rows, int window,
+                       Index lag = 0) {
+    const Index lead = window - 1 + lag;
+    block.rows = rows + window - 1;
+    const Index missing = std::min(block.rows, std::max<Index>(0, lead - first));
     std::fill_n(block.values, missing * kStrip, 0.0);
     Mask<double> gaps{};
     for (Index r = missing; r < block.rows; ++r) {

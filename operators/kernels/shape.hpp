@@ -1,0 +1,90 @@
+// The shape of a window's distribution: higher moments, mean deviation, entropy.
+#pragma once
+
+#include "moments.hpp"
+
+namespace alphamine {
+
+// emit(direct, count) for each window.
+template <class T, class Emit>
+inline void directly(const Call<T>& s, int least, Emit emit) {
+    const int need = std::max(s.min_periods, least);
+    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+        for_windows(block, first, s.window, [&](Index i, const Count& count, Index t, int k) {
+            Vec<double> value = splat(kNaN<double>);
+            if (any(count.n >= static_cast<double>(need)))
+                value = emit(Direct(block, i, s.window, count.n), count);
+            store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
+                         enough<T>(count, need, value));
+        });
+    });
+}
+
+template <class T>
+void ts_moment(const Call<T>& s) {
+    const int power = static_cast<int>(s.params[0]);
+    directly(s, 1, [&](const Direct& d, const Count& count) {
+        Vec<double> moment = d.moment(power) / count.n;
+        for (int p = 0; p < power; ++p) moment *= d.up;
+        return moment;
+    });
+}
+
+template <class T>
+void ts_skewness(const Call<T>& s) {
+    directly(s, 3, [](const Direct& d, const Count& count) {
+        const Vec<double> n = count.n, squares = d.moment(2);
+        const Vec<double> bias = n * square_root(n - 1.0) / (n - 2.0);
+        const Vec<double> skewness = bias * d.moment(3) / (squares * square_root(squares));
+        return d.varies() ? skewness : splat(kNaN<double>);
+    });
+}
+
+template <class T>
+void ts_kurtosis(const Call<T>& s) {
+    directly(s, 4, [](const Direct& d, const Count& count) {
+        const Vec<double> n = count.n, squares = d.moment(2), less = n - 1.0;
+        const Vec<double> fourth = n * (n + 1.0) * less * d.moment(4) / (squares * squares);
+        const Vec<double> kurtosis = (fourth - 3.0 * less * less) / ((n - 2.0) * (n - 3.0));
+        return d.varies() ? kurtosis : splat(kNaN<double>);
+    });
+}
+
+template <class T>
+void ts_mean_abs_dev(const Call<T>& s) {
+    directly(s, 1, [](const Direct& d, const Count& count) {
+        Vec<double> total{};
+        d.each([&](Vec<double> v, Vec<double> here) {
+            total += magnitude<double>(d.deviation(v, here));
+        });
+        return only(d.varies(), total / count.n * d.up);
+    });
+}
+
+// Entropy of the histogram of each window between its extremes, in nats. params: buckets.
+template <class T>
+void ts_entropy(const Call<T>& s) {
+    const int buckets = static_cast<int>(s.params[0]);
+    double* counts = s.arena->template take<double>(buckets * kLanes<double>);
+    directly(s, 1, [&](const Direct& d, const Count& count) {
+        constexpr int L = kLanes<double>;
+        std::fill_n(counts, buckets * L, 0.0);
+        const Vec<double> low = d.low * d.down, width = d.high * d.down - low;
+        d.each([&](Vec<double> v, Vec<double> here) {
+            // The top edge belongs to the last bucket; a constant window fills the first one.
+            const Vec<double> place = (v * d.down - low) / width * static_cast<double>(buckets);
+            for (int l = 0; l < L; ++l)
+                if (here[l] != 0.0 && d.high[l] > d.low[l])
+                    counts[std::min(static_cast<int>(place[l]), buckets - 1) * L + l] += 1.0;
+        });
+        Vec<double> entropy{};
+        for (int b = 0; b < buckets; ++b)
+            for (int l = 0; l < L; ++l) {
+                const double share = counts[b * L + l] / count.n[l];
+                if (share > 0.0) entropy[l] -= share * std::log(share);
+            }
+        return only(d.varies(), entropy);
+    });
+}
+
+}  // namespace alphamine
