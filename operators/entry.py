@@ -95,10 +95,11 @@ def from_function(
 ) -> Operator:
     """Read the inputs, parameters and meaning of an operator from its reference function.
 
-    Arguments annotated `Array`, `Truth` or `Codes`, or bare ones, are inputs (`condition` is a
-    boolean and `group` a group by name); those annotated `int`, `float`, `bool` or `str`, or with
-    a default, are parameters, of which `d` is the window; keyword-only ones are what the function
-    asks of the evaluator. The first line of the docstring is the meaning.
+    Arguments annotated `Array`, `Truth` or `Codes`, or bare ones, are inputs (one called
+    `condition` is a boolean and one called `group` a group); those annotated `int`, `float`,
+    `bool` or `str`, or with a default, are parameters, of which `d` is the window; keyword-only
+    ones are what the function asks of the evaluator. The first line of the docstring is the
+    meaning.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def from_function(
                 )
             )
         else:
-            kind = _INPUTS.get(annotation) or _INPUT_NAMES.get(argument.name, Kind.NUMBER)
+            kind = _INPUT_NAMES.get(argument.name) or _INPUTS.get(annotation, Kind.NUMBER)
             inputs.append(Input(argument.name, kind))
     windowed = any(p.kind == "window" for p in params)
     first_line = (function.__doc__ or "").strip().split("\n")[0]

@@ -41,7 +41,7 @@ def check_operator(
         Values of its window parameter, if it has one.
     cuts : int, optional
         Days after which the future is replaced, for the first setting (all days by default);
-        the other settings get six.
+        the other settings get three.
     seed : int
 
     Raises
@@ -54,9 +54,14 @@ def check_operator(
             f"operators have finite memory, but {operator.name!r} is flagged path dependent; "
             "it can be listed, never evaluated"
         )
+    if operator.family is Family.GROUP and Kind.GROUP not in {i.kind for i in operator.inputs}:
+        raise OperatorError(
+            f"an operator of the family group takes a group, but {operator.signature} has none; "
+            "name one of its inputs group, or declare the family cross_section"
+        )
     for index, sample in enumerate(samples(operator, windows, seed)):
         rows = sample.shape[0]
-        count = (cuts or rows - 1) if index == 0 else 6
+        count = (cuts or rows - 1) if index == 0 else 3
         where = np.unique(np.linspace(0, rows - 2, min(count, rows - 1)).astype(int))
         result = well_formed(sample)
         leaves_inputs_alone(sample)
@@ -130,7 +135,7 @@ def well_formed(sample: Sample) -> Values:
 def leaves_inputs_alone(sample: Sample) -> None:
     """The inputs are the same bits after the call."""
     given = [x.copy() for x in sample.inputs]
-    _run(sample, given)
+    sample.run_in_place(given)
     for before, after, declared in zip(sample.inputs, given, sample.operator.inputs, strict=True):
         _same(
             sample, "does not write to its inputs", after.astype(float), before.astype(float),

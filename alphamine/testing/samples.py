@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -55,22 +55,20 @@ class Sample:
         return ~np.asarray(np.logical_or.reduce([absent(x) for x in self.inputs]))
 
     def run(self, inputs: Sequence[Values] | None = None) -> Values:
-        """The operator's result on these or other inputs."""
+        """The operator's result on copies of these or other inputs."""
         chosen = self.inputs if inputs is None else inputs
+        return self.run_in_place([x.copy() for x in chosen])
+
+    def run_in_place(self, inputs: Sequence[Values]) -> Values:
+        """The operator's result; the function gets the very arrays."""
         context: dict[str, object] = {}
         if self.min_periods is not None:
             context["min_periods"] = self.min_periods
         if "alive" in self.operator.context:
-            context["alive"] = np.ones(chosen[0].shape, dtype=bool)
+            context["alive"] = np.ones(inputs[0].shape, dtype=bool)
         with np.errstate(all="ignore"):
-            result: Values = self.operator.reference(
-                *(np.ascontiguousarray(x) for x in chosen), *self.params, **context
-            )
+            result: Values = self.operator.reference(*inputs, *self.params, **context)
         return result
-
-    def on(self, inputs: Sequence[Values]) -> Sample:
-        """The same setting on other inputs."""
-        return replace(self, inputs=tuple(inputs))
 
     def __str__(self) -> str:
         given = [str(p) for p in self.params]

@@ -1,0 +1,195 @@
+"""The searcher contract: laws that every searcher keeps, ours and a plug-in's.
+
+Each law takes a `Case` and raises `SearchError` with the law and what broke it. `check_searcher`
+runs them all; no panel is needed, because a searcher knows nothing of panels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alphamine.errors import SearchError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.grammar import Grammar
+from alphamine.search.base import Candidate, Evaluation, PoolView, Searcher
+
+Factory = Callable[[Grammar, int], Searcher]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A searcher to be tested: how to make one, its grammar, and how much to ask for."""
+
+    make: Factory
+    grammar: Grammar
+    seed: int
+    rounds: int
+    batch: int
+
+    def new(self) -> Searcher:
+        return self.make(self.grammar, self.seed)
+
+
+def check_searcher(
+    make: Factory,
+    grammar: Grammar | None = None,
+    seed: int = 0,
+    rounds: int = 8,
+    batch: int = 25,
+) -> None:
+    """Put a searcher to the test.
+
+    Parameters
+    ----------
+    make : callable
+        `make(grammar, seed)` builds the searcher.
+    grammar : Grammar, optional
+    seed : int
+    rounds, batch : int
+        Batches asked for, and formulas in each; more than the searcher's warm-up is best.
+
+    Raises
+    ------
+    SearchError
+        For the first broken law.
+    """
+    case = Case(make, grammar or Grammar(max_length=10), seed, rounds, batch)
+    for law in LAWS:
+        law(case)
+
+
+def proposals(
+    searcher: Searcher, rounds: int, batch: int, score: Callable[[str], float] | None = None
+) -> list[str]:
+    """Digests of what a searcher proposes when scored by a function of the digest alone."""
+    found: list[str] = []
+    for _ in range(rounds):
+        candidates = searcher.ask(batch)
+        results = [_judged(c, (score or _score)(c.formula.digest)) for c in candidates]
+        searcher.tell(results, _pool(results))
+        found += [c.formula.digest for c in candidates]
+    return found
+
+
+def _score(digest: str) -> float:
+    """A score in [0, 1) that any process gives to a formula."""
+    return int(hashlib.blake2b(digest.encode(), digest_size=4).hexdigest(), 16) / 2.0**32
+
+
+def _judged(candidate: Candidate, fitness: float) -> Evaluation:
+    finite = fitness if math.isfinite(fitness) else math.nan
+    return Evaluation(candidate, {"rank_ic": finite, "ic": finite}, fitness)
+
+
+def _pool(results: Sequence[Evaluation]) -> PoolView:
+    best = sorted(results, key=lambda r: -r.fitness if math.isfinite(r.fitness) else 1.0)
+    return PoolView(tuple(r.candidate.formula for r in best[:3]))
+
+
+def proposes_what_is_asked(case: Case) -> None:
+    """`ask(n)` returns n candidates, for n = 0 too, whose formulas are canonical and valid."""
+    searcher = case.new()
+    for n in (0, 1, case.batch, 3):
+        candidates = searcher.ask(n)
+        if len(candidates) != n:
+            raise SearchError(f"ask({n}) returns {n} candidates, but got {len(candidates)}")
+        for candidate in candidates:
+            _check(case.grammar, candidate)
+        searcher.tell([_judged(c, _score(c.formula.digest)) for c in candidates], PoolView())
+
+
+def _check(grammar: Grammar, candidate: Candidate) -> None:
+    formula = candidate.formula
+    problem = grammar.problem(formula)
+    if problem is not None:
+        raise SearchError(f"proposals are formulas of the grammar, but {formula}: {problem}")
+    if canonicalise(formula) is not formula:
+        raise SearchError(
+            f"proposals are canonical, but {formula} is written {canonicalise(formula)}; "
+            "pass formulas through canonicalise"
+        )
+    if not candidate.origin or not all(isinstance(p, str) for p in candidate.parents):
+        raise SearchError(f"proposals name their origin and their parents' digests: {candidate}")
+
+
+def keeps_to_the_grammar(case: Case) -> None:
+    """Learning from scores never leads out of the grammar."""
+    searcher = case.new()
+    for _ in range(case.rounds):
+        candidates = searcher.ask(case.batch)
+        for candidate in candidates:
+            _check(case.grammar, candidate)
+        results = [_judged(c, _score(c.formula.digest)) for c in candidates]
+        searcher.tell(results, _pool(results))
+
+
+def follows_its_seed(case: Case) -> None:
+    """Equal seeds give equal proposals; another seed gives others."""
+    first = proposals(case.new(), case.rounds, case.batch)
+    if proposals(case.new(), case.rounds, case.batch) != first:
+        raise SearchError(
+            "equal seeds give equal proposals, but two searchers differ; draw all randomness from "
+            "a generator made of the seed, and never iterate over a set"
+        )
+    other = case.make(case.grammar, case.seed + 1)
+    if proposals(other, case.rounds, case.batch) == first:
+        raise SearchError("another seed gives other proposals, but they are the same")
+
+
+def resumes(case: Case) -> None:
+    """Saved as JSON and loaded by a new searcher at any round, it goes on as if never stopped."""
+    whole = proposals(case.new(), case.rounds, case.batch)
+    for stop in range(1, case.rounds):
+        before = case.new()
+        done = proposals(before, stop, case.batch)
+        state = _through_json(before.state_dict())
+        after = case.make(case.grammar, case.seed + 99)
+        after.load_state_dict(state)
+        if done + proposals(after, case.rounds - stop, case.batch) != whole:
+            raise SearchError(
+                f"a resumed search is the uninterrupted one, but it differs after a stop at round "
+                f"{stop}; put everything that proposals depend on into state_dict"
+            )
+
+
+def _through_json(state: dict[str, Any]) -> Any:
+    try:
+        return json.loads(json.dumps(state, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SearchError(f"state_dict holds plain JSON values only: {error}") from None
+
+
+def survives_bad_scores(case: Case) -> None:
+    """Scores that are NaN or infinite, all or some of them, stop nothing."""
+
+    def mixed(digest: str) -> float:
+        bad = (math.nan, -math.inf, _score(digest), 0.0)
+        return bad[int(digest[:2], 16) % 4]
+
+    for score in (lambda _: math.nan, lambda _: -math.inf, mixed):
+        searcher = case.new()
+        found = proposals(searcher, case.rounds, case.batch, score)
+        if len(found) != case.rounds * case.batch:
+            raise SearchError("a searcher goes on proposing whatever the scores are")
+        _through_json(searcher.state_dict())
+
+
+def seldom_repeats_itself(case: Case) -> None:
+    """At least nine of ten proposals are new."""
+    found = proposals(case.new(), case.rounds, case.batch)
+    if len(set(found)) < 0.9 * len(found):
+        raise SearchError(
+            f"proposals are new, but only {len(set(found))} of {len(found)} were; "
+            "remember what was proposed"
+        )
+
+
+LAWS: tuple[Callable[[Case], None], ...] = (
+    proposes_what_is_asked, keeps_to_the_grammar, follows_its_seed, resumes, survives_bad_scores,
+    seldom_repeats_itself,
+)  # fmt: skip

@@ -1,0 +1,106 @@
+"""Operators of one's own: what is read from a function, what is refused, what then works."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import alphamine as am
+from alphamine.errors import OperatorError
+from alphamine.operators import CATALOGUE, Kind, get
+from alphamine.testing import register
+
+Array = np.ndarray
+
+
+@pytest.fixture(autouse=True)
+def catalogue() -> Iterator[None]:
+    """Registered names are gone after the test."""
+    before = dict(CATALOGUE)
+    yield
+    for name in set(CATALOGUE) - set(before):
+        del CATALOGUE._entries[name]
+
+
+def spread(x, d, power=1.0, *, min_periods):
+    """Range of the last d days, to a power."""
+    past = np.full((d - 1, x.shape[1]), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([past, x]), d, axis=0)
+    n = (~np.isnan(windows)).sum(axis=-1)
+    width = np.fmax.reduce(windows, axis=-1) - np.fmin.reduce(windows, axis=-1)
+    return np.where(n >= min_periods, width**power, np.nan)
+
+
+def test_a_registered_operator_is_part_of_the_language() -> None:
+    op = am.register_operator("my_spread", spread, "time_series", unit="first")
+    assert op is get("my_spread")
+    assert op.signature == "my_spread(x, d, power=1)"
+    assert op.meaning == "Range of the last d days, to a power"
+    assert op.context == ("min_periods",)
+    assert (op.lookback((7, 1.0)), op.window, op.searchable) == (6, 0, True)
+    close = np.random.default_rng(0).standard_normal((30, 4)).cumsum(axis=0) + 50
+    dates = np.arange("2024-01-01", "2024-01-31", dtype="datetime64[D]")
+    panel = am.Panel.from_arrays(dates, list("abcd"), {"close": close})
+    [values] = am.values([am.parse("my_spread(close, 5)")], panel, dtype="float64")
+    np.testing.assert_array_equal(values[10], np.ptp(close[6:11], axis=0))
+    assert np.isnan(values[:4]).all()
+
+
+def test_inputs_are_read_from_names() -> None:
+    def chosen(x, condition, group):
+        return np.where((condition == 1.0) & (group >= 0), x, np.nan)
+
+    op = am.register_operator("chosen", chosen, searchable=False, meaning="x where both hold")
+    assert [i.kind for i in op.inputs] == [Kind.NUMBER, Kind.BOOLEAN, Kind.GROUP]
+    assert (op.tier, op.meaning) == (2, "x where both hold")
+
+
+def test_a_leaking_operator_is_refused_and_not_added() -> None:
+    def peek(x):
+        return np.concatenate([x[1:], x[-1:]])
+
+    with pytest.raises(OperatorError, match=r"'peek' breaks the law 'no look-ahead'.*row 0"):
+        am.register_operator("peek", peek, "time_series")
+    assert "peek" not in CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("ts_mean", {}, "already in the catalogue"),
+        ("Mine", {}, "lower-case"),
+        ("mine; drop", {}, "lower-case"),
+        ("mine", {"family": "rowwise"}, "family of an operator is one of elementwise"),
+        ("mine", {"unit": "furlong"}, "unit of an operator is one of"),
+        ("mine", {"output": "text"}, "output of an operator is one of"),
+    ],
+)
+def test_bad_declarations_are_refused(name: str, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
+        am.register_operator(name, lambda x: -x, **settings)
+    assert "mine" not in CATALOGUE
+
+
+def test_functions_that_cannot_be_read_are_refused() -> None:
+    with pytest.raises(OperatorError, match="named one by one"):
+        am.register_operator("mine", lambda *xs: xs[0])
+    with pytest.raises(OperatorError, match="at least one input"):
+        am.register_operator("mine", lambda d: np.zeros((1, 1)))
+
+
+def test_a_fixed_lookback_is_held_to() -> None:
+    def before(x):
+        y = np.full_like(x, np.nan)
+        y[2:] = x[:-2]
+        return y
+
+    with pytest.raises(OperatorError, match="keeps to its look-back"):
+        am.register_operator("before", before, "time_series", lookback=1)
+    assert am.register_operator("before", before, "time_series", lookback=2).lookback(()) == 2
+
+
+def test_the_documented_example_runs() -> None:
+    assert doctest.testmod(register).failed == 0
