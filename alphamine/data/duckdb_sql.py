@@ -44,6 +44,9 @@ def query_table(query: str, files: Mapping[str, Path], database: Path | None) ->
             for name, path in files.items():
                 kind = path.suffix.lstrip(".")
                 connection.register(check_name(name), dataset.dataset(path, format=kind))
-            return connection.execute(query).to_arrow_table()
+            rows = connection.sql(query)
+            if rows is None:
+                raise DataError("the query of a duckdb source must be a SELECT")
+            return rows.to_arrow_table()
         except (duckdb.Error, ArrowException, ValueError, OSError) as error:
             raise DataError(f"the query of the duckdb source fails: {error}") from None

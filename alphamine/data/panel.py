@@ -263,7 +263,7 @@ class Panel:
 
     def _summary(self) -> list[str]:
         rows, columns = self.shape
-        members = int(self.universe.sum(axis=1).mean()) if rows else 0
+        members = round(float(self.universe.sum(axis=1).mean())) if rows else 0
         return [
             f"{self.name}: {rows} days x {columns} symbols",
             f"{self.dates[0]} to {self.dates[-1]}" if rows else "no days",

@@ -77,7 +77,7 @@ def long_to_raw(
     numbers: dict[str, npt.NDArray[np.floating]] = {}
     groups: dict[str, npt.NDArray[np.str_]] = {}
     for name in table.column_names:
-        if name in (date, symbol):
+        if name in (date, symbol) or name.startswith("__index_level_"):  # a nameless pandas index
             continue
         if is_text(table[name]):
             groups[name] = _static_labels(table[name], name, columns, symbols)

@@ -51,7 +51,7 @@ def check_symbols(values: npt.ArrayLike) -> Symbols:
     symbols = symbols.astype(np.str_)
     names, counts = np.unique(symbols, return_counts=True)
     if counts.max() > 1:
-        raise DataError(f"symbols must be unique, but {names[counts.argmax()]!r} occurs twice")
+        raise DataError(f"symbols must be unique, but {str(names[counts.argmax()])!r} occurs twice")
     if names[0] == "":
         raise DataError("symbols must not be empty names")
     return symbols

@@ -1,0 +1,114 @@
+"""Long and wide frames of pandas, polars and Arrow give the same panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from alphamine.data.panel import Panel
+from alphamine.errors import DataError
+
+Frame = pd.DataFrame
+
+
+def same(a: Panel, b: Panel) -> None:
+    assert a.fingerprint == b.fingerprint
+    assert list(a.columns) == list(b.columns)
+    np.testing.assert_array_equal(a.field("close"), b.field("close"))
+
+
+def test_a_long_frame_is_pivoted_and_adjusted(market: Frame) -> None:
+    panel = Panel.from_frame(market, factor="adj_factor")
+    expected = market.assign(c=market["close"] * market["adj_factor"]).pivot(
+        index="date", columns="symbol", values="c"
+    )
+    np.testing.assert_array_equal(panel.field("close"), expected.to_numpy())
+    assert panel.symbols.tolist() == expected.columns.tolist()
+    assert "adj_factor" not in panel.columns
+    assert panel.factor is not None
+    assert panel.group_names == {"sector": ("banks", "energy")}
+    volume = market.pivot(index="date", columns="symbol", values="volume")
+    np.testing.assert_array_equal(panel.field("volume"), volume.to_numpy())
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pl.from_pandas,
+        pa.Table.from_pandas,
+        lambda f: f.set_index(["date", "symbol"]),
+        lambda f: f.assign(date=f["date"].dt.strftime("%Y-%m-%d")),
+        lambda f: f.assign(date=f["date"].dt.strftime("%Y%m%d").astype(int)),
+        lambda f: f.assign(date=f["date"].dt.date),
+        lambda f: f.assign(date=f["date"].dt.tz_localize("Asia/Shanghai")),
+        lambda f: f.astype({"symbol": "category", "sector": "category"}),
+        lambda f: f.sort_values(["date", "symbol"]),
+        lambda f: f.iloc[::-1].sort_values("date", kind="stable"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_long_frame_gives_the_same(
+    convert: Callable[[Frame], Any], market: Frame
+) -> None:
+    expected = Panel.from_frame(market, factor="adj_factor")
+    same(Panel.from_frame(convert(market), factor="adj_factor"), expected)
+
+
+def test_wide_frames_give_the_same_as_long_ones(market: Frame) -> None:
+    fields = ["open", "high", "low", "close", "volume"]
+    long = Panel.from_frame(market[["date", "symbol", *fields]])
+    wide = {name: market.pivot(index="date", columns="symbol", values=name) for name in fields}
+    same(Panel.from_frame(wide), long)
+    same(Panel.from_frame(pd.concat(wide, axis=1)), long)
+    polars = {name: pl.from_pandas(frame.reset_index()) for name, frame in wide.items()}
+    same(Panel.from_frame(polars), long)
+
+
+def test_a_column_can_say_who_is_in_the_universe(market: Frame) -> None:
+    panel = Panel.from_frame(market.assign(member=market["symbol"] != "AA"), universe="member")
+    assert not panel.universe[:, 0].any()
+    assert panel.universe[:, 4].all()
+    assert "member" not in panel.columns
+    assert not panel.universe[20, 1]  # no row, so not a member
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: pd.concat([f, f[5:6]]).sort_values(["symbol", "date"]),
+         r"2020-01-08 AA occurs more than once \(1 such pairs\)"),
+        (lambda f: f.iloc[::-1], r"backwards within a symbol, but those of AA do \(5 such"),
+        (lambda f: f.drop(columns="symbol"), "no column 'symbol'; there are date, open"),
+        (lambda f: f.assign(date="soon"), "'date' must hold dates"),
+        (lambda f: f.assign(date=[None, *f["date"][1:]]), "missing dates, but has 1"),
+        (lambda f: f.assign(symbol=[None, *f["symbol"][1:]]), "missing names, but has 1"),
+        (lambda f: f.assign(close=0.0), "close of AA on 2020-01-01 is 0"),
+        (lambda f: f.assign(close=np.nan), "'close' has no value at all"),
+        (lambda f: f.assign(sector=np.where(f["open"] > 10, "a", "b")), "must not change within"),
+        (lambda f: f[:0], "no rows"),
+        (lambda f: f.to_dict(), "must be a pandas, polars or Arrow table"),
+        (lambda f: 5, "but is int"),
+        (lambda f: {"close": f[:40]}, "'close of symbol' must hold numbers"),
+    ],
+)  # fmt: skip
+def test_bad_frames_are_refused(
+    change: Callable[[Frame], Any], message: str, market: Frame
+) -> None:
+    with pytest.raises(DataError, match=message):
+        Panel.from_frame(change(market))
+
+
+def test_settings_that_name_no_column_are_refused(market: Frame) -> None:
+    with pytest.raises(DataError, match="factor: there is no column 'f'"):
+        Panel.from_frame(market, factor="f")
+
+
+def test_wide_dates_must_increase(market: Frame) -> None:
+    wide = market.pivot(index="date", columns="symbol", values="close")
+    with pytest.raises(DataError, match="in 'close' 2020-03-23 follows 2020-03-24"):
+        Panel.from_frame({"close": wide[::-1]})
