@@ -33,7 +33,7 @@ app.command(name="doctor")(doctor.doctor)
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 the request was wrong."""
     # A person wants the sentence, not the line of our code that said it.
-    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # type: ignore[assignment]
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     try:
         app()
     except AlphamineError as error:
