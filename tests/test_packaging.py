@@ -16,7 +16,11 @@ HEAVY = {
     "duckdb", "jinja2", "openai", "pandas", "plotly", "polars", "pyarrow", "pydantic", "qlib",
     "ray", "scipy", "sklearn", "sympy", "torch",
 }  # fmt: skip
-FOLDERS = {"alphamine": "alphamine", "operators": "alphamine.operators", "search": "alphamine.search"}
+FOLDERS = {
+    "alphamine": "alphamine",
+    "operators": "alphamine.operators",
+    "search": "alphamine.search",
+}
 
 
 def packages_in_the_tree() -> set[str]:

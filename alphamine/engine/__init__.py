@@ -1,0 +1,1 @@
+"""Evaluation at speed: batches of formulas as one program, on numpy or the C++ kernels."""
