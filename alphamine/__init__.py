@@ -14,6 +14,7 @@ _HOME = {
     "AlphamineError": "errors",
     "Panel": "data.panel",
     "evaluate": "evaluation.evaluate",
+    "library": "libraries",
     "load": "data.load",
     "ops": "expression.ops",
     "parse": "expression.parser",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .expression.parser import parse
     from .jobs.run import open_run
     from .jobs.search import search
+    from .libraries import library
     from .testing.register import register_operator
 
 
@@ -55,6 +57,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "AlphamineError", "Panel", "__version__", "evaluate", "load", "open_run", "ops", "parse",
-    "register_operator", "search", "values",
+    "AlphamineError", "Panel", "__version__", "evaluate", "library", "load", "open_run", "ops",
+    "parse", "register_operator", "search", "values",
 ]  # fmt: skip
