@@ -27,7 +27,6 @@ UNIVERSES = [
     ("cn_csi800", "all"), ("cn_csi800", "tradable"), ("cn_csi800", "CSI300"),
     ("cn_csi800", "CSI500"), ("us_1500", "all"), ("us_1500", "tradable"), ("us_1500", "SP500"),
     ("in_nse", "all"), ("in_nse", "tradable"), ("in_nse", "ADV500"),
-    ("in_nse", "NIFTY500_SNAPSHOT"),
 ]  # fmt: skip
 
 
@@ -60,17 +59,43 @@ def load(spec: str, universe: str) -> am.Panel:
     )
 
 
+def compare(spec: str, universe: str, dtype: str, tolerance: float, reference: dict) -> None:
+    for factor, numbers in measure(load(spec, universe), dtype).items():
+        expected = reference[spec]["factors"][universe][factor]
+        assert numbers["n_days"] == expected["n_days"], factor
+        assert round(numbers["mean_names"], 1) == expected["mean_names"], factor
+        for name in ("rank_ic_mean", "rank_icir", "ic_mean", "icir"):
+            wanted = pytest.approx(expected[name], abs=tolerance)
+            assert numbers[name] == wanted, (factor, name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("spec", "universe"), UNIVERSES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 1e-4)])
 def test_the_five_factors_are_reproduced(
     spec: str, universe: str, dtype: str, tolerance: float, reference: dict
 ) -> None:
-    found = measure(load(spec, universe), dtype)
-    for factor, numbers in found.items():
-        expected = reference[spec]["factors"][universe][factor]
-        assert numbers["n_days"] == expected["n_days"], factor
-        assert round(numbers["mean_names"], 1) == expected["mean_names"], factor
-        for name in ("rank_ic_mean", "rank_icir", "ic_mean", "icir"):
-            # The reference is rounded to 6 digits.
-            assert numbers[name] == pytest.approx(expected[name], abs=tolerance), (factor, name)
+    compare(spec, universe, dtype, tolerance, reference)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 1e-4)])
+def test_the_five_factors_are_reproduced_on_the_smallest_universe(
+    dtype: str, tolerance: float, reference: dict
+) -> None:
+    compare("in_nse", "NIFTY500_SNAPSHOT", dtype, tolerance, reference)
+
+
+@pytest.mark.parametrize("spec", ["cn_csi800", "us_1500", "in_nse"])
+def test_days_and_symbols_are_those_of_the_files(spec: str, reference: dict) -> None:
+    panel = load(spec, "all")
+    expected = reference[spec]
+    assert panel.shape == (expected["trading_days"], expected["symbols"])
+    assert str(panel.dates[0]) == expected["first_date"]
+    assert str(panel.dates[-1]) == expected["last_date"]
+    assert int(panel.universe.sum()) == expected["rows"]
+    years = panel.dates.astype("datetime64[Y]").astype(int) + 1970
+    traded = load(spec, "tradable").universe.sum(axis=1)
+    for year, numbers in expected["by_year"].items():
+        rows = years == int(year)
+        assert int(rows.sum()) == numbers["days"]
+        assert round(float(traded[rows].mean()), 1) == numbers["mean_traded"]
