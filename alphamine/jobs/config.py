@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
+from alphamine.search.registry import SEARCHERS
 
 
 class _Strict(BaseModel):
@@ -80,6 +81,13 @@ class Job(_Strict):
     pool: PoolConfig = PoolConfig()
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
 
+    @field_validator("searcher")
+    @classmethod
+    def _is_registered(cls, name: str) -> str:
+        if name not in SEARCHERS:
+            raise ValueError(f"one of {', '.join(SEARCHERS)}")
+        return name
+
     @property
     def overrides(self) -> dict[str, Any]:
         """Arguments of `alphamine.load` beside the specification."""
@@ -106,15 +114,20 @@ def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
         raise SearchError(f"{source}: {_explain(error)}") from None
 
 
+_PARTS: Final[dict[str, type[BaseModel]]] = {"pool": PoolConfig, "grammar": GrammarConfig}
+
+
 def _explain(error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            known = ", ".join(Job.model_fields)
-            problems.append(f"there is no key {key!r}; known keys: {known}")
+            model = _PARTS.get(str(item["loc"][0]), Job)
+            known = ", ".join(model.model_fields)
+            problems.append(f"there is no key {key!r}; there are: {known}")
         elif item["type"] == "missing":
             problems.append(f"{key} is missing")
         else:
-            problems.append(f"{key}: {item['msg'].lower()}, got {item['input']!r}")
+            law = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            problems.append(f"{key} must be {law}, got {item['input']!r}")
     return "; ".join(problems)

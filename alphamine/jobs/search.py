@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from alphamine import __version__
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.greedy import Pool
 from alphamine.search.registry import make_searcher
@@ -107,6 +109,11 @@ def search(
 
 def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:
     """The grammar of the panel; formulas leave most of the train split with a value."""
+    known = set(signature(Grammar).parameters) - {"fields"}
+    if unknown := sorted(set(settings) - known):
+        raise SearchError(
+            f"a grammar has no setting {unknown[0]!r} here; there are: {', '.join(sorted(known))}"
+        )
     rows = train.panel.shape[0]
     return Grammar.for_panel(panel.schema, **{"max_lookback": min(120, rows // 2), **settings})
 

@@ -19,12 +19,12 @@ TRAIN, VALID, TEST = (0, 200), (206, 280), (286, 340)
 
 
 def make_panel(seed: int = 0) -> Panel:
-    """340 days x 24 names; yesterday's volume surprise forecasts returns."""
+    """340 days x 24 names; the volume of a day moves the return two days later."""
     rng = np.random.default_rng(seed)
     days, names = TEST[1], 24
     volume = np.exp(rng.normal(10, 1, (days, names)))
     noise = rng.normal(0, 0.02, (days, names))
-    noise[1:] += 0.004 * (np.log(volume[:-1]) - 10)
+    noise[2:] += 0.006 * (np.log(volume[:-2]) - 10)
     close = 30 * np.exp(np.cumsum(noise, axis=0))
     open_ = close * np.exp(rng.normal(0, 0.01, (days, names)))
     return Panel.from_arrays(

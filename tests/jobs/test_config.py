@@ -1,0 +1,59 @@
+"""Job files: what they may say, and what overrides them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alphamine.errors import AlphamineError
+from alphamine.jobs.config import read_job
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "jobs").glob("*.yaml")), ids=lambda p: p.name)
+def test_shipped_jobs_are_valid_and_their_data_exists(path: Path) -> None:
+    assert Path(read_job(path, {}).data).is_file()
+
+
+def test_options_override_the_file(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text("data: d.yaml\nbudget: 7\nseed: 1\npool: {size: 3}\n")
+    job = read_job(job_file, {"budget": 9, "splits": "none", "horizon": 2})
+    assert job.data == str(tmp_path / "d.yaml")
+    assert (job.budget, job.seed, job.pool.size) == (9, 1, 3)
+    assert job.overrides == {
+        "universe": None, "horizon": 2, "delay": None, "price": None, "splits": False,
+    }  # fmt: skip
+    assert read_job(job_file, {"data": "here.yaml"}).data == "here.yaml"
+
+
+def test_grammar_settings_are_only_those_given(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text("data: d.yaml\ngrammar: {max_length: 9, windows: [5, 10]}\n")
+    assert read_job(job_file, {}).grammar.settings == {"max_length": 9, "windows": [5, 10]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "x", "budget": 0}, "budget must be greater than or equal to 1, got 0"),
+        ({"data": "x", "searcher": "foo"}, "searcher must be one of random, genetic"),
+        ({"data": "x", "pool": {"sise": 3}}, "no key 'pool.sise'; there are: size, max_corr"),
+        ({"data": "x", "seed": True}, "seed must be"),
+        ({"data": "x", "seconds": float("nan")}, "seconds must be"),
+        ({}, "data is missing"),
+    ],
+)
+def test_each_violation_names_key_law_and_value(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(AlphamineError, match="the options: ") as refused:
+        read_job(None, changes)
+    assert message in str(refused.value)
+
+
+def test_doubled_keys_are_refused(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text("data: d.yaml\nbudget: 7\nbudget: 8\n")
+    with pytest.raises(AlphamineError, match="'budget' occurs twice"):
+        read_job(job_file, {})

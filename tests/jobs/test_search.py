@@ -1,0 +1,136 @@
+"""`am.search` as a whole: deterministic, blind to what is later, honest about what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Splits
+from alphamine.errors import SearchError
+
+SEARCHERS = ("random", "genetic")
+
+
+def found(panel: Panel, directory: Path, **settings: Any) -> Any:
+    return am.search(panel, budget=80, seed=3, run_dir=directory, **settings)
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_poisoned_valid_and_test_rows_change_no_train_score(
+    small_panel: Panel, poison: Callable[..., Panel], tmp_path: Path, searcher: str
+) -> None:
+    clean = found(small_panel, tmp_path / "clean", searcher=searcher)
+    poisoned = found(poison(small_panel, 206), tmp_path / "poisoned", searcher=searcher)
+    assert clean.pool.formulas == poisoned.pool.formulas
+    for a, b in zip(clean.records, poisoned.records, strict=True):
+        assert (a.formula, a.origin, a.fitness, a.gain) == (b.formula, b.origin, b.fitness, b.gain)
+        assert repr(a.train) == repr(b.train)
+    assert repr([r.valid for r in clean.records]) != repr([r.valid for r in poisoned.records])
+
+
+def test_another_seed_is_another_search(small_panel: Panel, tmp_path: Path) -> None:
+    one, other = (
+        am.search(small_panel, budget=40, seed=seed, run_dir=tmp_path / str(seed))
+        for seed in (1, 2)
+    )
+    assert {r.digest for r in one.records} != {r.digest for r in other.records}
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_the_effect_in_the_data_is_found(
+    small_panel: Panel, tmp_path: Path, searcher: str
+) -> None:
+    # Volume moves the return two days later; formulas without it have a rank IC of about 0.
+    run = am.search(small_panel, searcher, budget=300, seed=0, run_dir=tmp_path / "run")
+    assert "volume" in run.pool.formulas[0]
+    combined = run.facts["combined"]
+    assert combined["train"]["numbers"]["rank_ic"] > 0.1
+    assert combined["valid"]["numbers"]["rank_ic"] > 0.05
+
+
+def test_the_run_knows_what_it_was(small_panel: Panel, tmp_path: Path) -> None:
+    run = found(small_panel, tmp_path / "run", name="a name", pool_size=3, max_correlation=0.5)
+    again = am.open_run(tmp_path / "run")
+    assert repr(again) == repr(run) == "<run a name: 80 formulas tried, 3 in the pool>"
+    facts = again.facts
+    assert facts["splits"]["train"]["days"] == 200
+    assert facts["splits"]["valid"]["days"] == 74
+    assert "test" not in facts["splits"]
+    assert facts["panel"]["rows"] == 286
+    assert facts["label"]["horizon"] == 5
+    assert facts["recovery"] is None
+    table = again.pool.table()
+    assert list(table.index) == [1, 2, 3]
+    assert (table.max_correlation <= 0.5).all()
+    assert table.train_rank_ic.is_monotonic_decreasing
+    assert np.allclose(np.diag(facts["correlation"]), 1)
+
+
+def test_pool_rows_are_what_evaluate_says(small_panel: Panel, tmp_path: Path) -> None:
+    for row in found(small_panel, tmp_path / "run").pool.rows():
+        report = am.evaluate(row["formula"], small_panel, "valid")
+        assert row["valid_rank_ic"] == pytest.approx(row["sign"] * report.rank_ic, rel=1e-6)
+
+
+def test_without_splits_there_is_no_valid(small_panel: Panel, tmp_path: Path) -> None:
+    run = found(replace(small_panel, splits=None), tmp_path / "run")
+    assert run.facts["fitted_on"] == "all"
+    assert run.pool.table().valid_rank_ic.isna().all()
+    assert run.report().exists()
+
+
+def test_two_splits_are_enough(small_panel: Panel, tmp_path: Path) -> None:
+    splits = Splits((0, 200), (206, 300), None, gap=6)
+    run = found(replace(small_panel, splits=splits), tmp_path / "run")
+    assert run.facts["splits"]["valid"]["days"] == 94
+
+
+def test_default_directories_are_numbered(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [
+        am.search(small_panel, "random", budget=3, name="my run/../x").directory for _ in range(3)
+    ]
+    assert [str(n) for n in names] == ["runs/my-run-..-x", "runs/my-run-..-x-2", "runs/my-run-..-x-3"]
+
+
+def test_a_used_directory_is_refused_and_left_alone(small_panel: Panel, tmp_path: Path) -> None:
+    first = found(small_panel, tmp_path / "run")
+    with pytest.raises(SearchError, match="already holds one"):
+        found(small_panel, tmp_path / "run")
+    assert am.open_run(tmp_path / "run").trials == first.trials
+
+
+def test_evaluations_are_a_frame(small_panel: Panel, tmp_path: Path) -> None:
+    run = found(small_panel, tmp_path / "run")
+    frame = run.evaluations()
+    assert list(frame.index) == [r.digest for r in run.records]
+    assert frame.train_rank_ic.abs().max() >= run.pool.table().train_rank_ic.max()
+    assert {"formula", "origin", "fitness", "valid_rank_ic"} <= set(frame.columns)
+
+
+@pytest.mark.parametrize(
+    ("settings", "law"),
+    [
+        ({"searcher": "divination"}, "divination"),
+        ({"pool_size": 0}, "at least 1 formula"),
+        ({"max_correlation": 1.5}, r"in \(0, 1\]"),
+        ({"options": {"popluation": 3}}, "population"),
+        ({"grammar": {"max_length": 0}}, "max_length"),
+        ({"grammar": {"fields": ["close"]}}, "fields"),
+    ],
+)
+def test_impossible_searches_are_refused_before_they_are_recorded(
+    small_panel: Panel, tmp_path: Path, settings: dict[str, Any], law: str
+) -> None:
+    with pytest.raises(SearchError, match=law):
+        found(small_panel, tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
