@@ -41,16 +41,13 @@ def ts_entropy(x: Array, d: int, buckets: int = 10, *, min_periods: int) -> Arra
     w = Windows(x, d, min_periods)
     low = w.low * w.down
     width = w.high * w.down - low
-    counts = np.zeros((buckets, *x.shape))
+    counts, cells = np.zeros((buckets, x.size)), np.arange(x.size)
     for values, gap in w.rows():
-        # The top edge belongs to the last bucket; a constant window fills the first one.
+        # The top edge belongs to the last bucket.
         place = np.minimum((values * w.down - low) / width * buckets, buckets - 1.0)
-        place = np.where(w.varies, place, 0.0)
-        index = np.where(gap | np.isnan(place), 0, place).astype(np.intp)
-        step = np.where(gap, 0.0, 1.0)[None]
-        np.put_along_axis(
-            counts, index[None], np.take_along_axis(counts, index[None], axis=0) + step, axis=0
-        )
+        index = np.where(gap | ~w.varies, 0.0, place).astype(np.intp)
+        counts[index.ravel(), cells] += ~gap.ravel()
+    counts = counts.reshape(buckets, *x.shape)
     share = counts / w.count
     entropy = -np.where(share > 0.0, share * np.log(share), 0.0).sum(axis=0)
     return w.checked(np.where(w.varies, entropy, 0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 from alphamine.operators import CATALOGUE, Family, get
 from alphamine.testing.corpus import days
 
-Day = dict[int, Fraction]
 Result = dict[int, "Fraction | float | int | None"]
 
 
@@ -32,19 +32,26 @@ def as_float(value: Fraction | float | int | None) -> float:
         return math.inf
 
 
+class Day(dict[int, Fraction]):
+    """The present values of a day, or of one group of it, by column."""
+
+    @cached_property
+    def mean(self) -> Fraction:
+        return sum(self.values()) / len(self)
+
+    @cached_property
+    def std(self) -> Fraction | None:
+        if len(self) < 2:
+            return None
+        return root(sum((v - self.mean) ** 2 for v in self.values()) / (len(self) - 1))
+
+    @cached_property
+    def gross(self) -> Fraction:
+        return sum(abs(v) for v in self.values())
+
+
 def present(row: np.ndarray) -> Day:
-    return {j: Fraction(v) for j, v in enumerate(row.tolist()) if not math.isnan(v)}
-
-
-def mean(day: Day) -> Fraction:
-    return sum(day.values()) / len(day)
-
-
-def std(day: Day) -> Fraction | None:
-    if len(day) < 2:
-        return None
-    m = mean(day)
-    return root(sum((v - m) ** 2 for v in day.values()) / (len(day) - 1))
+    return Day({j: Fraction(v) for j, v in enumerate(row.tolist()) if not math.isnan(v)})
 
 
 def each(function: Callable[[Day, Fraction], object]) -> Callable[[Day], Result]:
@@ -60,7 +67,7 @@ def rank(day: Day, v: Fraction) -> Fraction | None:
 
 
 def zscore(day: Day, v: Fraction) -> Fraction | None:
-    return (v - mean(day)) / std(day) if len(set(day.values())) > 1 else None
+    return (v - day.mean) / day.std if len(set(day.values())) > 1 else None
 
 
 def place(day: Day, v: Fraction) -> Fraction | None:
@@ -69,18 +76,13 @@ def place(day: Day, v: Fraction) -> Fraction | None:
 
 
 def winsorized(day: Day, v: Fraction, k: Fraction) -> Fraction:
-    spread = std(day)
-    if spread is None:
+    if day.std is None:
         return v
-    return max(mean(day) - k * spread, min(mean(day) + k * spread, v))
-
-
-def gross(day: Day) -> Fraction:
-    return sum(abs(v) for v in day.values())
+    return max(day.mean - k * day.std, min(day.mean + k * day.std, v))
 
 
 def truncated(day: Day, v: Fraction) -> Fraction:
-    limit = gross(day) * Fraction(0.01)
+    limit = day.gross * Fraction(0.01)
     return max(-limit, min(limit, v))
 
 
@@ -102,8 +104,8 @@ def cauchy(day: Day, v: Fraction) -> float | None:
 UNARY: dict[str, tuple[tuple[object, ...], Callable[[Day], Result]]] = {
     "rank": ((), each(rank)),
     "zscore": ((), each(zscore)),
-    "scale": ((2.0,), each(lambda day, v: 2 * v / gross(day) if gross(day) else None)),
-    "normalize": ((False, 0.0), each(lambda day, v: v - mean(day))),
+    "scale": ((2.0,), each(lambda day, v: 2 * v / day.gross if day.gross else None)),
+    "normalize": ((False, 0.0), each(lambda day, v: v - day.mean)),
     "winsorize": ((1.5,), each(lambda day, v: winsorized(day, v, Fraction(3, 2)))),
     "quantile": (("gaussian",), each(gaussian)),
     "truncate": ((0.01,), each(truncated)),
@@ -136,7 +138,7 @@ VARIANTS: dict[str, tuple[str, tuple[object, ...], Callable[[Day], Result]]] = {
 
 
 def line(y: Day, x: Day) -> tuple[Fraction, Fraction] | None:
-    mx, my = mean(x), mean(y)
+    mx, my = x.mean, y.mean
     sxx = sum((v - mx) ** 2 for v in x.values())
     if not sxx:
         return None
@@ -176,14 +178,14 @@ def median(day: Day, v: Fraction) -> Fraction:
 
 
 GROUPED: dict[str, Callable[[Day], Result]] = {
-    "group_neutralize": each(lambda day, v: v - mean(day)),
+    "group_neutralize": each(lambda day, v: v - day.mean),
     "group_rank": each(rank),
     "group_zscore": each(zscore),
     "group_scale": each(place),
     "group_count": each(lambda day, v: len(day)),
     "group_sum": each(lambda day, v: sum(day.values())),
     "group_median": each(median),
-    "group_std_dev": each(lambda day, v: std(day)),
+    "group_std_dev": each(lambda day, v: day.std),
 }
 
 
@@ -246,7 +248,7 @@ def test_projections_across_the_day(name: str) -> None:
         for t in range(len(x)):
             a, b = present(x[t]), present(y[t])
             both = a.keys() & b.keys()
-            a, b = {j: a[j] for j in both}, {j: b[j] for j in both}
+            a, b = Day({j: a[j] for j in both}), Day({j: b[j] for j in both})
             want = PAIRS[name](a, b) if both else {}
             agree(result[t], want, 1e3 * peak(a), (case, t))
 
@@ -257,13 +259,14 @@ def test_within_groups(name: str) -> None:
         group = groups(x.shape)
         result = run(name, x, group)
         for t in range(len(x)):
+            day = present(x[t])
             want: Result = {}
             for code in range(4):
-                members = {j: v for j, v in present(x[t]).items() if group[t, j] == code}
+                members = Day({j: v for j, v in day.items() if group[t, j] == code})
                 if members:
                     want |= GROUPED[name](members)
             size = 1.0 if name in ("group_rank", "group_zscore") else len(x[0]) * 40.0
-            size *= 1.0 if name == "group_zscore" else peak(present(x[t]))
+            size *= 1.0 if name == "group_zscore" else peak(day)
             agree(result[t], want, min(size, 1e308), (case, t))
 
 

@@ -321,3 +321,15 @@ def test_windows_on_the_corpus(d: int, relaxed: bool) -> None:
 def test_windows_on_the_corpus_densely(d: int, dtype: str) -> None:
     for need in (d, max(1, d // 2), 1):
         judge(200, dtype, d, need, step=9)
+
+
+def test_a_long_walk_leaves_no_drift() -> None:
+    x = 100.0 + np.cumsum(np.random.default_rng(0).standard_normal((100_000, 1)), axis=0)
+    for d in (3, 20):
+        names = ("ts_std_dev", "ts_skewness", "ts_mean", "ts_zscore")
+        results = {name: run(name, x, d, min_periods=d) for name in names}
+        for t in range(99_900, 100_000, 9):
+            w = Window(x[t - d + 1 : t + 1, 0].tolist())
+            for name in names:
+                value, scale = EXACT[name]
+                assert close(results[name][t, 0], as_float(value(w)), scale(w)), (name, t)
