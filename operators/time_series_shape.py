@@ -45,7 +45,7 @@ def ts_entropy(x: Array, d: int, buckets: int = 10, *, min_periods: int) -> Arra
     for values, gap in w.rows():
         # The top edge belongs to the last bucket.
         place = np.minimum((values * w.down - low) / width * buckets, buckets - 1.0)
-        index = np.where(gap | ~w.varies, 0.0, place).astype(np.intp)
+        index = np.where(gap | ~w.varies, 0.0, np.nan_to_num(place)).astype(np.intp)
         counts[index.ravel(), cells] += ~gap.ravel()
     counts = counts.reshape(buckets, *x.shape)
     share = counts / w.count
