@@ -142,10 +142,12 @@ void ts_scale(const Call<T>& s) {
         lowest(low, cells.rows, s.window);
         for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
             for (int l = 0; l < kLanes<T>; ++l) {
+                const double a = low[i + l], b = cells.values[i + l], x = s.input(0)[at + l];
+                double place = (x - a) / (b - a);
                 // Halves keep the difference of the extremes inside the range of a double.
-                const double a = low[i + l] * 0.5, b = cells.values[i + l] * 0.5;
-                const double place = (s.input(0)[at + l] * 0.5 - a) / (b - a) + constant;
-                s.out[at + l] = n[l] >= s.min_periods && b > a ? T(place) : kNaN<T>;
+                if (b - a == kInf<double>) place = (x * 0.5 - a * 0.5) / (b * 0.5 - a * 0.5);
+                s.out[at + l] =
+                    n[l] >= s.min_periods && b > a ? T(place + constant) : kNaN<T>;
             }
         });
     });
