@@ -112,11 +112,14 @@ class Pool:
             return 0.0
         full = len(self._members) == self.capacity
         ranks = self._cells.ranks(values)
-        alike = {m.formula: self._cells.correlation(ranks, self._ranks[m.formula])
-                 for m in self._members}  # fmt: skip
-        rivals = [m for m in self._members if not abs(alike[m.formula]) <= self.max_correlation]
-        if any(rival.fitness >= fitness for rival in rivals):
-            return 0.0
+        alike: dict[Node, float] = {}
+        rivals = []
+        for member in self._members:  # best first: most refusals need one look
+            alike[member.formula] = self._cells.correlation(ranks, self._ranks[member.formula])
+            if not abs(alike[member.formula]) <= self.max_correlation:
+                if member.fitness >= fitness:
+                    return 0.0
+                rivals.append(member)
         before = self.combined_ic()
         leaving = rivals or (self._members[-1:] if full else [])
         for member in leaving:
