@@ -144,6 +144,13 @@ def test_evaluate_prints_a_table_by_year(cli: Cli) -> None:
     assert done.stderr == ""
 
 
+def test_evaluate_writes_a_page(cli: Cli, workplace: Path) -> None:
+    arguments = ("evaluate", "rank(close)", "--data", "tiny.yaml", "--json", "--html")
+    assert document(cli(*arguments, "page.html"))["formula"] == "rank(close)"
+    assert (workplace / "page.html").read_text().startswith("<!doctype html>")
+    assert "cannot write the report" in refused(cli(*arguments, "absent/page.html"))
+
+
 def test_mixed_units_warn_on_stderr_and_are_refused_if_asked(cli: Cli) -> None:
     arguments = ("evaluate", "close + volume", "--data", "tiny.yaml", "--json")
     done = cli(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -29,6 +30,7 @@ def evaluate(
     strict_units: Annotated[
         bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
     ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
 ) -> None:
     """Score one formula, year by year."""
@@ -44,6 +46,8 @@ def evaluate(
         splits=splits != "none",
     )
     report = judge(formula, panel, split, dialect=dialect, dtype=dtype, strict_units=strict_units)
+    if html is not None:
+        report.write_html(html)
     if json:
         print_json(report.to_dict())
     else:

@@ -88,7 +88,7 @@ def _show(run: Run, page: Path) -> None:
             str(row["position"]), row["formula"], "+" if row["sign"] > 0 else "-",
             number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
             number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
-            percent(row["turnover"]), number(row["max_correlation"], 2),
+            percent(row["turnover"]), f"{row['max_correlation']:.2f}",
         )  # fmt: skip
     screen = console()
     screen.print(table)

@@ -6,6 +6,8 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from .summary import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 NUMBERS = tuple(f.name for f in fields(Summary))
 
@@ -114,6 +117,19 @@ class FactorReport(Summary):
             {name: getattr(self.daily, name) for name in series},
             index=pd.DatetimeIndex(self.dates, name="date"),
         )
+
+    def figure(self) -> go.Figure:
+        """The sum of the daily rank IC, as a plotly figure."""
+        from alphamine.report.figures import cumulative_ic
+
+        dates = [str(date) for date in self.dates]
+        return cumulative_ic({self.split: (dates, self.daily.rank_ic.tolist())})
+
+    def write_html(self, path: str | PathLike[str]) -> Path:
+        """Write the report as one self-contained page."""
+        from alphamine.report.html import factor_page, write_page
+
+        return write_page(factor_page(self), Path(path))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *NUMBERS))

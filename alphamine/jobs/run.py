@@ -112,7 +112,7 @@ class Run:
 
         Raises
         ------
-        SearchError
+        AlphamineError
             If the run did not finish, or the file cannot be written.
         """
         if "finished" not in self.facts:
@@ -120,14 +120,10 @@ class Run:
                 f"a report is written of a finished run, but the one in {self.directory} was cut "
                 f"short after {self.trials} formulas; see open_run(...).evaluations()"
             )
-        from alphamine.report.html import render
+        from alphamine.report.html import run_page, write_page
 
         target = Path(path) if path is not None else self.directory / "report.html"
-        try:
-            target.write_text(render(self), encoding="utf-8")
-        except OSError as error:
-            raise SearchError(f"cannot write the report to {target}: {error.strerror}") from None
-        return target
+        return write_page(run_page(self), target)
 
     def to_dict(self) -> dict[str, Any]:
         """Facts, trials and pool as JSON-compatible values."""

@@ -1,4 +1,4 @@
-"""The single-file HTML report of a run.
+"""The single-file HTML reports of a run and of one formula.
 
 Nothing that comes from data can become markup or code: the template escapes everything, figures
 travel as JSON in data blocks, and the page's policy admits two scripts by their hash (plotly and
@@ -11,13 +11,17 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from alphamine.errors import AlphamineError
 
 from . import figures
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from alphamine.evaluation.report import FactorReport
     from alphamine.jobs.run import Run
 
 _DRAW: Final = """
@@ -31,8 +35,42 @@ for (const block of document.querySelectorAll('script[type="application/json"]')
 """
 
 
-def render(run: Run) -> str:
+def run_page(run: Run) -> str:
     """The report of a run as one HTML document without outside references."""
+    return _page(
+        "run.html.j2",
+        run.name,
+        run=run,
+        facts=run.facts,
+        members=run.pool.rows(),
+        combined=run.facts["combined"],
+        trials=_trials(run.trials),
+        figures={name: _block(figure) for name, figure in _figures(run)},
+    )
+
+
+def factor_page(report: FactorReport) -> str:
+    """The report of one formula as one HTML document without outside references."""
+    figure = _block(report.figure())
+    return _page("factor.html.j2", str(report.formula), report=report, figure=figure)
+
+
+def write_page(text: str, path: Path) -> Path:
+    """Write a page.
+
+    Raises
+    ------
+    AlphamineError
+        If the file cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AlphamineError(f"cannot write the report to {path}: {error.strerror}") from None
+    return path
+
+
+def _page(template: str, title: str, **context: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -43,16 +81,8 @@ def render(run: Run) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"number": _number, "percent": _percent, "days": _days}
-    return environment.get_template("run.html.j2").render(
-        run=run,
-        facts=run.facts,
-        members=run.pool.rows(),
-        combined=run.facts["combined"],
-        trials=_trials(run.trials),
-        figures={name: _block(figure) for name, figure in _figures(run)},
-        policy=_policy(plotly, _DRAW),
-        plotly=plotly,
-        draw=_DRAW,
+    return environment.get_template(template).render(
+        title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context
     )
 
 

@@ -99,7 +99,8 @@ def test_default_directories_are_numbered(
     names = [
         am.search(small_panel, "random", budget=3, name="my run/../x").directory for _ in range(3)
     ]
-    assert [str(n) for n in names] == ["runs/my-run-..-x", "runs/my-run-..-x-2", "runs/my-run-..-x-3"]
+    expected = ["my-run-..-x", "my-run-..-x-2", "my-run-..-x-3"]
+    assert names == [Path("runs") / name for name in expected]
 
 
 def test_a_used_directory_is_refused_and_left_alone(small_panel: Panel, tmp_path: Path) -> None:

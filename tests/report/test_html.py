@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alphamine.errors import SearchError
+import alphamine as am
+from alphamine.errors import AlphamineError, SearchError
 from alphamine.jobs.run import Run, open_run
 from alphamine.jobs.store import Record, Store
 
@@ -156,6 +157,25 @@ def test_an_empty_pool_still_has_a_report(tmp_path: Path) -> None:
     assert "No formula was good enough" in text
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_page_of_a_formula_escapes_too(text: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pages = []
+    for name in ("plain", text):
+        panel = am.Panel.from_arrays(
+            np.arange("2020-01", "2020-04", dtype="datetime64[D]"),
+            [f"S{i}" for i in range(12)],
+            {"close": rng.uniform(10, 20, (91, 12))},
+            name=name,
+        )
+        path = am.evaluate("rank(close) < 0.5", panel).write_html(tmp_path / "page.html")
+        pages.append(Page(path.read_text(encoding="utf-8")))
+    assert shape(pages[0]) == shape(pages[1])
+    assert text in "".join(pages[1].text)
+    assert "rank(close) < 0.5" in "".join(pages[1].text)
+    assert sum(kind == "code" for kind, _ in pages[1].scripts) == 2
+
+
 def test_an_unfinished_run_has_no_report(tmp_path: Path) -> None:
     Store.create(tmp_path, {"name": "cut"}).close()
     with pytest.raises(SearchError, match="was cut short after 0 formulas"):
@@ -164,5 +184,5 @@ def test_an_unfinished_run_has_no_report(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    with pytest.raises(SearchError, match="cannot write the report"):
+    with pytest.raises(AlphamineError, match="cannot write the report"):
         run.report(tmp_path / "absent" / "report.html")
