@@ -7,7 +7,7 @@ opening a known panel parses no YAML and imports nothing heavy.
 
 Every file's size and modification time is in the manifest: a file that was cut off or written to
 is noticed, and the panel is built again. Writers fill a directory of their own and rename it, so
-readers never see half a panel, and of two writers one wins.
+readers never see half a panel, and of two writers one wins (`cache_write`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +26,6 @@ from alphamine.operators import Unit
 from .panel import Panel
 
 FORMAT: Final = 1
-_SIZE_LIMIT: Final = 20 << 30
 _BROKEN: Final = (OSError, ValueError, KeyError, TypeError, IndexError)
 
 
@@ -52,21 +49,12 @@ def _state(path: str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file written by `write_json`; None if it is absent or was damaged."""
+    """A JSON file written by `cache_write.write_json`; None if it is absent or was damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content["body"] if content["check"] == digest(content["body"]) else None
     except _BROKEN:
         return None
-
-
-def write_json(path: Path, body: Any) -> None:
-    """Write JSON with a check sum, all at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"check": digest(body), "body": body}, file)
-    os.replace(name, path)
 
 
 def open_panel(folder: Path) -> Panel | None:
@@ -97,76 +85,3 @@ def open_panel(folder: Path) -> Panel | None:
         )  # fmt: skip
     except _BROKEN:
         return None
-
-
-def store_panel(panel: Panel, folder: Path) -> Panel:
-    """Write the arrays of a panel and open them; the panel itself if another process interferes.
-
-    Raises
-    ------
-    OSError
-        If the cache cannot be written.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    own = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
-    try:
-        _write(panel, own)
-        for _ in range(3):
-            try:
-                own.rename(folder)
-            except OSError:  # it is there: another writer's, or a damaged one
-                if (known := open_panel(folder)) is not None:
-                    return known
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                _prune(folder)
-                break
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-    return open_panel(folder) or panel
-
-
-def _write(panel: Panel, folder: Path) -> None:
-    items: list[dict[str, Any]] = []
-
-    def save(role: str, arrays: Mapping[str, Any]) -> None:
-        for name, array in arrays.items():
-            broadcast = array.ndim == 2 and array.strides[0] == 0 and len(array) > 1
-            path = folder / f"{len(items):03d}.npy"
-            np.save(path, array[:1] if broadcast else array, allow_pickle=False)
-            status = path.stat()
-            items.append({
-                "role": role, "name": name, "file": path.name,
-                "rows": len(array) if broadcast else 0,
-                "state": [status.st_size, status.st_mtime_ns],
-            })  # fmt: skip
-
-    axis = {"dates": panel.dates, "symbols": panel.symbols, "universe": panel.universe}
-    save("axis", axis if panel.factor is None else {**axis, "factor": panel.factor})
-    save("column", panel.columns)
-    save("group", panel.groups)
-    save("mask", panel.masks)
-    units = {k: u and [u.price, u.share, u.role] for k, u in panel.units.items()}
-    write_json(folder / "manifest.json", {
-        "arrays": items, "fingerprint": panel.fingerprint, "notes": dict(panel.notes),
-        "group_names": dict(panel.group_names), "units": units,
-    })  # fmt: skip
-
-
-def _prune(kept: Path) -> None:
-    """Drop older states of the same panel, and the least recently used ones above the limit."""
-    key = kept.name.partition("-")[0]
-    total = 0
-    folders = [p for p in kept.parent.iterdir() if not p.name.startswith(".")]
-    for folder in sorted(folders, key=_last_use, reverse=True):
-        total += sum(f.stat().st_size for f in folder.glob("*.npy"))
-        stale = folder.name.startswith(f"{key}-") or total > _SIZE_LIMIT
-        if stale and folder != kept:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _last_use(folder: Path) -> float:
-    try:
-        return folder.stat().st_mtime
-    except OSError:  # another process has just dropped it
-        return 0.0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from alphamine.errors import DataError
 
 from .build import make_splits
-from .cache import digest, files_state, open_panel, read_json, store_panel, write_json
+from .cache import digest, files_state, open_panel, read_json
 from .costs import Costs
 from .labels import LabelSpec
 from .panel import Panel
-from .paths import cache_folder, variables
+from .paths import cache_folder, read_text, variables
 from .splits import Splits
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ def _request_key(path: Path, overrides: dict[str, Any]) -> str:
     """Hash of everything but the input files that decides what a panel is."""
     from alphamine import __version__
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the specification {path}: {error}") from None
+    text = read_text(path)
     place = [str(path.absolute()), os.getcwd()]
     return digest(__version__, place, text, variables(text), overrides)
 
@@ -95,19 +92,18 @@ def _reopen(folder: Path, pointer: Path) -> Panel | None:
 
 
 def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel:
+    from .cache_write import store_panel, write_json
     from .compose import compose
-    from .sources import inputs, read_source
+    from .sources import inputs, read_source, require_inputs
     from .specfile import read_overridden
 
     spec = read_overridden(path, overrides)
     settings = settings_of(spec)
     if pointer is None:
         return configured(compose(spec, read_source(spec)), settings)
+    require_inputs(spec)
     used = [str(file) for file in inputs(spec)]
-    try:
-        state = files_state(map(Path, used))
-    except OSError as error:
-        raise DataError(f"dataset {spec.name!r} needs a file that is not there: {error}") from None
+    state = files_state(map(Path, used))
     name = f"{digest(spec.content)}-{state}"
     known = open_panel(pointer.parents[1] / "panels" / name)
     panel = known or compose(spec, read_source(spec))

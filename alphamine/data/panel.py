@@ -180,6 +180,7 @@ class Panel:
         split : {"train", "valid"}, optional
             All rows if the panel has no splits, else train.
         """
+        split = split or (None if self.splits is None else "train")
         known = self._samples.get(split)
         if known is None:
             known = self._samples[split] = Splits.sample(self, split)

@@ -10,6 +10,7 @@ from typing import Final
 
 from alphamine.errors import DataError
 
+_MAX_BYTES: Final = 1 << 20
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -39,6 +40,24 @@ def _value(match: re.Match[str]) -> str:
             f"set it, or write ${{{match[1]}:-default}}"
         )
     return value
+
+
+def read_text(path: Path) -> str:
+    """The text of a specification file.
+
+    Raises
+    ------
+    DataError
+        If it is missing, is no text, or is too large to be a specification.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{path} is larger than {_MAX_BYTES} bytes: not a specification")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"there is no specification file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the specification {path}: {error}") from None
 
 
 def cache_folder() -> Path | None:

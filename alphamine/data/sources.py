@@ -23,9 +23,7 @@ def read_source(spec: Spec) -> RawData:
     ------
     DataError, MissingDependency
     """
-    for path in inputs(spec):
-        if not path.exists():
-            raise DataError(f"dataset {spec.name!r} needs {path}, which does not exist")
+    require_inputs(spec)
     raw = _read(spec.source, spec.repair)
     if spec.membership is not None:
         raw = replace(raw, membership=_membership(spec.membership))
@@ -39,6 +37,16 @@ def inputs(spec: Spec) -> list[Path]:
     paths = _source_inputs(spec.source)
     paths += [part.path for part in (spec.membership, spec.groups) if part is not None]
     return paths
+
+
+def require_inputs(spec: Spec) -> None:
+    """Refuse a specification whose files are not there."""
+    for path in inputs(spec):
+        if not path.exists():
+            raise DataError(
+                f"dataset {spec.name!r} needs {path}, which does not exist; check the path in the "
+                "specification, and the environment variable in it if there is one"
+            )
 
 
 def _source_inputs(source: Any) -> list[Path]:

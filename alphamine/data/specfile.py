@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from alphamine.errors import DataError
 
 from . import spec as parts
+from .paths import read_text
 from .spec import Spec
 
-_MAX_BYTES: Final = 1 << 20
 _MAX_DEPTH: Final = 20
 _OVERRIDES: Final = {"label": ("horizon", "delay", "price"), "calendar": ("start", "end")}
 
@@ -68,16 +68,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise DataError(f"{path.name} must be a YAML mapping with keys such as name and source")
     return content
-
-
-def read_text(path: Path) -> str:
-    """The text of a specification file, of a sane size."""
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{path} is larger than {_MAX_BYTES} bytes: not a specification")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the specification {path}: {error}") from None
 
 
 def _check_events(text: str, path: Path) -> None:

@@ -200,7 +200,7 @@ def test_what_is_refused_can_be_repaired(write_spec: Write, market: Frame) -> No
 def test_missing_and_broken_files_are_named(write_spec: Write, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.parquet"):
         am.load(write_spec(source={"kind": "parquet", "path": "nowhere.parquet"}))
-    with pytest.raises(DataError, match=r"cannot read the specification"):
+    with pytest.raises(DataError, match=r"no specification file"):
         am.load(tmp_path / "none.yaml")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"cannot read .*broken\.parquet as parquet"):

@@ -49,7 +49,7 @@ def test_bad_specifications_are_refused(text: str, message: str, tmp_path: Path)
 
 
 def test_the_file_must_be_a_readable_text(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot read the specification .*nothing\.yaml"):
+    with pytest.raises(DataError, match=r"no specification file .*nothing\.yaml"):
         read_spec(tmp_path / "nothing.yaml")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot read"):
