@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from . import options
-from .output import console, percent, print_json
+from .output import console, count, number, percent, print_json
 
 if TYPE_CHECKING:
     from alphamine.evaluation.report import FactorReport
@@ -67,8 +67,7 @@ def _show(report: FactorReport) -> None:
         table.add_column(heading, justify="right")
     for name, row in report.rows():
         table.add_row(
-            name, str(row.days), f"{row.pairs:.0f}", f"{row.rank_ic:+.4f}",
-            f"{row.rank_icir:+.2f}", f"{row.ic:+.4f}", f"{row.icir:+.2f}",
-            percent(row.coverage), percent(row.turnover),
+            name, str(row.days), count(row.pairs), number(row.rank_ic), number(row.rank_icir, 2),
+            number(row.ic), number(row.icir, 2), percent(row.coverage), percent(row.turnover),
         )  # fmt: skip
     console().print(table)

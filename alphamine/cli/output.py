@@ -30,6 +30,11 @@ def percent(share: float | None) -> str:
     return "-" if share is None or math.isnan(share) else f"{share:.1%}"
 
 
+def count(value: float) -> str:
+    """A rounded mean count, or a dash where there is none."""
+    return "-" if math.isnan(value) else f"{value:.0f}"
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A signed number, or a dash where there is none."""
     return "-" if value is None or math.isnan(value) else f"{value:+.{digits}f}"

@@ -80,7 +80,9 @@ def _page(template: str, title: str, **context: Any) -> str:
         loader=PackageLoader("alphamine.report", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"number": _number, "percent": _percent, "days": _days}
+    environment.filters |= {
+        "number": _number, "count": _count, "percent": _percent, "days": _days,
+    }  # fmt: skip
     return environment.get_template(template).render(
         title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context
     )
@@ -137,6 +139,10 @@ def _missing(value: float | None) -> bool:
 
 def _number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None or _missing(value) else f"{value:+.{digits}f}"
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None or _missing(value) else f"{value:.0f}"
 
 
 def _percent(value: float | None) -> str:
