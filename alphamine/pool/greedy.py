@@ -20,6 +20,7 @@ from alphamine.search.base import Evaluation, PoolView
 from .cells import Cells, Ranks
 
 Values = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,14 @@ class Member:
 
 
 class Pool:
-    """Greedy decorrelation: a better formula keeps out, or drives out, all that resemble it.
+    """Greedy decorrelation: the pool changes only if its combined rank IC on train grows.
 
-    A formula is judged by |mean rank IC| on train: what searchers maximise, and, for members that
-    are weighted equally, what adds up to the numerator of the combined IC. (ICIR would divide by a
-    deviation that breadth and overlap of labels decide more than the formula does.) Two formulas
-    resemble each other if their mean daily rank correlation on train exceeds `max_correlation`
-    in absolute value, or cannot be computed because they never cover the same cells.
+    Two formulas resemble each other if their mean daily rank correlation on train exceeds
+    `max_correlation` in absolute value, or cannot be computed because they never cover the same
+    cells. A newcomer that resembles a better member (by |mean rank IC| on train) is refused; those
+    that resemble it and are worse would leave for it, and if the pool is full, the formula whose
+    loss costs least. (Going by single merit alone, a search that converges fills the pool with
+    formulas just below the bound: its combined rank IC fell below that of its best member.)
 
     Members are ordered best first; of equal ones the earlier is better. Every decision follows
     from the sequence of offers.
@@ -87,13 +89,17 @@ class Pool:
         return PoolView(tuple(member.formula for member in self._members))
 
     def wants(self, fitness: float) -> bool:
-        """Whether a formula of this fitness could be admitted; if not, `offer` needs no values."""
+        """Whether a formula of this fitness could be admitted; if not, `offer` needs no values.
+
+        A full pool does not look at what is worth less than half of its weakest member.
+        """
         if not (math.isfinite(fitness) and fitness > 0.0):
             return False
-        return len(self._members) < self.capacity or fitness > self._members[-1].fitness
+        full = len(self._members) == self.capacity
+        return not full or fitness > 0.5 * self._members[-1].fitness
 
     def offer(self, evaluation: Evaluation, values: Values) -> float:
-        """Admit a formula if it deserves a place.
+        """Admit a formula if the pool is better with it.
 
         Parameters
         ----------
@@ -105,28 +111,53 @@ class Pool:
         -------
         float
             By how much the combined rank IC on train grew (see `combined_ic`), 0 if the formula
-            was not admitted. It can be negative: the pool goes by single merit.
+            was not admitted.
         """
         fitness = evaluation.fitness
         if not self.wants(fitness):
             return 0.0
-        full = len(self._members) == self.capacity
         ranks = self._cells.ranks(values)
         alike: dict[Node, float] = {}
-        rivals = []
+        leaving = []
         for member in self._members:  # best first: most refusals need one look
             alike[member.formula] = self._cells.correlation(ranks, self._ranks[member.formula])
             if not abs(alike[member.formula]) <= self.max_correlation:
                 if member.fitness >= fitness:
                     return 0.0
-                rivals.append(member)
-        before = self.combined_ic()
-        leaving = rivals or (self._members[-1:] if full else [])
+                leaving.append(member)
+        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
+        newcomer = Member(evaluation.candidate.formula, sign, fitness)
+        staying = [member for member in self._members if member not in leaving]
+        merits, correlations = self._described(staying, newcomer, alike)
+        if len(staying) == self.capacity:
+            weakest = _least_missed(merits, correlations)
+            if weakest == len(staying):
+                return 0.0
+            leaving.append(staying[weakest])
+            merits = np.delete(merits, weakest)
+            correlations = np.delete(np.delete(correlations, weakest, 0), weakest, 1)
+        gain = _combined(merits, correlations) - self.combined_ic()
+        if not gain > 0.0:
+            return 0.0
         for member in leaving:
             self._remove(member)
-        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
-        self._insert(Member(evaluation.candidate.formula, sign, fitness), ranks, alike)
-        return self.combined_ic() - before
+        self._insert(newcomer, ranks, alike)
+        return gain
+
+    def _described(
+        self, members: Sequence[Member], newcomer: Member | None, alike: Mapping[Node, float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Merits (K,) and correlations (K, K) of oriented formulas; the newcomer comes last."""
+        joined = [*members, newcomer] if newcomer else [*members]
+        signs = np.array([member.sign for member in joined], dtype=np.float64)
+        matrix = np.eye(len(joined))
+        for i, a in enumerate(members):
+            for j, b in enumerate(members[:i]):
+                matrix[i, j] = matrix[j, i] = self.correlation(a.formula, b.formula)
+            if newcomer:
+                matrix[i, -1] = matrix[-1, i] = alike[a.formula]
+        merits = np.array([member.fitness for member in joined], dtype=np.float64)
+        return merits, matrix * signs * signs[:, None]
 
     def correlation(self, a: Node, b: Node) -> float:
         """Mean daily rank correlation of two members on train, as their formulas stand."""
@@ -138,16 +169,7 @@ class Pool:
         In closed form from what is known of single members and pairs: the sum of their rank ICs
         over the root of the sum of their correlations. It treats days as alike.
         """
-        if not self._members:
-            return 0.0
-        variance = sum(
-            a.sign * b.sign * self.correlation(a.formula, b.formula)
-            for a in self._members
-            for b in self._members
-        )
-        merit = sum(member.fitness for member in self._members)
-        # Rounding apart, the variance of a sum is not negative.
-        return merit / math.sqrt(max(variance, 1e-12))
+        return _combined(*self._described(self._members, None, {}))
 
     def state_dict(self) -> dict[str, Any]:
         """Members as JSON-compatible values; their ranks are computed again on loading."""
@@ -195,3 +217,18 @@ class Pool:
         del self._ranks[member.formula], self._correlations[member.formula]
         for others in self._correlations.values():
             others.pop(member.formula, None)
+
+
+def _combined(merits: FloatArray, correlations: FloatArray) -> float:
+    """Rank IC of the equally weighted sum: merits over the root of the sum's variance."""
+    if not len(merits):
+        return 0.0
+    # Rounding apart, the variance of a sum is not negative.
+    return float(merits.sum() / math.sqrt(max(float(correlations.sum()), 1e-12)))
+
+
+def _least_missed(merits: FloatArray, correlations: FloatArray) -> int:
+    """The formula without which the rest combines best."""
+    variance = correlations.sum() - 2.0 * correlations.sum(axis=1) + np.diag(correlations)
+    without = (merits.sum() - merits) / np.sqrt(np.maximum(variance, 1e-12))
+    return int(without.argmax())

@@ -100,15 +100,40 @@ def test_no_two_members_resemble_each_other_whatever_the_order(
         assert abs(pool.correlation(a.formula, b.formula)) <= limit
 
 
-def test_the_best_formula_of_all_is_always_kept(
+def test_the_pool_changes_only_for_the_better(
     train: Sample, offers: list[tuple[Evaluation, np.ndarray]]
 ) -> None:
-    best = max(offers, key=lambda offer: offer[0].fitness)[0].candidate.formula
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(offers))
-        pool = filled(train, [offers[i] for i in order], capacity=4)
-        assert pool.members[0].formula is best
-        assert pool.view().formulas == tuple(member.formula for member in pool.members)
+        pool = Pool(train, capacity=4)
+        for index in order:
+            before, formulas = pool.combined_ic(), pool.view().formulas
+            gain = pool.offer(*offers[index])
+            assert gain >= 0.0
+            assert (gain > 0.0) == (pool.view().formulas != formulas)
+            assert pool.combined_ic() == pytest.approx(before + gain, abs=1e-12)
+        assert pool.combined_ic() >= max(member.fitness for member in pool.members)
+
+
+def test_a_full_pool_drops_what_it_misses_least(
+    train: Sample, offers: list[tuple[Evaluation, np.ndarray]]
+) -> None:
+    pool = Pool(train, capacity=3, max_correlation=1.0)
+    for index, (evaluation, values) in enumerate(offers):
+        before = list(pool.members)
+        if not pool.offer(evaluation, values) or len(before) < 3:
+            continue
+        # No other choice of three out of the four would have combined better.
+        chosen = pool.combined_ic()
+        for left_out in range(3):
+            rival = Pool(train, capacity=3, max_correlation=1.0)
+            formulas = [m.formula for i, m in enumerate(before) if i != left_out]
+            for other, array in offers[:index]:
+                if other.candidate.formula in formulas:
+                    rival.offer(other, array)
+            rival.offer(evaluation, values)
+            if len(rival) == 3:
+                assert rival.combined_ic() <= chosen + 1e-12
 
 
 def test_equal_offers_give_equal_pools(
