@@ -60,7 +60,7 @@ def _run(job: Any, name: str | None) -> Run:
     from alphamine.jobs.search import search as start
 
     panel = load(job.data, **job.overrides)
-    with progress_bar(console(stderr=True), job.budget) as observe:
+    with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
         return start(
             panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
             seconds=job.seconds, options=job.options, grammar=job.grammar.settings,
@@ -75,7 +75,8 @@ def _show(run: Run, page: Path) -> None:
     fitted = run.facts["fitted_on"]
     table = Table(
         title=f"pool of {run.name}",
-        caption=f"out of {run.trials:,} distinct formulas tried; no number is deflated for that",
+        caption=f"out of {run.trials:,} distinct formulas tried (stopped because "
+        f"{run.facts['stopped']}); no number is deflated for that",
         caption_justify="left",
     )
     table.add_column("#", justify="right")

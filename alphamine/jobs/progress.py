@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(console: Console, budget: int) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(
+    console: Console, budget: int, seconds: float | None = None
+) -> Iterator[Callable[[Progress], None]]:
     """Yield an observer that draws a bar while the context is open."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("searching"), BarColumn(), MofNCompleteColumn(),
         TextColumn("best |rank IC| {task.fields[best]:.4f} of {task.completed} trials,"
                    " {task.fields[members]} in the pool"),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(), TextColumn("" if seconds is None else f"of at most {seconds:.0f} s"),
     )  # fmt: skip
     with Bar(*columns, console=console) as bar:
         task = bar.add_task("", total=budget, best=0.0, members=0)
