@@ -46,7 +46,7 @@ class GeneticSettings:
         Proposals that are not repeated.
     """
 
-    population: int = 100
+    population: int = 60
     tournament: int = 5
     culling: int = 8
     crossover: float = 0.3
@@ -101,17 +101,12 @@ class GeneticSearcher:
 
     def _new(self) -> Candidate:
         """A child that is valid and was not proposed lately; failing that, a random formula."""
-        candidate = None
         for _ in range(_ATTEMPTS if len(self._population) >= self.settings.population else 0):
             candidate = self._child()
             if candidate is not None and self._memory.add(candidate.formula):
                 return candidate
-        for _ in range(_ATTEMPTS):
-            candidate = Candidate(self._grammar.sample(self._rng), "random")
-            if self._memory.add(candidate.formula):
-                break
-        assert candidate is not None
-        return candidate
+        formula = self._memory.new(lambda: self._grammar.sample(self._rng))
+        return Candidate(formula, "random")
 
     def _child(self) -> Candidate | None:
         name = self._names[int(np.searchsorted(self._bounds, self._rng.random(), side="right"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.rank_key import rank_key
 
 CAPACITY = 100_000
+_ATTEMPTS = 100
 
 
 class Memory:
@@ -35,6 +37,14 @@ class Memory:
         if len(self._keys) > self.capacity:
             self._keys.popitem(last=False)
         return True
+
+    def new(self, draw: Callable[[], Node]) -> Node:
+        """Draw until a formula is new; any formula if the source seems exhausted."""
+        for _ in range(_ATTEMPTS):
+            formula = draw()
+            if self.add(formula):
+                break
+        return formula
 
     def state(self) -> list[str]:
         return list(self._keys)

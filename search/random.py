@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Node
 
 from .base import Candidate, Evaluation, PoolView
 from .memory import CAPACITY, Memory, generator_from, generator_state
-
-_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +38,16 @@ class RandomSearcher:
     settings : RandomSettings
     """
 
-    def __init__(
-        self, grammar: Grammar, seed: int, settings: RandomSettings | None = None
-    ) -> None:
+    def __init__(self, grammar: Grammar, seed: int, settings: RandomSettings | None = None) -> None:
         self._grammar = grammar
         self._rng = np.random.default_rng(seed)
         self._memory = Memory((settings or RandomSettings()).memory)
 
     def ask(self, n: int) -> list[Candidate]:
-        return [self._new() for _ in range(n)]
+        return [Candidate(self._new(), "random") for _ in range(n)]
 
-    def _new(self) -> Candidate:
-        """A formula not proposed lately; any formula once the grammar seems exhausted."""
-        for _ in range(_ATTEMPTS):
-            formula = self._grammar.sample(self._rng)
-            if self._memory.add(formula):
-                break
-        return Candidate(formula, "random")
+    def _new(self) -> Node:
+        return self._memory.new(lambda: self._grammar.sample(self._rng))
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         """Scores do not matter to chance."""

@@ -50,14 +50,11 @@ def make_searcher(
     for key, value in (options or {}).items():
         if key not in known:
             raise SearchError(f"{name}: there is no setting {key!r}{_near(key, known)}")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if known[key] in ("int", "float") and not (number and known[key] in ("float", _type(value))):
+        # A whole number may stand for a fraction, not the other way round.
+        fitting = {"int": (int,), "float": (int, float)}.get(str(known[key]), (object,))
+        if isinstance(value, bool) or not isinstance(value, fitting):
             raise SearchError(f"{name}: {key} is of type {known[key]}, got {value!r}")
     return entry.build(grammar, seed, entry.settings(**(options or {})))
-
-
-def _type(value: object) -> str:
-    return type(value).__name__
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:

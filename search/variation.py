@@ -30,9 +30,7 @@ def _places(grammar: Grammar, formula: Node) -> list[Point]:
     return [p for p in points(grammar, formula) if not isinstance(p.node, Constant)]
 
 
-def crossover(
-    grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node
-) -> Node | None:
+def crossover(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """A part of the donor in place of a part of the parent of the same type."""
     parts = [part for part in donor.walk() if not isinstance(part, Constant)]
     point = _pick(rng, _places(grammar, parent))
@@ -63,18 +61,17 @@ def hoist(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node)
 def swap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """Another operator on the same inputs, or another field."""
     point = _pick(rng, _places(grammar, parent))
-    return _instead(rng, parent, point, swaps(grammar, point.node))
+    offered = [new for new in swaps(grammar, point.node) if fits(grammar, new, point)]
+    return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
 
 def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """Another window or literal."""
-    tunable = [(p, new) for p in points(grammar, parent) if (new := retuned(grammar, p.node))]
-    return _instead(rng, parent, *_pick(rng, tunable)) if tunable else None
-
-
-def _instead(
-    rng: np.random.Generator, parent: Node, point: Point, offered: Sequence[Node]
-) -> Node | None:
+    tunable = [p for p in points(grammar, parent) if retuned(grammar, p.node)]
+    if not tunable:
+        return None
+    point = _pick(rng, tunable)
+    offered = [new for new in retuned(grammar, point.node) if fits(grammar, new, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
 

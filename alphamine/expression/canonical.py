@@ -69,8 +69,9 @@ def _folded(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     with np.errstate(all="ignore"):
         wide = _value(op, exact, params)
         narrow = _value(op, exact.astype(np.float32).astype(np.float64), params)
-        same = np.float32(wide) == np.float32(narrow)
-    return constant(wide) if same and np.isfinite(np.float32(wide)) else None
+        stored = np.float32(wide)
+        same = np.isfinite(stored) and stored == np.float32(narrow)
+    return constant(wide) if same else None
 
 
 def _value(op: Operator, literals: np.ndarray, params: Params) -> float:
@@ -92,8 +93,8 @@ def _patterns() -> dict[str, list[tuple[Node, Node]]]:
     """The rules by the operator at their root."""
     found: dict[str, list[tuple[Node, Node]]] = {}
     for left, right in rules.PATTERNS:
-        assert isinstance(left, Call)
-        found.setdefault(left.operator.name, []).append((left, right))
+        if isinstance(left, Call):
+            found.setdefault(left.operator.name, []).append((left, right))
     return found
 
 
@@ -179,10 +180,11 @@ def _difference(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     if op.name != "subtract":
         return None
     for today, before in (inputs, inputs[::-1]):
-        if isinstance(before, Call) and before.operator.name == "ts_delay":
-            if before.inputs[0] is today:
-                delta = _make(get("ts_delta"), [today], before.params)
-                return delta if today is inputs[0] else _minus(delta)
+        if not isinstance(before, Call) or before.operator.name != "ts_delay":
+            continue
+        if before.inputs[0] is today:
+            delta = _make(get("ts_delta"), [today], before.params)
+            return delta if today is inputs[0] else _minus(delta)
     return None
 
 

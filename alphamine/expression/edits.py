@@ -60,9 +60,8 @@ def fits(grammar: Grammar, node: Node, point: Point) -> bool:
 
 def replace_at(formula: Node, path: tuple[int, ...], new: Node) -> Node:
     """`formula` with `new` in the place that `path` leads to."""
-    if not path:
+    if not path or not isinstance(formula, Call):
         return new
-    assert isinstance(formula, Call)
     inputs = list(formula.inputs)
     inputs[path[0]] = replace_at(inputs[path[0]], path[1:], new)
     return with_inputs(formula, inputs)

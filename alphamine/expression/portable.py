@@ -17,7 +17,8 @@ def to_data(node: Node) -> Any:
         return node.name
     if isinstance(node, Constant):
         return node.value
-    assert isinstance(node, Call)
+    if not isinstance(node, Call):
+        raise TypeError(f"an expression is a field, a literal or a call, got {node!r}")
     return [node.operator.name, [to_data(child) for child in node.inputs], list(node.params)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from alphamine.operators import Family, Kind, Operator, ParamValue, Unit, units
 from alphamine.operators.catalogue import shift_lookback
@@ -219,8 +220,7 @@ def _settings(param: Param, windows: Sequence[int]) -> list[ParamValue]:
     if param.kind == "window":
         return [windows[0]]
     if not param.required:
-        assert not isinstance(param.default, type(None))
-        return [param.default]  # type: ignore[list-item]
+        return [cast(ParamValue, param.default)]
     if param.kind == "choice":
         return list(param.choices)
     if param.kind == "flag":
@@ -228,5 +228,3 @@ def _settings(param: Param, windows: Sequence[int]) -> list[ParamValue]:
     low, high = param.low or 0.0, param.high or float("inf")
     offered = (1, 2) if param.kind == "integer" else (0.5, 2.0)
     return [v for v in offered if low <= v <= high] or [low]
-
-

@@ -1,0 +1,123 @@
+"""Every registered searcher keeps the searcher contract, and the contract catches those that do not."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import call
+from alphamine.search.base import Candidate, Evaluation, PoolView
+from alphamine.search.random import RandomSearcher
+from alphamine.search.registry import SEARCHERS, make_searcher
+from alphamine.testing.searcher import check_searcher, proposals
+
+SMALL = {"genetic": {"population": 40}}
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_every_searcher_keeps_the_contract(name: str) -> None:
+    check_searcher(lambda grammar, seed: make_searcher(name, grammar, seed, SMALL.get(name)))
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_another_process_proposes_the_same(name: str) -> None:
+    script = (
+        "from alphamine.expression.grammar import Grammar\n"
+        "from alphamine.search.registry import make_searcher\n"
+        "from alphamine.testing.searcher import proposals\n"
+        f"s = make_searcher({name!r}, Grammar(max_length=10), 5, {SMALL.get(name)!r})\n"
+        "print('\\n'.join(proposals(s, 6, 20)))"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+            env={"PYTHONHASHSEED": seed},
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    here = proposals(make_searcher(name, Grammar(max_length=10), 5, SMALL.get(name)), 6, 20)
+    assert told[0] == told[1] == here
+
+
+class _Forgetful(RandomSearcher):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Loses its place."""
+
+
+class _Unseeded(RandomSearcher):
+    def __init__(self, grammar: Grammar, seed: int) -> None:
+        super().__init__(grammar, seed)
+        self._rng = np.random.default_rng()
+
+
+class _Uncanonical(RandomSearcher):
+    def ask(self, n: int) -> list[Candidate]:
+        return [Candidate(call("reverse", -c.formula), c.origin) for c in super().ask(n)]
+
+
+class _Oversized(RandomSearcher):
+    def ask(self, n: int) -> list[Candidate]:
+        found = []
+        for c in super().ask(n):
+            grown = c.formula
+            for _ in range(12):
+                grown = call("rank", call("ts_mean", grown, 5))
+            found.append(Candidate(grown, c.origin))
+        return found
+
+
+class _Short(RandomSearcher):
+    def ask(self, n: int) -> list[Candidate]:
+        return super().ask(max(n - 1, 0))
+
+
+class _Stubborn(RandomSearcher):
+    def ask(self, n: int) -> list[Candidate]:
+        return super().ask(1) * n
+
+
+class _Fragile(RandomSearcher):
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        self.total = [math.floor(r.fitness) for r in results]
+
+
+class _Binary(RandomSearcher):
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "raw": b"bytes"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "law"),
+    [
+        (_Forgetful, "resumed"), (_Unseeded, "equal seeds"), (_Uncanonical, "canonical"),
+        (_Oversized, "grammar"), (_Short, "candidates"), (_Stubborn, "new"), (_Binary, "JSON"),
+    ],
+)  # fmt: skip
+def test_the_contract_catches_broken_searchers(broken: type[RandomSearcher], law: str) -> None:
+    with pytest.raises(SearchError, match=law):
+        check_searcher(lambda grammar, seed: broken(grammar, seed))
+
+
+def test_the_contract_feeds_scores_that_are_not_finite() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        check_searcher(lambda grammar, seed: _Fragile(grammar, seed))
+
+
+def test_unknown_names_get_a_hint() -> None:
+    grammar = Grammar(max_length=4)
+    with pytest.raises(SearchError, match="did you mean 'genetic'"):
+        make_searcher("genetics", grammar, 0)
+    with pytest.raises(SearchError, match="did you mean 'population'"):
+        make_searcher("genetic", grammar, 0, {"populaton": 3})
+    with pytest.raises(SearchError, match="population is of type int, got 2.5"):
+        make_searcher("genetic", grammar, 0, {"population": 2.5})
+    with pytest.raises(SearchError, match="population is at least 1"):
+        make_searcher("genetic", grammar, 0, {"population": 0})
