@@ -13,7 +13,7 @@ import typer
 
 from alphamine.errors import AlphamineError
 
-from . import data, doctor, evaluate, operators, report, search
+from . import backtest, data, doctor, evaluate, operators, report, search
 
 app = typer.Typer(
     help="Write, discover, judge, combine and ship formulaic alpha factors.",
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command(name="search")(search.search)
 app.command(name="evaluate")(evaluate.evaluate)
+# A formula may begin with a minus sign; an option that does not exist is refused as an argument.
+app.command(name="backtest", context_settings={"ignore_unknown_options": True})(backtest.backtest)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
 app.command(name="report")(report.report)

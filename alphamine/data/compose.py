@@ -59,7 +59,11 @@ def compose(spec: Spec, raw: RawData) -> Panel:
     cut = slice(None) if keep.all() else keep
     settings = {
         "masks": {name: mask[:, cut] for name, mask in masks.items()},
-        "units": units, "notes": {**raw.notes, "repaired_prices": repaired},
+        "units": units,
+        "notes": {
+            **raw.notes, "repaired_prices": repaired,
+            "volume_adjusted": factor is not None and spec.adjustment.volume_adjusted,
+        },
         "factor": None if factor is None else factor[:, cut],
     }  # fmt: skip
     return build_panel(

@@ -1,0 +1,189 @@
+"""`alphamine backtest FORMULA|RUN_DIR --data SPEC`: trade one signal on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alphamine.errors import DataError
+
+from . import options
+from .output import console, number, percent, print_json
+
+if TYPE_CHECKING:
+    from alphamine.data.panel import Panel
+    from alphamine.evaluation.backtest import BacktestReport
+
+
+def backtest(
+    signal: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMULA|RUN_DIR",
+            help="A formula, or the directory of a run: its pool, combined with equal weights.",
+        ),
+    ],
+    data: options.Data,
+    split: Annotated[str | None, typer.Option(help="train (default) or valid.")] = None,
+    strategy: Annotated[
+        Literal["topk", "quantile", "neutral"], typer.Option(help="What is held.")
+    ] = "topk",
+    mode: Annotated[
+        Literal["strict", "qlib"], typer.Option(help="qlib: exactly as qlib 0.9.7 trades.")
+    ] = "strict",
+    topk: Annotated[int | None, typer.Option(help="Names held (topk, 50).")] = None,
+    drop: Annotated[int | None, typer.Option(help="Names replaced a day (topk, 5).")] = None,
+    quantiles: Annotated[int | None, typer.Option(help="Quantiles (quantile, 5).")] = None,
+    decay: Annotated[int | None, typer.Option(help="Rows of linear decay (neutral, 0).")] = None,
+    neutralization: Annotated[
+        str | None, typer.Option(help="NONE, MARKET, or a group such as SECTOR (neutral).")
+    ] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Largest weight of a name (neutral, 0.08).")
+    ] = None,
+    account: Annotated[float, typer.Option(help="Money to begin with.")] = 1e8,
+    market: Annotated[
+        str | None, typer.Option(help="cn, us, tw or in: costs and lots; default: the data's.")
+    ] = None,
+    benchmark: Annotated[
+        Literal["universe", "none"] | None, typer.Option(help="What topk is compared with.")
+    ] = None,
+    participation: Annotated[
+        float | None, typer.Option(help="Largest share of a day's traded amount.")
+    ] = None,
+    borrow: Annotated[float, typer.Option(help="Yearly rate paid for shorts.")] = 0.01,
+    universe: options.Universe = None,
+    delay: options.Delay = None,
+    price: options.Price = None,
+    splits: options.Splits = None,
+    dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    json: options.Json = False,
+) -> None:
+    """Trade a signal on paper: costs, limits, suspensions, benchmark."""
+    from alphamine import load
+    from alphamine.evaluation.backtest import backtest as simulate
+
+    panel = load(data, universe=universe, delay=delay, price=price, splits=splits != "none")
+    panel = panel if split == "test" else panel.without_test()
+    given: dict[str, Any] = {
+        "topk": topk, "n_drop": drop, "quantiles": quantiles, "decay": decay,
+        "neutralization": neutralization, "truncation": truncation,
+    }  # fmt: skip
+    rule = _rule(strategy, {k: v for k, v in given.items() if v is not None}, panel)
+    source, facts = _source(signal, panel)
+    report = simulate(
+        source, panel, rule, mode, split, account=account, market=market,
+        benchmark="default" if benchmark is None else None if benchmark == "none" else benchmark,
+        participation=participation, borrow=borrow, dialect=dialect, **facts,
+    )  # fmt: skip
+    if json:
+        print_json(report.to_dict())
+    else:
+        _show(report)
+
+
+def _rule(strategy: str, given: dict[str, Any], panel: Panel) -> Any:
+    """The settings of a strategy; an option of another strategy is refused."""
+    from dataclasses import fields
+
+    from alphamine.evaluation.backtest import QuantileLongShort, SimulationSettings, TopkDropout
+
+    kinds: dict[str, Any] = {
+        "topk": TopkDropout, "quantile": QuantileLongShort, "neutral": SimulationSettings,
+    }  # fmt: skip
+    kind = kinds[strategy]
+    foreign = sorted(set(given) - {field.name for field in fields(kind)})
+    if foreign:
+        option = {"n_drop": "drop"}.get(foreign[0], foreign[0])
+        raise DataError(f"--{option} means nothing to strategy {strategy!r}; leave it out")
+    if strategy == "neutral":
+        given["delay"] = panel.label_spec.delay
+    if strategy == "topk" and "n_drop" not in given and "topk" in given:
+        given["n_drop"] = min(kind().n_drop, given["topk"])
+    return kind(**given)
+
+
+def _source(signal: str, panel: Panel) -> tuple[Any, dict[str, Any]]:
+    """What `backtest` is given: a formula, or the combined values of a run's pool."""
+    if not Path(signal).is_dir():
+        return signal, {}
+    from alphamine import open_run, parse, values
+    from alphamine.pool.table import combine
+
+    run = open_run(signal)
+    members = run.pool.rows()
+    if not members:
+        raise DataError(f"the pool of the run in {signal} is empty; search longer")
+    formulas = [parse(member["formula"], fields=panel.schema) for member in members]
+    together = combine(
+        values(formulas, panel), [member["sign"] for member in members], panel.universe
+    )
+    return together, {"name": f"pool of {run.name}", "trials": run.trials}
+
+
+_WAYS = ("return_without_cost", "return_with_cost", "benchmark",
+         "excess_return_without_cost", "excess_return_with_cost")  # fmt: skip
+
+
+def _show(report: BacktestReport) -> None:
+    from rich.table import Table
+
+    screen = console()
+    years = Table(title=report.formula, caption=report.caption, caption_justify="left")
+    for heading in ("", "days", "gross", "net", "benchmark", "net excess", "net IR", "max drawdown",
+                    "cost", "turnover/day"):  # fmt: skip
+        years.add_column(heading, justify="right")
+    for year, line in report.by_year.items():
+        years.add_row(
+            str(year), str(line["days"]), percent(line["return_without_cost_sum"]),
+            percent(line["return_with_cost_sum"]), percent(line.get("benchmark_sum")),
+            percent(line.get("excess_return_with_cost_sum")), number(line["information_ratio"], 2),
+            percent(line["max_drawdown"]), percent(line["cost_sum"]),
+            percent(line["turnover_mean"]),
+        )  # fmt: skip
+    screen.print(years)
+    table = Table(title="a year, additive | compounded")
+    for heading in ("series", "return", "information ratio", "max drawdown"):
+        table.add_column(heading, justify="right")
+    for series in (name for name in _WAYS if name in report.daily):
+        cells = [
+            (percent if key != "information_ratio" else number)(
+                report.metrics[f"{series}.{way}.{key}"]
+            )
+            for key in ("annualized_return", "information_ratio", "max_drawdown")
+            for way in ("additive", "compounded")
+        ]
+        table.add_row(series, *(" | ".join(cells[i : i + 2]) for i in (0, 2, 4)))
+    screen.print(table)
+    if report.checks:
+        _show_checks(report)
+    for name, fall in report.drawdowns.items():
+        back = f"recovered {fall.recovered}" if fall.recovered else "not recovered"
+        screen.print(
+            f"drawdown {name}: {percent(fall.depth)}, {fall.peak} to {fall.trough}, {back}"
+        )
+    metrics = report.metrics
+    screen.print(
+        f"final account {metrics['final_account']:,.0f} after costs of "
+        f"{metrics['total_cost'] + metrics['total_borrow']:,.0f}; "
+        f"{metrics['blocked_orders']:,.0f} orders blocked; probability that the Sharpe ratio beats "
+        f"the luck of {report.trials:,} tried: {percent(metrics['deflated_sharpe'])}"
+    )
+
+
+def _show_checks(report: BacktestReport) -> None:
+    from rich.table import Table
+
+    names = ("sharpe", "fitness", "turnover", "returns", "drawdown", "margin")
+    before = ", ".join(f"{name} {report.metrics[name]:.4g}" for name in names)
+    table = Table(title=f"BRAIN, before costs: {before}")
+    for heading in ("check", "value", "limit", "", "hint"):
+        table.add_column(heading, overflow="fold")
+    for check in report.checks:
+        table.add_row(
+            check.name, f"{check.value:.4g}", check.limit, "pass" if check.passed else "fail",
+            "" if check.passed else check.hint,
+        )  # fmt: skip
+    console().print(table)

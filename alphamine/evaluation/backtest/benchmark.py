@@ -1,0 +1,85 @@
+"""Daily returns to compare with, present on every simulated day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.panel import Panel
+from alphamine.errors import DataError, nearest
+
+from .venue import FloatArray, last_values
+
+
+def benchmark_returns(benchmark: Any, panel: Panel, rows: slice, price: str) -> FloatArray:
+    """Daily returns of the benchmark on the simulated rows; (days,) float64.
+
+    Parameters
+    ----------
+    benchmark : "universe", array or pandas Series
+        "universe": the mean return of yesterday's universe. A Series is indexed by dates; an array
+        has one daily return per row of the panel that was given (or more, of which the first are
+        taken).
+    panel : Panel
+    rows : slice
+    price : str
+
+    Raises
+    ------
+    DataError
+        If a day has no return.
+    """
+    dates = panel.dates[rows]
+    if isinstance(benchmark, str):
+        if benchmark != "universe":
+            raise DataError(
+                f"a benchmark is 'universe', None, or daily returns, but got {benchmark!r}"
+                + nearest(benchmark, ("universe",))
+            )
+        returns = _universe_returns(panel, rows, price)
+    elif hasattr(benchmark, "index"):
+        returns = _looked_up(benchmark, dates)
+    else:
+        given = np.asarray(benchmark, dtype=np.float64)
+        if given.ndim != 1 or len(given) < rows.stop:
+            raise DataError(
+                f"a benchmark array has one daily return per row of the panel ({rows.stop} or "
+                f"more), but its shape is {given.shape}; or give a pandas Series with dates"
+            )
+        returns = given[rows]
+    missing = ~np.isfinite(returns)
+    if missing.any():
+        raise DataError(
+            f"the benchmark needs a return on every day, but lacks {missing.sum()} of "
+            f"{len(returns)}, first {dates[missing][0]}; fill them (0 if it did not trade), give "
+            "another series, or compare with benchmark='universe'"
+        )
+    if np.abs(returns).max() > 1.0:
+        worst = int(np.argmax(np.abs(returns)))
+        raise DataError(
+            f"a benchmark is given as daily returns (0.01 is 1 %), but that of {dates[worst]} is "
+            f"{returns[worst]:g}; for levels give series.pct_change()"
+        )
+    return returns
+
+
+def _universe_returns(panel: Panel, rows: slice, price: str) -> FloatArray:
+    mark = last_values(np.asarray(panel.field(price)[: rows.stop], dtype=np.float64))
+    member = panel.universe[: rows.stop - 1] & (mark[:-1] > 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        moves = np.where(member, mark[1:] / mark[:-1] - 1.0, 0.0)
+        mean = moves.sum(axis=1) / member.sum(axis=1)
+    # The first row of a panel has no day before: nobody has earned anything.
+    return np.concatenate(([0.0], mean))[rows]
+
+
+def _looked_up(series: Any, dates: npt.NDArray[np.datetime64]) -> FloatArray:
+    try:
+        known = np.asarray(series.index, dtype="datetime64[D]")
+        values = np.asarray(series, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"a benchmark series has dates and numbers: {error}") from None
+    table = dict(zip(known.tolist(), values.tolist(), strict=True))
+    return np.array([table.get(date, np.nan) for date in dates.tolist()], dtype=np.float64)

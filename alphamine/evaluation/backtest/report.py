@@ -1,0 +1,148 @@
+"""What a backtest found: numbers first."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .brain import Check
+from .metrics import Drawdown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BacktestReport:
+    """One strategy on one signal, simulated day by day.
+
+    Attributes
+    ----------
+    formula : str
+    panel, split : str
+    strategy, mode : str
+    settings : mapping
+        Everything that decides the result beyond the data: strategy, costs, lot, delay ...
+    trials : int
+        Formulas that were evaluated to arrive at this one, as far as is known.
+    dates : (days,) datetime64[D]
+    symbols : (N,) str
+    daily : mapping of str to (days,)
+        `account, cash, long, short` (money at the end of the day), `return_without_cost,
+        return_with_cost, cost, turnover` (shares of yesterday's account, or of a constant book),
+        `benchmark, excess_return_without_cost, excess_return_with_cost` (with a benchmark),
+        `names, bought, sold, blocked` (counts).
+    shares : (days, N) float64
+        Adjusted shares held at the end of each day, negative if sold short.
+    metrics : mapping of str to float
+        `series.way.number`, for instance `excess_return_with_cost.additive.information_ratio` (see
+        `metrics`), sums and means; for long-short books BRAIN's names besides.
+    drawdowns : mapping of str to Drawdown
+        By `series.way`.
+    by_year : mapping of int to mapping
+    checks : tuple of Check
+        BRAIN's, for long-short books.
+    """
+
+    formula: str
+    panel: str
+    split: str
+    strategy: str
+    mode: str
+    settings: Mapping[str, Any]
+    trials: int
+    dates: npt.NDArray[np.datetime64] = field(repr=False)
+    symbols: npt.NDArray[np.str_] = field(repr=False)
+    daily: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+    shares: npt.NDArray[np.float64] = field(repr=False)
+    metrics: Mapping[str, float]
+    drawdowns: Mapping[str, Drawdown] = field(repr=False)
+    by_year: Mapping[int, Mapping[str, float]] = field(repr=False)
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def caption(self) -> str:
+        """One sentence that says what the numbers are of, and out of how many trials."""
+        tried = "1 formula" if self.trials == 1 else f"{self.trials:,} formulas"
+        settings = self.settings
+        lot = f"lots of {settings['lot']}" if settings["lot"] else "fractional shares"
+        lent = f", borrowing {settings['borrow']:.2%} a year" if settings["borrow"] else ""
+        return (
+            f"{self.panel}, {self.split}, {self.dates[0]} to {self.dates[-1]}; {self.strategy}, "
+            f"mode {self.mode}; trades at {settings['price']} {settings['delay']} rows after the "
+            f"signal; costs {settings['buy']:.3%} buying, {settings['sell']:.3%} selling, at least "
+            f"{settings['minimum']:g}{lent}; {lot}; out of {tried} tried"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per simulated day, one column per daily series."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.daily), index=pd.DatetimeIndex(self.dates, name="date"))
+
+    def to_year_frame(self) -> pd.DataFrame:
+        """One row per calendar year."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [dict(line) for line in self.by_year.values()],
+            index=pd.Index(list(self.by_year), name="year"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the daily series, as JSON-compatible values (NaN becomes None)."""
+        return {
+            "formula": self.formula, "panel": self.panel, "split": self.split,
+            "strategy": self.strategy, "mode": self.mode, "settings": dict(self.settings),
+            "trials": self.trials, "start": str(self.dates[0]), "end": str(self.dates[-1]),
+            "days": len(self.dates),
+            "metrics": _finite(self.metrics),
+            "drawdowns": {name: asdict(fall) for name, fall in self.drawdowns.items()},
+            "by_year": {str(year): _finite(line) for year, line in self.by_year.items()},
+            "checks": [_finite(asdict(check)) for check in self.checks],
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        first = next(iter(self.by_year.values()))
+        years = _table(
+            ("year", *first),
+            [(str(year), *map(_number, line.values())) for year, line in self.by_year.items()],
+        )
+        numbers = _table(
+            ("metric", "value"), [(name, _number(x)) for name, x in self.metrics.items()]
+        )
+        checks = _table(
+            ("check", "value", "limit", "result", "hint"),
+            [
+                (c.name, _number(c.value), c.limit, "pass" if c.passed else "fail", c.hint)
+                for c in self.checks
+            ],
+        )
+        return (
+            f"<p><code>{html.escape(self.formula)}</code><br>{html.escape(self.caption)}</p>"
+            f"{years}{checks if self.checks else ''}{numbers}"
+        )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """An HTML table of texts, all escaped."""
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _number(x: float) -> str:
+    return "-" if math.isnan(x) else f"{x:,.6g}"
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}

@@ -1,0 +1,287 @@
+"""`backtest`: one signal, one strategy, one report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.costs import Costs
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
+from alphamine.engine.evaluator import Evaluator
+from alphamine.errors import AlphamineError, DataError, nearest
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+
+from .assemble import assemble
+from .benchmark import benchmark_returns
+from .ledger import Ledger
+from .longshort import simulate_weights
+from .report import BacktestReport
+from .topk import TopkDropout, simulate_topk
+from .venue import MARKETS, FloatArray, Market, Venue, market_named, qlib_venue, strict_venue
+from .weights import QuantileLongShort, SimulationSettings
+
+Strategy: TypeAlias = TopkDropout | QuantileLongShort | SimulationSettings
+
+MIN_DAYS: Final = 20
+"""Fewer simulated days say nothing."""
+
+YEAR: Final = 252
+QLIB_YEAR: Final = 238
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was asked for, checked."""
+
+    strategy: Strategy
+    name: str
+    mode: str
+    delay: int
+    price: str
+    market: Market
+    account: float
+    participation: float | None
+    borrow: float
+    periods: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result, as JSON values."""
+        return {
+            **asdict(self.strategy), "delay": self.delay, "price": self.price,
+            "account": self.account, **asdict(self.market.costs), "lot": self.market.lot,
+            "limit": self.market.limit if self.mode == "qlib" else "masks of the panel",
+            "participation": self.participation, "borrow": self.borrow, "periods": self.periods,
+        }  # fmt: skip
+
+
+def backtest(
+    formula: str | Node | npt.ArrayLike,
+    panel: Panel,
+    strategy: str | Strategy = "topk",
+    mode: Literal["strict", "qlib"] = "strict",
+    split: str | None = None,
+    *,
+    account: float = 1e8,
+    costs: Costs | None = None,
+    market: str | Market | None = None,
+    price: str | None = None,
+    benchmark: Any = "default",
+    participation: float | None = None,
+    borrow: float = 0.01,
+    periods: int | None = None,
+    trials: int = 1,
+    name: str | None = None,
+    dialect: str = "brain",
+    dtype: npt.DTypeLike = "float32",
+) -> BacktestReport:
+    """Simulate a strategy on the values of a formula.
+
+    The first simulated day is the first of the split on which a signal can be traded. Signals are
+    those of the universe, `delay` rows before the trade.
+
+    Parameters
+    ----------
+    formula : str, Node or (T, N) array
+        Text is parsed with the fields of the panel; an array has the panel's shape.
+    panel : Panel
+    strategy : {"topk", "quantile", "neutral"} or its settings
+        `TopkDropout`, `QuantileLongShort` or `SimulationSettings`. The delay is that of the panel's
+        label unless `SimulationSettings` states another.
+    mode : {"strict", "qlib"}
+        How top-k trades (see `topk`).
+    split : {"train", "valid"}, optional
+        Train if the panel has splits, else all rows. The test split cannot be asked for here.
+    account : float
+        Money to begin with; for long-short the constant size of the book.
+    costs : Costs, optional
+        Else those of `market`, if it is given, else those of the panel.
+    market : str or Market, optional
+        One of `MARKETS`: lot and costs. By default fractions of shares; in mode `qlib` the lot and
+        limit of "cn", which is qlib's own default.
+    price : str, optional
+        Field at which is traded and valued; the label's by default.
+    benchmark : "universe", Series, array or None
+        See `benchmark_returns`; by default the universe for top-k, and none for long-short books.
+    participation : float, optional
+        Largest share of a name's traded amount of the day that one order may be.
+    borrow : float
+        Yearly rate paid for what is sold short.
+    periods : int, optional
+        Days of a year: 252; in mode `qlib` 238.
+    trials : int
+        Formulas that were evaluated to arrive at this one.
+    name : str, optional
+        What to call an array.
+    dialect : str
+        Language of a formula given as text.
+    dtype : {"float32", "float64"}
+        Storage of the formula's values.
+
+    Raises
+    ------
+    FormulaError, DataError
+        If the request is wrong or the data cannot carry it; the message says what would.
+    WorkFailed
+        If a long-short book loses everything.
+    """
+    request = _checked(
+        panel, strategy, mode, account, costs, market, price, participation, borrow, periods
+    )
+    sample = panel.sample(split)
+    if isinstance(formula, str):
+        formula = parse(formula, dialect, panel.schema)
+    values = _values(formula, panel, sample, dtype)
+    wanted, rows = _wanted(values, sample, request)
+    if mode == "qlib":
+        venue = qlib_venue(sample.panel, rows, request.price, request.market)
+    else:
+        venue = strict_venue(sample.panel, rows, request.price, request.market, participation)
+    ledger = _simulate(wanted, venue, request)
+    if not ledger.traded.any():
+        raise DataError(
+            f"not one of {ledger.blocked.sum()} orders could be filled: they were blocked by "
+            "limits, suspensions or capacity, or too small for one lot; raise the account "
+            f"({account:g}), or check the masks and the amount of the panel"
+        )
+    if isinstance(benchmark, str) and benchmark == "default":
+        benchmark = "universe" if isinstance(request.strategy, TopkDropout) else None
+    compared = None
+    if benchmark is not None:
+        compared = benchmark_returns(benchmark, sample.panel, rows, request.price)
+    return assemble(
+        ledger, venue, compared, from_start=mode == "strict", periods=request.periods,
+        delay=request.delay, long_short=not isinstance(request.strategy, TopkDropout),
+        formula=str(formula) if isinstance(formula, Node) else name or "values",
+        panel=panel.name, split=sample.name, strategy=request.name, mode=mode,
+        settings=request.settings, trials=trials, dates=sample.panel.dates[rows],
+        symbols=sample.panel.symbols,
+    )  # fmt: skip
+
+
+def _checked(
+    panel: Panel, strategy: str | Strategy, mode: str, account: float, costs: Costs | None,
+    market: str | Market | None, price: str | None, participation: float | None, borrow: float,
+    periods: int | None,
+) -> _Request:  # fmt: skip
+    delay = panel.label_spec.delay
+    named: dict[str, Strategy] = {
+        "topk": TopkDropout(), "quantile": QuantileLongShort(),
+        "neutral": SimulationSettings(delay=delay),
+    }  # fmt: skip
+    if isinstance(strategy, str):
+        if strategy not in named:
+            raise DataError(
+                f"no strategy {strategy!r}; known are {', '.join(named)}" + nearest(strategy, named)
+            )
+        strategy = named[strategy]
+    [title] = [key for key, known in named.items() if type(known) is type(strategy)]
+    if isinstance(strategy, SimulationSettings):
+        delay = strategy.delay
+    if mode not in ("strict", "qlib"):
+        raise DataError(f"mode is strict or qlib, but got {mode!r}")
+    if mode == "qlib" and (title != "topk" or participation is not None):
+        raise DataError("mode 'qlib' knows only topk without participation; use mode 'strict'")
+    if not 0.0 < account < math.inf:
+        raise DataError(f"an account is money above 0, but got {account}")
+    if participation is not None and not 0.0 < participation <= 1.0:
+        raise DataError(f"participation is a share in (0, 1], but got {participation}")
+    if not 0.0 <= borrow < 1.0:
+        raise DataError(f"borrow is a yearly rate in [0, 1), but got {borrow}")
+    if periods is not None and periods < 1:
+        raise DataError(f"periods is the number of days of a year, but got {periods}")
+    return _Request(
+        strategy, title, mode, delay, price or panel.label_spec.price,
+        _market(panel, market, costs, mode), float(account), participation,
+        0.0 if title == "topk" else borrow,
+        periods or (QLIB_YEAR if mode == "qlib" else YEAR),
+    )  # fmt: skip
+
+
+def _market(panel: Panel, market: str | Market | None, costs: Costs | None, mode: str) -> Market:
+    if isinstance(market, str):
+        market = market_named(market)
+    if market is None:
+        rules = MARKETS["cn"] if mode == "qlib" else Market(panel.costs)
+        market = replace(rules, costs=panel.costs)
+    return market if costs is None else replace(market, costs=costs)
+
+
+def _values(
+    formula: Node | npt.ArrayLike, panel: Panel, sample: Sample, dtype: npt.DTypeLike
+) -> FloatArray:
+    """Signal on all rows of the sample's panel, NaN for missing."""
+    if isinstance(formula, Node):
+        array = Evaluator(sample.panel, dtype).values([formula])[0]
+    else:
+        array = np.asarray(formula)
+        if array.shape != panel.shape or array.dtype.kind not in "fiub":
+            raise AlphamineError(
+                f"values are numbers of the panel's shape {panel.shape}, but got "
+                f"{array.dtype} of shape {array.shape}"
+            )
+    x = np.asarray(array[: sample.panel.shape[0]], dtype=np.float64)
+    return np.where(np.isfinite(x), x, np.nan)
+
+
+def _wanted(values: FloatArray, sample: Sample, request: _Request) -> tuple[FloatArray, slice]:
+    """Scores or weights to be traded on each simulated row, and these rows."""
+    panel, stop = sample.panel, sample.rows.stop
+    if isinstance(request.strategy, TopkDropout):
+        known = np.where(panel.universe, values, np.nan)[:stop]
+        varied = _varied(known)
+        wanted = known if request.mode == "qlib" else np.where(varied[:, None], known, np.nan)
+    else:
+        wanted = request.strategy.weights(values[:stop], panel)
+        varied = ~np.isnan(wanted[:, 0])
+    delay = request.delay
+    first = max(sample.rows.start, delay)
+    usable = np.flatnonzero(varied[first - delay : stop - delay])
+    if not len(usable):
+        raise DataError(_why_nothing(values, sample))
+    rows = slice(first + int(usable[0]), stop)
+    if rows.stop - rows.start < MIN_DAYS:
+        raise DataError(
+            f"a backtest needs at least {MIN_DAYS} days, but only {rows.stop - rows.start} of "
+            f"{sample.name!r} can be traded with this signal; take a longer split, shorter windows "
+            "or a shorter delay"
+        )
+    return wanted[rows.start - delay : stop - delay], rows
+
+
+def _varied(x: FloatArray) -> npt.NDArray[np.bool_]:
+    """Days on which the values differ."""
+    high = np.where(np.isnan(x), -np.inf, x).max(axis=1)
+    low = np.where(np.isnan(x), np.inf, x).min(axis=1)
+    return np.asarray(high > low)
+
+
+def _why_nothing(values: FloatArray, sample: Sample) -> str:
+    inside = np.where(sample.panel.universe, values, np.nan)[: sample.rows.stop]
+    if np.isnan(inside[sample.rows]).all():
+        return (
+            f"the formula has no value in the universe on any day of {sample.name!r}; "
+            "check its fields and windows"
+        )
+    if not _varied(inside).any():
+        return (
+            "the score is the same for all names on every day, so nothing can be chosen by it; "
+            "use a formula that differs between names"
+        )
+    return (
+        f"no day of {sample.name!r} has {sample.panel.min_names} names (the panel's min_names) "
+        "with values that differ enough to be bought and sold; use a wider universe"
+    )
+
+
+def _simulate(wanted: FloatArray, venue: Venue, request: _Request) -> Ledger:
+    rule, account = request.strategy, request.account
+    if isinstance(rule, TopkDropout):
+        return simulate_topk(wanted, venue, rule, account, quirks=request.mode == "qlib")
+    return simulate_weights(wanted, venue, account, request.borrow / request.periods)
