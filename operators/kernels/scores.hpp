@@ -190,7 +190,7 @@ inline double correlation(const double* x, const LabelDays& label, Index t, std:
     return correlation_by_two_passes(x, y, label.stride, static_cast<double>(count));
 }
 
-constexpr Index kFewDropped = 16;
+constexpr Index kFewDropped = 24;
 
 // Scores days one after the other; holds what one day leaves for the next.
 template <class T>
@@ -215,7 +215,7 @@ public:
     // Day t from the cells of the universe `x` and their order; turnover needs the days in order.
     void rank_scores(Index t, const T* x, const SortedDay& day, std::int64_t pairs, bool first,
                      const ScoreArrays& out) {
-        centre(day, ranks_, label_.stride);
+        if (out.turnover || day.count - pairs <= kFewDropped) centre(day, ranks_, label_.stride);
         if (out.rank_ic)
             out.rank_ic[t] = pairs < min_names_ ? kNaN<double> : rank_ic(t, x, day, pairs);
         if (out.turnover) out.turnover[t] = turnover(first);
@@ -226,9 +226,10 @@ private:
         const SortedDay labels = label_.day(t);
         const std::int32_t* a = ranks_;
         const std::int32_t* b = label_.centred + t * label_.stride;
-        if (pairs != day.count || pairs != labels.count) mark_pairs(x, t);
-        if (pairs != day.count) a = centre_pairs(day, a, pairs, value_ranks_);
-        if (pairs != labels.count) b = centre_pairs(labels, b, pairs, label_ranks_);
+        const double* y = label_.values + t * label_.stride;
+        if (pairs != day.count || pairs != labels.count) mark_pairs(x, y);
+        if (pairs != day.count) a = centre_pairs(day, x, y, a, pairs, value_ranks_);
+        if (pairs != labels.count) b = centre_pairs(labels, y, x, b, pairs, label_ranks_);
         const double square = squares(a, pairs, day.tied) * squares(b, pairs, labels.tied);
         if (!(square > 0.0)) return kNaN<double>;
         const double corr = dot(a, b, label_.stride) / std::sqrt(square);
@@ -240,22 +241,23 @@ private:
         return tied ? dot(centred, centred, label_.stride) : n * (n * n - 1.0) / 3.0;
     }
 
-    // both_: -1 for columns that have a value and a label, 0 for others.
-    void mark_pairs(const T* x, Index t) {
-        const double* y = label_.values + t * label_.stride;
+    // both_: -2 for columns that have a value and a label, 0 for others.
+    void mark_pairs(const T* x, const double* y) {
         for (Index n = 0; n < label_.stride; n += kLanes<double>) {
             const Vec<double> a = load_wide(x + n), b = load(y + n);
             const HalfInt both = __builtin_convertvector((a == a) & (b == b), HalfInt);
-            *reinterpret_cast<HalfInt*>(both_ + n) = both;
+            *reinterpret_cast<HalfInt*>(both_ + n) = both + both;
         }
     }
 
-    // Centred ranks of a day among the columns of `both_`, without sorting again; `centred` are
-    // those among all of the day's columns.
-    const std::int32_t* centre_pairs(const SortedDay& day, const std::int32_t* centred,
-                                     std::int64_t pairs, std::int32_t* out) {
+    // Centred ranks of a day among the columns of `both_`, without sorting again. `own` and `other`
+    // are the sides whose columns the day has and lacks; `centred` the ranks among all of its own.
+    template <class Own, class Other>
+    const std::int32_t* centre_pairs(const SortedDay& day, const Own* own, const Other* other,
+                                     const std::int32_t* centred, std::int64_t pairs,
+                                     std::int32_t* out) {
         if (day.count - pairs <= kFewDropped)
-            drop_few(day, centred, pairs, out);
+            drop_few(own, other, centred, out);
         else if (day.tied)
             centre(tied_pairs(day), out, label_.stride);
         else
@@ -264,18 +266,23 @@ private:
     }
 
     // Every dropped column takes 2 from the ranks above it and 1 from those that tie with it.
-    void drop_few(const SortedDay& day, const std::int32_t* centred, std::int64_t pairs,
+    template <class Own, class Other>
+    void drop_few(const Own* own, const Other* other, const std::int32_t* centred,
                   std::int32_t* out) {
         std::int32_t dropped[kFewDropped];
-        Index drops = 0;
-        for (Index i = 0; i < day.count && drops < day.count - pairs; ++i)
-            if (both_[day.order[i]] == 0) dropped[drops++] = centred[day.order[i]];
-        const auto shift = static_cast<std::int32_t>(drops);
+        std::int32_t drops = 0;
+        for (Index n = 0; n < label_.stride; n += kLanes<double>) {
+            const Vec<double> a = load_wide(own + n), b = load_wide(other + n);
+            const Mask<double> lost = (a == a) & (b != b);
+            if (!any(lost)) continue;
+            for (int l = 0; l < kLanes<double>; ++l)
+                if (lost[l]) dropped[drops++] = centred[n + l];
+        }
         for (Index n = 0; n < label_.stride; n += kLanes<float>) {
             const Mask<float> rank = load_whole(centred + n);
-            Mask<float> moved = rank + shift;
+            Mask<float> moved = rank + drops;
             for (Index d = 0; d < drops; ++d) moved += (rank > dropped[d]) + (rank >= dropped[d]);
-            *reinterpret_cast<Mask<float>*>(out + n) = moved & load_whole(both_ + n);
+            *reinterpret_cast<Mask<float>*>(out + n) = moved & (load_whole(both_ + n) >> 1);
         }
     }
 
@@ -290,8 +297,8 @@ private:
         for (Index i = 0; i < day.count; ++i) {
             const std::uint32_t n = day.order[i];
             const std::int32_t both = both_[n];
-            out[n] = rank & both;
-            rank -= 2 * both;
+            out[n] = rank & (both >> 1);
+            rank -= both;
         }
     }
 
@@ -300,7 +307,7 @@ private:
         for (Index i = 0; i < day.count; ++i) {
             order_[count] = day.order[i];
             group_[count] = day.twice[i];
-            count -= both_[day.order[i]];
+            count -= both_[day.order[i]] >> 1;
         }
         if (count > 0) average_runs(group_, count, run_, end_, twice_);
         return {count, order_, twice_, true};
