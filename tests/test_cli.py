@@ -126,6 +126,13 @@ def test_evaluate_prints_what_the_library_computes(cli: Cli, workplace: Path) ->
     assert printed == report.to_dict()
 
 
+def test_a_formula_may_begin_with_a_minus_sign(cli: Cli) -> None:
+    plain = json.loads(cli("evaluate", "close / open", "--data", "tiny.yaml", "--json").stdout)
+    turned = json.loads(cli("evaluate", "-(close / open)", "--data", "tiny.yaml", "--json").stdout)
+    assert turned["rank_ic"] == pytest.approx(-plain["rank_ic"], rel=1e-12)
+    assert "--jsn" in refused(cli("evaluate", "-close", "--data", "tiny.yaml", "--jsn"))
+
+
 def test_evaluate_overrides_the_label(cli: Cli) -> None:
     printed = document(
         cli("evaluate", "close", "--data", "tiny.yaml", "--horizon", "7", "--delay", "0",

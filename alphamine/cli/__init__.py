@@ -22,10 +22,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command(name="search")(search.search)
-app.command(name="evaluate")(evaluate.evaluate)
 # A formula may begin with a minus sign; an option that does not exist is refused as an argument.
-app.command(name="backtest", context_settings={"ignore_unknown_options": True})(backtest.backtest)
+FORMULA = {"ignore_unknown_options": True}
+
+app.command(name="search")(search.search)
+app.command(name="evaluate", context_settings=FORMULA)(evaluate.evaluate)
+app.command(name="backtest", context_settings=FORMULA)(backtest.backtest)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
 app.command(name="report")(report.report)
