@@ -9,82 +9,94 @@ namespace alphamine {
 // sums[r] = sum of the window, ramps[r] = sum with weights 1 (oldest) to `window` (today).
 template <class Get>
 inline void window_ramps(Get get, double* sums, double* ramps, Index rows, int window) {
-    constexpr Index L = kLanes<double>;
-    const Index end = rows * kStrip;
-    for (Index i = 0; i < end; i += L) {
-        store(sums + i, get(i));
-        store(ramps + i, get(i));
-    }
-    Index length = 1;
-    // A window of length + back rows: the newer `length` rows gain `back` on every weight.
-    const auto pass = [&](Index back, auto older_sum, auto older_ramp) {
-        const Vec<double> gain = splat(static_cast<double>(back));
-        for (Index i = end - L; i >= (length + back - 1) * kStrip; i -= L) {
-            const Index older = i - length * kStrip;
-            const Vec<double> sum = load(sums + i);
-            store(ramps + i, load(ramps + i) + gain * sum + older_ramp(older));
-            store(sums + i, sum + older_sum(older));
-        }
-        length += back;
-    };
-    for (int bit = 30 - __builtin_clz(window); bit >= 0; --bit) {
-        pass(length, [&](Index i) { return load(sums + i); },
-             [&](Index i) { return load(ramps + i); });
-        if ((window >> bit) & 1) pass(1, get, get);
+    int rest = with_head(window, [&](auto head) {
+        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+            // Adding up the shorter sums weights each value by the number of those that hold it.
+            Vec<double> sum = recent[0], ramp = recent[0];
+            for (int j = 1; j < head(); ++j) {
+                sum += recent[j];
+                ramp += sum;
+            }
+            store(sums + i, sum);
+            store(ramps + i, ramp);
+        });
+    });
+    int length = window >> rest;
+    while (rest > 0) {
+        const bool odd = (window >> --rest) & 1;
+        // The newer half gains the length of the older one on every weight.
+        const Vec<double> gain = splat(static_cast<double>(length));
+        double_once(length, rows, odd, [&](Index i, Index back) {
+            const Vec<double> newer = load(sums + i), older = load(sums + i - back);
+            Vec<double> sum = newer + older;
+            Vec<double> ramp = load(ramps + i) + gain * newer + load(ramps + i - back);
+            if (odd) {
+                const Vec<double> oldest = get(i - 2 * back);
+                ramp += sum + oldest;
+                sum += oldest;
+            }
+            store(sums + i, sum);
+            store(ramps + i, ramp);
+        });
     }
 }
 
 // out[r] = sum of the window with weights factor^age.
 template <class Get>
 inline void window_decays(Get get, double* out, Index rows, int window, double factor) {
-    constexpr Index L = kLanes<double>;
-    const Index end = rows * kStrip;
-    for (Index i = 0; i < end; i += L) store(out + i, get(i));
-    Index length = 1;
-    const auto pass = [&](Index back, auto older) {
-        const Vec<double> weight = splat(std::pow(factor, static_cast<double>(length)));
-        for (Index i = end - L; i >= (length + back - 1) * kStrip; i -= L)
-            store(out + i, load(out + i) + weight * older(i - length * kStrip));
-        length += back;
-    };
-    for (int bit = 30 - __builtin_clz(window); bit >= 0; --bit) {
-        pass(length, [&](Index i) { return load(out + i); });
-        if ((window >> bit) & 1) pass(1, get);
+    int rest = with_head(window, [&](auto head) {
+        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+            Vec<double> sum = recent[head() - 1];
+            for (int j = head() - 2; j >= 0; --j) sum = sum * factor + recent[j];
+            store(out + i, sum);
+        });
+    });
+    int length = window >> rest;
+    while (rest > 0) {
+        const bool odd = (window >> --rest) & 1;
+        const Vec<double> older = splat(std::pow(factor, static_cast<double>(length)));
+        const Vec<double> oldest = splat(std::pow(factor, 2.0 * length));
+        double_once(length, rows, odd, [&](Index i, Index back) {
+            Vec<double> sum = load(out + i) + older * load(out + i - back);
+            if (odd) sum += oldest * get(i - 2 * back);
+            store(out + i, sum);
+        });
     }
 }
 
-// Mean of each window with weight(age); `sum` fills an array with the weighted sums of what its
-// first argument gives.
+// Mean of a register of windows with weight(age).
+template <class Weight>
+inline Vec<double> direct_weighted_mean(const Direct& direct, int window, Weight weight) {
+    Vec<double> total{}, mass{};
+    int age = window;
+    direct.each([&](Vec<double> v, Vec<double> here) {
+        const Vec<double> share = weight(--age) * here;
+        total += (v * direct.down - direct.middle) * share;
+        mass += share;
+    });
+    return direct.level(total / mass);
+}
+
+// Mean of each window with weight(age); sum(get, out, rows) fills an array with the weighted sums of
+// what `get` gives.
 template <class T, class Weight, class Sum>
 inline void weighted_mean(const Call<T>& s, Weight weight, Sum sum) {
-    double* totals = take_sums(s);
-    double* masses = take_sums(s);
+    double *totals = take_sums(s), *masses = take_sums(s);
     double mass = 0.0;
     for (int age = 0; age < s.window; ++age) mass += weight(age);
+    const Vec<double> inverse = splat(1.0 / mass);
     for_blocks_of(s, [&](const Block& block, Index first, Index c) {
         if constexpr (!kDirect<T>) {
             sum([&](Index i) { return load(block.values + i); }, totals, block.rows);
             if (block.gaps) sum([&](Index i) { return load(block.present + i); }, masses, block.rows);
         }
-        for_windows(block, first, s.window, [&](Index i, const Count& count, Index t, int k) {
-            Vec<double> value;
-            if constexpr (kDirect<T>) {
-                const Direct direct(block, i, s.window, count.n);
-                Vec<double> total{}, present{};
-                int age = s.window;
-                direct.each([&](Vec<double> v, Vec<double> here) {
-                    const Vec<double> share = weight(--age) * here;
-                    total += (v * direct.down - direct.middle) * share;
-                    present += share;
-                });
-                value = direct.level(total / present);
-            } else if (block.gaps) {
-                value = load(totals + i) / load(masses + i);
-            } else {
-                value = load(totals + i) / splat(mass);
-            }
-            store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                         enough<T>(count, s.min_periods, value));
+        write_windows(s, block, first, c, s.min_periods, [&](Index i, const Count& count, Index) {
+            if constexpr (kDirect<T>)
+                return direct_weighted_mean(Direct(block, i, s.window, count.n), s.window, weight);
+            const Vec<double> whole = load(totals + i) * inverse;
+            if (!block.gaps) return whole;
+            return count.n == static_cast<double>(s.window) ? whole
+                                                            : load(totals + i) / load(masses + i);
         });
     });
 }

@@ -176,6 +176,21 @@ inline void store_narrow(float* p, Vec<double> v) {
 }
 #endif
 
+// Two registers of doubles as one of floats.
+inline Vec<float> join(Vec<double> low, Vec<double> high) {
+#if defined(__AVX512F__)
+    const __m512 half = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low));
+    return (Vec<float>)_mm512_insertf32x8(half, _mm512_cvtpd_ps((__m512d)high), 1);
+#elif defined(__AVX__)
+    return (Vec<float>)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low));
+#else
+    alignas(AM_VECTOR_BYTES) float both[kLanes<float>];
+    store_narrow(both, low);
+    store_narrow(both + kLanes<double>, high);
+    return load(both);
+#endif
+}
+
 // Bump allocator over one preallocated block: one for each thread, emptied before each kernel call.
 class Arena {
 public:

@@ -102,10 +102,8 @@ void ts_count(const Call<T>& s) {
             return only(load(block.values + i) != 0.0, splat(1.0));
         };
         window_sums(truth, sums, block.rows, s.window);
-        for_windows(block, first, s.window, [&](Index i, const Count& count, Index t, int k) {
-            store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                         enough<T>(count, s.min_periods, load(sums + i)));
-        });
+        write_windows(s, block, first, c, s.min_periods,
+                      [&](Index i, const Count&, Index) { return load(sums + i); });
     });
 }
 
@@ -113,23 +111,14 @@ void ts_count(const Call<T>& s) {
 template <class T>
 void ts_sum_if(const Call<T>& s) {
     double* sums = take_sums(s);
-    const int w = s.window;
-    Block x = take_block(w, *s.arena), condition = take_block(w, *s.arena);
-    for (Index c = 0; c < s.shape.columns; c += kStrip)
-        for_blocks(s.shape, w, [&](Index first, Index rows) {
-            load_block(x, s.input(0) + c, s.stride[0], first, rows, w);
-            load_block(condition, s.input(1) + c, s.stride[1], first, rows, w);
-            pair_blocks(x, condition);
-            window_sums(
-                [&](Index i) {
-                    return only(load(condition.values + i) != 0.0, load(x.values + i));
-                },
-                sums, x.rows, w);
-            for_windows(x, first, w, [&](Index i, const Count& count, Index t, int k) {
-                store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                             enough<T>(count, s.min_periods, load(sums + i)));
-            });
-        });
+    for_blocks_of_pairs(s, 0, [&](const Block& x, const Block& condition, Index first, Index c) {
+        const auto chosen = [&](Index i) {
+            return only(load(condition.values + i) != 0.0, load(x.values + i));
+        };
+        window_sums(chosen, sums, x.rows, s.window);
+        write_windows(s, x, first, c, s.min_periods,
+                      [&](Index i, const Count&, Index) { return load(sums + i); });
+    });
 }
 
 // Product of each window; mantissas and exponents apart, so only the result can overflow.
@@ -145,23 +134,24 @@ void ts_product(const Call<T>& s) {
         exponent += normal & power;
         v = normal ? mantissa : v;
     };
+    const auto product_of = [&](const Block& block, Index end) {
+        Vec<double> product = splat(1.0);
+        Mask<double> exponent{};
+        for (Index j = s.window - 1; j >= 0; --j) {
+            const Index i = end - j * kStrip;
+            Vec<double> v = load(block.values + i);
+            if (block.gaps) v = load(block.present + i) > 0.0 ? v : splat(1.0);
+            split(v, exponent);
+            product *= v;
+            split(product, exponent);
+        }
+        for (Index l = 0; l < kPart; ++l)
+            product[l] = std::ldexp(product[l], static_cast<int>(exponent[l]));
+        return product;
+    };
     for_blocks_of(s, [&](const Block& block, Index first, Index c) {
-        for_windows(block, first, s.window, [&](Index i, const Count& count, Index t, int k) {
-            Vec<double> product = splat(1.0);
-            Mask<double> exponent{};
-            for (Index j = s.window - 1; j >= 0; --j) {
-                const Index at = i - j * kStrip;
-                Vec<double> v = load(block.values + at);
-                if (block.gaps) v = load(block.present + at) > 0.0 ? v : splat(1.0);
-                split(v, exponent);
-                product *= v;
-                split(product, exponent);
-            }
-            for (int l = 0; l < kLanes<double>; ++l)
-                product[l] = std::ldexp(product[l], static_cast<int>(exponent[l]));
-            store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                         enough<T>(count, s.min_periods, product));
-        });
+        write_windows(s, block, first, c, s.min_periods,
+                      [&](Index i, const Count&, Index) { return product_of(block, i); });
     });
 }
 

@@ -65,11 +65,10 @@ inline void for_cells(const Cells<T>& cells, const Call<T>& s, Index first, Inde
 template <class T, class Body>
 inline void for_cell_blocks(const Call<T>& s, T fill, Body body) {
     Cells<T> cells(s.window, *s.arena);
-    for (Index c = 0; c < s.shape.columns; c += Cells<T>::kWidth)
-        for_blocks(s.shape, s.window, [&](Index first, Index rows) {
-            cells.load_from(s.input(0) + c, s.shape.stride, first, rows, s.window, fill);
-            body(cells, first, c);
-        });
+    for_blocks(s.shape, s.window, Cells<T>::kWidth, [&](Index first, Index rows, Index c) {
+        cells.load_from(s.input(0) + c, s.shape.stride, first, rows, s.window, fill);
+        body(cells, first, c);
+    });
 }
 
 template <class T>

@@ -81,7 +81,7 @@ private:
 
     // A chain of column-wise kernels runs tile by tile, so that its buffers stay in the cache.
     void run_columns(std::int64_t begin, std::int64_t end) {
-        const Index target = (Index{256} << 10) / (program_.rows * Index{sizeof(T)} + 1);
+        const Index target = (Index{4096} << 10) / (program_.rows * Index{sizeof(T)} + 1);
         const Index width = std::max<Index>(kLaneBlock, target / kLaneBlock * kLaneBlock);
         for (Index c = 0; c < program_.columns; c += width)
             for (std::int64_t at = begin; at < end; ++at)

@@ -53,31 +53,25 @@ inline void on_time(const Call<T>& s, Emit emit) {
             window_ramps(x, sums, ramps, block.rows, w);
             window_sums([&](Index i) { return x(i) * x(i); }, squares, block.rows, w);
         }
-        for_windows(block, first, w, [&](Index i, const Count& count, Index t, int k) {
-            const Index at = t * s.shape.stride + c + k * kLanes<double>;
-            const Vec<double> today = load_wide(s.input(0) + at);
-            const auto direct = [&] { return emit(direct_fit(block, i, w, count.n, today)); };
-            Vec<double> value;
-            if constexpr (kDirect<T>) {
-                value = direct();
-            } else {
+        write_judgements<Finish::plain>(
+            s, block, first, c, need,
+            [&](Index i, const Count& count, Index at, Judged& judged) {
                 const Vec<double> sum = load(sums + i), all = size * load(squares + i);
+                const Vec<double> spread = all - sum * sum;
                 TimeFit fit{};
                 fit.products = load(ramps + i) - half * sum;
                 fit.squares = splat(size * (size * size - 1.0) / 12.0);
                 fit.age = splat(w - half);
-                fit.today = (today * size - sum) / size;
-                fit.spread = (all - sum * sum) / size;
+                fit.today = (load_wide(s.input(0) + at) * size - sum) / size;
+                fit.spread = spread / size;
                 fit.up = splat(1.0);
-                fit.varies = fit.spread > 0.0;
-                value = emit(fit);
-                const Mask<double> lost = (~(fit.spread * size > all * kCancelled) |
-                                           (count.n != size)) &
-                                          (count.n >= static_cast<double>(need));
-                if (any(lost)) value = lost ? direct() : value;
-            }
-            store_narrow(s.out + at, enough<T>(count, need, value));
-        });
+                fit.varies = spread > 0.0;
+                judged.over = emit(fit);
+                judged.lost = ~(spread > all * kCancelled) | (count.n != size);
+            },
+            [&](Index i, const Count& count, Index at) {
+                return emit(direct_fit(block, i, w, count.n, load_wide(s.input(0) + at)));
+            });
     });
 }
 
@@ -176,21 +170,13 @@ void ts_regression(const Call<T>& s) {
     const Index lag = static_cast<Index>(s.params[0]);
     const Regression wanted = static_cast<Regression>(static_cast<int>(s.params[1]));
     const int w = s.window, need = std::max(s.min_periods, wanted >= Regression::variance ? 3 : 2);
-    Block y = take_block(w, *s.arena), x = take_block(w, *s.arena);
-    for (Index c = 0; c < s.shape.columns; c += kStrip)
-        for_blocks(s.shape, w, [&](Index first, Index rows) {
-            load_block(y, s.input(0) + c, s.stride[0], first, rows, w);
-            load_block(x, s.input(1) + c, s.stride[1], first, rows, w, lag);
-            pair_blocks(x, y);
-            for_windows(y, first, w, [&](Index i, const Count& count, Index t, int k) {
-                const Direct of_y(y, i, w, count.n), of_x(x, i, w, count.n);
-                const Vec<double> value =
-                    PairFit(of_y, of_x, y, x, i, w, count.n).value(wanted);
-                store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                             enough<T>(count, need,
-                                       of_x.varies() ? value : splat(kNaN<double>)));
-            });
+    for_blocks_of_pairs(s, lag, [&](const Block& y, const Block& x, Index first, Index c) {
+        write_windows(s, y, first, c, need, [&](Index i, const Count& count, Index) {
+            const Direct of_y(y, i, w, count.n), of_x(x, i, w, count.n);
+            const Vec<double> value = PairFit(of_y, of_x, y, x, i, w, count.n).value(wanted);
+            return of_x.varies() ? value : splat(kNaN<double>);
         });
+    });
 }
 
 }  // namespace alphamine

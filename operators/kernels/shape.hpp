@@ -10,12 +10,9 @@ template <class T, class Emit>
 inline void directly(const Call<T>& s, int least, Emit emit) {
     const int need = std::max(s.min_periods, least);
     for_blocks_of(s, [&](const Block& block, Index first, Index c) {
-        for_windows(block, first, s.window, [&](Index i, const Count& count, Index t, int k) {
-            Vec<double> value = splat(kNaN<double>);
-            if (any(count.n >= static_cast<double>(need)))
-                value = emit(Direct(block, i, s.window, count.n), count);
-            store_narrow(s.out + t * s.shape.stride + c + k * kLanes<double>,
-                         enough<T>(count, need, value));
+        write_windows(s, block, first, c, need, [&](Index i, const Count& count, Index) {
+            if (!any(count.enough)) return splat(kNaN<double>);
+            return emit(Direct(block, i, s.window, count.n), count);
         });
     });
 }

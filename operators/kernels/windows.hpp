@@ -1,31 +1,37 @@
-// Windows of rows by doubling: the sum of w rows from sums of w/2 rows, in log2(w) passes.
+// Windows of rows by doubling: the sum of w rows from two sums of w/2 rows, and so on down to sums
+// of at most seven rows, which are made in registers.
 //
 // Each sum is made of the window's own rows in an order that depends on w alone, so a value has the
 // same bits wherever the series starts and whatever came before: running sums cannot offer that.
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernel.hpp"
 
 namespace alphamine {
 
-// A block is kStrip columns wide; it holds the rows whose windows are wanted and the w - 1 before.
-constexpr Index kStrip = 8;
-constexpr int kParts = kStrip / kLanes<double>;
+// A block is kStrip columns wide, one register of floats or two of doubles. It holds the rows whose
+// windows are wanted and the w - 1 before. Blocks side by side are worked on one after the other, so
+// that the rows of a block are read from memory in order.
+constexpr Index kStrip = kLanes<float>;
+constexpr int kParts = 2;
+constexpr Index kPart = kLanes<double>;
 
 inline Index block_rows(int window) { return std::max<Index>(128, 2 * window); }
 
-// Runs body(first, rows) over the rows of a series in blocks; each block starts at row `first`.
+// Runs body(first row, rows, first column) over all blocks of `width` columns.
 template <class Body>
-inline void for_blocks(Shape shape, int window, Body body) {
+inline void for_blocks(Shape shape, int window, Index width, Body body) {
     const Index step = block_rows(window);
     for (Index first = 0; first < shape.rows; first += step)
-        body(first, std::min(step, shape.rows - first));
+        for (Index c = 0; c < shape.columns; c += width)
+            body(first, std::min(step, shape.rows - first), c);
 }
 
-// The values of one strip and block as doubles: 0 where missing, and who is present.
-// Row r of the block is row first - (window - 1) - lag + r of the series; rows before it are missing.
+// The values of a block as doubles: 0 where missing, and who is present. Row r of the block is row
+// first - (window - 1) - lag + r of the series; rows before the series are missing.
 struct Block {
     double* values;
     double* present;  // 1 or 0; valid only if `gaps`
@@ -33,10 +39,11 @@ struct Block {
     bool gaps;
 };
 
+inline std::size_t block_cells(int window) { return (block_rows(window) + window) * kStrip; }
+
 inline Block take_block(int window, Arena& arena) {
-    const std::size_t cells = (block_rows(window) + window) * kStrip;
-    double* values = arena.take<double>(cells);
-    return Block{values, arena.take<double>(cells), 0, false};
+    double* values = arena.take<double>(block_cells(window));
+    return Block{values, arena.take<double>(block_cells(window)), 0, false};
 }
 
 template <class T>
@@ -50,10 +57,10 @@ inline void load_block(Block& block, const T* x, Index stride, Index first, Inde
     for (Index r = missing; r < block.rows; ++r) {
         const T* source = x + (first - lead + r) * stride;
         for (int k = 0; k < kParts; ++k) {
-            const Vec<double> v = load_wide(source + k * kLanes<double>);
+            const Vec<double> v = load_wide(source + k * kPart);
             const Mask<double> here = v == v;
             gaps |= ~here;
-            store(block.values + r * kStrip + k * kLanes<double>, only(here, v));
+            store(block.values + r * kStrip + k * kPart, only(here, v));
         }
     }
     block.gaps = missing > 0 || any(gaps);
@@ -62,8 +69,8 @@ inline void load_block(Block& block, const T* x, Index stride, Index first, Inde
     for (Index r = missing; r < block.rows; ++r) {
         const T* source = x + (first - lead + r) * stride;
         for (int k = 0; k < kParts; ++k) {
-            const Vec<double> v = load_wide(source + k * kLanes<double>);
-            store(block.present + r * kStrip + k * kLanes<double>, only(v == v, splat(1.0)));
+            const Vec<double> v = load_wide(source + k * kPart);
+            store(block.present + r * kStrip + k * kPart, only(v == v, splat(1.0)));
         }
     }
 }
@@ -77,7 +84,7 @@ inline void pair_blocks(Block& a, Block& b) {
     };
     fill(a);
     fill(b);
-    for (Index i = 0; i < a.rows * kStrip; i += kLanes<double>) {
+    for (Index i = 0; i < a.rows * kStrip; i += kPart) {
         const Vec<double> both = load(a.present + i) * load(b.present + i);
         store(a.present + i, both);
         store(b.present + i, both);
@@ -86,75 +93,113 @@ inline void pair_blocks(Block& a, Block& b) {
     }
 }
 
+// Calls run(std::integral_constant<int, M>) for the leading bits of a window's length, at most
+// three: 1 <= M <= 7; gives the number of bits that are left.
+template <class Run>
+inline int with_head(int window, Run run) {
+    const int bits = 32 - __builtin_clz(window), rest = std::max(0, bits - 3);
+    switch (window >> rest) {
+        case 1: run(std::integral_constant<int, 1>{}); break;
+        case 2: run(std::integral_constant<int, 2>{}); break;
+        case 3: run(std::integral_constant<int, 3>{}); break;
+        case 4: run(std::integral_constant<int, 4>{}); break;
+        case 5: run(std::integral_constant<int, 5>{}); break;
+        case 6: run(std::integral_constant<int, 6>{}); break;
+        default: run(std::integral_constant<int, 7>{}); break;
+    }
+    return rest;
+}
+
+// Runs body(i, recent) for every register of a block, where recent[j] is what get gives for the row
+// j rows before (0 before the block), for j < M.
+template <int M, class Get, class Body>
+inline void for_recent(Get get, Index rows, Body body) {
+    for (int k = 0; k < kParts; ++k) {
+        Vec<double> recent[M] = {};
+        for (Index i = k * kPart; i < rows * kStrip; i += kStrip) {
+            for (int j = M - 1; j > 0; --j) recent[j] = recent[j - 1];
+            recent[0] = get(i);
+            body(i, recent);
+        }
+    }
+}
+
+// Runs step(i, back, odd) downwards for every register whose row has a window of the next length:
+// twice the last one, which starts `back` elements before, and one more row if `odd`.
+template <class Step>
+inline void double_once(int& length, Index rows, bool odd, Step step) {
+    const Index back = length * kStrip;
+    length = 2 * length + odd;
+    for (Index i = rows * kStrip - kPart; i >= (length - 1) * kStrip; i -= kPart) step(i, back);
+}
+
 // out[r] = get(r) + get(r - 1) + ... over `window` rows, for r >= window - 1; cells are indexed
 // flat, get(i) gives the register at element i.
 template <class Get>
 inline void window_sums(Get get, double* out, Index rows, int window) {
-    constexpr Index L = kLanes<double>;
-    const Index end = rows * kStrip;
-    int bit = 31 - __builtin_clz(window);
-    if (bit == 0) {
-        for (Index i = 0; i < end; i += L) store(out + i, get(i));
-        return;
-    }
-    int length = 2 + ((window >> --bit) & 1);
-    if (length == 2)
-        for (Index i = kStrip; i < end; i += L) store(out + i, get(i) + get(i - kStrip));
-    else
-        for (Index i = 2 * kStrip; i < end; i += L)
-            store(out + i, get(i) + get(i - kStrip) + get(i - 2 * kStrip));
-    while (bit > 0) {
-        const Index back = length * kStrip;
-        const bool odd = (window >> --bit) & 1;
+    int rest = with_head(window, [&](auto head) {
+        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+            Vec<double> sum = recent[0];
+            for (int j = 1; j < head(); ++j) sum += recent[j];
+            store(out + i, sum);
+        });
+    });
+    int length = window >> rest;
+    while (rest > 0) {
         // Downwards, so that the shorter sums that a row needs are still in place.
-        if (odd)
-            for (Index i = end - L; i >= 2 * back; i -= L)
+        if ((window >> --rest) & 1)
+            double_once(length, rows, true, [&](Index i, Index back) {
                 store(out + i, load(out + i) + load(out + i - back) + get(i - 2 * back));
+            });
         else
-            for (Index i = end - L; i >= 2 * back - kStrip; i -= L)
+            double_once(length, rows, false, [&](Index i, Index back) {
                 store(out + i, load(out + i) + load(out + i - back));
-        length = 2 * length + odd;
+            });
     }
 }
 
-// Present values in a window: n, 1 / n and 1 / (n - 1).
+// Present values in each of a register of windows: n, 1 / n, 1 / (n - 1), and whether they are
+// enough for a value.
 struct Count {
-    Vec<double> n;
-    Vec<double> inverse;
-    Vec<double> inverse_less;
+    Vec<double> n, inverse, inverse_less;
+    Mask<double> enough;
 
-    void set(Vec<double> count) {
-        n = count;
-        inverse = 1.0 / count;
-        inverse_less = 1.0 / (count - 1.0);
-    }
+    Vec<double> keep(Vec<double> value) const { return enough ? value : splat(kNaN<double>); }
 };
 
-// Runs body(i, count, t, k) for every window: row t of the series, part k of the strip, element i
-// of the block's arrays.
+inline Count count_of(Vec<double> n, int need) {
+    return {n, 1.0 / n, 1.0 / (n - 1.0), n >= static_cast<double>(need)};
+}
+
+// Runs body(i, counts, t) for every row t of the series: i is the row's first element in the
+// block's arrays, counts[k] what part k has in its windows, of which a value needs `need`.
 template <class Body>
-inline void for_windows(const Block& block, Index first, int window, Body body) {
-    constexpr Index L = kLanes<double>;
+inline void for_windows(const Block& block, Index first, int window, int need, Body body) {
     const Index lead = window - 1;
-    Count count[kParts];
-    for (auto& c : count) c.set(splat(static_cast<double>(window)));
+    const Count whole = count_of(splat(static_cast<double>(window)), need);
+    Count counts[kParts] = {whole, whole};
     if (!block.gaps) {
-        for (Index r = lead; r < block.rows; ++r)
-            for (int k = 0; k < kParts; ++k)
-                body(r * kStrip + k * L, count[k], first + r - lead, k);
+        for (Index r = lead; r < block.rows; ++r) body(r * kStrip, counts, first + r - lead);
         return;
     }
     // Whole numbers: the running count is exact.
-    for (int k = 0; k < kParts; ++k) {
-        const double* present = block.present + k * L;
-        Vec<double> n{};
-        for (Index r = 0; r < lead; ++r) n += load(present + r * kStrip);
-        for (Index r = lead; r < block.rows; ++r) {
-            n += load(present + r * kStrip);
-            count[k].set(n);
-            body(r * kStrip + k * L, count[k], first + r - lead, k);
-            n -= load(present + (r - lead) * kStrip);
+    Vec<double> n[kParts] = {};
+    const auto present = [&](Index r, int k) {
+        return load(block.present + r * kStrip + k * kPart);
+    };
+    for (Index r = 0; r < lead; ++r)
+        for (int k = 0; k < kParts; ++k) n[k] += present(r, k);
+    for (Index r = lead; r < block.rows; ++r) {
+        for (int k = 0; k < kParts; ++k) {
+            n[k] += present(r, k);
+            // Where only whole windows have a value, n and its inverses are known.
+            if (need < window)
+                counts[k] = count_of(n[k], need);
+            else
+                counts[k].enough = n[k] >= static_cast<double>(need);
         }
+        body(r * kStrip, counts, first + r - lead);
+        for (int k = 0; k < kParts; ++k) n[k] -= present(r - lead, k);
     }
 }
 
