@@ -70,12 +70,14 @@ class Input:
     kind: Kind = Kind.NUMBER
 
 
-class _Required:
+class Required:
+    """Stands where a parameter has no default."""
+
     def __repr__(self) -> str:
         return "required"
 
 
-REQUIRED: Final = _Required()
+REQUIRED: Final = Required()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,14 @@ class Param:
 
     name: str
     kind: Literal["window", "integer", "number", "flag", "choice", "text"]
-    default: ParamValue | _Required = REQUIRED
+    default: ParamValue | Required = REQUIRED
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
-        return isinstance(self.default, _Required)
+        return isinstance(self.default, Required)
 
     @property
     def shown_default(self) -> str:

@@ -208,6 +208,6 @@ def _current(level: str) -> Library | None:
 
 
 __all__ = [
-    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "ScoredLabel", "Workspace",
-    "library_path", "load",
+    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "ScoredLabel",
+    "Workspace", "library_path", "load",
 ]  # fmt: skip

@@ -58,9 +58,11 @@ class ScoreSheet:
     ) -> ScoreSheet:  # fmt: skip
         """A sheet of missing scores."""
         shape = (formulas, days)
-        series = [np.full(shape, np.nan) for _ in range(3)]
-        counts = [np.zeros(shape, dtype=np.int64) for _ in range(2)]
-        return cls(label, first_day, min_names, *series, *counts, wanted)
+        ic, rank_ic, turnover = (np.full(shape, np.nan) for _ in range(3))
+        pairs, present = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+        return cls(
+            label, first_day, min_names, ic, rank_ic, turnover, pairs, present, wanted
+        )  # fmt: skip
 
     def fill(self, struct: ProgramStruct) -> None:
         """Tell a program where to write."""

@@ -25,7 +25,7 @@ def required_observations(window: int, min_periods: MinPeriods) -> int:
     """Observations that a window of `window` rows needs under an evaluator-wide `min_periods`."""
     if min_periods == "full":
         return window
-    if isinstance(min_periods, str) or isinstance(min_periods, bool) or not min_periods > 0:
+    if isinstance(min_periods, str | bool) or not min_periods > 0:
         raise AlphamineError(
             'min_periods is "full", a count of at least 1 or a fraction in (0, 1), '
             f"but got {min_periods!r}"

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from alphamine.errors import FormulaError
 from alphamine.operators import Kind, Operator, ParamValue, Unit, get
-from alphamine.operators.types import CONSTANT, Param
+from alphamine.operators.types import CONSTANT, Param, Required
 
 
 class Node:
@@ -295,7 +295,7 @@ def bind_params(
             f"{op.signature} takes at most {len(op.inputs) + len(op.params)} arguments, "
             f"got {len(op.inputs) + len(positional)}"
         )
-    given: dict[str, Node | ParamValue] = dict(
+    given: dict[str, Node | ParamValue | Required] = dict(
         zip((p.name for p in op.params), positional, strict=False)
     )
     for name, value in named.items():
@@ -306,10 +306,12 @@ def bind_params(
         given[name] = value
     bound: list[ParamValue] = []
     for param in op.params:
-        value = given.get(param.name, None if param.required else param.default)  # type: ignore[arg-type]
-        if value is None:
+        literal = given.get(param.name, param.default)
+        if isinstance(literal, Required):
             raise FormulaError(f"{op.signature} needs {param.name!r}")
-        bound.append(_checked(op, param, value.value if isinstance(value, Constant) else value))
+        if isinstance(literal, Constant):
+            literal = literal.value
+        bound.append(_checked(op, param, literal))
     return tuple(bound)
 
 
