@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,12 +13,17 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
-from alphamine.errors import UnitError
+from alphamine.errors import AlphamineError, UnitError
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 
-from .report import NUMBERS, FactorReport
+from .decay import HORIZONS
+from .report import NUMBERS, FactorReport, Request
 from .summary import Summary
+from .trust.deflation import TrialCount
+from .trust.verdict import judge_trust
+
+_QUANTILES: Final = (2, 50)
 
 
 def evaluate(
@@ -23,12 +31,18 @@ def evaluate(
     panel: Panel,
     split: str | None = None,
     *,
+    trials: int | TrialCount = 1,
+    horizons: Sequence[int] = HORIZONS,
+    quantiles: int = 5,
     dialect: str = "brain",
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
 ) -> FactorReport:
     """Score a formula against the panel's label.
+
+    Only the daily scores and the verdict are computed now; the rest of the report (quantiles,
+    horizons, exposures ...) when it is first asked for.
 
     Parameters
     ----------
@@ -37,6 +51,13 @@ def evaluate(
     panel : Panel
     split : {"train", "valid"}, optional
         Train if the panel has splits, else all rows. The test split cannot be asked for here.
+    trials : int or TrialCount
+        Formulas that were tried to arrive at this one: the verdict is deflated by it. The count
+        of a run knows how widely they scattered; a mere number is taken as so many useless ones.
+    horizons : sequence of int
+        Rows held; the label's own is always among them.
+    quantiles : int
+        2 to 50.
     dialect : str
         Language of a formula given as text.
     dtype : {"float32", "float64"}
@@ -58,6 +79,7 @@ def evaluate(
     UnitWarning
         If a formula given as text mixes units.
     """
+    request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods)
     if isinstance(formula, str):
         node = parse(formula, dialect, panel.schema, strict_units)
     else:
@@ -67,12 +89,20 @@ def evaluate(
             f"quantities of unlike units are mixed in {node}: {'; '.join(node.unit_problems)}. "
             "Rewrite it with ratios or ranks, or leave out strict units"
         )
+    if isinstance(trials, int) and trials < 1:
+        raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")
     sample = panel.sample(split)
     [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
-    return report_of(node, daily, sample)
+    return report_of(node, daily, sample, trials, request)
 
 
-def report_of(formula: Node, daily: DailyScores, sample: Sample) -> FactorReport:
+def report_of(
+    formula: Node,
+    daily: DailyScores,
+    sample: Sample,
+    trials: int | TrialCount = 1,
+    request: Request | None = None,
+) -> FactorReport:
     """Assemble the report of a formula from its daily scores on a sample."""
     panel = sample.panel
     total = Summary.of(daily)
@@ -88,7 +118,23 @@ def report_of(formula: Node, daily: DailyScores, sample: Sample) -> FactorReport
         unit_warnings=formula.unit_problems,
         label=panel.label_spec,
         settled_share=panel.label.settled_share,
+        trust=judge_trust(daily.rank_ic, panel.label_spec.horizon, trials),
         dates=dates,
         daily=daily,
         by_year={int(year): Summary.of(daily, years == year) for year in np.unique(years)},
+        sample=sample,
+        request=request or Request(),
     )
+
+
+def _horizons(horizons: Sequence[int]) -> tuple[int, ...]:
+    if wrong := [h for h in horizons if h < 1]:
+        raise AlphamineError(f"a horizon is at least 1 row, but got {wrong[0]}")
+    return tuple(horizons)
+
+
+def _quantiles(count: int) -> int:
+    if not _QUANTILES[0] <= count <= _QUANTILES[1]:
+        low, high = _QUANTILES
+        raise AlphamineError(f"a factor is cut into {low} to {high} quantiles, but got {count}")
+    return count

@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,36 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.labels import LabelSpec
+from alphamine.data.splits import Sample
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
+from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
 
+from .decay import HORIZONS
+from .detail import Detail, detail_of
+from .problems import problem as explain
+from .problems import remarks
+from .signal import Signal
 from .summary import Summary
+from .trust.verdict import Trust, count_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 NUMBERS = tuple(f.name for f in fields(Summary))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the long form of a report is to contain, and how values are computed for it."""
+
+    horizons: tuple[int, ...] = HORIZONS
+    quantiles: int = 5
+    dtype: npt.DTypeLike = "float32"
+    min_periods: MinPeriods = "full"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,12 +67,13 @@ class FactorReport(Summary):
     label : LabelSpec
     settled_share : float
         Share of the labels that end at a delisted symbol's last price.
-    trials : int
-        Formulas that were evaluated to arrive at this one, as far as is known: the numbers are
-        not yet deflated by it.
+    trust : Trust
+        Verdict on the rank IC, deflated by the formulas that were tried to arrive at this one.
     dates : (rows,) datetime64[D]
     daily : DailyScores
     by_year : mapping of int to Summary
+    sample : Sample
+    request : Request
     """
 
     formula: Node
@@ -62,10 +84,50 @@ class FactorReport(Summary):
     unit_warnings: tuple[str, ...]
     label: LabelSpec
     settled_share: float
-    trials: int = 1
+    trust: Trust
     dates: npt.NDArray[np.datetime64] = field(repr=False)
     daily: DailyScores = field(repr=False)
     by_year: dict[int, Summary] = field(repr=False)
+    sample: Sample = field(repr=False)
+    request: Request = field(repr=False)
+
+    @property
+    def trials(self) -> int:
+        """Formulas that were tried to arrive at this one, as far as is known."""
+        return self.trust.trials
+
+    @property
+    def verdict(self) -> str:
+        """The verdict's word, and the numbers that made it."""
+        return f"{self.trust.word}: {self.trust.evidence}"
+
+    @cached_property
+    def problem(self) -> str | None:
+        """Why no day has a score, with what to do about it; None where some day has one."""
+        return explain(self.formula, self.daily, self.sample)
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What limits the numbers, in sentences."""
+        return () if self.problem else remarks(self.daily, self.sample)
+
+    @cached_property
+    def detail(self) -> Detail:
+        """Quantiles, horizons, months, groups, exposures: the long form, computed on first use.
+
+        Raises
+        ------
+        AlphamineError
+            If no day has a score; see `problem`.
+        """
+        if self.problem is not None:
+            raise AlphamineError(self.problem)
+        request, sample = self.request, self.sample
+        [values] = Evaluator(sample.panel, request.dtype, request.min_periods).values(
+            [self.formula]
+        )
+        signal = Signal(values, sample)
+        return detail_of(signal, self.daily, request.horizons, request.quantiles)
 
     def rows(self) -> Iterator[tuple[str, Summary]]:
         """The table by year, and all days as its last row."""
@@ -76,16 +138,21 @@ class FactorReport(Summary):
     def caption(self) -> str:
         """One sentence that says what the numbers are of, and out of how many trials."""
         label = self.label
-        tried = "1 formula" if self.trials == 1 else f"{self.trials} formulas"
         return (
             f"{self.panel}, {self.split}; label: {label.price} to {label.price}, horizon "
             f"{label.horizon}, delay {label.delay}; "
-            f"out of {tried} tried, not deflated"
+            f"out of {count_of(self.trials)} tried. Verdict: {self.verdict}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the daily series, as JSON-compatible values (NaN becomes None)."""
-        return {
+    def to_dict(self, full: bool = False) -> dict[str, Any]:
+        """Everything but the daily series, as JSON-compatible values (NaN becomes None).
+
+        Parameters
+        ----------
+        full : bool
+            With the long form, under `detail`; None there if no day has a score.
+        """
+        document = {
             "formula": str(self.formula),
             "panel": self.panel,
             "split": self.split,
@@ -97,8 +164,14 @@ class FactorReport(Summary):
             "unit_warnings": list(self.unit_warnings),
             "label": {**asdict(self.label), "settled_share": self.settled_share},
             "trials": self.trials,
+            "trust": self.trust.to_dict(),
+            "problem": self.problem,
+            "remarks": list(self.remarks),
             "by_year": {str(year): _numbers(row) for year, row in self.by_year.items()},
         }
+        if full:
+            document["detail"] = None if self.problem else self.detail.to_dict()
+        return document
 
     def to_frame(self) -> pd.DataFrame:
         """One row per year and one for all days, one column per number."""
@@ -131,7 +204,16 @@ class FactorReport(Summary):
 
         return write_page(factor_page(self), Path(path))
 
+    def figures(self) -> dict[str, go.Figure]:
+        """Every figure of the report, by name."""
+        from alphamine.report.factor_figures import factor_figures
+
+        return factor_figures(self)
+
     def _repr_html_(self) -> str:
+        if self.problem is not None:
+            text = f"{self.formula}: {self.problem}"
+            return f"<p>{html.escape(text)}</p>"
         head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *NUMBERS))
         body = "".join(
             f"<tr><th>{html.escape(name)}</th>"

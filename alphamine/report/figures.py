@@ -79,6 +79,64 @@ def correlation_map(names: Sequence[str], matrix: npt.ArrayLike) -> go.Figure:
     return figure.update_xaxes(type="category")
 
 
+def bars(
+    names: Sequence[str],
+    values: Sequence[float],
+    errors: Sequence[float] | None = None,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    sideways: bool = False,
+) -> go.Figure:
+    """One bar per name, with two standard errors on either side where they are given.
+
+    Parameters
+    ----------
+    x, y : str, optional
+        Titles of the axes.
+    sideways : bool
+        Long names read better beside bars that lie.
+    """
+    figure = _figure(x, y)
+    heights, labels = _rounded(values), [str(name) for name in names]
+    along, across = ("y", "x") if sideways else ("x", "y")
+    whiskers = None if errors is None else {
+        "type": "data", "array": _rounded(2 * np.array(errors, dtype=np.float64)), "thickness": 1,
+        "color": "rgba(128,128,128,0.9)",
+    }  # fmt: skip
+    figure.add_bar(
+        **{along: labels, across: heights, f"error_{across}": whiskers},
+        orientation="h" if sideways else "v", marker={"color": COLOURS["train"]}, showlegend=False,
+    )  # fmt: skip
+    if sideways:
+        figure.update_layout(height=max(340, 60 + 22 * len(labels)))
+        return figure.update_yaxes(type="category", autorange="reversed")
+    return figure.update_xaxes(type="category")
+
+
+def month_map(months: Mapping[str, float]) -> go.Figure:
+    """Mean of each month ("2019-03") as a heat map, one row per year."""
+    years = sorted({month[:4] for month in months})
+    numbers = [f"{m:02d}" for m in range(1, 13)]
+    table = [[months.get(f"{year}-{m}", np.nan) for m in numbers] for year in years]
+    peak = max((abs(v) for v in months.values()), default=1.0)
+    figure = _figure("month", None)
+    figure.add_heatmap(
+        x=numbers, y=years, z=[_rounded(row) for row in table], zmin=-peak, zmax=peak,
+        colorscale="RdBu", hoverongaps=False, xgap=1, ygap=1, colorbar={"thickness": 10},
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure.update_xaxes(type="category")
+
+
+def histogram(values: Sequence[float], x: str) -> go.Figure:
+    """How often a daily number had which size."""
+    figure = _figure(x, "days")
+    present = [round(float(v), 4) for v in values if np.isfinite(v)]
+    figure.add_histogram(x=present, nbinsx=50, marker={"color": COLOURS["train"]})
+    return figure
+
+
 def _figure(x: str | None, y: str | None) -> go.Figure:
     import plotly.graph_objects as go
 

@@ -51,8 +51,9 @@ def run_page(run: Run) -> str:
 
 def factor_page(report: FactorReport) -> str:
     """The report of one formula as one HTML document without outside references."""
-    figure = _block(report.figure())
-    return _page("factor.html.j2", str(report.formula), report=report, figure=figure)
+    found = {} if report.problem else report.figures()
+    blocks = {name: _block(figure) for name, figure in found.items()}
+    return _page("factor.html.j2", str(report.formula), report=report, figures=blocks)
 
 
 def write_page(text: str, path: Path) -> Path:

@@ -68,14 +68,19 @@ def deflated_ratio(
 
 def shape(series: FloatArray) -> tuple[float, float, float]:
     """Mean / standard deviation (ddof 1), skewness and kurtosis of a series without NaN."""
-    mean = float(series.mean())
-    centred = series - mean
-    squares = float((centred * centred).mean())
-    if squares <= 0.0:
+    mean = float(series.sum()) / len(series)
+    return shape_of_centred(series - mean, mean)
+
+
+def shape_of_centred(centred: FloatArray, mean: float) -> tuple[float, float, float]:
+    """`shape` of a series given as its mean and the rest."""
+    days = len(centred)
+    second = centred * centred
+    squares = float(second.sum()) / days
+    if squares <= 0.0 or days < 2:
         return float("nan"), float("nan"), float("nan")
-    cubes = float((centred * centred * centred).mean())
-    fourths = float(np.square(centred * centred).mean())
-    std = math.sqrt(squares * len(series) / (len(series) - 1))
+    cubes, fourths = float(second @ centred) / days, float(second @ second) / days
+    std = math.sqrt(squares * days / (days - 1))
     return mean / std, cubes / squares**1.5, fourths / (squares * squares)
 
 
@@ -89,6 +94,15 @@ class TrialCount:
     trials: int = 0
     mean: float = 0.0
     squares: float = 0.0
+
+    @classmethod
+    def of_null(cls, trials: int, effective_days: float) -> TrialCount:
+        """As many trials as somebody says he made, spread as useless formulas would be.
+
+        The ICIR of a useless formula has a variance of 1 / effective days.
+        """
+        spread = 1.0 / effective_days if effective_days > 0 else 0.0
+        return cls(trials, 0.0, spread * (trials - 1))
 
     def add(self, ratio: float) -> None:
         """Count one distinct formula; an undefined ratio counts as a trial at the mean so far."""

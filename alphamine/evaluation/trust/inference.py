@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -81,17 +82,23 @@ def cosine_test(series: FloatArray, horizon: int) -> MeanTest:
     """
     x = series[~np.isnan(series)]
     days = len(x)
-    if days < 8 or x.max() == x.min():
-        mean = float(x.mean()) if days else float("nan")
+    mean = float(x.sum()) / days if days else float("nan")
+    if days < 8 or (x == x[0]).all():
         return MeanTest(mean, float("nan"), 0, float("nan"), days)
-    mean = float(x.mean())
-    spread = float(cosine_long_run_variance(x[:, None], horizon)[0])
-    variance = float(np.square(x - mean).mean())
+    return centred_test(x - mean, mean, horizon)
+
+
+def centred_test(centred: FloatArray, mean: float, horizon: int) -> MeanTest:
+    """`cosine_test` of a series without NaN that varies, given as its mean and the rest."""
+    days = len(centred)
+    count = cosine_count(days, horizon)
+    weights = _cosines(days, count) @ centred
+    spread = float(weights @ weights) / count
     return MeanTest(
         mean=mean,
-        t=mean / float(np.sqrt(spread / days)),
-        degrees=cosine_count(days, horizon),
-        effective_days=min(float(days), days * variance / spread),
+        t=mean / sqrt(spread / days),
+        degrees=count,
+        effective_days=min(float(days), float(centred @ centred) / spread),
         days=days,
     )
 

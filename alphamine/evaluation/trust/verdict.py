@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .deflation import TrialCount, probabilistic_ratio, shape
-from .inference import cosine_test
+from .deflation import TrialCount, probabilistic_ratio, shape_of_centred
+from .inference import MeanTest, centred_test, cosine_test
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,14 +62,32 @@ class Trust:
             return f"survives {self.trials:,} trial{'s' if self.trials != 1 else ''}"
         return "weak"
 
+    @property
+    def evidence(self) -> str:
+        """The numbers behind the word, as a sentence."""
+        if np.isnan(self.t):
+            return "too few days with a score to test anything"
+        likely = "over 99.9%" if self.deflated > 0.999 else f"{self.deflated:.1%}"
+        agree = sum(sign == 1 for sign in self.period_signs)
+        return (
+            f"t {self.t:+.1f} on {self.effective_days:,.0f} independent days, {likely} likely "
+            f"better than the luck of {count_of(self.trials)}, {agree} of "
+            f"{len(self.period_signs)} sub-periods agree"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Numbers and verdict as JSON-compatible values."""
         numbers = asdict(self) | {"period_signs": list(self.period_signs), "verdict": self.word}
         return {k: None if isinstance(v, float) and v != v else v for k, v in numbers.items()}
 
 
-def judge_trust(series: FloatArray, horizon: int, count: TrialCount) -> Trust:
-    """Judge a daily IC series.
+def count_of(trials: int) -> str:
+    """`1 formula`, `1,234 formulas`."""
+    return "1 formula" if trials == 1 else f"{trials:,} formulas"
+
+
+def judge_trust(series: FloatArray, horizon: int, count: TrialCount | int) -> Trust:
+    """Judge a daily IC series (about 50 us for 2,400 days).
 
     Parameters
     ----------
@@ -77,21 +95,36 @@ def judge_trust(series: FloatArray, horizon: int, count: TrialCount) -> Trust:
         Daily IC or rank IC, NaN on days without one.
     horizon : int
         Rows that a label spans.
-    count : TrialCount
-        Of everything that was evaluated before and including this one.
+    count : TrialCount or int
+        Of everything that was evaluated before and including this one; a mere number stands for
+        as many useless formulas (see `TrialCount.of_null`).
     """
     x = series[~np.isnan(series)]
-    test = cosine_test(x, horizon)
-    ratio, skew, kurtosis = shape(x) if len(x) > 1 else (float("nan"),) * 3
+    test, ratio, skew, kurtosis = _describe(x, horizon)
+    if isinstance(count, int):
+        count = TrialCount.of_null(count, test.effective_days)
     orientation = -1.0 if ratio < 0 else 1.0
+    benchmark = count.benchmark
     deflated = probabilistic_ratio(
-        abs(ratio), count.benchmark, test.effective_days, orientation * skew, kurtosis
-    )
-    signs = tuple(
-        int(np.sign(orientation * part.mean())) if len(part) else 0
-        for part in np.array_split(x, PERIODS)
+        abs(ratio), benchmark, test.effective_days, orientation * skew, kurtosis
     )
     return Trust(
-        test.t, test.degrees, test.effective_days, max(count.trials, 1), count.benchmark, deflated,
-        signs,
+        test.t, test.degrees, test.effective_days, max(count.trials, 1), benchmark, deflated,
+        _signs(x, orientation),
     )  # fmt: skip
+
+
+def _describe(x: FloatArray, horizon: int) -> tuple[MeanTest, float, float, float]:
+    """The test of the mean, and ratio, skewness and kurtosis, from one centred copy."""
+    if len(x) < 8 or (x == x[0]).all():
+        return (cosine_test(x, horizon), *(float("nan"),) * 3)
+    mean = float(x.sum()) / len(x)
+    centred = x - mean
+    return (centred_test(centred, mean, horizon), *shape_of_centred(centred, mean))
+
+
+def _signs(x: FloatArray, orientation: float) -> tuple[int, ...]:
+    if len(x) < PERIODS:
+        return (0,) * PERIODS
+    sums = np.add.reduceat(x, [len(x) * i // PERIODS for i in range(PERIODS)])
+    return tuple(int(np.sign(orientation * total)) for total in sums.tolist())

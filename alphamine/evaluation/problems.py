@@ -1,0 +1,63 @@
+"""Why a factor cannot be judged, or not on all days, in sentences that say what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphamine.data.splits import Sample
+from alphamine.engine.scores import DailyScores
+from alphamine.expression.nodes import Node
+
+_FEW_LABELS = 5
+
+
+def problem(formula: Node, daily: DailyScores, sample: Sample) -> str | None:
+    """What keeps every day from having a score; None if some day has one."""
+    if not np.isnan(daily.rank_ic).all():
+        return None
+    panel, where = sample.panel, f"split {sample.name!r} of panel {sample.panel.name!r}"
+    days, spec = len(sample.label), panel.label_spec
+    if not panel.universe[sample.rows].any():
+        return f"no name is in the universe on any day of {where}; check the universe of the data"
+    if np.isnan(sample.label).all():
+        return (
+            f"no name has a forward return in {where}: a label reads {spec.reach} rows ahead "
+            f"(horizon {spec.horizon} + delay {spec.delay}) and the split has {days} rows; use a "
+            f"shorter horizon or a longer split, and check that {spec.price!r} has quotes"
+        )
+    if not np.nan_to_num(daily.coverage).any():
+        return (
+            f"the factor has no value in the universe on any of the {days} days of {where}: it "
+            f"looks back {formula.lookback} rows and reads {', '.join(sorted(formula.fields))}; "
+            "check the coverage of these fields, and whether a logarithm or a root is always of "
+            "a negative number"
+        )
+    most = int(daily.pairs.max(initial=0))
+    if most < panel.min_names:
+        return (
+            f"a day is scored from {panel.min_names} names with a value and a forward return on "
+            f"(min_names), but no day of {where} has more than {most}; use a wider universe or a "
+            "smaller min_names"
+        )
+    return (
+        f"the factor is the same for all names on every day of {where}, so that nothing can be "
+        "ranked; a factor has to tell the names of one day apart"
+    )
+
+
+def remarks(daily: DailyScores, sample: Sample) -> tuple[str, ...]:
+    """What a reader has to know besides, where only some days are the trouble."""
+    found = []
+    days, spec = len(daily.rank_ic), sample.panel.label_spec
+    flat = np.isnan(daily.rank_ic) & (daily.pairs >= sample.panel.min_names)
+    if flat.any():
+        found.append(
+            f"on {int(flat.sum())} of {days} days all names have the same value (or the same "
+            "return), so that these days have no score"
+        )
+    if days < _FEW_LABELS * spec.horizon:
+        found.append(
+            f"the split has {days} days, fewer than {_FEW_LABELS} labels of {spec.horizon} rows "
+            "one after the other: t-values mean little"
+        )
+    return tuple(found)
