@@ -56,7 +56,7 @@ def benchmark_returns(benchmark: Any, panel: Panel, rows: slice, price: str) -> 
             f"{len(returns)}, first {dates[missing][0]}; fill them (0 if it did not trade), give "
             "another series, or compare with benchmark='universe'"
         )
-    if np.abs(returns).max() > 1.0:
+    if not isinstance(benchmark, str) and np.abs(returns).max() > 1.0:
         worst = int(np.argmax(np.abs(returns)))
         raise DataError(
             f"a benchmark is given as daily returns (0.01 is 1 %), but that of {dates[worst]} is "

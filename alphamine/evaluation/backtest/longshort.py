@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphamine.errors import WorkFailed
-
 from .ledger import Ledger
 from .venue import FloatArray, Venue
 
@@ -16,8 +14,9 @@ _DUST = 1e-5
 def simulate_weights(weights: FloatArray, venue: Venue, book: float, borrow: float = 0.0) -> Ledger:
     """Trade every day to `weights * book`, as far as masks, capacity and lots allow.
 
-    The book does not grow or shrink with the profits: these are kept as cash. A position is closed
-    in full even if it is no whole number of lots.
+    The book does not grow or shrink with the profits: these are kept as cash, and losses are made
+    up for, even when they have used up the account. A position is closed in full even if it is no
+    whole number of lots.
 
     Parameters
     ----------
@@ -28,11 +27,6 @@ def simulate_weights(weights: FloatArray, venue: Venue, book: float, borrow: flo
         Long plus short value of weights of magnitude 1; also the account to begin with.
     borrow : float
         Daily rate that lenders of shorted shares are paid, on yesterday's value.
-
-    Raises
-    ------
-    WorkFailed
-        If the losses reach the whole account.
     """
     days, names = weights.shape
     ledger = Ledger.blank(days, names, book)
@@ -60,11 +54,6 @@ def simulate_weights(weights: FloatArray, venue: Venue, book: float, borrow: flo
         worth = shares * mark
         long, short = float(worth[worth > 0.0].sum()), float(-worth[worth < 0.0].sum())
         account = cash + long - short
-        if not account > 0.0:
-            raise WorkFailed(
-                f"the book lost its whole account on simulated day {day + 1} of {days}; "
-                "turn the sign of the formula, lower the costs, or limit weights by truncation"
-            )
         ledger.account[day], ledger.cash[day], ledger.long[day] = account, cash, long
         ledger.short[day], ledger.traded[day], ledger.cost[day] = short, traded, fee
         ledger.borrow[day] = lent

@@ -57,8 +57,9 @@ def performance(
         Count a fall from the capital before the first day (qlib does not).
     """
     if compounded:
-        logs = np.log1p(np.where(returns > -1.0, returns, np.nan))
-        mean, std = math.expm1(float(logs.mean())), _std(logs)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(np.maximum(1.0 + returns, 0.0))  # -inf: nothing is left
+            mean, std = math.expm1(float(logs.mean())), _std(logs)
         annual = (1.0 + mean) ** periods - 1.0
     else:
         mean, std = float(returns.mean()), _std(returns)
@@ -126,7 +127,9 @@ def yearly(
 
 
 def _curve(returns: FloatArray, compounded: bool) -> FloatArray:
-    return np.asarray(np.cumprod(1.0 + returns) if compounded else np.cumsum(returns))
+    if compounded:
+        return np.asarray(np.cumprod(np.maximum(1.0 + returns, 0.0)))
+    return np.asarray(np.cumsum(returns))
 
 
 def _falls(returns: FloatArray, compounded: bool, from_start: bool) -> FloatArray:

@@ -67,6 +67,12 @@ class BacktestReport:
     checks: tuple[Check, ...] = ()
 
     @property
+    def used_up(self) -> str | None:
+        """The first day on which nothing of the account is left: a real book would end there."""
+        empty = np.flatnonzero(self.daily["account"] <= 0.0)
+        return str(self.dates[empty[0]]) if len(empty) else None
+
+    @property
     def caption(self) -> str:
         """One sentence that says what the numbers are of, and out of how many trials."""
         tried = "1 formula" if self.trials == 1 else f"{self.trials:,} formulas"
@@ -101,7 +107,7 @@ class BacktestReport:
             "formula": self.formula, "panel": self.panel, "split": self.split,
             "strategy": self.strategy, "mode": self.mode, "settings": dict(self.settings),
             "trials": self.trials, "start": str(self.dates[0]), "end": str(self.dates[-1]),
-            "days": len(self.dates),
+            "days": len(self.dates), "used_up": self.used_up,
             "metrics": _finite(self.metrics),
             "drawdowns": {name: asdict(fall) for name, fall in self.drawdowns.items()},
             "by_year": {str(year): _finite(line) for year, line in self.by_year.items()},

@@ -128,8 +128,6 @@ def backtest(
     ------
     FormulaError, DataError
         If the request is wrong or the data cannot carry it; the message says what would.
-    WorkFailed
-        If a long-short book loses everything.
     """
     request = _checked(
         panel, strategy, mode, account, costs, market, price, participation, borrow, periods

@@ -10,6 +10,8 @@ Mode `strict` mends what surprises there:
 
 - Purchases fill the places that *executed* sales left, so never more than `topk` names are held;
   qlib counts planned sales, and a blocked one leaves it with one name too many.
+- Suspended names are not compared: a held one keeps its place and uses up no drop. In qlib, a few
+  suspended holdings without a score can stop all replacement, since they rank last every day.
 - `n_drop=0` sells nothing; qlib sells everything every day (its `list[-0:]` is the whole list).
 - Holdings are raised to at most `risk_degree` of the account; qlib applies the share to each day's
   cash, so that in a few days nearly everything is invested.
@@ -144,15 +146,15 @@ class _Book:
         scored : int
             How many of them have a score.
         """
-        topk, drop = self.rule.topk, self.rule.n_drop
-        mine = np.flatnonzero(self.held[order])  # places of the held names in the order
+        topk, drop, open_ = self.rule.topk, self.rule.n_drop, self.venue.open[self.day]
+        mine = np.flatnonzero((self.held & open_)[order])  # places of held names in the order
         wanted = max(drop + topk - self.count, 0)
-        others = np.flatnonzero(~self.held[order[: min(wanted + self.count, scored)]])[:wanted]
+        others = np.flatnonzero((open_ & ~self.held)[order[:scored]])[:wanted]
         compared = np.sort(np.concatenate((mine, others)))
         if drop == 0:
             dropped = mine if self.quirks else mine[:0]
         else:
-            dropped = mine[mine >= compared[-min(drop, len(compared))]]
+            dropped = mine[mine >= compared[-drop:][0]] if len(mine) else mine
         places = len(dropped) + topk - self.count
         self._sell(order[dropped])
         if not self.quirks:

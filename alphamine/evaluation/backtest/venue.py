@@ -80,6 +80,8 @@ class Venue:
         Adjusted price of the day's trades, NaN where there is none.
     mark : float64
         The last price so far: what a holding is worth. 0 before the first.
+    open : bool
+        Can be traded at all, as is known before the day.
     buyable, sellable : bool
     gone : bool
         A holding is settled at its last price.
@@ -93,6 +95,7 @@ class Venue:
 
     price: FloatArray
     mark: FloatArray
+    open: BoolArray
     buyable: BoolArray
     sellable: BoolArray
     gone: BoolArray
@@ -146,6 +149,7 @@ def strict_venue(
     return Venue(
         price=history[rows],
         mark=last_values(history)[rows],
+        open=open_,
         buyable=open_ & ~_mask(panel, "limit_up", rows),
         sellable=open_ & ~_mask(panel, "limit_down", rows),
         gone=_stale(history)[rows] >= SETTLE_AFTER,
@@ -175,8 +179,9 @@ def qlib_venue(panel: Panel, rows: slice, price: str, market: Market) -> Venue:
     tradable = tradable[rows]
     if not tradable.any():
         raise DataError(f"nothing can be traded: {price!r} is missing or at its limit everywhere")
+    none = np.zeros_like(tradable)
     return Venue(
-        history[rows], last_values(history)[rows], tradable, tradable, np.zeros_like(tradable),
+        history[rows], last_values(history)[rows], ~none, tradable, tradable, none,
         _factor(panel, rows), None, market.costs, market.lot,
     )  # fmt: skip
 
