@@ -35,6 +35,11 @@ def canonicalise(node: Node) -> Node:
     return _canonical(node)
 
 
+def unsigned(node: Node) -> Node:
+    """`node` without a leading minus."""
+    return node if (bare := _unsigned(node)) is None else bare
+
+
 @lru_cache(maxsize=1 << 16)
 def _canonical(node: Node) -> Node:
     if not isinstance(node, Call):

@@ -16,8 +16,8 @@ from .nodes import Field, Node
 if TYPE_CHECKING:
     from alphamine.data.panel import Panel
 
-_ROWS: Final = 256
-_COLUMNS: Final = 12
+_ROWS: Final = 160
+_COLUMNS: Final = 32
 # Six digits of a day's largest value: far above rounding, far below what tells formulas apart.
 _DIGITS: Final = 1e6
 _ENOUGH: Final = 64
@@ -81,7 +81,8 @@ def _values(name: str) -> npt.NDArray[np.float64]:
     from .fields import standard_field
 
     rng = _generator(name)
-    noise = rng.standard_normal((_ROWS, _COLUMNS))
+    # Heavy tails, so that winsorising and clipping show.
+    noise = rng.standard_t(3, (_ROWS, _COLUMNS))
     unit = standard_field(name).unit
     signed = unit is not None and unit.dimensionless
     values = noise * 0.02 if signed else 100.0 * np.exp(0.02 * noise.cumsum(axis=0))
@@ -93,4 +94,4 @@ def _values(name: str) -> npt.NDArray[np.float64]:
 
 
 def _codes(name: str) -> npt.NDArray[np.int64]:
-    return _generator(name).permutation(np.arange(_COLUMNS) % 3)
+    return _generator(name).permutation(np.arange(_COLUMNS) % 4)

@@ -15,13 +15,13 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.operators import CATALOGUE, Kind, Operator, Unit, get
 
-from .canonical import canonicalise
+from .canonical import canonicalise, unsigned
 from .completion import Completion
 from .fields import FieldInfo, standard_field
 from .nodes import Call, Node, constant
 from .prefix import Prefix, Token, Vocabulary
 from .productions import LITERAL, Move, Types, moves
-from .reach import NEVER, Reach, tabulate
+from .reach import Reach, tabulate
 from .sampling import Sampler
 from .usage import prior
 
@@ -148,12 +148,10 @@ class Grammar:
 
     @cached_property
     def _completion(self) -> Completion:
-        exists = self._reach.by_type[:, :, -1] < NEVER
-        shortest = np.where(exists.any(axis=1), exists.argmax(axis=1), NEVER)
+        accepted = [number for number, _ in self._roots]
         return Completion(
-            self._reach.productions, list(self._leaves), shortest.tolist(),
-            [number for number, _ in self._roots], self.max_depth, self.max_lookback,
-        )  # fmt: skip
+            self._reach, list(self._leaves), accepted, self.max_depth, self.max_lookback
+        )
 
     def start(self) -> Prefix:
         """The empty prefix, from which any formula can be built token by token."""
@@ -292,8 +290,8 @@ def _weights(
 
 
 def pairs_itself(formula: Node) -> bool:
-    """Whether some operator takes one value twice, which says nothing or is constant."""
+    """Whether some operator takes a value twice, or with its negative: constant, or a detour."""
     return any(
-        len(node.inputs) > 1 and len(set(node.inputs)) < len(node.inputs)
+        len(node.inputs) > 1 and len({unsigned(child) for child in node.inputs}) < len(node.inputs)
         for node in formula.walk()
     )

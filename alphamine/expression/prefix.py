@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from alphamine.errors import SearchError
 
-from .canonical import canonicalise
+from .canonical import canonicalise, unsigned
 from .completion import Completion, Item
-from .nodes import Call, Node, call
+from .nodes import Node, call
 from .productions import Move
 
 
@@ -74,7 +74,7 @@ class Prefix:
     Attributes
     ----------
     stack : tuple of (Node, Item)
-        Canonical values with their type, look-back and levels; the last is on top.
+        Canonical values with their type, look-back, levels and whether they repeat the one below.
     left : int
         Tokens that the formula may still take (the end costs none).
     window : int or None
@@ -107,88 +107,102 @@ class Prefix:
     def mask(self) -> npt.NDArray[np.bool_]:
         """(tokens,) bool: what may come next. Empty only once the formula has ended.
 
-        A value that repeats its neighbour on the stack is left out unless nothing else could
-        finish, since joining the two would say nothing.
+        Tokens that pair a value with itself are left out unless nothing else could finish, which
+        no grammar with interchangeable operators comes to.
         """
         mask = np.zeros(len(self.vocabulary.tokens), dtype=bool)
         if self.done:
             return mask
         mask[self.vocabulary.end] = self.window is None and self.completion.finished(self._items)
-        dull = [n for n in self._possible(mask) if not mask[n]]
+        if self.window is None:
+            self._mark_leaves(mask)
+        dull = [place for place in self._mark_moves(mask) if not mask[place]]
         if not mask.any():
             mask[dull] = True
         return mask
 
-    def _possible(self, mask: npt.NDArray[np.bool_]) -> Iterator[int]:
-        """Allow the tokens after which the formula can be finished; yield those that repeat."""
+    def _mark_leaves(self, mask: npt.NDArray[np.bool_]) -> None:
+        able: dict[Item, bool] = {}
+        for number, token in self.vocabulary.leaves:
+            item = self._leaf(token)
+            if item not in able:
+                able[item] = self._can(0, item, 1)
+            mask[number] = able[item]
+
+    def _leaf(self, token: Token) -> Item:
+        repeats = bool(self.stack) and unsigned(self.stack[-1][0]) is token.leaf
+        return token.type, 0, 1, repeats
+
+    def _mark_moves(self, mask: npt.NDArray[np.bool_]) -> Iterator[int]:
+        """Allow the moves after which the formula can be finished; yield those that pair twins."""
+        tops = [self._top(taken) for taken in range(min(3, len(self.stack)) + 1)]
         able: dict[tuple[int, Item, int], bool] = {}
-        for number, token in self.vocabulary.leaves if self.window is None else ():
-            item = (token.type, 0, 1)
-            if (0, item, 1) not in able:
-                able[0, item, 1] = self._can(0, item, 1)
-            if able[0, item, 1]:
-                if self.stack and _unsigned(self.stack[-1][0]) is token.leaf:
-                    yield number
-                else:
-                    mask[number] = True
-        types = [item[0] for item in self._items]
         for number, move in self.vocabulary.operators:
             taken = len(move.operator.inputs)
-            if taken > len(types) or tuple(types[-taken:]) not in move.results:
+            if taken >= len(tops):
                 continue
-            for place, window, cost in self._choices(number, move):
-                item = self._item(move, window)
-                key = (taken, item, cost)
+            types, furthest, levels, twins = tops[taken]
+            result = move.results.get(types)
+            if result is None:
+                continue
+            for place, window, added, cost in self._choices(number, move):
+                item = (result, furthest + added, levels + move.levels, False)
                 if mask[place] or not self.completion.within(item):
                     continue
+                key = (taken, item, cost)
                 if key not in able:
                     able[key] = self._can(taken, item, cost)
-                if able[key]:
-                    if self._repeats(move, window, item):
-                        yield place
-                    else:
-                        mask[place] = True
+                if twins and able[key]:
+                    yield place
+                elif able[key]:
+                    repeats = self._repeats(move, window, item)
+                    mask[place] = not repeats or self._can(taken, (*item[:3], True), cost)
 
-    def _choices(self, number: int, move: Move) -> list[tuple[int, int | None, int]]:
-        """Token to push towards `move`, the window it implies, and the tokens up to the move."""
+    def _top(self, taken: int) -> tuple[tuple[int, ...], int, int, bool]:
+        """Types, look-back and levels of the last values, and whether two of them are alike."""
+        items = self._items[len(self._items) - taken :]
+        nodes = {unsigned(node) for node, _ in self.stack[len(self.stack) - taken :]}
+        furthest = max([item[1] for item in items], default=0)
+        levels = max([item[2] for item in items], default=0)
+        return tuple([item[0] for item in items]), furthest, levels, len(nodes) < taken
+
+    def _choices(self, number: int, move: Move) -> list[tuple[int, int | None, int, int]]:
+        """Token to push towards `move`; the window, look-back and tokens that this implies."""
         if self.window is not None:
-            return [(number, self.window, 1)] if self.window in move.windows else []
-        if move.windows:
-            return [(self.vocabulary.numbers[f"{d}d"], d, 2) for d in move.windows]
-        return [(number, None, 1)]
+            if self.window not in move.windows:
+                return []
+            return [(number, self.window, move.lookback(self.window), 1)]
+        if not move.windows:
+            return [(number, None, move.lookbacks[0], 1)]
+        places = [self.vocabulary.numbers[f"{d}d"] for d in move.windows]
+        return [
+            (place, d, added, 2)
+            for place, d, added in zip(places, move.windows, move.lookbacks, strict=True)
+        ]
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return [item for _, item in self.stack]
 
     def _can(self, taken: int, item: Item, cost: int) -> bool:
         """Whether the formula can be finished with `item` in place of the top `taken` values."""
         below = self._items[: len(self._items) - taken]
         return self.completion.possible((*below, item), self.left - cost)
 
-    def _item(self, move: Move, window: int | None) -> Item:
-        """What `move` makes of the top of the stack."""
-        top = self._items[-len(move.operator.inputs) :]
-        return (
-            move.results[tuple([item[0] for item in top])],
-            move.lookback(window) + max([item[1] for item in top]),
-            move.levels + max([item[2] for item in top]),
-        )
-
     def _repeats(self, move: Move, window: int | None, item: Item) -> bool:
         """Whether `move` makes the value, or its negative, that lies below it."""
         taken = len(move.operator.inputs)
         if len(self.stack) == taken:
             return False
-        below, (kind, lookback, _) = self.stack[-taken - 1]
+        below, (kind, lookback, _, _) = self.stack[-taken - 1]
         # The canonical form keeps type and look-back, so most candidates need not be built.
-        if (kind, lookback) != item[:2] or below.depth == 1:
+        if (kind, lookback) != item[:2]:
             return False
-        return _unsigned(self._made(move, window)) is _unsigned(below)
+        return unsigned(self._made(move, window)) is unsigned(below)
 
     def _made(self, move: Move, window: int | None) -> Node:
         inputs = [node for node, _ in self.stack[-len(move.operator.inputs) :]]
         return canonicalise(call(move.operator, *inputs, *move.bound(window)))
-
-    @cached_property
-    def _items(self) -> list[Item]:
-        return [item for _, item in self.stack]
 
     def push(self, token: int | str) -> Prefix:
         """The prefix after one more token.
@@ -213,13 +227,17 @@ class Prefix:
         if chosen.kind == "end":
             return replace(self, done=True)
         if chosen.leaf is not None:
-            stack = (*self.stack, (chosen.leaf, (chosen.type, 0, 1)))
+            stack = (*self.stack, (chosen.leaf, self._leaf(chosen)))
             return replace(self, stack=stack, left=self.left - 1)
         if chosen.move is None:
             return replace(self, window=chosen.window, left=self.left - 1)
-        value = (self._made(chosen.move, self.window), self._item(chosen.move, self.window))
-        below = self.stack[: -len(chosen.move.operator.inputs)]
-        return replace(self, stack=(*below, value), left=self.left - 1, window=None)
+        move, taken = chosen.move, len(chosen.move.operator.inputs)
+        types, furthest, levels, _ = self._top(taken)
+        back = furthest + move.lookback(self.window)
+        item: Item = (move.results[types], back, levels + move.levels, False)
+        item = (*item[:3], self._repeats(move, self.window, item))
+        stack = (*self.stack[:-taken], (self._made(move, self.window), item))
+        return replace(self, stack=stack, left=self.left - 1, window=None)
 
     def allowed(self) -> list[Token]:
         """The tokens that may come next."""
@@ -228,10 +246,3 @@ class Prefix:
     def __str__(self) -> str:
         shown = [str(node) for node, _ in self.stack]
         return " | ".join(shown + ([f"{self.window}d"] if self.window is not None else []))
-
-
-def _unsigned(node: Node) -> Node:
-    """`node` without a leading minus, so that x and -x count as the same value."""
-    if isinstance(node, Call) and node.operator.name == "reverse":
-        return node.inputs[0]
-    return node

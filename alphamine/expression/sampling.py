@@ -10,6 +10,7 @@ import numpy as np
 
 from alphamine.operators import Kind
 
+from .canonical import unsigned
 from .nodes import Node, call
 from .productions import LITERAL, Types
 from .reach import NEVER, Production, Reach
@@ -32,9 +33,7 @@ class Sampler:
         Fields and literals by type number.
     """
 
-    def __init__(
-        self, types: Types, reach: Reach, leaves: Mapping[int, Sequence[Node]]
-    ) -> None:
+    def __init__(self, types: Types, reach: Reach, leaves: Mapping[int, Sequence[Node]]) -> None:
         self._types = types
         self._reach = reach
         self._leaves = leaves
@@ -142,7 +141,7 @@ class Sampler:
         """An input that is none of the `others`: no operator says anything of x and x."""
         for _ in range(_ATTEMPTS):
             node = self.draw(rng, number, tokens, depth, lookback)
-            if node is None or not any(node is other for other in others):
+            if node is None or all(unsigned(node) is not unsigned(other) for other in others):
                 return node
         return None
 

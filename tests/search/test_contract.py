@@ -1,4 +1,4 @@
-"""Every registered searcher keeps the searcher contract, and the contract catches those that do not."""
+"""Every registered searcher keeps the contract, and the contract catches those that do not."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_unknown_names_get_a_hint() -> None:
         make_searcher("genetics", grammar, 0)
     with pytest.raises(SearchError, match="did you mean 'population'"):
         make_searcher("genetic", grammar, 0, {"populaton": 3})
-    with pytest.raises(SearchError, match="population is of type int, got 2.5"):
+    with pytest.raises(SearchError, match="population is of type int"):
         make_searcher("genetic", grammar, 0, {"population": 2.5})
     with pytest.raises(SearchError, match="population is at least 1"):
         make_searcher("genetic", grammar, 0, {"population": 0})

@@ -24,7 +24,7 @@ TARGET = ops.ts_corr(ops.rank(field("close", unit=PRICE)), field("volume", unit=
 
 
 class Market:
-    """A small panel whose signal is planted by numpy: busy stocks that closed low in a falling week."""
+    """A small panel with a signal planted by numpy: busy stocks, low closes, falling weeks."""
 
     def __init__(self, rows: int = 120, columns: int = 30) -> None:
         rng = np.random.default_rng(99)
@@ -56,7 +56,10 @@ class Market:
             x = ranked(values[40:].astype(float))
             usable = np.isfinite(x).all(axis=1)
             with np.errstate(invalid="ignore"):
-                daily = [np.corrcoef(a, b)[0, 1] for a, b in zip(x[usable], self.label[usable])]
+                daily = [
+                    np.corrcoef(a, b)[0, 1]
+                    for a, b in zip(x[usable], self.label[usable], strict=True)
+                ]
             known = np.array([d for d in daily if np.isfinite(d)])
             found.append(abs(known.mean()) if len(known) > 40 else -np.inf)
         return found
