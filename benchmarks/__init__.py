@@ -1,0 +1,1 @@
+"""What alphamine and its peers cost: `python -m benchmarks`."""

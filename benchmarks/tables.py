@@ -1,0 +1,152 @@
+"""The tables of `README.md`, written from `results.json` between markers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Results = dict[str, Any]
+COLUMNS = ("alphamine", "kunquant", "pandas", "polars", "bottleneck", "numbagg", "torch")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def number(value: float | None) -> str:
+    """Three digits or so."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def machine(results: Results) -> str:
+    """Facts that the figures depend on."""
+    m = results["machine"]
+    versions = ", ".join(f"{k} {v}" for k, v in results["versions"].items())
+    return "\n".join(
+        [
+            f"- {m['processor']} (family {m['family']}, model {m['model']}), {m['cores']} cores, "
+            f"vector instructions {m['vectors']}, {m['cache']} cache, {m['memory_gib']} GiB",
+            f"- {m['system']}, Python {m['python']}, {m['compiler']}",
+            f"- {versions}",
+            f"- load average before the last run: {' '.join(map(str, m['load_before']))}",
+        ]
+    )
+
+
+def operators(results: Results) -> str:
+    """Nanoseconds per cell."""
+    parts = []
+    for shape, found in results["operators"].items():
+        names = list(dict.fromkeys(key.split()[0] for key in found))
+        peers = [c for c in COLUMNS if any(c in entry["peers"] for entry in found.values())]
+        windows = list(dict.fromkeys(key.split()[1] for key in found if " " in key))
+        rows = []
+        for name in names:
+            entries = [found[k] for k in found if k.split()[0] == name]
+            cells = [" / ".join(_ns(e["peers"].get(p)) for e in entries) for p in peers]
+            inside = " / ".join(number(e["in_engine_ns"]) for e in entries)
+            rows.append([name, inside, *("-" if set(c) <= set("- /") else c for c in cells)])
+        title = f"**{shape}**, windows of {', '.join(windows)} days:"
+        parts.append(f"{title}\n\n{table(['', 'in a batch', *peers], rows)}")
+    return "\n\n".join(parts)
+
+
+def _ns(time: Results | None) -> str:
+    return "-" if time is None else number(time["ns"])
+
+
+def operator_agreement(results: Results) -> str:
+    """Which values of the peers differ from ours."""
+    compared, differing = 0, []
+    for shape, found in results["operators"].items():
+        for key, entry in found.items():
+            for peer, a in entry["agreement"].items():
+                compared += 1
+                if a["present"] < 1.0 or a["close"] < 1.0:
+                    differing.append(
+                        [f"{key}, {shape}", peer, f"{100 * a['present']:.3f}",
+                         f"{100 * a['close']:.3f}"]
+                    )  # fmt: skip
+    said = f"Of {compared} comparisons {compared - len(differing)} agree in every cell."
+    header = ["operator", "peer", "% equally present", "% of values that agree"]
+    return said + ("\n\n" + table(header, differing) if differing else "")
+
+
+def libraries(results: Results) -> str:
+    """Seconds for a whole library."""
+    rows = []
+    for key, times in results["libraries"].items():
+        library, *shape, threads = key.split()
+        ours, theirs = times["alphamine"], times["kunquant"]
+        unit = "cpu" if threads == "1" else "wall"
+        rows.append(
+            [f"{library}, {' '.join(shape)}, {threads} thread{'s' * (threads != '1')}",
+             f"{ours[unit]:.3f} s", f"{theirs[unit]:.2f} s",
+             f"{theirs[unit] / ours[unit]:.1f}", f"{theirs['prepare']:.0f} s"]
+        )  # fmt: skip
+    header = ["", "alphamine", "KunQuant", "ratio", "KunQuant's compilation"]
+    return table(header, rows)
+
+
+def workloads(results: Results) -> str:
+    """Formulas scored in a second."""
+    rows = []
+    for key, times in results["workloads"].items():
+        kind, *shape, score, threads, count = key.split()
+        what = "IC and rank IC" if score == "rank" else "IC"
+        for peer, time in times.items():
+            if peer not in ("alphamine", "torch"):
+                continue
+            rows.append(
+                [f"{'random' if kind == 'unfold' else kind}, {' '.join(shape)}, {what}", peer,
+                 threads, f"{int(count):,}", number(time["per_second"]),
+                 f"{time['peak_mib']:,.0f} MiB"]
+            )  # fmt: skip
+    header = ["formulas", "engine", "threads", "number", "a second", "peak memory"]
+    return table(header, rows)
+
+
+def agreement(results: Results) -> str:
+    """The formulas of Alpha101 on which KunQuant and alphamine differ."""
+    found = results["agreement"]
+    agreed = [name for name, a in found.items() if a["agrees"]]
+    said = f"{len(agreed)} of {len(found)} formulas agree cell by cell in double precision."
+    rows = [
+        [name, f"{100 * a['close']:.2f}", f"{a['correlation']:.4f}", f"{100 * a['present']:.2f}",
+         f"{100 * a['single']:.1f}"]
+        for name, a in found.items() if not a["agrees"]
+    ]  # fmt: skip
+    header = [
+        "differs", "% of values that agree", "correlation", "% equally present",
+        "% of ours that single precision leaves alone",
+    ]  # fmt: skip
+    return said + "\n\n" + table(header, rows)
+
+
+SECTIONS: dict[str, Callable[[Results], str]] = {
+    "machine": machine,
+    "operators": operators,
+    "operator agreement": operator_agreement,
+    "libraries": libraries,
+    "workloads": workloads,
+    "agreement": agreement,
+}
+
+
+def write_readme(results: Results, path: Path) -> None:
+    """Replace what stands between `<!-- NAME -->` and `<!-- end -->`."""
+    text = path.read_text("utf-8")
+    for name, section in SECTIONS.items():
+        needed = {"operator agreement": "operators"}.get(name, name)
+        if needed not in results:
+            continue
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        body = section(results)
+        text = pattern.sub(lambda m, body=body: f"{m[1]}\n{body}\n\n{m[2]}", text)  # type: ignore[misc]
+    path.write_text(text, "utf-8")
