@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from .native import load
 from .numpy_engine import NumpyEngine
 from .reference import MinPeriods, Values
 from .scores import DailyScores
+from .screening import STAGES, Measure, Scorer, Screen, Stage
 
 Backend: TypeAlias = Literal["auto", "cpu", "reference"]
 
@@ -68,6 +70,11 @@ class Evaluator:
         threads: int | None = None,
     ) -> None:
         self.panel = panel
+        self._settings: dict[str, Any] = {
+            "dtype": dtype, "min_periods": min_periods, "cache_bytes": cache_bytes,
+            "backend": backend, "threads": threads,
+        }  # fmt: skip
+        self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
         self.engine = _engine(panel, _storage(dtype), min_periods, cache_bytes, backend, threads)
 
     def values(self, formulas: Sequence[Node]) -> list[Values]:
@@ -113,6 +120,35 @@ class Evaluator:
         self._check_sample(sample)
         self._check(formulas)
         return self.engine.scores(formulas, sample, rank_ic, turnover)
+
+    def screen(
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        stages: Sequence[Stage] = STAGES,
+        by: Measure = "ic",
+    ) -> list[int]:
+        """Indices of the formulas worth scoring on the whole sample, the best first.
+
+        Each stage scores what is left on the sample's last days and keeps the best share, by the
+        absolute mean IC (or rank IC, several times as costly). See `screening`.
+        """
+        self._check_sample(sample)
+        self._check(formulas)
+        screen = self._screens.get(sample)
+        if screen is None:
+            screen = self._screens[sample] = Screen(sample, self._short_scorer)
+        return screen.select(formulas, stages, by)
+
+    def _short_scorer(self, panel: Panel) -> Scorer:
+        shorter = Evaluator(panel, **self._settings)
+
+        def score(
+            formulas: Sequence[Node], sample: Sample, rank_ic: bool
+        ) -> Iterator[tuple[int, DailyScores]]:
+            return shorter.scores(formulas, sample, rank_ic=rank_ic, turnover=False)
+
+        return score
 
     def _check_sample(self, sample: Sample) -> None:
         mine, other = self.panel, sample.panel

@@ -1,4 +1,4 @@
-"""What must hold of the fast path whatever the formula: no trace of threads, caches or the future."""
+"""What must hold of the fast path for any formula: no trace of threads, caches or the future."""
 
 from __future__ import annotations
 
