@@ -129,6 +129,45 @@ def agreement(results: Results) -> str:
     return said + "\n\n" + table(header, rows)
 
 
+SMALL, LARGE = "2000 x 300", "2500 x 3000"
+# What was aimed at: nanoseconds per cell in a batch; with AVX2 where that was said apart.
+OPERATOR_TARGETS = (
+    ("mean 20", SMALL, 0.25), ("min 20", SMALL, 0.25), ("std 20", SMALL, 0.45),
+    ("decay 20", SMALL, 0.45), ("argmax 20", SMALL, 0.45), ("corr 20", SMALL, 0.75),
+    ("slope 20", SMALL, 0.55), ("skew 20", SMALL, 0.70), ("ts_rank 20", SMALL, 1.0),
+    ("ts_rank 60", SMALL, 2.5), ("quantile 20", SMALL, 2.2), ("quantile 60", SMALL, 4.0),
+    ("cs_rank", SMALL, 4.0), ("cs_rank", LARGE, 5.0), ("cs_zscore", SMALL, 0.18),
+)  # fmt: skip
+RATE_TARGETS = (
+    (f"random {SMALL} ic 2 2000", 1500), (f"random {SMALL} rank 2 2000", 800),
+    (f"population {SMALL} ic 2 2000", 2500), (f"population {SMALL} rank 2 2000", 1100),
+)  # fmt: skip
+LIBRARY_TARGETS = (
+    (f"alpha101 {SMALL} 1", "cpu", 0.30), (f"alpha101 {SMALL} 2", "wall", 0.17),
+    (f"alpha158 {SMALL} 1", "cpu", 0.10), (f"alpha101 {LARGE} 1", "cpu", 5.0),
+    (f"alpha101 {LARGE} 2", "wall", 3.0),
+)  # fmt: skip
+
+
+def targets(results: Results) -> str:
+    """What was aimed at, and what was measured."""
+    rows = []
+    for key, shape, target in OPERATOR_TARGETS:
+        measured = results["operators"][shape][key]["in_engine_ns"]
+        rows.append([f"{key}, {shape}, ns per cell", f"at most {target}", number(measured)])
+    for key, unit, limit in LIBRARY_TARGETS:
+        times = results["libraries"][key]
+        ours = times["alphamine"][unit]
+        rows.append([f"{key}, seconds ({unit})", f"at most {limit}", f"{ours:.3f}"])
+        if key.startswith("alpha101"):
+            ratio = times["kunquant"][unit] / ours
+            rows.append([f"{key}, times as fast as KunQuant", "at least 18", f"{ratio:.1f}"])
+    for key, rate in RATE_TARGETS:
+        measured = results["workloads"][key]["alphamine"]["per_second"]
+        rows.append([f"{key}, formulas a second", f"at least {rate:,}", number(measured)])
+    return table(["", "target", "measured"], rows)
+
+
 SECTIONS: dict[str, Callable[[Results], str]] = {
     "machine": machine,
     "operators": operators,
@@ -136,15 +175,16 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "libraries": libraries,
     "workloads": workloads,
     "agreement": agreement,
+    "targets": targets,
 }
+NEEDS = {"operator agreement": ("operators",), "targets": ("operators", "libraries", "workloads")}
 
 
 def write_readme(results: Results, path: Path) -> None:
     """Replace what stands between `<!-- NAME -->` and `<!-- end -->`."""
     text = path.read_text("utf-8")
     for name, section in SECTIONS.items():
-        needed = {"operator agreement": "operators"}.get(name, name)
-        if needed not in results:
+        if not all(needed in results for needed in NEEDS.get(name, (name,))):
             continue
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         body = section(results)
