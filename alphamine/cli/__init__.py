@@ -13,7 +13,7 @@ import typer
 
 from alphamine.errors import AlphamineError
 
-from . import backtest, data, doctor, evaluate, operators, report, search
+from . import backtest, data, doctor, evaluate, operators, report, reveal, search
 
 app = typer.Typer(
     help="Write, discover, judge, combine and ship formulaic alpha factors.",
@@ -31,6 +31,7 @@ app.command(name="backtest", context_settings=FORMULA)(backtest.backtest)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
 app.command(name="report")(report.report)
+app.command(name="reveal")(reveal.reveal)
 app.command(name="doctor")(doctor.doctor)
 
 

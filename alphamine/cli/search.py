@@ -33,6 +33,9 @@ def search(
     delay: options.Delay = None,
     price: options.Price = None,
     splits: options.Splits = None,
+    placebo: Annotated[
+        int, typer.Option(metavar="B", help="Repeat on B block-shuffled labels; 19 give 5 %.")
+    ] = 0,
     json: options.Json = False,
 ) -> None:
     """Search for formulas; print the pool, write a report."""
@@ -46,7 +49,7 @@ def search(
         raise AlphamineError("a search needs data: give a job file, or --data SPEC")
     from alphamine.jobs.config import read_job
 
-    run = _run(read_job(job, changes), job.stem if job else None)
+    run = _run(read_job(job, changes), job.stem if job else None, placebo)
     page = run.report()
     if json:
         print_json({**run.to_dict(), "report": str(page)})
@@ -54,7 +57,7 @@ def search(
         _show(run, page)
 
 
-def _run(job: Any, name: str | None) -> Run:
+def _run(job: Any, name: str | None, placebos: int) -> Run:
     from alphamine import load
     from alphamine.jobs.progress import progress_bar
     from alphamine.jobs.search import search as start
@@ -65,8 +68,14 @@ def _run(job: Any, name: str | None) -> Run:
             panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
             seconds=job.seconds, options=job.options, grammar=job.grammar.settings,
             pool_size=job.pool.size, max_correlation=job.pool.max_correlation, batch=job.batch,
-            name=name, observe=observe,
+            name=name, placebos=placebos, source=_source(job), observe=observe,
         )  # fmt: skip
+
+
+def _source(job: Any) -> dict[str, Any]:
+    """How to load the data again, from any working directory."""
+    known = Path(job.data)
+    return {"data": str(known.resolve()) if known.exists() else job.data, **job.overrides}
 
 
 def _show(run: Run, page: Path) -> None:
@@ -76,13 +85,13 @@ def _show(run: Run, page: Path) -> None:
     table = Table(
         title=f"pool of {run.name}",
         caption=f"out of {run.trials:,} distinct formulas tried (stopped because "
-        f"{run.facts['stopped']}); no number is deflated for that",
+        f"{run.facts['stopped']}); verdicts are on {fitted}, deflated by that",
         caption_justify="left",
     )
     table.add_column("#", justify="right")
     table.add_column("formula", overflow="fold", ratio=1)
     for heading in ("sign", f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
-                    "turnover", "max corr"):  # fmt: skip
+                    "turnover", "max corr", "verdict"):  # fmt: skip
         table.add_column(heading, justify="right")
     for row in run.pool.rows():
         table.add_row(
@@ -90,12 +99,18 @@ def _show(run: Run, page: Path) -> None:
             number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
             number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
             percent(row["turnover"]), f"{row['max_correlation']:.2f}",
+            row["verdict"],
         )  # fmt: skip
     screen = console()
     screen.print(table)
     for split, block in run.facts["combined"].items():
         ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
+    if (luck := run.facts.get("placebo")) is not None:
+        screen.print(
+            f"placebo: luck alone found something as good with p = {luck['p_value']:.3f} "
+            f"({len(luck['best'])} searches on shuffled labels)"
+        )
     if run.facts["recovery"] is not None:
         screen.print(f"share of the planted signal recovered: {percent(run.facts['recovery'])}")
     screen.print(f"run directory: {run.directory}", soft_wrap=True)

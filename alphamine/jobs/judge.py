@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import Values
+from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.inference import MeanTest, cosine_test
 from alphamine.expression.nodes import Node
+from alphamine.pool.greedy import Member
 
 _CACHE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its
@@ -23,11 +29,15 @@ MIN_DAYS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One formula on train, and on valid for the record; `fitness` as defined below."""
+    """One formula on train, and on valid for the record; `fitness` as defined below.
+
+    `test` is that of its mean rank IC on train.
+    """
 
     train: Summary
     valid: Summary | None
     fitness: float
+    test: MeanTest
 
 
 class Judge:
@@ -40,12 +50,14 @@ class Judge:
     ----------
     panel : Panel
         Must not hold a test split (`Panel.without_test`).
+    train : Sample, optional
+        Judge on this instead of the panel's train split, and on nothing else (for placebo runs).
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, train: Sample | None = None) -> None:
         self.panel = panel
-        self.train = panel.sample()
-        has_valid = panel.splits is not None and panel.splits.valid is not None
+        self.train = train or panel.sample()
+        has_valid = train is None and panel.splits is not None and panel.splits.valid is not None
         self.valid = panel.sample("valid") if has_valid else None
         self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES)
         self._on_valid = (
@@ -59,23 +71,34 @@ class Judge:
 
     def judge(self, formulas: Sequence[Node]) -> list[Judgement]:
         """One judgement per formula, in order."""
-        train = _summaries(self._on_train, self.train, formulas)
+        train = _scores(self._on_train, self.train, formulas)
         valid: list[Summary | None] = [None] * len(formulas)
         if self.valid is not None and self._on_valid is not None:
-            valid = [*_summaries(self._on_valid, self.valid, formulas)]
-        rows = len(self.train.label)
-        return [
-            Judgement(on_train, on_valid, fitness(on_train, rows))
-            for on_train, on_valid in zip(train, valid, strict=True)
-        ]
+            scores = _scores(self._on_valid, self.valid, formulas)
+            valid = [Summary.of(daily) for daily in scores]
+        return [self._judgement(daily, held) for daily, held in zip(train, valid, strict=True)]
+
+    def _judgement(self, daily: DailyScores, valid: Summary | None) -> Judgement:
+        train = Summary.of(daily)
+        test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
+        return Judgement(train, valid, fitness(train, len(self.train.label)), test)
+
+    def oriented_rank_ic(
+        self, members: Sequence[Member], sample: Sample
+    ) -> npt.NDArray[np.float64]:
+        """Daily rank ICs of pool members, each with its sign; (days, members)."""
+        evaluator = self._on_train if sample is self.train else self.evaluator
+        scores = _scores(evaluator, sample, [member.formula for member in members])
+        series = [m.sign * daily.rank_ic for m, daily in zip(members, scores, strict=True)]
+        return np.array(series).reshape(len(members), len(sample.label)).T
 
     def train_values(self, formula: Node) -> Values:
         """Values on the rows of the train sample's panel."""
         return self._on_train.values([formula])[0]
 
 
-def _summaries(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[Summary]:
-    found = {i: Summary.of(daily) for i, daily in evaluator.scores(formulas, sample)}
+def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:
+    found = dict(evaluator.scores(formulas, sample))
     return [found[i] for i in range(len(formulas))]
 
 

@@ -15,18 +15,18 @@ from alphamine.pool.greedy import Pool
 from alphamine.pool.recovery import recovery
 from alphamine.pool.table import combine, pool_table
 
+from .evidence import gather
 from .judge import Judge
+from .study import Study
 
 
-def outcome(
-    pool: Pool, judge: Judge, notes: Mapping[str, Any]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The members of the pool, and facts about them together.
 
     Parameters
     ----------
-    pool : Pool
-    judge : Judge
+    study : Study
+        At its end.
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
 
@@ -37,19 +37,25 @@ def outcome(
     facts : dict
         `combined`: dates, daily rank IC and numbers of the members combined, by split;
         `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
-        the pool explains on the latest split, None if nothing was planted.
+        the pool explains on the latest split, None if nothing was planted; `trust`: see
+        `evidence`.
     """
+    pool, judge = study.pool, study.judge
     members = pool.members
+    evidence = gather(members, judge, study.count, study.p_values())
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
     rows = [
-        {"position": i + 1, "digest": member.formula.digest, **asdict(row)}
-        for i, (member, row) in enumerate(zip(members, table.rows, strict=True))
+        {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
+        for i, (member, row, proof) in enumerate(
+            zip(members, table.rows, evidence.members, strict=True)
+        )
     ]
     correlation = [[pool.correlation(a.formula, b.formula) for b in members] for a in members]
     facts = {
         "combined": _combined(pool, judge),
         "correlation": correlation,
         "recovery": _recovered(pool, judge, notes),
+        "trust": evidence.facts,
     }
     return rows, facts
 

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import SearchError
+from alphamine.evaluation.trust.deflation import TrialCount
 
 from .store import Record, Store, finite
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from alphamine.data.panel import Panel
+
+    from .reveal import TestReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,11 @@ class RecordedPool:
 
 POOL_COLUMNS = (
     "position", "formula", "sign", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
-    "valid_rank_icir", "turnover", "max_correlation",
+    "valid_rank_icir", "turnover", "max_correlation", "verdict", "t", "valid_t", "q_value",
+    "family_p",
 )  # fmt: skip
+
+TEST_OPENED = "test opened"
 
 
 class Run:
@@ -60,8 +68,9 @@ class Run:
     directory : Path
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, panel: Panel | None = None) -> None:
         self.directory = directory
+        self._panel = panel
         store = Store.open(directory)
         store.close()
 
@@ -86,6 +95,38 @@ class Run:
         """Distinct formulas evaluated: by this number every result is to be discounted."""
         with self._store() as store:
             return store.count()
+
+    @cached_property
+    def trial_count(self) -> TrialCount:
+        """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
+        trust = self.facts["trust"]
+        return TrialCount(trust["trials"], trust["mean"], trust["squares"])
+
+    @property
+    def test_openings(self) -> list[dict[str, Any]]:
+        """When and by whom the test split was opened, oldest first."""
+        with self._store() as store:
+            return [content for kind, content in store.events() if kind == TEST_OPENED]
+
+    def reveal_test(self, panel: Panel | None = None) -> TestReport:
+        """Open the sealed test split; that it was opened is on record before any number is.
+
+        Parameters
+        ----------
+        panel : Panel, optional
+            The panel that was searched; by default the one at hand, or the recorded dataset
+            specification loaded again.
+
+        Raises
+        ------
+        SearchError
+            If the run did not finish, or the panel is not the one that was searched.
+        DataError
+            If the panel has no test split.
+        """
+        from .reveal import reveal
+
+        return reveal(self, panel or self._panel)
 
     @cached_property
     def pool(self) -> RecordedPool:
@@ -115,15 +156,19 @@ class Run:
         AlphamineError
             If the run did not finish, or the file cannot be written.
         """
-        if "finished" not in self.facts:
-            raise SearchError(
-                f"a report is written of a finished run, but the one in {self.directory} was cut "
-                f"short after {self.trials} formulas; see open_run(...).evaluations()"
-            )
+        self.require_finished("a report is written")
         from alphamine.report.html import run_page, write_page
 
         target = Path(path) if path is not None else self.directory / "report.html"
         return write_page(run_page(self), target)
+
+    def require_finished(self, deed: str) -> None:
+        """Refuse a run that was cut short; `deed` is what only a finished run allows."""
+        if "finished" not in self.facts:
+            raise SearchError(
+                f"{deed} of a finished run, but the one in {self.directory} was cut short after "
+                f"{self.trials} formulas; see open_run(...).evaluations()"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Facts, trials and pool as JSON-compatible values."""
@@ -132,6 +177,9 @@ class Run:
             "directory": str(self.directory),
             "trials": self.trials,
             "pool": finite(self.pool.rows()),
+            "trust": self.facts["trust"],
+            "placebo": self.facts.get("placebo"),
+            "test_openings": self.test_openings,
             **{k: self.facts[k] for k in ("searcher", "seed", "stopped", "recovery")},
             "combined": {s: block["numbers"] for s, block in self.facts["combined"].items()},
         }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from inspect import signature
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alphamine import __version__
@@ -18,10 +19,12 @@ from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.greedy import Pool
+from alphamine.search.base import Searcher
 from alphamine.search.registry import make_searcher
 
 from .judge import Judge
 from .outcome import outcome
+from .placebo import placebo
 from .run import Run
 from .store import Store, finite
 from .study import Budget, Progress, Study
@@ -41,6 +44,8 @@ def search(
     max_correlation: float = 0.7,
     batch: int = 32,
     name: str | None = None,
+    placebos: int = 0,
+    source: Mapping[str, Any] | None = None,
     observe: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Search for formulas that forecast the panel's label.
@@ -68,6 +73,12 @@ def search(
         Formulas asked for and evaluated at a time.
     name : str, optional
         Of the run.
+    placebos : int
+        Repeat the search so many times on block-shuffled labels and record how often luck alone
+        found something as good (see `placebo`); 19 are needed for 5 %.
+    source : mapping, optional
+        `data` and the other arguments of `alphamine.load` that made the panel, so that the run can
+        load it again.
     observe : callable, optional
         Called after each batch.
 
@@ -79,32 +90,47 @@ def search(
     ------
     SearchError, DataError
     """
+    if placebos < 0:
+        raise SearchError(f"the number of placebo runs is 0 or more, but got {placebos}")
     visible = panel.without_test()
     judge = Judge(visible)
     language = _language(visible, judge.train, grammar or {})
-    method = make_searcher(searcher, language, seed, options or {})
-    pool = Pool(judge.train, pool_size, max_correlation)
+
+    def parts(judge: Judge) -> tuple[Searcher, Pool]:
+        method = make_searcher(searcher, language, seed, options or {})
+        return method, Pool(judge.train, pool_size, max_correlation)
+
+    def replay(judge: Judge) -> float:
+        again, members = parts(judge)
+        with TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
+            study = Study(again, judge, members, store, batch)
+            study.run(Budget(budget, seconds), _ignore)
+            return study.best
+
+    method, pool = parts(judge)
     title = name or f"{panel.name}-{searcher}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     facts = {
         "name": title, "version": __version__, "searcher": searcher, "seed": seed,
         "options": dict(options or {}), "grammar": dict(grammar or {}), "budget": budget,
         "pool": {"size": pool_size, "max_correlation": max_correlation}, "batch": batch,
-        **_describe(visible, judge),
+        "source": dict(source or {}), **_describe(visible, judge),
     }  # fmt: skip
     with closing(Store.create(directory, facts)) as store:
         store.event("started", {"at": _now()})
         started = time.monotonic()
         study = Study(method, judge, pool, store, batch)
         stopped = study.run(Budget(budget, seconds), observe or _ignore)
-        members, results = outcome(pool, judge, panel.notes)
+        members, results = outcome(study, panel.notes)
+        if placebos:
+            results["placebo"] = placebo(visible, placebos, seed, study.best, replay)
         store.write_pool(members)
         duration = time.monotonic() - started
         store.write_facts(
             {**finite(results), "stopped": stopped, "seconds": duration, "finished": _now()}
         )
         store.event("finished", {"why": stopped})
-    return Run(directory)
+    return Run(directory, panel)
 
 
 def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:

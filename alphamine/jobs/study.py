@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+import numpy as np
+
+from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.greedy import Pool
 from alphamine.search.base import Candidate, Evaluation, Searcher
 
@@ -48,6 +51,11 @@ class Study:
     store : Store
     batch : int
         Formulas asked for at a time.
+
+    Attributes
+    ----------
+    count : TrialCount
+        Of every formula evaluated: what verdicts are deflated by.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class Study:
         self.store = store
         self.batch = batch
         self.best = float("-inf")
+        self.count = TrialCount()
         self._ledger: dict[str, tuple[Mapping[str, float], float]] = {}
 
     def run(self, budget: Budget, observe: Callable[[Progress], None]) -> str:
@@ -74,6 +83,14 @@ class Study:
                 return f"the searcher proposed nothing new {_FRUITLESS_ASKS} times in a row"
             observe(Progress(len(self._ledger), self.best, len(self.pool)))
         return "the budget was spent"
+
+    def p_values(self) -> dict[str, float]:
+        """Two-sided p-value of every evaluated formula on train, by digest; 1 where undefined."""
+        from scipy.stats import t as student
+
+        t, degrees = np.array([(s["t"], s["degrees"]) for s, _ in self._ledger.values()]).T
+        found = 2.0 * student.sf(np.abs(t), np.maximum(degrees, 1))
+        return dict(zip(self._ledger, np.where(np.isnan(t), 1.0, found).tolist(), strict=True))
 
     def _step(self, n: int) -> int:
         """One batch; returns how many formulas of it were new."""
@@ -100,7 +117,12 @@ class Study:
         records = []
         judged = self.judge.judge([candidate.formula for candidate in fresh])
         for candidate, judgement in zip(fresh, judged, strict=True):
-            scores = asdict(judgement.train)
+            test = judgement.test
+            scores = {
+                **asdict(judgement.train), "t": test.t, "degrees": test.degrees,
+                "effective_days": test.effective_days,
+            }  # fmt: skip
+            self.count.add(judgement.train.rank_icir)
             evaluation = Evaluation(candidate, scores, judgement.fitness)
             gain = 0.0
             if self.pool.wants(judgement.fitness):

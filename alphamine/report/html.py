@@ -45,6 +45,9 @@ def run_page(run: Run) -> str:
         members=run.pool.rows(),
         combined=run.facts["combined"],
         trials=_trials(run.trials),
+        trust=run.facts["trust"],
+        placebo=run.facts.get("placebo"),
+        openings=run.test_openings,
         figures={name: _block(figure) for name, figure in _figures(run)},
     )
 
@@ -82,7 +85,7 @@ def _page(template: str, title: str, **context: Any) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
-        "number": _number, "count": _count, "percent": _percent, "days": _days,
+        "number": _number, "count": _count, "percent": _percent, "days": _days, "chance": _chance,
     }  # fmt: skip
     return environment.get_template(template).render(
         title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context
@@ -130,7 +133,7 @@ def _policy(*scripts: str) -> str:
 def _trials(count: int) -> str:
     return (
         f"{count:,} distinct formulas were tried to find these. The best of so many looks good by "
-        "luck alone, and no number on this page is deflated for it yet."
+        "luck alone: believe the verdicts, which allow for it, before the rank ICs."
     )
 
 
@@ -148,6 +151,12 @@ def _count(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None or _missing(value) else f"{value:.1%}"
+
+
+def _chance(value: float | None) -> str:
+    if value is None or _missing(value):
+        return "–"
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _days(rows: dict[str, Any]) -> str:

@@ -42,6 +42,11 @@ def write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 2
         "panel": {"name": text, "fingerprint": text, "rows": 900, "symbols": 50, "fields": [text]},
         "splits": {"train": {"start": "2020-01-01", "end": "2020-01-20", "days": 20}},
         "label": {"horizon": 5, "delay": 1, "price": text, "settled_share": 0.01},
+        "trust": {
+            "trials": 40, "mean": 0.0, "squares": 0.1, "benchmark": 0.12, "discoveries": 1,
+            "family_split": text, "overfitting": 0.25, "paths": [0.1, -0.2],
+        },
+        "placebo": {"best": [0.01] * 19, "p_value": 0.05},
         "finished": "2026-01-01 00:00", "stopped": text, "recovery": 0.625,
         "correlation": np.eye(members).tolist(),
         "combined": {
@@ -60,9 +65,11 @@ def write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 2
         store.write_pool([
             {"position": i + 1, "digest": f"{i:032x}", "formula": text, "sign": -1,
              "train_rank_ic": 0.04321, "valid_rank_ic": float("nan"), "train_rank_icir": 0.5,
-             "valid_rank_icir": 0.25, "turnover": 0.1, "max_correlation": 0.3}
+             "valid_rank_icir": 0.25, "turnover": 0.1, "max_correlation": 0.3,
+             "verdict": text, "t": 3.2, "valid_t": 1.1, "q_value": 0.04, "family_p": 0.2}
             for i in range(members)
         ])  # fmt: skip
+        store.event("test opened", {"who": text, "at": text})
     return open_run(directory)
 
 

@@ -1,0 +1,50 @@
+"""`alphamine reveal RUN_DIR`: open the sealed test split, on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .output import console, number, percent, print_json
+
+if TYPE_CHECKING:
+    from alphamine.jobs.reveal import TestReport
+
+
+def reveal(
+    run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
+    data: options.OptionalData = None,
+    json: options.Json = False,
+) -> None:
+    """Open the test split of a run: once is a test, more often is a search."""
+    from alphamine import load, open_run
+
+    found = open_run(run_dir).reveal_test(None if data is None else load(data))
+    if json:
+        print_json(found.to_dict())
+    else:
+        _show(found)
+
+
+def _show(found: TestReport) -> None:
+    from rich.table import Table
+
+    times = "for the first time" if found.opened == 1 else f"{found.opened} times now"
+    table = Table(
+        title=f"test, {found.start} to {found.end}",
+        caption=f"the test split of this run was opened {times}; verdicts allow for so many looks",
+        caption_justify="left",
+    )
+    table.add_column("formula", overflow="fold", ratio=1)
+    for heading in ("sign", "rank IC", "ICIR", "t", "coverage", "turnover", "verdict"):
+        table.add_column(heading, justify="right")
+    for row in found.rows:
+        n = row.numbers
+        table.add_row(
+            row.formula, "+" if row.sign > 0 else "-", number(n.rank_ic), number(n.rank_icir, 2),
+            number(row.trust.t, 1), percent(n.coverage), percent(n.turnover), row.trust.word,
+        )  # fmt: skip
+    console().print(table)

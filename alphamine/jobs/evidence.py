@@ -1,0 +1,124 @@
+"""What a run's statistics say of its pool, given everything that the run has tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.evaluation.trust.overfitting import cscv
+from alphamine.evaluation.trust.paths import path_ratios
+from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
+from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold
+from alphamine.evaluation.trust.verdict import judge_trust
+from alphamine.pool.greedy import Member
+
+from .judge import Judge
+
+FloatArray = npt.NDArray[np.float64]
+
+_REPETITIONS: Final = 1000
+_SHORTEST_BLOCK: Final = 20
+_CSCV_BLOCKS: Final = 16
+# Fewer days than this are too few to be cut into blocks or folds.
+_FEWEST_DAYS: Final = 2 * _CSCV_BLOCKS
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Statistics of a pool at the end of a run.
+
+    Attributes
+    ----------
+    members : tuple of mapping
+        By member: `trust` (see `Trust.to_dict`, on train with the run's trials), `verdict`, `t`,
+        `valid_t`, `q_value` (Benjamini-Yekutieli over all evaluated formulas), `family_p`
+        (Romano-Wolf over the members, on the latest split).
+    facts : mapping
+        `trials` and how their ICIR scattered; `discoveries`: evaluated formulas with a q-value of
+        at most 5 %; `overfitting`: probability of backtest overfitting among the members, on
+        train; `paths`: ICIR of the purged cross-validation paths of "take the best member", on
+        train; `family_split`. None where there are too few members or days.
+    """
+
+    members: tuple[Mapping[str, Any], ...]
+    facts: Mapping[str, Any]
+
+
+def gather(
+    members: Sequence[Member], judge: Judge, count: TrialCount, p_values: Mapping[str, float]
+) -> Evidence:
+    """Judge the members of a pool.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    judge : Judge
+    count : TrialCount
+        Of everything that was evaluated.
+    p_values : mapping of str to float
+        Two-sided, of every evaluated formula, by digest.
+    """
+    spec = judge.train.panel.label_spec
+    q = dict(zip(p_values, q_values(list(p_values.values())).tolist(), strict=True))
+    train = judge.oriented_rank_ic(members, judge.train)
+    latest = judge.valid or judge.train
+    late = train if judge.valid is None else judge.oriented_rank_ic(members, latest)
+    family = _family(late, spec.horizon)
+    rows = []
+    for i, member in enumerate(members):
+        trust = judge_trust(train[:, i], spec.horizon, count)
+        valid_t = float("nan")
+        if judge.valid is not None:
+            valid_t = judge_trust(late[:, i], spec.horizon, 1).t
+        rows.append(
+            {
+                "verdict": trust.word, "t": trust.t, "valid_t": valid_t,
+                "q_value": q[member.formula.digest],
+                "family_p": float("nan") if family is None else float(family[i]),
+                "trust": trust.to_dict(),
+            }
+        )  # fmt: skip
+    return Evidence(
+        tuple(rows),
+        {
+            "trials": count.trials, "mean": count.mean, "squares": count.squares,
+            "benchmark": count.benchmark, "discoveries": sum(v <= 0.05 for v in q.values()),
+            "family_split": latest.name, "overfitting": _overfitting(train),
+            "paths": _paths(train, spec.reach),
+        },
+    )  # fmt: skip
+
+
+def _family(series: FloatArray, horizon: int) -> FloatArray | None:
+    complete = _complete(series)
+    if complete is None:
+        return None
+    block = max(horizon, _SHORTEST_BLOCK)
+    weights = block_weights(len(complete), block, _REPETITIONS, np.random.default_rng(0))
+    return stepdown(complete, horizon, weights)
+
+
+def _overfitting(series: FloatArray) -> float | None:
+    complete = _complete(series)
+    if complete is None or complete.shape[1] < 2:
+        return None
+    return cscv(complete, _CSCV_BLOCKS).probability
+
+
+def _paths(series: FloatArray, reach: int) -> list[float] | None:
+    complete = _complete(series)
+    if complete is None or complete.shape[1] < 2:
+        return None
+    splitter = CombinatorialPurgedKFold(6, 2, reach, reach)
+    return [float(ratio) for ratio in path_ratios(complete, splitter)]
+
+
+def _complete(series: FloatArray) -> FloatArray | None:
+    """Days on which every member has a score, or None if they are too few."""
+    complete = series[~np.isnan(series).any(axis=1)]
+    return complete if len(complete) >= _FEWEST_DAYS and series.shape[1] else None

@@ -1,0 +1,195 @@
+"""The sealed test: opened on purpose, on record before the first number is known."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import html
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample, Splits
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.scores import DailyScores, daily_scores
+from alphamine.errors import DataError, SearchError
+from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.verdict import Trust, judge_trust
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+from alphamine.pool.table import combine
+
+from .run import TEST_OPENED, Run
+from .store import Store, finite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One formula (or all combined) on the test split; numbers have its sign."""
+
+    formula: str
+    sign: int
+    numbers: Summary
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What the test split says of a run's pool.
+
+    Attributes
+    ----------
+    opened : int
+        How often the test split of this run was opened, this time included.
+    start, end : str
+    rows : tuple of TestRow
+        The members of the pool, best on train first, and all combined as the last row. Verdicts
+        are deflated by members x openings: so often were these days looked at.
+    """
+
+    # Not a test, whatever pytest thinks of the name.
+    __test__ = False
+
+    opened: int
+    start: str
+    end: str
+    rows: tuple[TestRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-compatible values."""
+        rows = [
+            {
+                "formula": row.formula, "sign": row.sign, **finite(asdict(row.numbers)),
+                "trust": row.trust.to_dict(),
+            }
+            for row in self.rows
+        ]  # fmt: skip
+        return {"opened": self.opened, "start": self.start, "end": self.end, "rows": rows}
+
+    def table(self) -> pd.DataFrame:
+        """One row per formula."""
+        import pandas as pd
+
+        names = ("rank_ic", "rank_icir", "days", "coverage", "turnover")
+        rows = [
+            {"formula": r.formula, "sign": r.sign, "verdict": r.trust.word, "t": r.trust.t}
+            | {name: getattr(r.numbers, name) for name in names}
+            for r in self.rows
+        ]
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        # pandas escapes text by default.
+        title = html.escape(f"test, {self.start} to {self.end}, opened {self.opened} times")
+        return f"<p>{title}</p>{self.table().to_html(index=False)}"
+
+
+def reveal(run: Run, panel: Panel | None) -> TestReport:
+    """Write to the run's ledger that its test split is opened, then score the pool on it."""
+    run.require_finished("the test split is opened")
+    panel = panel or _load(run)
+    _require_same(run, panel)
+    if panel.splits is None or panel.splits.test is None:
+        raise DataError(
+            f"panel {panel.name!r} has no test split to open; give its specification one, and "
+            "search again"
+        )
+    members = run.pool.rows()
+    if not members:
+        raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
+    with closing(Store.open(run.directory)) as store:
+        store.event(TEST_OPENED, _entry(run, panel))
+    opened = len(run.test_openings)
+    sample = Splits.reveal_test(panel)
+    formulas = [parse(member["formula"], "brain", panel.schema) for member in members]
+    signs = [int(member["sign"]) for member in members]
+    rows = _rows(formulas, signs, sample, len(members) * opened)
+    dates = sample.panel.dates[sample.rows]
+    return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
+
+
+def _rows(
+    formulas: list[Node], signs: list[int], sample: Sample, trials: int
+) -> tuple[TestRow, ...]:
+    values = Evaluator(sample.panel).values(formulas)
+    together = combine(values, signs, sample.panel.universe)
+    names = [*(str(formula) for formula in formulas), "combined"]
+    horizon = sample.panel.label_spec.horizon
+    rows = []
+    for name, sign, array in zip(names, [*signs, 1], [*values, together], strict=True):
+        daily = _oriented(daily_scores(array, sample), sign)
+        trust = judge_trust(daily.rank_ic, horizon, trials)
+        rows.append(TestRow(name, sign, Summary.of(daily), trust))
+    return tuple(rows)
+
+
+def _oriented(daily: DailyScores, sign: int) -> DailyScores:
+    return DailyScores(
+        sign * daily.ic, sign * daily.rank_ic, daily.pairs, daily.coverage, daily.turnover,
+        daily.infinite,
+    )  # fmt: skip
+
+
+def _entry(run: Run, panel: Panel) -> Mapping[str, Any]:
+    digests = sorted(member["digest"] for member in run.pool.rows())
+    return {
+        "who": _user(),
+        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "formulas": hashlib.blake2b(" ".join(digests).encode(), digest_size=16).hexdigest(),
+        "data": data_hash(panel),
+        "trials": run.trials,
+    }
+
+
+def data_hash(panel: Panel) -> str:
+    """The panel's fingerprint, or else a hash of the label's price and the dates."""
+    if panel.fingerprint:
+        return panel.fingerprint
+    price = np.ascontiguousarray(panel.field(panel.label_spec.price))
+    content = price.tobytes() + panel.dates.astype(np.int64).tobytes()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _load(run: Run) -> Panel:
+    source = dict(run.facts.get("source") or {})
+    if "data" not in source:
+        raise SearchError(
+            f"run {run.name!r} was made from a panel in memory, which is not at hand; pass it: "
+            "run.reveal_test(panel)"
+        )
+    from alphamine.data.load import load
+
+    return load(source.pop("data"), **source)
+
+
+def _require_same(run: Run, panel: Panel) -> None:
+    """Refuse data other than those that were searched: the test would be of something else."""
+    facts, label = run.facts, dict(run.facts["label"])
+    label.pop("settled_share", None)
+    checks = {
+        "fingerprint": (facts["panel"]["fingerprint"], panel.fingerprint),
+        "number of symbols": (facts["panel"]["symbols"], panel.shape[1]),
+        "label": (label, {k: v for k, v in asdict(panel.label_spec).items() if k in label}),
+    }
+    for what, (searched, given) in checks.items():
+        if searched != given:
+            raise SearchError(
+                f"a run's test split is that of the panel it searched, but the {what} of panel "
+                f"{panel.name!r} is {given!r} and that of the run was {searched!r}; load the data "
+                "as the run did"
+            )
