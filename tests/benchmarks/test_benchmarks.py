@@ -1,0 +1,93 @@
+"""The harness: formulas that evaluate, comparisons that notice, tables that say what was found."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "workers"))
+
+
+def operators(formula: object) -> int:
+    return 1 + sum(map(operators, formula[1:])) if isinstance(formula, list) else 0
+
+
+def test_random_formulas_are_the_same_each_time_and_of_the_size_of_a_search() -> None:
+    from benchmarks.formulas import population, random_formulas
+
+    formulas = random_formulas(300)
+    assert formulas == random_formulas(300)
+    assert len({str(f) for f in formulas}) == 300
+    assert 3.5 < np.mean([operators(f) for f in formulas]) < 6.5
+    assert len(population(300)) == 300
+
+
+def test_every_random_formula_is_one_of_our_language() -> None:
+    from alphamine_worker import build
+
+    from benchmarks.formulas import population, random_formulas
+
+    for formula in random_formulas(200) + population(200):
+        assert build(formula).depth >= 2
+    sys.modules.pop("alphamine_worker")
+
+
+def test_comparison_notices_wrong_values_and_wrong_gaps() -> None:
+    from benchmarks.agreement import compared
+
+    theirs = np.arange(1.0, 101.0)
+    ours = theirs.copy()
+    ours[90:93] *= 1.01
+    assert compared(ours, theirs, 1e-3)["close"] == pytest.approx(0.97)
+    ours[50:60] = np.nan
+    assert compared(ours, theirs, 1e-3)["present"] == pytest.approx(0.9)
+
+
+def test_a_foreign_graph_keeps_its_meaning() -> None:
+    from kunquant_graph import translate
+
+    import alphamine as am
+    from alphamine.engine.evaluator import Evaluator
+
+    graph = [
+        {"op": "Input", "in": [], "name": "close"},
+        {"op": "Rank", "in": [0]},
+        {"op": "LessThanConst", "in": [1], "value": 0.5},
+        {"op": "SubConst", "in": [0], "value": 1.0, "swap": True},
+        {"op": "Select", "in": [2, 3, 0]},
+        {"op": "Output", "in": [4], "name": "chosen"},
+    ]
+    x = np.array([[4.0, 2.0, 3.0, 1.0], [7.0, np.nan, 5.0, 6.0]])
+    panel = am.Panel.from_arrays(
+        np.datetime64("2020-01-01") + np.arange(2), list("abcd"), {"close": x}, np.ones((2, 4)) > 0,
+        {"market": np.zeros((2, 4), int)},
+    )  # fmt: skip
+    (got,) = Evaluator(panel, "float64").values([translate(graph)["chosen"]])
+    # Below half of r / n: ranks 1 of 4 and 1 of 3; a comparison with a gap is false.
+    want = np.array([[4.0, 2.0, 3.0, 0.0], [7.0, np.nan, -4.0, 6.0]])
+    np.testing.assert_array_equal(got, want)
+
+
+def test_tables_stand_between_their_markers(tmp_path: Path) -> None:
+    from benchmarks.tables import write_readme
+
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- agreement -->\nold\n<!-- end -->\nafter\n")
+    entry = {"agrees": True, "close": 1.0, "present": 1.0, "correlation": 1.0, "single": 1.0}
+    other = {**entry, "agrees": False, "close": 0.5}
+    write_readme({"agreement": {"alpha001": entry, "alpha002": other}}, page)
+    text = page.read_text()
+    assert text.startswith("before")
+    assert text.endswith("<!-- end -->\nafter\n")
+    assert "1 of 2 formulas agree" in text
+    assert "| alpha002 | 50.00 |" in text
+    assert "old" not in text
