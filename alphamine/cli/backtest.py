@@ -65,8 +65,9 @@ def backtest(
     from alphamine import load
     from alphamine.evaluation.backtest import backtest as simulate
 
-    panel = load(data, universe=universe, delay=delay, price=price, splits=splits != "none")
-    panel = panel if split == "test" else panel.without_test()
+    panel = load(
+        data, universe=universe, delay=delay, price=price, splits=splits != "none"
+    ).without_test()
     given: dict[str, Any] = {
         "topk": topk, "n_drop": drop, "quantiles": quantiles, "decay": decay,
         "neutralization": neutralization, "truncation": truncation,

@@ -146,13 +146,14 @@ def strict_venue(
     capacity = None
     if participation is not None:
         capacity = participation * np.nan_to_num(_amount(panel, rows))
+    age = _rows_since(history)
     return Venue(
         price=history[rows],
-        mark=last_values(history)[rows],
+        mark=last_values(history, age)[rows],
         open=open_,
         buyable=open_ & ~_mask(panel, "limit_up", rows),
         sellable=open_ & ~_mask(panel, "limit_down", rows),
-        gone=_stale(history)[rows] >= SETTLE_AFTER,
+        gone=age[rows] >= SETTLE_AFTER,
         factor=_factor(panel, rows),
         capacity=capacity,
         costs=market.costs,
@@ -214,16 +215,24 @@ def _factor(panel: Panel, rows: slice) -> FloatArray:
     return np.ones(shape) if panel.factor is None else _float64(panel.factor[rows])
 
 
-def _stale(x: FloatArray) -> npt.NDArray[np.int64]:
-    """Rows since the last value."""
-    place = np.arange(len(x))[:, None]
+def _rows_since(x: FloatArray) -> npt.NDArray[np.int32]:
+    """Rows since the last value, or since the first row."""
+    place = np.arange(len(x), dtype=np.int32)[:, None]
     return place - np.maximum.accumulate(np.where(np.isfinite(x), place, 0), axis=0)
 
 
-def last_values(x: FloatArray) -> FloatArray:
-    """The last value so far, 0 before the first."""
-    before = np.arange(len(x))[:, None] - _stale(x)
-    return np.nan_to_num(np.take_along_axis(x, before, axis=0))
+def last_values(x: FloatArray, age: npt.NDArray[np.int32] | None = None) -> FloatArray:
+    """The last value so far, 0 before the first.
+
+    Parameters
+    ----------
+    x : (T, N) float64
+    age : (T, N) int, optional
+        Rows since the last value, if they are known already.
+    """
+    before = np.arange(len(x))[:, None] - (_rows_since(x) if age is None else age)
+    found = np.take_along_axis(x, before, axis=0)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _float64(x: npt.NDArray[np.floating]) -> FloatArray:

@@ -138,6 +138,20 @@ def test_losses_are_made_up_for_and_a_used_up_account_is_named(
     assert backtest(signal, market, "neutral", market=FREE).used_up is None
 
 
+def test_the_order_of_symbols_does_not_matter(market: Panel, signal: np.ndarray) -> None:
+    turn = np.random.default_rng(3).permutation(market.shape[1])
+    turned = Panel.from_arrays(
+        market.dates, market.symbols[turn], {n: x[:, turn] for n, x in market.columns.items()},
+        universe=market.universe[:, turn], factor=market.factor[:, turn], costs=market.costs,
+        masks={n: x[:, turn] for n, x in market.masks.items()}, label_spec=market.label_spec,
+    )  # fmt: skip
+    for rule in (QuantileLongShort(4), SimulationSettings(decay=3)):
+        one = backtest(signal, market, rule, account=1e6)
+        two = backtest(signal[:, turn], turned, rule, account=1e6)
+        np.testing.assert_allclose(two.daily["account"], one.daily["account"], rtol=1e-12)
+        np.testing.assert_allclose(two.shares, one.shares[:, turn], rtol=1e-9, atol=1e-9)
+
+
 def test_borrowing_costs_what_it_says(market: Panel, signal: np.ndarray) -> None:
     reports: dict[float, BacktestReport] = {
         rate: backtest(signal, market, "neutral", borrow=rate) for rate in (0.0, 0.1)
