@@ -18,7 +18,7 @@ from .reach import NEVER, Production, Reach
 # Chance of ending a branch early, times its token budget; the rest of the budget is spent.
 _STOP = 1.0
 _LITERAL_WEIGHT = 0.15
-_DETOUR = 0.25
+_DETOUR = 0.1
 _ATTEMPTS = 4
 
 

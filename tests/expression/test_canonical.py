@@ -149,7 +149,7 @@ def test_takes_microseconds() -> None:
     for node in nodes:
         canonicalise(node)
     each = (time.process_time() - started) / sum(node.size for node in nodes)
-    # About 15 us a node when measured; the bound leaves room for a busy machine.
+    # About 6 us a node when measured; the bound leaves room for a busy machine.
     assert each < 150e-6
 
 

@@ -146,8 +146,10 @@ def test_crossover_takes_donors_from_the_pool() -> None:
     }  # fmt: skip
     searcher = make_searcher("genetic", Grammar(max_length=12), 4, options)
     pool = PoolView((TARGET,))
-    for _ in range(2):
-        searcher.tell([Evaluation(c, {}, 1.0 / c.formula.size) for c in searcher.ask(20)], pool)
-    bred = [c for c in searcher.ask(20) if c.origin == "crossover"]
+    bred = []
+    for _ in range(4):
+        asked = searcher.ask(20)
+        bred += [c for c in asked if c.origin == "crossover"]
+        searcher.tell([Evaluation(c, {}, float(c.formula.size)) for c in asked], pool)
     assert len(bred) > 10
     assert all(c.parents[1] == TARGET.digest for c in bred)
