@@ -81,9 +81,7 @@ def tabulate(
                     by_type[i, part, : depth + 1 - levels]
                     for i, part in zip(inputs, split, strict=True)
                 ]
-                least[:, levels:] = np.minimum(
-                    least[:, levels:], np.maximum.reduce(parts) + added
-                )
+                least[:, levels:] = np.minimum(least[:, levels:], np.maximum.reduce(parts) + added)
             least[least >= NEVER] = NEVER
             by_production[index, budget] = least
             results = np.array([productions[m].result for m in members])
