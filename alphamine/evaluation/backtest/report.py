@@ -79,12 +79,15 @@ class BacktestReport:
         settings = self.settings
         lot = f"lots of {settings['lot']}" if settings["lot"] else "fractional shares"
         lent = f", borrowing {settings['borrow']:.2%} a year" if settings["borrow"] else ""
+        share = settings["participation"]
+        within = f"; orders up to {100 * share:g}% of a day's traded amount" if share else ""
         rows = "1 row" if settings["delay"] == 1 else f"{settings['delay']} rows"
         return (
             f"{self.panel}, {self.split}, {self.dates[0]} to {self.dates[-1]}; {self.strategy}, "
             f"mode {self.mode}; trades at {settings['price']} {rows} after the signal; "
             f"costs {settings['buy']:.3%} buying, {settings['sell']:.3%} selling, at least "
-            f"{settings['minimum']:g}{lent}; {lot}; out of {tried} tried"
+            f"{settings['minimum']:g}{lent}; {lot}{within}; "
+            f"out of {tried} tried"
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -101,7 +101,8 @@ def test_deflation_lowers_the_probability(market: Panel) -> None:
         for trials in (1, 100, 10_000)
     ]
     assert lucky[0] > lucky[1] > lucky[2]
-    assert "out of 100 formulas tried" in backtest(FORMULA, market, SMALL, trials=100).caption
+    caption = backtest(FORMULA, market, SMALL, trials=100, participation=0.005).caption
+    assert "orders up to 0.5% of a day's traded amount; out of 100 formulas tried" in caption
 
 
 def test_costs_lower_the_account(market: Panel) -> None:
