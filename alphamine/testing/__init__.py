@@ -1,6 +1,7 @@
-"""Contracts that any operator must pass, ours and a plug-in's, and the inputs that break things."""
+"""Contracts that operators and searchers must pass, ours and a plug-in's, and what breaks things."""
 
 from .operators import check_operator
 from .register import register_operator
+from .searcher import check_searcher
 
-__all__ = ["check_operator", "register_operator"]
+__all__ = ["check_operator", "check_searcher", "register_operator"]
