@@ -107,9 +107,10 @@ def _show(run: Run, page: Path) -> None:
         ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
     if (luck := run.facts.get("placebo")) is not None:
+        runs = len(luck["best"])
         screen.print(
-            f"placebo: luck alone found something as good with p = {luck['p_value']:.3f} "
-            f"({len(luck['best'])} searches on shuffled labels)"
+            f"placebo: luck alone finds something as good with p = {luck['p_value']:.3f} "
+            f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)"
         )
     if run.facts["recovery"] is not None:
         screen.print(f"share of the planted signal recovered: {percent(run.facts['recovery'])}")

@@ -52,8 +52,8 @@ def evaluate(
     split : {"train", "valid"}, optional
         Train if the panel has splits, else all rows. The test split cannot be asked for here.
     trials : int or TrialCount
-        Formulas that were tried to arrive at this one: the verdict is deflated by it. The count
-        of a run knows how widely they scattered; a mere number is taken as so many useless ones.
+        Formulas that were tried to arrive at this one (`run.trial_count`, if it comes from a run):
+        the verdict is deflated by their number.
     horizons : sequence of int
         Rows held; the label's own is always among them.
     quantiles : int

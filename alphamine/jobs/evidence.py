@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.evaluation.trust.deflation import TrialCount, expected_maximum
 from alphamine.evaluation.trust.overfitting import cscv
 from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
@@ -39,8 +39,9 @@ class Evidence:
         `valid_t`, `q_value` (Benjamini-Yekutieli over all evaluated formulas), `family_p`
         (Romano-Wolf over the members, on the latest split).
     facts : mapping
-        `trials` and how their ICIR scattered; `discoveries`: evaluated formulas with a q-value of
-        at most 5 %; `overfitting`: probability of backtest overfitting among the members, on
+        `trials`, and `mean` and `squares` of their ICIR (see `TrialCount`); `best_of_luck`: the
+        z-score that the best of as many useless formulas shows; `discoveries`: evaluated formulas
+        with a q-value of at most 5 %; `overfitting`: probability of backtest overfitting among the members, on
         train; `paths`: ICIR of the purged cross-validation paths of "take the best member", on
         train; `family_split`. None where there are too few members or days.
     """
@@ -87,7 +88,8 @@ def gather(
         tuple(rows),
         {
             "trials": count.trials, "mean": count.mean, "squares": count.squares,
-            "benchmark": count.benchmark, "discoveries": sum(v <= 0.05 for v in q.values()),
+            "best_of_luck": expected_maximum(count.trials),
+            "discoveries": sum(value <= 0.05 for value in q.values()),
             "family_split": latest.name, "overfitting": _overfitting(train),
             "paths": _paths(train, spec.reach),
         },

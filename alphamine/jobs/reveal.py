@@ -126,7 +126,7 @@ def _rows(
     rows = []
     for name, sign, array in zip(names, [*signs, 1], [*values, together], strict=True):
         daily = _oriented(daily_scores(array, sample), sign)
-        trust = judge_trust(daily.rank_ic, horizon, trials)
+        trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
         rows.append(TestRow(name, sign, Summary.of(daily), trust))
     return tuple(rows)
 

@@ -86,23 +86,11 @@ def shape_of_centred(centred: FloatArray, mean: float) -> tuple[float, float, fl
 
 @dataclass(slots=True)
 class TrialCount:
-    """Running count, mean and variance of the ICIR of everything a run has evaluated.
-
-    The benchmark of the next verdict costs O(1).
-    """
+    """Running count, mean and variance of the ICIR of everything a run has evaluated."""
 
     trials: int = 0
     mean: float = 0.0
     squares: float = 0.0
-
-    @classmethod
-    def of_null(cls, trials: int, effective_days: float) -> TrialCount:
-        """As many trials as somebody says he made, spread as useless formulas would be.
-
-        The ICIR of a useless formula has a variance of 1 / effective days.
-        """
-        spread = 1.0 / effective_days if effective_days > 0 else 0.0
-        return cls(trials, 0.0, spread * (trials - 1))
 
     def add(self, ratio: float) -> None:
         """Count one distinct formula; an undefined ratio counts as a trial at the mean so far."""
@@ -117,8 +105,3 @@ class TrialCount:
     def variance(self) -> float:
         """Variance of the ratio across trials, ddof 1; 0 for fewer than two."""
         return self.squares / (self.trials - 1) if self.trials > 1 else 0.0
-
-    @property
-    def benchmark(self) -> float:
-        """The ratio that the best of as many useless trials would be expected to show."""
-        return math.sqrt(self.variance) * expected_maximum(self.trials)
