@@ -7,6 +7,18 @@
 
 namespace alphamine {
 
+// Infinities of a row become NaN; returns how many there were.
+template <class T>
+inline std::int64_t clear_infinities(T* row, Index columns) {
+    std::int64_t found = 0;
+    for (Index c = 0; c < columns; ++c) {
+        if (std::abs(row[c]) != kInf<T>) continue;
+        row[c] = kNaN<T>;
+        ++found;
+    }
+    return found;
+}
+
 constexpr int kInputs = 3;
 constexpr int kParams = 6;
 
@@ -21,6 +33,7 @@ struct Call {
     int min_periods;
     const double* params;
     Arena* arena;
+    std::int64_t* infinite;  // how many infinities became NaN
 
     const T* input(std::size_t i) const { return static_cast<const T*>(in[i]); }
 };

@@ -10,7 +10,7 @@ namespace alphamine {
 template <class Get>
 inline void window_ramps(Get get, double* sums, double* ramps, Index rows, int window) {
     int rest = with_head(window, [&](auto head) {
-        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+        for_recent<head()>(get, rows, [=](Index i, const Vec<double>* recent) {
             // Adding up the shorter sums weights each value by the number of those that hold it.
             Vec<double> sum = recent[0], ramp = recent[0];
             for (int j = 1; j < head(); ++j) {
@@ -26,7 +26,7 @@ inline void window_ramps(Get get, double* sums, double* ramps, Index rows, int w
         const bool odd = (window >> --rest) & 1;
         // The newer half gains the length of the older one on every weight.
         const Vec<double> gain = splat(static_cast<double>(length));
-        double_once(length, rows, odd, [&](Index i, Index back) {
+        double_once(length, rows, odd, [=](Index i, Index back) {
             const Vec<double> newer = load(sums + i), older = load(sums + i - back);
             Vec<double> sum = newer + older;
             Vec<double> ramp = load(ramps + i) + gain * newer + load(ramps + i - back);
@@ -45,7 +45,7 @@ inline void window_ramps(Get get, double* sums, double* ramps, Index rows, int w
 template <class Get>
 inline void window_decays(Get get, double* out, Index rows, int window, double factor) {
     int rest = with_head(window, [&](auto head) {
-        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+        for_recent<head()>(get, rows, [=](Index i, const Vec<double>* recent) {
             Vec<double> sum = recent[head() - 1];
             for (int j = head() - 2; j >= 0; --j) sum = sum * factor + recent[j];
             store(out + i, sum);
@@ -56,7 +56,7 @@ inline void window_decays(Get get, double* out, Index rows, int window, double f
         const bool odd = (window >> --rest) & 1;
         const Vec<double> older = splat(std::pow(factor, static_cast<double>(length)));
         const Vec<double> oldest = splat(std::pow(factor, 2.0 * length));
-        double_once(length, rows, odd, [&](Index i, Index back) {
+        double_once(length, rows, odd, [=](Index i, Index back) {
             Vec<double> sum = load(out + i) + older * load(out + i - back);
             if (odd) sum += oldest * get(i - 2 * back);
             store(out + i, sum);
@@ -85,10 +85,11 @@ inline void weighted_mean(const Call<T>& s, Weight weight, Sum sum) {
     double mass = 0.0;
     for (int age = 0; age < s.window; ++age) mass += weight(age);
     const Vec<double> inverse = splat(1.0 / mass);
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, only_whole(s, s.min_periods), [&](const Block& block, Index first, Index c) {
         if constexpr (!kDirect<T>) {
-            sum([&](Index i) { return load(block.values + i); }, totals, block.rows);
-            if (block.gaps) sum([&](Index i) { return load(block.present + i); }, masses, block.rows);
+            sum([x = block.values](Index i) { return load(x + i); }, totals, block.rows);
+            if (block.gaps)
+                sum([x = block.present](Index i) { return load(x + i); }, masses, block.rows);
         }
         write_windows(s, block, first, c, s.min_periods, [&](Index i, const Count& count, Index) {
             if constexpr (kDirect<T>)

@@ -6,14 +6,21 @@
 
 namespace alphamine {
 
-// out = f(inputs...) in storage precision: one rounding, the same as the reference's.
-template <class T, std::size_t... I, class F>
+// out = f(inputs...) in storage precision: one rounding, the same as the reference's. `unbounded`:
+// f may overflow, and infinities become NaN.
+template <bool unbounded, class T, std::size_t... I, class F>
 inline void map_cells(const Call<T>& call, std::index_sequence<I...>, F f) {
     for (Index t = 0; t < call.shape.rows; ++t) {
         T* out = call.out + t * call.shape.stride;
         const T* in[] = {(call.input(I) + t * call.stride[I])...};
-        for (Index c = 0; c < call.shape.columns; c += kLanes<T>)
-            store(out + c, f(load(in[I] + c)...));
+        Mask<T> infinite{};
+        for (Index c = 0; c < call.shape.columns; c += kLanes<T>) {
+            const Vec<T> value = f(load(in[I] + c)...);
+            if constexpr (unbounded) infinite |= magnitude<T>(value) == kInf<T>;
+            store(out + c, value);
+        }
+        if (unbounded && any(infinite))
+            *call.infinite += clear_infinities(out, call.shape.columns);
     }
 }
 
@@ -46,30 +53,34 @@ inline Vec<T> truth(Mask<T> present, Mask<T> mask) {
     return present ? only(mask, splat(T(1))) : splat(kNaN<T>);
 }
 
-#define AM_CELLS(name, arity, arguments, expression)                                       \
+#define AM_MAP(name, unbounded, arity, arguments, expression)                              \
     template <class T>                                                                     \
     void name(const Call<T>& call) {                                                       \
         using V = Vec<T>;                                                                  \
         const V missing = splat(kNaN<T>);                                                  \
         (void)missing;                                                                     \
-        map_cells(call, arity{}, [=] arguments -> V { return expression; });               \
+        map_cells<unbounded>(call, arity{}, [=] arguments -> V { return expression; });    \
     }
+#define AM_CELLS(name, arity, arguments, expression) \
+    AM_MAP(name, false, arity, arguments, expression)
+#define AM_UNBOUNDED(name, arity, arguments, expression) \
+    AM_MAP(name, true, arity, arguments, expression)
 #define AM_WIDE(name, arity, arguments, expression)                                        \
     template <class T>                                                                     \
     void name(const Call<T>& call) {                                                       \
         map_wide(call, arity{}, [=] arguments -> Wide { return expression; });             \
     }
 
-AM_CELLS(add, Two, (V a, V b), a + b)
-AM_CELLS(subtract, Two, (V a, V b), a - b)
-AM_CELLS(multiply, Two, (V a, V b), a * b)
-AM_CELLS(divide, Two, (V a, V b), b == T(0) ? missing : a / b)
+AM_UNBOUNDED(add, Two, (V a, V b), a + b)
+AM_UNBOUNDED(subtract, Two, (V a, V b), a - b)
+AM_UNBOUNDED(multiply, Two, (V a, V b), a * b)
+AM_UNBOUNDED(divide, Two, (V a, V b), b == T(0) ? missing : a / b)
 AM_CELLS(max_of, Two, (V a, V b), a != a ? a : (b != b ? b : higher(a, b)))
 AM_CELLS(min_of, Two, (V a, V b), a != a ? a : (b != b ? b : lower(a, b)))
 AM_CELLS(abs_of, One, (V a), magnitude<T>(a))
 AM_CELLS(sign, One, (V a), a > T(0) ? V{} + T(1) : (a < T(0) ? V{} - T(1) : a))
 AM_CELLS(sqrt_of, One, (V a), a >= T(0) ? square_root(a) : missing)
-AM_CELLS(inverse, One, (V a), a == T(0) ? missing : T(1) / a)
+AM_UNBOUNDED(inverse, One, (V a), a == T(0) ? missing : T(1) / a)
 AM_CELLS(reverse, One, (V a), -a)
 AM_CELLS(softsign, One, (V a), a / (T(1) + magnitude<T>(a)))
 
@@ -90,7 +101,7 @@ AM_CELLS(ceiling, One, (V a), each_lane(a, [](T v) { return std::ceil(v); }))
 AM_CELLS(round_of, One, (V a), each_lane(a, [](T v) { return std::rint(v); }))
 AM_CELLS(fraction, One, (V a), a - each_lane(a, [](T v) { return std::trunc(v); }))
 
-AM_WIDE(log_of, One, (Wide a), log_wide(a))
+AM_WIDE(log_of, One, (Wide a), log_wide<sizeof(T) == 4 ? 6 : 10>(a))
 AM_WIDE(log1p_of, One, (Wide a), log1p_wide(a))
 AM_WIDE(exp_of, One, (Wide a), exp_wide(a))
 AM_WIDE(tanh_of, One, (Wide a), tanh_wide(a))
@@ -98,7 +109,9 @@ AM_WIDE(sigmoid, One, (Wide a), sigmoid_wide(a))
 AM_WIDE(s_log_1p, One, (Wide a),
         select(a < 0.0, -log1p_wide(-a), log1p_wide(a)))
 
+#undef AM_MAP
 #undef AM_CELLS
+#undef AM_UNBOUNDED
 #undef AM_WIDE
 
 template <class T>
@@ -138,7 +151,7 @@ void signed_power(const Call<T>& call) {
 template <class T>
 void clamp(const Call<T>& call) {
     const T low = T(call.params[0]), high = T(call.params[1]);
-    map_cells(call, One{}, [=](Vec<T> a) -> Vec<T> {
+    map_cells<false>(call, One{}, [=](Vec<T> a) -> Vec<T> {
         const Vec<T> limited = a < low ? splat(low) : a;
         return limited > high ? splat(high) : limited;
     });
@@ -164,7 +177,7 @@ void right_tail(const Call<T>& call) {
 
 template <class T>
 void purify(const Call<T>& call) {
-    map_cells(call, One{}, [](Vec<T> a) { return a; });
+    map_cells<false>(call, One{}, [](Vec<T> a) { return a; });
 }
 
 template <class T>
@@ -179,7 +192,7 @@ void to_nan(const Call<T>& call) {
 // A constant as a whole array, for kernels that take no literals.
 template <class T>
 void fill(const Call<T>& call) {
-    map_cells(call, One{}, [](Vec<T> a) { return a; });
+    map_cells<false>(call, One{}, [](Vec<T> a) { return a; });
 }
 
 }  // namespace alphamine

@@ -97,7 +97,7 @@ void days_from_last_change(const Call<T>& s) {
 template <class T>
 void ts_count(const Call<T>& s) {
     double* sums = take_sums(s);
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
         const auto truth = [&](Index i) {
             return only(load(block.values + i) != 0.0, splat(1.0));
         };
@@ -111,7 +111,7 @@ void ts_count(const Call<T>& s) {
 template <class T>
 void ts_sum_if(const Call<T>& s) {
     double* sums = take_sums(s);
-    for_blocks_of_pairs(s, 0, [&](const Block& x, const Block& condition, Index first, Index c) {
+    for_blocks_of_pairs(s, 0, false, [&](const Block& x, const Block& condition, Index first, Index c) {
         const auto chosen = [&](Index i) {
             return only(load(condition.values + i) != 0.0, load(x.values + i));
         };
@@ -149,7 +149,7 @@ void ts_product(const Call<T>& s) {
             product[l] = std::ldexp(product[l], static_cast<int>(exponent[l]));
         return product;
     };
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
         write_windows(s, block, first, c, s.min_periods,
                       [&](Index i, const Count&, Index) { return product_of(block, i); });
     });

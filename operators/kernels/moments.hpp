@@ -20,21 +20,37 @@ inline double* take_sums(const Call<T>& s) {
     return s.arena->template take<double>(block_cells(s.window));
 }
 
-// Runs body(block, first row, first column) over all blocks of the first input.
+// Whether sums may run into NaN: windows must be whole, and no window is computed directly.
+template <class T>
+inline bool only_whole(const Call<T>& s, int need) {
+    return !kDirect<T> && need >= s.window;
+}
+
+// Runs body(block, first row, first column) over all blocks of the first input; `whole`: blocks hold
+// NaN where a value is missing.
 template <class T, class Body>
-inline void for_blocks_of(const Call<T>& s, Body body) {
+inline void for_blocks_of(const Call<T>& s, bool whole, Body body) {
     Block block = take_block(s.window, *s.arena);
     for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
-        load_block(block, s.input(0) + c, s.stride[0], first, rows, s.window);
+        if (whole)
+            load_whole(block, s.input(0) + c, s.stride[0], first, rows, s.window);
+        else
+            load_block(block, s.input(0) + c, s.stride[0], first, rows, s.window);
         body(block, first, c);
     });
 }
 
 // Runs body(x, y, first row, first column) over all blocks of two inputs, paired.
 template <class T, class Body>
-inline void for_blocks_of_pairs(const Call<T>& s, Index lag, Body body) {
+inline void for_blocks_of_pairs(const Call<T>& s, Index lag, bool whole, Body body) {
     Block x = take_block(s.window, *s.arena), y = take_block(s.window, *s.arena);
     for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
+        if (whole) {
+            load_whole(x, s.input(0) + c, s.stride[0], first, rows, s.window);
+            load_whole(y, s.input(1) + c, s.stride[1], first, rows, s.window);
+            body(x, y, first, c);
+            return;
+        }
         load_block(x, s.input(0) + c, s.stride[0], first, rows, s.window);
         load_block(y, s.input(1) + c, s.stride[1], first, rows, s.window, lag);
         pair_blocks(x, y);
@@ -59,8 +75,9 @@ inline void write_windows(const Call<T>& s, const Block& block, Index first, Ind
 template <class T, class Emit>
 inline void from_sum(const Call<T>& s, Emit emit) {
     double* sums = take_sums(s);
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
-        window_sums([&](Index i) { return load(block.values + i); }, sums, block.rows, s.window);
+    for_blocks_of(s, only_whole(s, s.min_periods), [&](const Block& block, Index first, Index c) {
+        window_sums([x = block.values](Index i) { return load(x + i); }, sums, block.rows,
+                    s.window);
         write_windows(s, block, first, c, s.min_periods,
                       [&](Index i, const Count& count, Index at) {
                           return emit(block, i, count, load(sums + i), at);
@@ -157,19 +174,19 @@ template <class T, class Fast, class Fallback>
 inline void from_squares(const Call<T>& s, Fast fast, Fallback direct) {
     double *sums = take_sums(s), *squares = take_sums(s);
     const int need = std::max(s.min_periods, 2);
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, only_whole(s, need), [&](const Block& block, Index first, Index c) {
         if constexpr (!kDirect<T>) {
-            const auto x = [&](Index i) { return load(block.values + i); };
+            const auto x = [values = block.values](Index i) { return load(values + i); };
             window_sums(x, sums, block.rows, s.window);
-            window_sums([&](Index i) { return x(i) * x(i); }, squares, block.rows, s.window);
+            window_sums([=](Index i) { return x(i) * x(i); }, squares, block.rows, s.window);
         }
         write_judgements<Finish::ratio>(
             s, block, first, c, need,
-            [&](Index i, const Count& count, Index at, Judged& judged) {
+            [=](Index i, const Count& count, Index at, Judged& judged) {
                 const Vec<double> sum = load(sums + i), all = count.n * load(squares + i);
                 const Vec<double> spread = all - sum * sum;
                 fast(sum, spread, count, at, judged);
-                judged.lost = ~(spread > all * kCancelled);
+                judged.lost = spread <= all * kCancelled;  // false for NaN
             },
             [&](Index i, const Count& count, Index at) {
                 return direct(Direct(block, i, s.window, count.n), count, at);
@@ -211,24 +228,27 @@ inline void from_products(const Call<T>& s, Fast fast, Fallback direct) {
     double *sx = take_sums(s), *sy = take_sums(s);
     double *sxx = take_sums(s), *syy = take_sums(s), *sxy = take_sums(s);
     const int need = std::max(s.min_periods, 2), w = s.window;
-    for_blocks_of_pairs(s, 0, [&](const Block& x, const Block& y, Index first, Index c) {
-        const auto of_x = [&](Index i) { return load(x.values + i); };
-        const auto of_y = [&](Index i) { return load(y.values + i); };
+    const bool whole = only_whole(s, need);
+    for_blocks_of_pairs(s, 0, whole, [&](const Block& x, const Block& y, Index first, Index c) {
+        const auto of_x = [values = x.values](Index i) { return load(values + i); };
+        const auto of_y = [values = y.values](Index i) { return load(values + i); };
         if constexpr (!kDirect<T>) {
             window_sums(of_x, sx, x.rows, w);
             window_sums(of_y, sy, x.rows, w);
-            window_sums([&](Index i) { return of_x(i) * of_x(i); }, sxx, x.rows, w);
-            window_sums([&](Index i) { return of_y(i) * of_y(i); }, syy, x.rows, w);
-            window_sums([&](Index i) { return of_x(i) * of_y(i); }, sxy, x.rows, w);
+            window_sums([=](Index i) { return of_x(i) * of_x(i); }, sxx, x.rows, w);
+            window_sums([=](Index i) { return of_y(i) * of_y(i); }, syy, x.rows, w);
+            window_sums([=](Index i) { return of_x(i) * of_y(i); }, sxy, x.rows, w);
         }
         write_judgements<finish>(
             s, x, first, c, need,
-            [&](Index i, const Count& count, Index, Judged& judged) {
+            [=](Index i, const Count& count, Index, Judged& judged) {
                 const Vec<double> a = load(sx + i), b = load(sy + i);
                 const Vec<double> xx = count.n * load(sxx + i), yy = count.n * load(syy + i);
                 const Vec<double> kx = xx - a * a, ky = yy - b * b;
-                fast(kx, ky, count.n * load(sxy + i) - a * b, count, judged);
-                judged.lost = ~((kx > xx * kCancelled) & (ky > yy * kCancelled));
+                const Vec<double> kxy = count.n * load(sxy + i) - a * b;
+                fast(kx, ky, kxy, count, judged);
+                judged.lost =
+                    ((kx <= xx * kCancelled) | (ky <= yy * kCancelled)) & (kxy == kxy);
             },
             [&](Index i, const Count& count, Index) {
                 const Direct of_x(x, i, w, count.n), of_y(y, i, w, count.n);

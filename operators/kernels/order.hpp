@@ -131,7 +131,7 @@ void ts_max(const Call<T>& s) {
 template <class T>
 void ts_scale(const Call<T>& s) {
     T* low = s.arena->template take<T>((block_rows(s.window) + s.window) * kLaneBlock);
-    const double constant = s.params[0];
+    const T constant = T(s.params[0]);
     for_cell_blocks(s, -kInf<T>, [&](Cells<T>& cells, Index first, Index c) {
         for (Index i = 0; i < cells.rows * kLaneBlock; i += kLanes<T>) {
             const Vec<T> v = load(cells.values + i);
@@ -140,14 +140,13 @@ void ts_scale(const Call<T>& s) {
         highest(cells.values, cells.rows, s.window);
         lowest(low, cells.rows, s.window);
         for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
-            for (int l = 0; l < kLanes<T>; ++l) {
-                const double a = low[i + l], b = cells.values[i + l], x = s.input(0)[at + l];
-                double place = (x - a) / (b - a);
-                // Halves keep the difference of the extremes inside the range of a double.
-                if (b - a == kInf<double>) place = (x * 0.5 - a * 0.5) / (b * 0.5 - a * 0.5);
-                s.out[at + l] =
-                    n[l] >= s.min_periods && b > a ? T(place + constant) : kNaN<T>;
-            }
+            const Vec<T> a = load(low + i), b = load(cells.values + i), x = load(s.input(0) + at);
+            // Halves keep the difference of the extremes inside the range of the type.
+            const Mask<T> wide = b - a == kInf<T>;
+            const Vec<T> span = wide ? b * T(0.5) - a * T(0.5) : b - a;
+            const Vec<T> above = wide ? x * T(0.5) - a * T(0.5) : x - a;
+            const Vec<T> place = b > a ? above / span + constant : splat(kNaN<T>);
+            store(s.out + at, if_enough<T>(n, s.min_periods, place));
         });
     });
 }
@@ -190,27 +189,35 @@ void ts_arg_min(const Call<T>& s) {
 template <class T, class Emit>
 inline void place_of_today(const Call<T>& s, Emit emit) {
     constexpr Index L = kLanes<T>;
+    constexpr int kTogether = kLaneBlock / L;  // registers, so that none waits for another
     const int need = std::max(s.min_periods, 2);
-    for (Index c = 0; c < s.shape.columns; c += L) {
-        Vec<T> n{};
+    const Index stride = s.shape.stride;
+    for (Index c = 0; c < s.shape.columns; c += kLaneBlock) {
+        Vec<T> n[kTogether] = {};
         for (Index t = 0; t < s.shape.rows; ++t) {
-            const T* x = s.input(0) + t * s.shape.stride + c;
+            const T* x = s.input(0) + t * stride + c;
             const Index back = std::min<Index>(t, s.window - 1);
-            const Vec<T> today = load(x);
-            n += only(today == today, splat(T(1)));
-            if (t >= s.window) {
-                const Vec<T> gone = load(x - s.window * s.shape.stride);
-                n -= only(gone == gone, splat(T(1)));
+            Vec<T> today[kTogether];
+            // Each comparison that is true adds -1.
+            Mask<T> negative[kTogether] = {};
+            for (int k = 0; k < kTogether; ++k) {
+                today[k] = load(x + k * L);
+                n[k] += only(today[k] == today[k], splat(T(1)));
+                if (t < s.window) continue;
+                const Vec<T> gone = load(x + k * L - s.window * stride);
+                n[k] -= only(gone == gone, splat(T(1)));
             }
-            Mask<T> below{}, not_above{};
-            for (Index j = 0; j <= back; ++j) {
-                const Vec<T> v = load(x - j * s.shape.stride);
-                below += v < today;
-                not_above += v <= today;
+            for (const T* row = x - back * stride; row <= x; row += stride)
+                for (int k = 0; k < kTogether; ++k) {
+                    const Vec<T> v = load(row + k * L);
+                    negative[k] += (v < today[k]) + (v <= today[k]);
+                }
+            for (int k = 0; k < kTogether; ++k) {
+                const Vec<T> twice = __builtin_convertvector(-negative[k] - 1, Vec<T>);
+                const Mask<T> ok = (today[k] == today[k]) & (n[k] >= static_cast<T>(need));
+                store(s.out + t * stride + c + k * L,
+                      ok ? emit(twice, n[k]) : splat(kNaN<T>));
             }
-            const Vec<T> twice = __builtin_convertvector(-below - not_above - 1, Vec<T>);
-            const Mask<T> ok = (today == today) & (n >= static_cast<T>(need));
-            store(s.out + t * s.shape.stride + c, ok ? emit(twice, n) : splat(kNaN<T>));
         }
     }
 }

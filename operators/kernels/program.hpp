@@ -58,6 +58,9 @@ namespace alphamine {
 constexpr const char* kSinks[] = {"emit", "score"};
 enum Sink { kEmit = kKernelCount, kScore, kOpcodeEnd };
 
+constexpr Index kWholeBytes = Index{6} << 20;
+constexpr Index kTile = 256;
+
 template <class T>
 class Worker {
 public:
@@ -81,8 +84,9 @@ private:
 
     // A chain of column-wise kernels runs tile by tile, so that its buffers stay in the cache.
     void run_columns(std::int64_t begin, std::int64_t end) {
-        const Index target = (Index{4096} << 10) / (program_.rows * Index{sizeof(T)} + 1);
-        const Index width = std::max<Index>(kLaneBlock, target / kLaneBlock * kLaneBlock);
+        // Whole rows read faster than parts of rows as long as the third-level cache holds them.
+        const Index cells = program_.rows * program_.stride;
+        const Index width = cells * Index{sizeof(T)} <= kWholeBytes ? program_.columns : kTile;
         for (Index c = 0; c < program_.columns; c += width)
             for (std::int64_t at = begin; at < end; ++at)
                 run_kernel(at, c, std::min(width, program_.columns - c));
@@ -115,6 +119,7 @@ private:
         call.min_periods = step.min_periods;
         call.params = step.params;
         call.arena = &arena_;
+        call.infinite = program_.infinite + at;
         if constexpr (sizeof(T) == 4)
             kernel.single(call);
         else
@@ -137,12 +142,7 @@ private:
             Mask<T> infinite{};
             for (Index c = 0; c < width; c += kLanes<T>)
                 infinite |= magnitude<T>(load(row + c)) == kInf<T>;
-            if (!any(infinite)) continue;
-            for (Index c = 0; c < width; ++c) {
-                if (std::abs(row[c]) != kInf<T>) continue;
-                row[c] = kNaN<T>;
-                ++found;
-            }
+            if (any(infinite)) found += clear_infinities(row, width);
         }
         return found;
     }

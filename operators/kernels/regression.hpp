@@ -47,11 +47,11 @@ inline void on_time(const Call<T>& s, Emit emit) {
     double *sums = take_sums(s), *ramps = take_sums(s), *squares = take_sums(s);
     const int w = s.window, need = std::max(s.min_periods, 2);
     const double half = 0.5 * (w + 1.0), size = w;
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
-        const auto x = [&](Index i) { return load(block.values + i); };
+    for_blocks_of(s, only_whole(s, need), [&](const Block& block, Index first, Index c) {
+        const auto x = [values = block.values](Index i) { return load(values + i); };
         if constexpr (!kDirect<T>) {
             window_ramps(x, sums, ramps, block.rows, w);
-            window_sums([&](Index i) { return x(i) * x(i); }, squares, block.rows, w);
+            window_sums([=](Index i) { return x(i) * x(i); }, squares, block.rows, w);
         }
         write_judgements<Finish::plain>(
             s, block, first, c, need,
@@ -67,7 +67,7 @@ inline void on_time(const Call<T>& s, Emit emit) {
                 fit.up = splat(1.0);
                 fit.varies = spread > 0.0;
                 judged.over = emit(fit);
-                judged.lost = ~(spread > all * kCancelled) | (count.n != size);
+                judged.lost = (spread <= all * kCancelled) | (count.n != size);
             },
             [&](Index i, const Count& count, Index at) {
                 return emit(direct_fit(block, i, w, count.n, load_wide(s.input(0) + at)));
@@ -170,7 +170,7 @@ void ts_regression(const Call<T>& s) {
     const Index lag = static_cast<Index>(s.params[0]);
     const Regression wanted = static_cast<Regression>(static_cast<int>(s.params[1]));
     const int w = s.window, need = std::max(s.min_periods, wanted >= Regression::variance ? 3 : 2);
-    for_blocks_of_pairs(s, lag, [&](const Block& y, const Block& x, Index first, Index c) {
+    for_blocks_of_pairs(s, lag, false, [&](const Block& y, const Block& x, Index first, Index c) {
         write_windows(s, y, first, c, need, [&](Index i, const Count& count, Index) {
             const Direct of_y(y, i, w, count.n), of_x(x, i, w, count.n);
             const Vec<double> value = PairFit(of_y, of_x, y, x, i, w, count.n).value(wanted);

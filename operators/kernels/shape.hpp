@@ -9,7 +9,7 @@ namespace alphamine {
 template <class T, class Emit>
 inline void directly(const Call<T>& s, int least, Emit emit) {
     const int need = std::max(s.min_periods, least);
-    for_blocks_of(s, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
         write_windows(s, block, first, c, need, [&](Index i, const Count& count, Index) {
             if (!any(count.enough)) return splat(kNaN<double>);
             return emit(Direct(block, i, s.window, count.n), count);

@@ -26,6 +26,22 @@ inline void window_quantile(const Call<T>& s, double q) {
     constexpr Index W = kLaneBlock;  // columns that are sorted together
     const Index w = s.window, stride = s.shape.stride;
     T* sorted = s.arena->template take<T>((w + 1) * W);
+    const bool enough = w >= s.min_periods;
+    const double place = static_cast<double>(w - 1) * q;
+    const Index below = static_cast<Index>(place);
+    const double share = place - static_cast<double>(below);
+    // A register of whole windows: the same two places everywhere.
+    const auto whole = [&](const T* at, T* out) {
+        for (Index l = 0; l < L; l += kLanes<double>) {
+            const Vec<double> low = load_wide(at + below * W + l);
+            Vec<double> value = low;
+            if (share != 0.0) {
+                const Vec<double> high = load_wide(at + (below + 1) * W + l);
+                value = lower(high, higher(low, low + (high * share - low * share)));
+            }
+            store_narrow(out + l, enough ? value : splat(kNaN<double>));
+        }
+    };
     for (Index c = 0; c < s.shape.columns; c += W) {
         std::fill_n(sorted, (w + 1) * W, kInf<T>);  // missing: behind all values
         Vec<T> n[kTogether] = {};
@@ -55,11 +71,16 @@ inline void window_quantile(const Call<T>& s, double q) {
                 }
             }
             T* out = s.out + t * stride + c;
-            for (int k = 0; k < kTogether; ++k)
+            for (int k = 0; k < kTogether; ++k) {
+                if (!any(n[k] != T(w))) {
+                    whole(sorted + k * L, out + k * L);
+                    continue;
+                }
                 for (Index l = 0; l < L; ++l)
                     out[k * L + l] = n[k][l] >= s.min_periods
                                          ? T(quantile_of(sorted + k * L + l, W, n[k][l], q))
                                          : kNaN<T>;
+            }
         }
     }
 }

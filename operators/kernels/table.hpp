@@ -24,7 +24,7 @@ struct Kernel {
     const char* name;
     Cut cut;
     bool literals;   // accepts literals as inputs
-    bool unbounded;  // may give infinities from finite inputs
+    bool unbounded;  // may leave infinities in its output
     void (*single)(const Call<float>&);
     void (*full)(const Call<double>&);
 };
@@ -39,10 +39,10 @@ struct Kernel {
 
 constexpr Kernel kKernels[] = {
     AM_CELL("fill", fill),
-    AM_CELL_UNBOUNDED("add", add),
-    AM_CELL_UNBOUNDED("subtract", subtract),
-    AM_CELL_UNBOUNDED("multiply", multiply),
-    AM_CELL_UNBOUNDED("divide", divide),
+    AM_CELL("add", add),
+    AM_CELL("subtract", subtract),
+    AM_CELL("multiply", multiply),
+    AM_CELL("divide", divide),
     AM_CELL("max", max_of),
     AM_CELL("min", min_of),
     AM_CELL_UNBOUNDED("power", power),
@@ -51,7 +51,7 @@ constexpr Kernel kKernels[] = {
     AM_CELL("sign", sign),
     AM_CELL("log", log_of),
     AM_CELL("sqrt", sqrt_of),
-    AM_CELL_UNBOUNDED("inverse", inverse),
+    AM_CELL("inverse", inverse),
     AM_CELL("reverse", reverse),
     AM_CELL("if_else", if_else),
     AM_CELL("less", less),
@@ -82,8 +82,8 @@ constexpr Kernel kKernels[] = {
     AM_CELL("to_nan", to_nan),
 
     AM_SERIES("ts_delay", ts_delay),
-    AM_SERIES_UNBOUNDED("ts_delta", ts_delta),
-    AM_SERIES_UNBOUNDED("ts_returns", ts_returns),
+    AM_SERIES("ts_delta", ts_delta),
+    AM_SERIES("ts_returns", ts_returns),
     AM_SERIES_UNBOUNDED("ts_sum", ts_sum),
     AM_SERIES("ts_mean", ts_mean),
     AM_SERIES_UNBOUNDED("ts_std_dev", ts_std_dev),

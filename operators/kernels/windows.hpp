@@ -46,6 +46,20 @@ inline Block take_block(int window, Arena& arena) {
     return Block{values, arena.take<double>(block_cells(window)), 0, false};
 }
 
+// The same with NaN where a value is missing: for sums whose windows have to be whole, NaN is all it
+// takes to mark those that are not.
+template <class T>
+inline void load_whole(Block& block, const T* x, Index stride, Index first, Index rows, int window) {
+    const Index lead = window - 1, missing = std::max<Index>(0, lead - first);
+    block.rows = rows + lead;
+    block.gaps = false;
+    std::fill_n(block.values, missing * kStrip, kNaN<double>);
+    for (Index r = missing; r < block.rows; ++r)
+        for (int k = 0; k < kParts; ++k)
+            store(block.values + r * kStrip + k * kPart,
+                  load_wide(x + (first - lead + r) * stride + k * kPart));
+}
+
 template <class T>
 inline void load_block(Block& block, const T* x, Index stride, Index first, Index rows, int window,
                        Index lag = 0) {
@@ -134,11 +148,12 @@ inline void double_once(int& length, Index rows, bool odd, Step step) {
 }
 
 // out[r] = get(r) + get(r - 1) + ... over `window` rows, for r >= window - 1; cells are indexed
-// flat, get(i) gives the register at element i.
+// flat, get(i) gives the register at element i. (Lambdas of hot loops capture by value: what they
+// point at could otherwise be overwritten by any store, and would be read again each time.)
 template <class Get>
 inline void window_sums(Get get, double* out, Index rows, int window) {
     int rest = with_head(window, [&](auto head) {
-        for_recent<head()>(get, rows, [&](Index i, const Vec<double>* recent) {
+        for_recent<head()>(get, rows, [=](Index i, const Vec<double>* recent) {
             Vec<double> sum = recent[0];
             for (int j = 1; j < head(); ++j) sum += recent[j];
             store(out + i, sum);
@@ -148,11 +163,11 @@ inline void window_sums(Get get, double* out, Index rows, int window) {
     while (rest > 0) {
         // Downwards, so that the shorter sums that a row needs are still in place.
         if ((window >> --rest) & 1)
-            double_once(length, rows, true, [&](Index i, Index back) {
+            double_once(length, rows, true, [=](Index i, Index back) {
                 store(out + i, load(out + i) + load(out + i - back) + get(i - 2 * back));
             });
         else
-            double_once(length, rows, false, [&](Index i, Index back) {
+            double_once(length, rows, false, [=](Index i, Index back) {
                 store(out + i, load(out + i) + load(out + i - back));
             });
     }
