@@ -183,8 +183,8 @@ public:
         const Index count = packing_[day].count;
         const std::uint32_t index = (1u << index_bits_) - 1;
         keys[count] = ~0u;
-        Index close = 0;
-        for (Index i = 0; i + 1 < count; ++i) close += (keys[i] ^ keys[i + 1]) <= index;
+        std::uint32_t close = 0;  // neighbours; the key after the last one is like no other
+        for (Index i = 0; i < count; ++i) close += (keys[i] ^ keys[i + 1]) <= index;
         const T* x = x_ + day * stride_;
         if (close > count / 16) {
             average_all(keys, x, count, index);
