@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -39,20 +40,31 @@ def test_every_package_is_listed_for_the_wheel() -> None:
     assert sorted(listed) == sorted(packages_in_the_tree())
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str], Path]:
-    """Python files of the wheel built from the tree's sdist, of the tree, and the sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    # Without flags, `build` makes the sdist from the tree and the wheel from that sdist.
+def build(out: Path, **environment: str) -> tuple[Path, Path]:
+    """The sdist of the tree, and the wheel made from that sdist."""
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)],
         check=True,
         capture_output=True,
+        env=os.environ | environment,
     )
-    (wheel,) = out.glob("*.whl")
     (sdist,) = out.glob("*.tar.gz")
+    (wheel,) = out.glob("*.whl")
+    return sdist, wheel
+
+
+def members(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        shipped = {name for name in archive.namelist() if name.startswith("alphamine/")}
+        return {name for name in archive.namelist() if name.startswith("alphamine/")}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Sdist and wheel, built on a machine whose compiler does not work."""
+    return build(tmp_path_factory.mktemp("dist"), CC="false", CXX="false")
+
+
+def modules_in_the_tree() -> set[str]:
     expected = set()
     for folder, package in FOLDERS.items():
         for path in (ROOT / folder).rglob("*.py"):
@@ -60,21 +72,38 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str],
             if folder == "alphamine" and inner.parts[0] in ("operators", "search"):
                 continue
             expected.add("/".join((*package.split("."), *inner.parts)))
-    return shipped, expected, sdist
+    return expected
 
 
-def test_wheel_from_sdist_holds_every_module(built: tuple[set[str], set[str], Path]) -> None:
-    shipped, expected, _ = built
-    assert expected - shipped == set()
-    assert {name for name in shipped if name.endswith(".py")} - expected == set()
-    assert "alphamine/py.typed" in shipped
+def test_wheel_from_sdist_holds_every_module(built: tuple[Path, Path]) -> None:
+    shipped = members(built[1])
+    assert modules_in_the_tree() - shipped == set()
+    assert {name for name in shipped if name.endswith(".py")} - modules_in_the_tree() == set()
+    data = {
+        "alphamine/py.typed",
+        "alphamine/report/base.html.j2",
+        "alphamine/libraries/alpha101.txt",
+    }
+    assert data <= shipped
 
 
-def test_sdist_holds_each_file_once(built: tuple[set[str], set[str], Path]) -> None:
-    with tarfile.open(built[2]) as archive:
+def test_without_a_compiler_there_is_a_wheel_without_kernels(built: tuple[Path, Path]) -> None:
+    assert not [name for name in members(built[1]) if "_kernels_" in name]
+
+
+@pytest.mark.slow
+def test_with_a_compiler_the_wheel_holds_the_kernels(tmp_path: Path) -> None:
+    _, wheel = build(tmp_path)
+    assert "-py3-none-" in wheel.name
+    assert [name for name in members(wheel) if "_kernels_baseline" in name]
+
+
+def test_sdist_holds_each_file_once(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as archive:
         names = [m.name.split("/", 1)[1] for m in archive.getmembers() if m.isfile()]
     assert not [n for n in names if n.startswith(("alphamine/operators/", "alphamine/search/"))]
     assert len(names) == len(set(names))
+    assert {"operators/kernels/library.cpp", "operators/kernels/kernel.hpp"} <= set(names)
 
 
 @pytest.mark.parametrize("folder", ["operators", "search"])

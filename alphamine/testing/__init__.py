@@ -1,4 +1,4 @@
-"""Contracts that operators and searchers must pass, ours and a plug-in's, and what breaks things."""
+"""Contracts for operators and searchers, ours and a plug-in's, and the inputs that break things."""
 
 from .operators import check_operator
 from .register import register_operator
