@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from alphamine.expression.nodes import Call, Node
 
+from .cost import CHEAP, cost
 from .storage import Padded
 
-# Cheaper subtrees are computed again in less time than a trip to memory takes (1 = a rolling mean).
-_WORTH_KEEPING = 1.0
 _REMEMBERED = 50_000
 
 
@@ -49,7 +48,7 @@ class ValueCache:
 
     def admits(self, node: Call, nbytes: int) -> bool:
         """Whether the values of a node that is about to be computed should be kept."""
-        if nbytes > self.limit or _cost(node) < _WORTH_KEEPING:
+        if nbytes > self.limit or cost(node) < CHEAP:
             return False
         if node in self._wanted:
             return True
@@ -68,7 +67,3 @@ class ValueCache:
 
     def __len__(self) -> int:
         return len(self._kept)
-
-
-def _cost(node: Call) -> float:
-    return sum(n.operator.cost for n in node.walk() if isinstance(n, Call))

@@ -15,6 +15,7 @@ from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
 
 from .cache import Kept, ValueCache
+from .cost import neighbours_first
 from .lowering import Lowering
 from .native import Library, ScoredLabel, Workspace
 from .program import Compiler, Program, ScoreSheet, Sink
@@ -22,8 +23,9 @@ from .reference import MinPeriods, ReferenceBackend, Values
 from .scores import DailyScores
 from .storage import Padded, PanelArrays, aligned
 
-# Formulas to a shard: enough to share sub-expressions, few enough to spread over threads.
+# Formulas to a shard at most, and bytes of an array from which on there are fewer.
 _SHARD = 16
+_LARGE = 1 << 24
 # Bytes of results that one program may write before they are handed on.
 _RESULT_BYTES = 1 << 28
 
@@ -126,15 +128,21 @@ class CpuEngine:
         known, keep = self._known(formulas)
         compiler = Compiler(self.arrays, self.lowering, known, keep)
         wanted = list(zip(formulas, sinks, strict=True))
-        for start in range(0, len(wanted), _SHARD):
-            compiler.add_shard(wanted[start : start + _SHARD])
-        infinite = compiler.program.run(
-            self.arrays, self.workspace, self.threads, values, scores
-        )
+        order = neighbours_first(formulas)
+        size = self._shard_size(len(formulas))
+        for start in range(0, len(order), size):
+            compiler.add_shard([wanted[i] for i in order[start : start + size]])
+        infinite = compiler.program.run(self.arrays, self.workspace, self.threads, values, scores)
         counts = InfiniteCounts(self.arrays, compiler.program, infinite, known)
         for node, array in keep.items():
             self.cache.add(node, Kept(array, counts(node)))
         return counts
+
+    def _shard_size(self, formulas: int) -> int:
+        """Formulas to a shard: enough to share parts, few enough for all threads and the memory."""
+        if self.arrays.nbytes > _LARGE:
+            return _SHARD // 4
+        return max(_SHARD // 4, min(_SHARD, -(-formulas // (4 * self.threads))))
 
     def _known(self, formulas: Sequence[Node]) -> tuple[dict[Node, Kept], dict[Node, Padded]]:
         """Values that need no kernel (cached, or made by numpy now), and arrays to be cached."""
@@ -142,7 +150,7 @@ class CpuEngine:
         keep: dict[Node, Padded] = {}
         seen: set[Node] = set()
         shape = (self.arrays.rows, self.arrays.stride)
-        nbytes = shape[0] * shape[1] * self.arrays.dtype.itemsize
+        nbytes = self.arrays.nbytes
         room = self.cache.limit
         for formula in formulas:
             for node in self._needed(formula, known, seen):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.nodes import Call, Constant, Field, Node
+from alphamine.expression.nodes import Constant, Field, Node
 
 from .cache import Kept
-from .lowering import Lowered, Lowering
-from .native import INPUTS, INSTRUCTION, PARAMS, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
+from .lowering import Lowering
+from .native import INSTRUCTION, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
+from .shard import Shard
 from .storage import Padded, PanelArrays
-
-_NO_PARAMS = (0.0,) * PARAMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,7 @@ class Compiler:
         sinks: dict[Node, list[Sink]] = {}
         for formula, wanted in formulas:
             sinks.setdefault(formula, []).extend(wanted)
-        _Shard(self, sinks).emit()
+        Shard(self, sinks).emit()
         self.program.starts.append(len(self.program.code))
 
     def shared(self, node: Node) -> int | None:
@@ -180,116 +179,3 @@ class Compiler:
     def add_array(self, array: Padded) -> int:
         self.program.arrays.append(array)
         return len(self.program.arrays) - 1
-
-
-class _Shard:
-    """One shard in the making: buffers of live nodes, free slots, remaining uses."""
-
-    def __init__(self, compiler: Compiler, sinks: Mapping[Node, Sequence[Sink]]) -> None:
-        self.compiler = compiler
-        self.program = compiler.program
-        self.sinks = sinks
-        self.buffers: dict[Node, int] = {}
-        self.uses: dict[Node, int] = {}
-        self.filled: dict[Node, int] = {}
-        self.free: list[int] = []
-        self.slots = 0
-
-    def emit(self) -> None:
-        order = list(self._order())
-        for node in order:
-            for child in node.inputs:
-                self.uses[child] = self.uses.get(child, 0) + 1
-        for formula in self.sinks:
-            shared = self.compiler.shared(formula)
-            if shared is not None:
-                self._deliver(formula, shared)
-        for node in order:
-            assert isinstance(node, Call)
-            self._compute(node)
-        self.program.slots = max(self.program.slots, self.slots)
-
-    def _order(self) -> Iterator[Node]:
-        """Nodes to compute, inputs first; of two inputs the larger one first (fewer are live)."""
-        seen: set[Node] = set()
-        for formula in self.sinks:
-            stack = [(formula, False)]
-            while stack:
-                node, expanded = stack.pop()
-                if expanded:
-                    yield node
-                elif node not in seen:
-                    seen.add(node)
-                    if self.compiler.shared(node) is None:
-                        stack.append((node, True))
-                        stack.extend((c, False) for c in sorted(node.inputs, key=_size))
-
-    def _compute(self, node: Call) -> None:
-        lowered = self.compiler.lowering(node)
-        assert lowered is not None
-        inputs = [self._input(child, lowered.literals) for child in node.inputs]
-        # One shard fills a kept array; others may run on other threads and compute it again.
-        kept = self.compiler.keep.pop(node, None)
-        buffer = self._slot() if kept is None else self.compiler.add_array(kept)
-        self._instruct(node, lowered, buffer, inputs)
-        self.buffers[node] = buffer
-        for child in node.inputs:
-            self._used(child)
-        if node in self.sinks:
-            self._deliver(node, buffer)
-        if not self.uses.get(node):
-            self._release(node)
-
-    def _input(self, child: Node, literals: bool) -> int:
-        if isinstance(child, Constant) and not literals:
-            return self._whole(child)
-        buffer = self.buffers.get(child)
-        if buffer is None:
-            shared = self.compiler.shared(child)
-            assert shared is not None
-            return shared
-        return buffer
-
-    def _whole(self, literal: Constant) -> int:
-        """A constant as a whole array, kept to the end of the shard."""
-        if literal not in self.filled:
-            row = self.compiler.shared(literal)
-            assert row is not None
-            self.filled[literal] = self._slot()
-            lowered = Lowered(self.compiler.fill, 1, 1, 0, _NO_PARAMS, True)
-            self._instruct(None, lowered, self.filled[literal], [row])
-        return self.filled[literal]
-
-    def _instruct(self, node: Node | None, what: Lowered, out: int, inputs: list[int]) -> None:
-        padded = (*inputs, *[-1] * (INPUTS - len(inputs)))
-        self.program.code.append(
-            (what.opcode, out, padded, what.window, what.min_periods, what.masked, what.params)
-        )
-        self.program.nodes.append(node)
-        self.program.max_window = max(self.program.max_window, what.window)
-
-    def _deliver(self, node: Node, buffer: int) -> None:
-        for sink in self.sinks[node]:
-            step = (sink.opcode, sink.position, (buffer, -1, -1), 1, 1, 0, _NO_PARAMS)
-            self.program.code.append(step)
-            self.program.nodes.append(None)
-
-    def _slot(self) -> int:
-        if self.free:
-            return self.free.pop()
-        self.slots += 1
-        return SLOT_BASE + self.slots - 1
-
-    def _used(self, node: Node) -> None:
-        self.uses[node] -= 1
-        if not self.uses[node]:
-            self._release(node)
-
-    def _release(self, node: Node) -> None:
-        buffer = self.buffers.get(node, -1)
-        if buffer >= SLOT_BASE:
-            self.free.append(buffer)
-
-
-def _size(node: Node) -> int:
-    return node.size

@@ -54,6 +54,11 @@ class PanelArrays:
         self._alive: Padded | None = None
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of one padded array of values."""
+        return self.rows * self.stride * self.dtype.itemsize
+
+    @property
     def alive(self) -> Padded:
         """0 from a symbol's first observation on, NaN before."""
         if self._alive is None:
