@@ -146,7 +146,17 @@ def workloads(bench: Bench) -> dict[str, Any]:
                     )  # fmt: skip
                     found[key] = _with_rate(times, len(formulas))
                     print(f"  {key}: {found[key][OURS]['per_second']:.0f} a second", flush=True)
+    found |= _screened(bench, random_formulas(200 if bench.quick else 2000))
     return found | _unfold(bench, random_formulas(4 if bench.quick else 40))
+
+
+def _screened(bench: Bench, formulas: list[Any]) -> dict[str, Any]:
+    with running((OURS,), bench.python, bench.panel(SMALL, MISSING)) as peers:
+        key = f"screened {shape_name(SMALL)} rank 2 {len(formulas)}"
+        times = measure(peers, "screened", bench.repeats(3), formulas=formulas, threads=2)
+        found = {key: _with_rate(times, len(formulas))}
+        print(f"  {key}: {found[key][OURS]['per_second']:.0f} a second", flush=True)
+    return found
 
 
 def _unfold(bench: Bench, formulas: list[Any]) -> dict[str, Any]:

@@ -140,6 +140,7 @@ OPERATOR_TARGETS = (
 )  # fmt: skip
 RATE_TARGETS = (
     (f"random {SMALL} ic 2 2000", 1500), (f"random {SMALL} rank 2 2000", 800),
+    (f"screened {SMALL} rank 2 2000", 4000),
     (f"population {SMALL} ic 2 2000", 2500), (f"population {SMALL} rank 2 2000", 1100),
 )  # fmt: skip
 LIBRARY_TARGETS = (

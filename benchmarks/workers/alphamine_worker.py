@@ -115,6 +115,18 @@ class Alphamine(Worker):
 
         return run
 
+    def task_screened(self, formulas: list[Any], threads: int) -> Task:
+        """Few days first; IC and rank IC on all days for the best fifth."""
+        nodes = [build(f) for f in formulas]
+
+        def run() -> np.ndarray:
+            evaluator = self.evaluator(threads)
+            kept = [nodes[i] for i in evaluator.screen(nodes, self.sample)]
+            scores = self.scores(evaluator, kept, rank_ic=True)
+            return np.array([np.nanmean(s.rank_ic) for s in scores])
+
+        return run
+
     def task_kunquant_graph(self, path: str, dtype: str) -> Task:
         """KunQuant's Alpha101 in our operators."""
         with np.load(path) as file:
