@@ -21,8 +21,8 @@ from .stats import SeriesStats, jsonable
 FloatArray = npt.NDArray[np.float64]
 
 _DENSE: Final = 0.5
-# A day on which styles and sectors explain all of the factor leaves rounding errors to rank.
-_UNEXPLAINED: Final = 1e-9
+# Where styles and groups explain 99.9 % of a day's ranks, what is left is ties and rounding.
+_UNEXPLAINED: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,9 +41,9 @@ class Evidence:
     facts : mapping
         `trials`, and `mean` and `squares` of their ICIR (see `TrialCount`); `best_of_luck`: the
         z-score that the best of as many useless formulas shows; `discoveries`: evaluated formulas
-        with a q-value of at most 5 %; `overfitting`: probability of backtest overfitting among the members, on
-        train; `paths`: ICIR of the purged cross-validation paths of "take the best member", on
-        train; `family_split`. None where there are too few members or days.
+        with a q-value of at most 5 %; `overfitting`: probability of backtest overfitting among
+        the members, on train; `paths`: ICIR of the purged cross-validation paths of "take the
+        best member", on train; `family_split`. None where there are too few members or days.
     """
 
     members: tuple[Mapping[str, Any], ...]

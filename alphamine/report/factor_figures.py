@@ -57,7 +57,7 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
     if detail.exposure.groups:
         means = dict(list(detail.exposure.groups.items())[:MOST_GROUPS])
         found["bets"] = bars(
-            [*means], [*means.values()], x="mean rank, -1 lowest to 1 highest", sideways=True
+            [*means], [*means.values()], x="mean rank, -1 to 1", sideways=True
         )
     return found
 

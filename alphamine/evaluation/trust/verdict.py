@@ -111,7 +111,9 @@ def judge_trust(
     x = series[~np.isnan(series)]
     test, ratio, skew, kurtosis = _describe(x, horizon)
     count = max(trials.trials if isinstance(trials, TrialCount) else trials, 1)
-    benchmark = expected_maximum(count) / math.sqrt(max(test.effective_days, 1.0))
+    # Whoever may turn a formula's sign has looked at two.
+    looks = count if oriented else 2 * count
+    benchmark = expected_maximum(looks) / math.sqrt(max(test.effective_days, 1.0))
     sign = -1.0 if ratio < 0 and not oriented else 1.0
     deflated = probabilistic_ratio(
         sign * ratio, benchmark, test.effective_days, sign * skew, kurtosis

@@ -77,13 +77,17 @@ def test_an_orientation_from_other_days_is_kept() -> None:
     assert judge_trust(-series, 1, 10, oriented=True).word == "survives 10 trials"
 
 
+def test_a_mean_of_nothing_is_noise_even_in_one_trial() -> None:
+    assert judged(0.002, 1) == "noise-level"
+
+
 def test_benchmark_is_the_best_of_useless_formulas() -> None:
     # The luckiest of 200 independent null series is as good as the benchmark says, on average.
     rng = np.random.default_rng(2)
     best, benchmark = [], []
     for _ in range(40):
         trusts = [judge_trust(x, 1, 200) for x in rng.standard_normal((200, 400))]
-        best.append(max(t.t / math.sqrt(t.effective_days) for t in trusts))
+        best.append(max(abs(t.t) / math.sqrt(t.effective_days) for t in trusts))
         benchmark.append(np.mean([t.benchmark for t in trusts]))
     assert np.mean(best) == pytest.approx(np.mean(benchmark), rel=0.12)
 
