@@ -20,7 +20,9 @@ if platform.machine().lower() in ("x86_64", "amd64") and platform.system() != "W
 # it depends on the shape of the loop, and the same value must have the same bits everywhere.
 GNU_FLAGS = [
     "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
-    "-fvisibility=hidden", "-g0", "-pthread", "-Wno-maybe-uninitialized",
+    "-fvisibility=hidden", "-g0", "-pthread",
+    # GCC's own AVX-512 header makes undefined registers on purpose, and warns of them.
+    "-Wno-uninitialized", "-Wno-maybe-uninitialized",
 ]  # fmt: skip
 WINDOWS_FLAGS = ["/std:c++17", "/O2", "/EHsc", "/fp:precise"]
 
@@ -32,7 +34,10 @@ class BuildKernels(build_ext):
         windows = self.compiler.compiler_type == "msvc"
         ext.extra_compile_args = (WINDOWS_FLAGS if windows else GNU_FLAGS) + ext.extra_compile_args
         ext.extra_link_args = [] if windows else ["-pthread"]
+        # The same sources are compiled once for each level: their objects must not meet.
+        shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)
         super().build_extension(ext)
+        self.build_temp = shared
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
         return []
@@ -61,5 +66,6 @@ setup(
         )
         for level, flags in LEVELS.items()
     ],
+    include_package_data=False,
     cmdclass={"build_ext": BuildKernels, "bdist_wheel": AnyPythonWheel},
 )

@@ -73,6 +73,11 @@ class CpuEngine:
         self.emit, self.score = library.opcode("emit"), library.opcode("score")
         self._labels: WeakKeyDictionary[Sample, ScoredLabel] = WeakKeyDictionary()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held between batches: padded fields, buffers of threads, the cache."""
+        return self.arrays.held + self.workspace.nbytes + self.cache.nbytes
+
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way)."""
         shape, dtype = self.arrays.panel.shape, self.arrays.dtype

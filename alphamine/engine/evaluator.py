@@ -29,6 +29,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held between batches."""
+        ...
+
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way)."""
         ...
@@ -76,6 +81,11 @@ class Evaluator:
         }  # fmt: skip
         self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
         self.engine = _engine(panel, _storage(dtype), min_periods, cache_bytes, backend, threads)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held between batches: the panel's padded fields, buffers of threads, the cache."""
+        return self.engine.nbytes
 
     def values(self, formulas: Sequence[Node]) -> list[Values]:
         """One (T, N) array per formula; NaN is missing, infinities have become NaN."""

@@ -42,6 +42,11 @@ class NumpyEngine:
         self._cache: OrderedDict[Node, tuple[Values, int]] = OrderedDict()
         self._cached_bytes = 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held between batches."""
+        return self._cached_bytes
+
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way) as formulas are completed."""
         steps = plan(formulas, frozenset(self._cache))

@@ -59,6 +59,12 @@ class PanelArrays:
         return self.rows * self.stride * self.dtype.itemsize
 
     @property
+    def held(self) -> int:
+        """Bytes of the arrays made so far."""
+        masks = [self.inside] + ([] if self._alive is None else [self._alive])
+        return sum(a.nbytes for a in (*self._fields.values(), *masks))
+
+    @property
     def alive(self) -> Padded:
         """0 from a symbol's first observation on, NaN before."""
         if self._alive is None:

@@ -1,0 +1,108 @@
+"""Programs: what is computed once, what again, how many buffers live, and what is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alphamine.data.panel import Panel
+from alphamine.engine.cache import Kept, ValueCache
+from alphamine.engine.cost import cost, neighbours_first
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.lowering import Lowering
+from alphamine.engine.native import load
+from alphamine.engine.program import Compiler, Program, Sink
+from alphamine.engine.storage import PanelArrays, aligned, row_stride
+from alphamine.expression.nodes import Call, Node
+from alphamine.expression.parser import parse
+
+
+def compiled(panel: Panel, texts: list[str]) -> Program:
+    library = load()
+    assert library is not None
+    arrays = PanelArrays(panel, np.dtype("float32"))
+    compiler = Compiler(arrays, Lowering(library, "full"), {}, {})
+    sink = library.opcode("emit")
+    compiler.add_shard([(parse(t), [Sink(sink, i)]) for i, t in enumerate(texts)])
+    return compiler.program
+
+
+def times_computed(program: Program, text: str) -> int:
+    return sum(node is parse(text) for node in program.nodes)
+
+
+def test_dear_parts_are_computed_once_and_cheap_ones_again(panel: Panel) -> None:
+    texts = [f"ts_mean(ts_corr(close, volume, 10) * (close / volume), {d})" for d in (3, 4, 5)]
+    texts += [f"ts_max(close / volume, {d})" for d in (3, 4)]
+    program = compiled(panel, texts)
+    assert times_computed(program, "ts_corr(close, volume, 10)") == 1
+    assert times_computed(program, "close / volume") == 3
+    assert program.slots <= 5
+
+
+def test_buffers_are_reused_within_a_formula(panel: Panel) -> None:
+    text = "close"
+    for d in range(2, 16):
+        text = f"ts_mean(abs({text}), {d})"
+    assert compiled(panel, [text]).slots == 2
+
+
+def test_a_formula_that_is_a_field_needs_no_buffer(panel: Panel) -> None:
+    program = compiled(panel, ["close", "close"])
+    assert program.slots == 0
+    assert len(program.code) == 2
+
+
+def test_formulas_that_share_a_dear_part_come_together() -> None:
+    shared = "ts_corr(close, volume, 10)"
+    formulas = [
+        parse(t)
+        for t in (f"rank({shared})", "ts_mean(close, 5)", "rank(volume)", f"abs({shared})")
+    ]
+    assert neighbours_first(formulas) == [0, 3, 1, 2]
+
+
+def test_cost_counts_shared_parts_once() -> None:
+    part = parse("ts_mean(close, 5)")
+    assert cost(part + part) == pytest.approx(cost(part) + cost(parse("close * volume")))
+
+
+def call_node(text: str) -> Call:
+    node = parse(text)
+    assert isinstance(node, Call)
+    return node
+
+
+def test_the_cache_admits_what_comes_again_and_stays_within_its_bound() -> None:
+    nodes = [call_node(f"ts_mean(close, {d})") for d in range(2, 8)]
+    cache = ValueCache(4096)
+    assert not any(cache.admits(n, 1024) for n in nodes)
+    assert all(cache.admits(n, 1024) for n in nodes)
+    assert not cache.admits(call_node("close * volume"), 1024)
+    assert not cache.admits(nodes[0], 5000)
+    for node in nodes:
+        cache.add(node, Kept(aligned((16, 16), np.float32), 0))
+    assert len(cache) == 4
+    assert cache.nbytes == 4096
+    assert cache.get(nodes[0]) is None
+    assert cache.get(nodes[5]) is not None
+
+
+def test_arrays_are_padded_and_aligned(panel: Panel) -> None:
+    assert row_stride(300, 4) == 304
+    assert row_stride(1, 8) == 16
+    assert row_stride(1024, 4) == 1040  # a whole page would make all rows meet in the cache
+    arrays = PanelArrays(panel, np.dtype("float32"))
+    [name] = [n for n in panel.columns if n == "close"]
+    field: Node = parse(name)
+    padded = arrays.field(field)  # type: ignore[arg-type]
+    assert padded.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(padded[:, : panel.shape[1]], panel.columns[name].astype("f4"))
+    assert np.isnan(padded[:, panel.shape[1] :]).all()
+
+
+def test_memory_is_told(panel: Panel) -> None:
+    evaluator = Evaluator(panel, backend="cpu", threads=1)
+    before = evaluator.nbytes
+    evaluator.values([parse("ts_mean(close, 5) * volume")])
+    assert evaluator.nbytes >= before + 2 * panel.shape[0] * 64 * 4
