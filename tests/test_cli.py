@@ -158,6 +158,33 @@ def test_evaluate_writes_a_page(cli: Cli, workplace: Path) -> None:
     assert "cannot write the report" in refused(cli(*arguments, "absent/page.html"))
 
 
+def test_evaluate_says_everything_if_asked(cli: Cli) -> None:
+    arguments = ("evaluate", "volume", "--data", "tiny.yaml", "--json")
+    found = document(cli(*arguments, "--full", "--trials", "1000"))
+    assert found["trust"]["trials"] == 1000
+    assert set(found["detail"]["delays"]) == {"0", "1", "2"}
+    assert "detail" not in document(cli(*arguments))
+
+
+def test_evaluate_says_why_a_factor_cannot_be_judged(cli: Cli) -> None:
+    done = cli("evaluate", "log(0 - volume)", "--data", "tiny.yaml")
+    assert "could not be judged: the factor has no value in the universe" in done.stdout
+    assert "nan" not in done.stdout
+    found = document(cli("evaluate", "log(0 - volume)", "--data", "tiny.yaml", "--json", "--full"))
+    assert found["detail"] is None
+    assert "has no value" in found["problem"]
+
+
+def test_the_test_split_is_revealed_on_record(cli: Cli, workplace: Path) -> None:
+    search = ("search", "--data", "tiny.yaml", "--searcher", "random", "--budget", "20")
+    assert document(cli(*search, "--run-dir", "sealed", "--json"))["test_openings"] == []
+    assert "opened for the first time" in cli("reveal", "sealed").stdout
+    assert document(cli("reveal", "sealed", "--json"))["opened"] == 2
+    openings = am.open_run(workplace / "sealed").test_openings
+    assert [entry["trials"] for entry in openings] == [20, 20]
+    assert "holds a file run.sqlite" in refused(cli("reveal", "nowhere"))
+
+
 def test_mixed_units_warn_on_stderr_and_are_refused_if_asked(cli: Cli) -> None:
     arguments = ("evaluate", "close + volume", "--data", "tiny.yaml", "--json")
     done = cli(*arguments)

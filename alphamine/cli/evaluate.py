@@ -30,10 +30,16 @@ def evaluate(
     strict_units: Annotated[
         bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
     ] = False,
+    trials: Annotated[
+        int, typer.Option(help="Formulas tried to arrive at this one; the verdict allows for it.")
+    ] = 1,
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="With --json: quantiles, horizons, exposures and all.")
+    ] = False,
 ) -> None:
-    """Score one formula, year by year."""
+    """Score one formula, year by year, and say how far to believe it."""
     from alphamine import evaluate as judge
     from alphamine import load
 
@@ -45,11 +51,14 @@ def evaluate(
         price=price,
         splits=splits != "none",
     )
-    report = judge(formula, panel, split, dialect=dialect, dtype=dtype, strict_units=strict_units)
+    report = judge(
+        formula, panel, split, trials=trials, dialect=dialect, dtype=dtype,
+        strict_units=strict_units,
+    )  # fmt: skip
     if html is not None:
         report.write_html(html)
     if json:
-        print_json(report.to_dict())
+        print_json(report.to_dict(full))
     else:
         _show(report)
 
@@ -62,6 +71,10 @@ _HEADINGS: Final = (
 def _show(report: FactorReport) -> None:
     from rich.table import Table
 
+    screen = console()
+    if report.problem is not None:
+        screen.print(f"{report.formula} could not be judged: {report.problem}", soft_wrap=True)
+        return
     table = Table(title=str(report.formula), caption=report.caption, caption_justify="left")
     for heading in _HEADINGS:
         table.add_column(heading, justify="right")
@@ -70,4 +83,6 @@ def _show(report: FactorReport) -> None:
             name, str(row.days), count(row.pairs), number(row.rank_ic), number(row.rank_icir, 2),
             number(row.ic), number(row.icir, 2), percent(row.coverage), percent(row.turnover),
         )  # fmt: skip
-    console().print(table)
+    screen.print(table)
+    for remark in report.remarks:
+        screen.print(remark, soft_wrap=True)

@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,8 @@ out = {
     "ic": {c: ic[c].tolist() for c in ic},
     "returns": {c: returns[c].unstack(level=0).to_numpy().tolist() for c in returns},
     "autocorrelation": {
-        str(lag): performance.factor_rank_autocorrelation(data, lag).tolist() for lag in (1, 5, 10)},
+        str(lag): performance.factor_rank_autocorrelation(data, lag).tolist()
+        for lag in (1, 5, 10)},
     "turnover": [
         performance.quantile_turnover(data["factor_quantile"], q, 1).tolist() for q in range(1, 6)],
     "days": len(ic),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +161,7 @@ def test_rank_autocorrelation_and_turnover(
     sets = [[set(np.flatnonzero(row == q)) for q in range(5)] for row in bins.to_numpy()]
     fresh = [
         [len(b[q] - a[q]) / len(b[q]) if b[q] else np.nan for q in range(5)]
-        for a, b in zip(sets, sets[1:], strict=False)
+        for a, b in pairwise(sets)
     ]
     np.testing.assert_allclose(
         report.detail.quantile_turnover, np.nanmean(fresh, axis=0), atol=0.005

@@ -1,0 +1,113 @@
+"""A run's verdicts: every trial counts, noise is called noise, and nothing later is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import SearchError
+from alphamine.jobs.placebo import shuffled
+from alphamine.jobs.run import Run
+
+
+@pytest.fixture(scope="module")
+def run(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("evidence") / "run"
+    return am.search(small_panel, "genetic", budget=150, seed=0, run_dir=folder, placebos=3)
+
+
+def test_every_formula_is_a_trial(run: Run) -> None:
+    count = run.trial_count
+    assert count.trials == len(run.records) == 150
+    ratios = np.array([r.train["rank_icir"] for r in run.records])
+    # An undefined ratio counts as a trial at the mean.
+    known = ratios[~np.isnan(ratios)]
+    assert count.variance == pytest.approx(((known - count.mean) ** 2).sum() / 149, rel=0.02)
+
+
+def test_members_are_judged_by_all_trials(run: Run, small_panel: Panel) -> None:
+    for row in run.pool.rows():
+        report = am.evaluate(row["formula"], small_panel, trials=run.trial_count)
+        assert row["verdict"] == report.trust.word
+        assert row["t"] == pytest.approx(row["sign"] * report.trust.t, rel=1e-6)
+        valid = am.evaluate(row["formula"], small_panel, "valid")
+        assert row["valid_t"] == pytest.approx(row["sign"] * valid.trust.t, rel=1e-6)
+    assert {"verdict", "t", "q_value", "family_p"} <= set(run.pool.table().columns)
+
+
+def test_q_values_are_those_of_statsmodels_over_all_trials(run: Run) -> None:
+    t = np.array([r.train["t"] for r in run.records])
+    degrees = np.array([r.train["degrees"] for r in run.records])
+    p = np.where(np.isnan(t), 1.0, 2 * stats.t.sf(np.abs(t), np.maximum(degrees, 1)))
+    q = dict(
+        zip([r.digest for r in run.records], multipletests(p, method="fdr_by")[1], strict=True)
+    )
+    for row in run.pool.rows():
+        assert row["q_value"] == pytest.approx(q[row["digest"]], rel=1e-9)
+    assert run.facts["trust"]["discoveries"] == sum(value <= 0.05 for value in q.values())
+
+
+def test_the_effect_survives_and_is_no_accident(run: Run) -> None:
+    best = run.pool.rows()[0]
+    assert best["verdict"] == "survives 150 trials"
+    # 74 valid days and 10 members leave little to a family-wise test, but the best is the best.
+    assert best["family_p"] == min(row["family_p"] for row in run.pool.rows()[:3])
+    trust = run.facts["trust"]
+    assert trust["family_split"] == "valid"
+    assert 0 <= trust["overfitting"] <= 1
+    assert len(trust["paths"]) == 5
+    assert min(trust["paths"]) > 0
+    assert run.facts["placebo"]["p_value"] == 0.25
+
+
+def test_noise_is_called_noise(small_panel: Panel, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        name: np.exp(np.cumsum(rng.normal(0, 0.02, small_panel.shape), axis=0)) * 20
+        for name in small_panel.columns
+    }
+    noise = replace(small_panel, columns=columns)
+    run = am.search(noise, "genetic", budget=200, seed=1, run_dir=tmp_path / "run")
+    assert not any(row["verdict"].startswith("survives") for row in run.pool.rows())
+    assert run.facts["trust"]["discoveries"] == 0
+
+
+def test_poisoned_later_rows_change_no_verdict(
+    small_panel: Panel, poison: Callable[..., Panel], tmp_path: Path
+) -> None:
+    clean, poisoned = (
+        am.search(panel, "genetic", budget=60, seed=3, run_dir=tmp_path / name, placebos=1)
+        for panel, name in ((small_panel, "clean"), (poison(small_panel, 206), "poisoned"))
+    )
+    for name in ("verdict", "t", "q_value", "trust"):
+        assert [r[name] for r in clean.pool.rows()] == [r[name] for r in poisoned.pool.rows()]
+    assert clean.facts["placebo"] == poisoned.facts["placebo"]
+    for name in ("mean", "squares", "overfitting", "paths", "discoveries"):
+        assert clean.facts["trust"][name] == poisoned.facts["trust"][name]
+
+
+def test_a_placebo_keeps_days_and_loses_their_order(small_panel: Panel) -> None:
+    sample = small_panel.sample("train")
+    twin = shuffled(sample, np.random.default_rng(4))
+    assert not np.array_equal(twin.label, sample.label, equal_nan=True)
+    rows = {row.tobytes(): t for t, row in enumerate(sample.label)}
+    order = [rows[row.tobytes()] for row in twin.label]
+    assert sorted(order) == list(range(len(order)))
+    # Blocks of 20 days or more: few places where a day is not followed by its successor.
+    breaks = (np.diff(order) % len(order) != 1).sum()
+    assert 1 < breaks <= math.ceil(len(order) / 20)
+    assert sample.panel is twin.panel
+
+
+def test_negative_placebos_are_refused(small_panel: Panel, tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="0 or more"):
+        am.search(small_panel, budget=5, run_dir=tmp_path / "run", placebos=-1)
