@@ -126,8 +126,8 @@ class Study:
             evaluation = Evaluation(candidate, scores, judgement.fitness)
             gain = 0.0
             if self.pool.wants(judgement.fitness):
-                values = self.judge.train_values(candidate.formula)
-                gain = self.pool.offer(evaluation, values)
+                ranked = self.judge.train_ranks(candidate.formula)
+                gain = self.pool.offer(evaluation, ranked)
             digest = candidate.formula.digest
             gains[digest] = gain
             self._ledger[digest] = (scores, judgement.fitness)

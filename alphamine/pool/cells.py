@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
-from alphamine.operators.numeric import standard_ranks
 
 Ranks = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -28,22 +27,31 @@ class Cells:
         self.min_names = sample.panel.min_names
         count = self.universe.sum(axis=1)
         # Empty days own no cell, and reduceat must not see them.
-        self._starts = np.concatenate([[0], np.cumsum(count[count > 0])[:-1]]).astype(np.intp)
+        self._counts = count[count > 0]
+        self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.intp)
 
-    def ranks(self, values: npt.NDArray[np.floating]) -> Ranks:
+    def ranks(self, ranked: npt.NDArray[np.floating]) -> Ranks:
         """Ranks of each day, centred and of unit variance; NaN where there is no value.
 
         Parameters
         ----------
-        values : (T, N) float
-            Values on the rows of the sample's panel, or of a longer panel that begins alike.
+        ranked : (T, N) float
+            Values of `rank(formula)`, in [0, 1], on the rows of the sample's panel or of a longer
+            panel that begins alike. (The engine ranks; it does so ten times faster than numpy.)
 
         Returns
         -------
         (cells,) float32
         """
-        x = np.where(self.universe, values[self.rows].astype(np.float64), np.nan)
-        return standard_ranks(x)[self.universe].astype(np.float32)
+        # Average ranks in [0, 1] have the mean 1/2 whatever the ties.
+        centred = ranked[self.rows][self.universe].astype(np.float64) - 0.5
+        present = ~np.isnan(centred)
+        squares = self._by_day(np.where(present, centred * centred, 0.0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scale = np.sqrt(self._by_day(present.astype(np.float64)) / squares)
+        scale[squares == 0.0] = np.nan
+        ranks: Ranks = (centred * np.repeat(scale, self._counts)).astype(np.float32)
+        return ranks
 
     def correlation(self, a: Ranks, b: Ranks) -> float:
         """Mean over days of the rank correlation over the cells that both have.

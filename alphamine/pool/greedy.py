@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError, UnitWarning
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Node, call
 from alphamine.expression.parser import parse
 from alphamine.search.base import Evaluation, PoolView
 
@@ -98,14 +98,14 @@ class Pool:
         full = len(self._members) == self.capacity
         return not full or fitness > 0.5 * self._members[-1].fitness
 
-    def offer(self, evaluation: Evaluation, values: Values) -> float:
+    def offer(self, evaluation: Evaluation, ranked: Values) -> float:
         """Admit a formula if the pool is better with it.
 
         Parameters
         ----------
         evaluation : Evaluation
-        values : (T, N) float
-            Its values on the rows of the train sample's panel, or of a longer one.
+        ranked : (T, N) float
+            Values of `rank(formula)` on the rows of the train sample's panel, or of a longer one.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class Pool:
         fitness = evaluation.fitness
         if not self.wants(fitness):
             return 0.0
-        ranks = self._cells.ranks(values)
+        ranks = self._cells.ranks(ranked)
         alike: dict[Node, float] = {}
         leaving = []
         for member in self._members:  # best first: most refusals need one look
@@ -189,15 +189,14 @@ class Pool:
         ----------
         state : mapping
         evaluate : callable
-            Values of formulas as `offer` takes them, for instance `Evaluator.values`.
+            Values of formulas, for instance `Evaluator.values`.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnitWarning)
             formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
         self._members, self._ranks, self._correlations = [], {}, {}
-        for formula, item, values in zip(
-            formulas, state["members"], evaluate(formulas), strict=True
-        ):
+        ranked = evaluate([call("rank", formula) for formula in formulas])
+        for formula, item, values in zip(formulas, state["members"], ranked, strict=True):
             ranks = self._cells.ranks(values)
             alike = {other: self._cells.correlation(ranks, self._ranks[other])
                      for other in self._ranks}  # fmt: skip

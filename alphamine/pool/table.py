@@ -67,13 +67,20 @@ def pool_table(
     members = pool.members
     if not members:
         return PoolTable((), None)
-    values = evaluator.values([member.formula for member in members])
+    formulas = [member.formula for member in members]
+    on_train = dict(evaluator.scores(formulas, train))
+    on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
     rows = [
-        _row(str(member.formula), member.sign, array, train, valid, _largest(pool, member))
-        for member, array in zip(members, values, strict=True)
+        _row(str(m.formula), m.sign, on_train[i], on_valid.get(i), _largest(pool, m))
+        for i, m in enumerate(members)
     ]
-    together = combine(values, [member.sign for member in members], evaluator.panel.universe)
-    return PoolTable(tuple(rows), _row("combined", 1, together, train, valid, 0.0))
+    signs = [member.sign for member in members]
+    together = combine(evaluator.values(formulas), signs, evaluator.panel.universe)
+    combined = _row(
+        "combined", 1, daily_scores(together, train),
+        daily_scores(together, valid) if valid else None, 0.0,
+    )  # fmt: skip
+    return PoolTable(tuple(rows), combined)
 
 
 def combine(
@@ -108,18 +115,10 @@ def _largest(pool: Pool, member: Member) -> float:
 
 
 def _row(
-    name: str,
-    sign: int,
-    values: npt.NDArray[np.floating],
-    train: Sample,
-    valid: Sample | None,
-    largest: float,
+    name: str, sign: int, on_train: DailyScores, on_valid: DailyScores | None, largest: float
 ) -> PoolRow:
-    on_train = daily_scores(values, train)
     train_ic, train_icir = _rank_ic(on_train, sign)
-    valid_ic, valid_icir = (
-        _rank_ic(daily_scores(values, valid), sign) if valid else (np.nan, np.nan)
-    )
+    valid_ic, valid_icir = _rank_ic(on_valid, sign) if on_valid else (np.nan, np.nan)
     turnover = _mean(on_train.turnover)
     return PoolRow(name, sign, train_ic, valid_ic, train_icir, valid_icir, turnover, largest)
 

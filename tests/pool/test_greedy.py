@@ -16,7 +16,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Node, call
 from alphamine.pool.greedy import Pool
 from alphamine.pool.table import combine, pool_table
 from alphamine.search.base import Candidate, Evaluation
@@ -51,9 +51,9 @@ def train(panel: Panel) -> Sample:
 
 
 def judged(formula: Node, panel: Panel, train: Sample) -> tuple[Evaluation, np.ndarray]:
-    (values,) = Evaluator(panel).values([formula])
+    ranks, values = Evaluator(panel).values([call("rank", formula), formula])
     rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
-    return Evaluation(Candidate(formula, "test"), {"rank_ic": rank_ic}, abs(rank_ic)), values
+    return Evaluation(Candidate(formula, "test"), {"rank_ic": rank_ic}, abs(rank_ic)), ranks
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,12 @@ def filled(train: Sample, offers: Sequence[tuple[Evaluation, np.ndarray]], **lim
     for evaluation, values in offers:
         pool.offer(evaluation, values)
     return pool
+
+
+def ranked(x: np.ndarray, panel: Panel) -> np.ndarray:
+    """Ranks in [0, 1] of each day's universe, by scipy."""
+    ranks = rankdata(np.where(panel.universe, x, np.nan), axis=1, nan_policy="omit")
+    return (ranks - 1) / (np.isfinite(ranks).sum(axis=1, keepdims=True) - 1)
 
 
 def correlation(a: np.ndarray, b: np.ndarray, sample: Sample) -> float:
@@ -154,7 +160,7 @@ def test_a_formula_enters_once_and_its_reverse_never(panel: Panel, train: Sample
 def test_a_better_formula_drives_out_what_resembles_it(panel: Panel, train: Sample) -> None:
     rng = np.random.default_rng(0)
     best, values = judged(panel.schema["x3"].node, panel, train)
-    noisy = values + rng.normal(0, 0.3 * np.nanstd(values), values.shape)
+    noisy = ranked(values + rng.normal(0, 0.3 * np.nanstd(values), values.shape), panel)
     worse = Evaluation(Candidate(panel.schema["x4"].node, "test"), best.scores, best.fitness / 2)
     pool = Pool(train)
     assert pool.offer(worse, noisy) > 0.0
@@ -165,7 +171,8 @@ def test_a_better_formula_drives_out_what_resembles_it(panel: Panel, train: Samp
 
 def test_gaps_do_not_make_a_copy_look_different(panel: Panel, train: Sample) -> None:
     evaluation, values = judged(panel.schema["x3"].node, panel, train)
-    gaps = np.where(np.random.default_rng(1).random(values.shape) < 0.45, np.nan, values)
+    gone = np.random.default_rng(1).random(values.shape) < 0.45
+    gaps = ranked(np.where(gone, np.nan, values), panel)
     copy = Evaluation(Candidate(panel.schema["x5"].node, "test"), evaluation.scores, 0.001)
     pool = filled(train, [(evaluation, values)])
     assert pool.offer(copy, gaps) == 0.0
