@@ -56,9 +56,7 @@ def test_every_opening_is_counted_and_shown(run: Run, small_panel: Panel) -> Non
 def test_numbers_are_those_of_the_test_rows(run: Run, small_panel: Panel) -> None:
     report = run.reveal_test()
     start, stop = small_panel.splits.test  # type: ignore[union-attr,misc]
-    assert (report.start, report.end) == tuple(
-        str(small_panel.dates[i]) for i in (start, stop - 1)
-    )
+    assert (report.start, report.end) == tuple(str(small_panel.dates[i]) for i in (start, stop - 1))
     sample = Splits.reveal_test(small_panel)
     for row, member in zip(report.rows, run.pool.rows(), strict=False):
         values = am.values([am.parse(row.formula)], sample.panel)[0]

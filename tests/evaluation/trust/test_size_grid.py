@@ -2,7 +2,16 @@
 
 The grid of horizons, persistences of the factor and lengths of the sample on which the naive t-test
 of other tools rejects up to 66 %. Each repetition draws a market of its own: autoregressive factors
-that know nothing of independent returns, daily ICs with labels that overlap.
+that know nothing of independent returns, daily ICs with labels that overlap. Measured, in per cent,
+for horizons 1, 5, 10, 20 (in brackets the naive test at horizon 20; Monte Carlo error 0.3):
+
+====  ====================  ====================  ====================
+days  persistence 0         persistence 0.9       persistence 0.98
+====  ====================  ====================  ====================
+ 500  5.3 5.3 5.6 4.4 (5)   4.9 5.2 5.5 5.1 (55)  5.4 5.6 5.9 5.7 (65)
+1200  5.5 5.1 5.1 4.6 (5)   5.5 5.6 5.3 5.2 (56)  5.6 5.3 5.6 5.3 (63)
+2400  5.1 5.0 5.2 5.1 (5)   4.5 5.0 5.6 5.7 (54)  5.0 5.1 5.1 5.7 (63)
+====  ====================  ====================  ====================
 """
 
 from __future__ import annotations
@@ -62,7 +71,6 @@ def test_size_is_nominal(days: int, persistence: float) -> None:
             ours[horizon] += a
             naive[horizon] += b
     sizes = {horizon: count / REPETITIONS for horizon, count in ours.items()}
-    print(days, persistence, sizes, {h: n / REPETITIONS for h, n in naive.items()})
     assert all(0.04 <= size <= 0.065 for size in sizes.values()), sizes
     if persistence > 0.9:
         # The grid is hard enough to show what it is for.
