@@ -18,7 +18,7 @@ PEERS = ("kunquant", "pandas", "polars", "bottleneck", "numbagg", "torch")
 # Thread pools of the peers; ours takes the number as an argument.
 SINGLE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 # A slow peer is not repeated beyond this many seconds.
-PATIENCE = 6.0
+PATIENCE = 3.0
 
 
 class Peer:

@@ -66,7 +66,7 @@ def operators(bench: Bench) -> dict[str, Any]:
     """Nanoseconds per cell of single operators, one thread."""
     return {
         shape_name(SMALL): _operators(bench, SMALL, PEERS, WINDOWS, 5),
-        shape_name(LARGE): _operators(bench, LARGE, LARGE_PEERS, (20,), 3),
+        shape_name(LARGE): _operators(bench, LARGE, LARGE_PEERS, (20,), 2),
     }
 
 
@@ -111,14 +111,16 @@ def _in_engine(
 def libraries(bench: Bench) -> dict[str, Any]:
     """Seconds for all formulas of Alpha101 and Alpha158, against KunQuant's own definitions."""
     found: dict[str, Any] = {}
-    for library, shape, repeats in (
-        ("alpha101", SMALL, 5), ("alpha158", SMALL, 5), ("alpha101", LARGE, 1),
+    both = (OURS, "kunquant")
+    for library, shape, threads, repeats, names in (
+        ("alpha101", SMALL, (1, 2), 5, both), ("alpha158", SMALL, (1, 2), 5, both),
+        ("alpha101", LARGE, (1,), 1, both), ("alpha101", LARGE, (2,), 1, (OURS,)),
     ):  # fmt: skip
-        with running((OURS, "kunquant"), bench.python, bench.panel(shape, 0.0)) as peers:
-            for threads in (1, 2):
-                key = f"{library} {shape_name(shape)} {threads}"
+        with running(names, bench.python, bench.panel(shape, 0.0)) as peers:
+            for count in threads:
+                key = f"{library} {shape_name(shape)} {count}"
                 found[key] = measure(
-                    peers, "library", bench.repeats(repeats), library=library, threads=threads
+                    peers, "library", bench.repeats(repeats), library=library, threads=count
                 )
                 print(f"  {key}: {_seconds(found[key])}", flush=True)
     return found

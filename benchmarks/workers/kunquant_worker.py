@@ -96,10 +96,11 @@ class KunQuant(Worker):
     ) -> Any:
         """A compiled graph; everything that is asked for together is compiled together."""
         if library not in self.libraries:
+            # Its defaults; in double it would by default use running sums that gaps break.
+            options = {} if dtype == "float" else {"no_fast_stat": True}
             config = KunCompilerConfig(
-                partition_factor=8, dtype=dtype, input_layout="TS", output_layout="TS",
-                options={"no_fast_stat": True, "opt_reduce": False},
-            )  # fmt: skip
+                dtype=dtype, input_layout="TS", output_layout="TS", options=options
+            )
             graphs = [(key, make(), config) for key, make in functions.items()]
             self.libraries[library] = cfake.compileit(
                 graphs, library, cfake.CppCompilerConfig(), tempdir=self.build.name
