@@ -176,6 +176,8 @@ def test_evaluate_says_why_a_factor_cannot_be_judged(cli: Cli) -> None:
 
 
 def test_the_test_split_is_revealed_on_record(cli: Cli, workplace: Path) -> None:
+    import alphamine as am
+
     search = ("search", "--data", "tiny.yaml", "--searcher", "random", "--budget", "20")
     assert document(cli(*search, "--run-dir", "sealed", "--json"))["test_openings"] == []
     assert "opened for the first time" in cli("reveal", "sealed").stdout
