@@ -21,6 +21,8 @@ if platform.machine().lower() in ("x86_64", "amd64") and platform.system() != "W
 GNU_FLAGS = [
     "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
     "-fvisibility=hidden", "-g0", "-pthread",
+    # GCC 12 cannot compile the loops that it splits by conditions on whole registers.
+    "-fno-unswitch-loops",
     # GCC's own AVX-512 header makes undefined registers on purpose, and warns of them.
     "-Wno-uninitialized", "-Wno-maybe-uninitialized",
 ]  # fmt: skip

@@ -158,6 +158,13 @@ inline V only(M mask, V value) {
     return reinterpret_cast<V>(reinterpret_cast<M>(value) & mask);
 }
 
+// Value where the mask is true, else NaN (by bits: GCC 12 cannot compile every form of `?:`).
+inline Vec<double> or_missing(Mask<double> mask, Vec<double> value) {
+    const Mask<double> missing = reinterpret_cast<Mask<double>>(splat(kNaN<double>));
+    return reinterpret_cast<Vec<double>>((reinterpret_cast<Mask<double>>(value) & mask) |
+                                         (missing & ~mask));
+}
+
 // kLanes<double> values of storage type as doubles, and back (rounded to storage).
 inline Vec<double> load_wide(const double* p) { return load(p); }
 inline void store_narrow(double* p, Vec<double> v) { store(p, v); }

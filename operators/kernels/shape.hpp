@@ -27,14 +27,50 @@ void ts_moment(const Call<T>& s) {
     });
 }
 
+// Share of the largest term below which the third moment of sums is too inaccurate: it subtracts
+// terms that the level makes larger by its third power.
+constexpr double kSkewLost = 1e-4;
+
+inline Vec<double> direct_skewness(const Direct& d, Vec<double> n) {
+    const Vec<double> squares = d.moment(2);
+    const Vec<double> bias = n * square_root(n - 1.0) / (n - 2.0);
+    const Vec<double> skewness = bias * d.moment(3) / (squares * square_root(squares));
+    return or_missing(d.varies(), skewness);
+}
+
+// From three sums, for whole windows of floats.
+template <class T>
+inline void whole_skewness(const Call<T>& s, int need) {
+    const int w = s.window;
+    double *sums = take_sums(s), *squares = take_sums(s), *cubes = take_sums(s);
+    for_blocks_of(s, only_whole(s, need), [&](const Block& block, Index first, Index c) {
+        const auto x = [values = block.values](Index i) { return load(values + i); };
+        window_sums(x, sums, block.rows, w);
+        window_sums([=](Index i) { return x(i) * x(i); }, squares, block.rows, w);
+        window_sums([=](Index i) { return x(i) * x(i) * x(i); }, cubes, block.rows, w);
+        write_judgements<Finish::ratio>(
+            s, block, first, c, need,
+            [=](Index i, const Count& count, Index, Judged& judged) {
+                const Vec<double> n = count.n, a = load(sums + i);
+                const Vec<double> all = n * load(squares + i), spread = all - a * a;
+                // spread = n^2 * m2 and third = n^3 * m3, the central moments.
+                const Vec<double> third = n * (n * load(cubes + i)) - a * (3.0 * all - 2.0 * a * a);
+                judged.over = third * splat(std::sqrt(w - 1.0) * std::sqrt(double(w)) / (w - 2.0));
+                judged.square = spread * spread * spread;
+                judged.lost = spread <= all * kSkewLost;
+            },
+            [&](Index i, const Count& count, Index) {
+                return direct_skewness(Direct(block, i, w, count.n), count.n);
+            });
+    });
+}
+
 template <class T>
 void ts_skewness(const Call<T>& s) {
-    directly(s, 3, [](const Direct& d, const Count& count) {
-        const Vec<double> n = count.n, squares = d.moment(2);
-        const Vec<double> bias = n * square_root(n - 1.0) / (n - 2.0);
-        const Vec<double> skewness = bias * d.moment(3) / (squares * square_root(squares));
-        return d.varies() ? skewness : splat(kNaN<double>);
-    });
+    const int need = std::max(s.min_periods, 3);
+    if (only_whole(s, need)) return whole_skewness(s, need);
+    directly(s, 3,
+             [](const Direct& d, const Count& count) { return direct_skewness(d, count.n); });
 }
 
 template <class T>

@@ -179,7 +179,7 @@ struct Count {
     Vec<double> n, inverse, inverse_less;
     Mask<double> enough;
 
-    Vec<double> keep(Vec<double> value) const { return enough ? value : splat(kNaN<double>); }
+    Vec<double> keep(Vec<double> value) const { return or_missing(enough, value); }
 };
 
 inline Count count_of(Vec<double> n, int need) {
