@@ -47,8 +47,11 @@ def test_another_seed_is_another_search(small_panel: Panel, tmp_path: Path) -> N
 def test_the_effect_in_the_data_is_found(
     small_panel: Panel, tmp_path: Path, searcher: str
 ) -> None:
-    # Volume moves the return two days later; formulas without it have a rank IC of about 0.
-    run = am.search(small_panel, searcher, budget=300, seed=0, run_dir=tmp_path / "run")
+    # Volume moves the return two days later; formulas without it have a rank IC of about 0. The
+    # best formula only: on 24 names and 200 days the next ones are mostly luck.
+    run = am.search(
+        small_panel, searcher, budget=300, seed=0, run_dir=tmp_path / "run", pool_size=1
+    )
     assert "volume" in run.pool.formulas[0]
     combined = run.facts["combined"]
     assert combined["train"]["numbers"]["rank_ic"] > 0.1
