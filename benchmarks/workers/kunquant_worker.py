@@ -87,6 +87,7 @@ class KunQuant(Worker):
         self.executor = KunRunner.createSingleThreadExecutor()
         self.build = tempfile.TemporaryDirectory()
         self.libraries: dict[str, Any] = {}
+        self.ranks = False
 
     def facts(self) -> dict[str, Any]:
         return {"KunQuant": version("KunQuant")}
@@ -120,6 +121,7 @@ class KunQuant(Worker):
         return run
 
     def task(self, name: str, **settings: Any) -> Task | None:
+        self.ranks = name == "cs_rank"
         if name in OPERATORS:
             functions = {
                 f"{op}_{d}": (lambda op=op, d=d: operator(op, d))
@@ -134,6 +136,13 @@ class KunQuant(Worker):
     def task_cs_rank(self) -> Task:
         run = self.run(self.module("cross", "cs_rank", {"cs_rank": cs_rank}))
         return lambda: run()["value"]
+
+    def array(self, result: np.ndarray) -> np.ndarray:
+        """Its rank is r / n; the comparison is with (r - 1) / (n - 1)."""
+        if not self.ranks:
+            return result
+        count = np.isfinite(result).sum(axis=1, keepdims=True)
+        return (result.astype(np.float64) * count - 1) / (count - 1)
 
     def task_library(self, library: str, threads: int = 1) -> Task:
         make = {"alpha101": alpha101, "alpha158": alpha158}[library]
