@@ -56,9 +56,7 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         found["groups"] = _stat_bars(few, "rank IC within the group", None, sideways=True)
     if detail.exposure.groups:
         means = dict(list(detail.exposure.groups.items())[:MOST_GROUPS])
-        found["bets"] = bars(
-            [*means], [*means.values()], x="mean rank, -1 to 1", sideways=True
-        )
+        found["bets"] = bars([*means], [*means.values()], x="mean rank, -1 to 1", sideways=True)
     return found
 
 

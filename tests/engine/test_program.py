@@ -56,8 +56,7 @@ def test_a_formula_that_is_a_field_needs_no_buffer(panel: Panel) -> None:
 def test_formulas_that_share_a_dear_part_come_together() -> None:
     shared = "ts_corr(close, volume, 10)"
     formulas = [
-        parse(t)
-        for t in (f"rank({shared})", "ts_mean(close, 5)", "rank(volume)", f"abs({shared})")
+        parse(t) for t in (f"rank({shared})", "ts_mean(close, 5)", "rank(volume)", f"abs({shared})")
     ]
     assert neighbours_first(formulas) == [0, 3, 1, 2]
 

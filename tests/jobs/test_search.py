@@ -44,9 +44,7 @@ def test_another_seed_is_another_search(small_panel: Panel, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
-def test_the_effect_in_the_data_is_found(
-    small_panel: Panel, tmp_path: Path, searcher: str
-) -> None:
+def test_the_effect_in_the_data_is_found(small_panel: Panel, tmp_path: Path, searcher: str) -> None:
     # Volume moves the return two days later; formulas without it have a rank IC of about 0. The
     # best formula only: on 24 names and 200 days the next ones are mostly luck.
     run = am.search(
