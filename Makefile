@@ -39,7 +39,9 @@ $(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
 	$(PIP) --editable .
 	touch $@
 
+# torch first: the pinned build is found by its own name, not as somebody's dependency.
 $(VENV)/.installed-dev: $(VENV)/bin/python $(SOURCES)
+	$(PIP) torch==2.13.0
 	$(PIP) --editable ".[dev]"
 	touch $@ $(VENV)/.installed
 
