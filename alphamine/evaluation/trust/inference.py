@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
+from math import copysign, log1p, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,18 @@ class MeanTest:
         from scipy.stats import t as student
 
         return float(2.0 * student.sf(abs(self.t), self.degrees))
+
+    @property
+    def score(self) -> float:
+        """The normal number that is as unlikely as `t`, by Wallace's formula (1959).
+
+        At most 0.1 too small, and that for t of 25 on 4 degrees; 0.02 for t up to 6 on 8 or more.
+        """
+        n = self.degrees
+        if n < 1:
+            return self.t
+        size = (8 * n + 1) / (8 * n + 3) * sqrt(n * log1p(self.t * self.t / n))
+        return copysign(size, self.t)
 
 
 def cosine_count(days: int, horizon: int) -> int:

@@ -96,6 +96,9 @@ def judge_trust(
     days: their ICIR has a variance of 1 / effective days. (The paper puts the variance of the
     trials there. But the trials of a search that works scatter because of what it found: on the
     synthetic market every member of a pool became "noise-level", with t above 5 on the test split.)
+    Effective days are an estimate from few cosines, too, and many trials find the one that it
+    flatters; so the ratio counts at most as much as the normal score of t. (Without that 45 of
+    10,000 useless formulas survived 250 days with a horizon of 20, and 2 survived 500 days.)
 
     Parameters
     ----------
@@ -115,9 +118,8 @@ def judge_trust(
     looks = count if oriented else 2 * count
     benchmark = expected_maximum(looks) / math.sqrt(max(test.effective_days, 1.0))
     sign = -1.0 if ratio < 0 and not oriented else 1.0
-    deflated = probabilistic_ratio(
-        sign * ratio, benchmark, test.effective_days, sign * skew, kurtosis
-    )
+    certain = min(sign * ratio, sign * test.score / math.sqrt(max(test.effective_days, 1.0)))
+    deflated = probabilistic_ratio(certain, benchmark, test.effective_days, sign * skew, kurtosis)
     return Trust(
         test.t, test.degrees, test.effective_days, count, benchmark, deflated, _signs(x, sign)
     )

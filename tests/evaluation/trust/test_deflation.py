@@ -92,6 +92,17 @@ def test_benchmark_is_the_best_of_useless_formulas() -> None:
     assert np.mean(best) == pytest.approx(np.mean(benchmark), rel=0.12)
 
 
+@pytest.mark.parametrize("days", [250, 500])
+def test_few_degrees_of_freedom_make_no_survivors(days: int) -> None:
+    # Labels of 20 rows leave 4 and 8 degrees; t-values of luck alone reach 18 and 8.
+    rng = np.random.default_rng(days)
+    noise = np.cumsum(rng.standard_normal((4000, days + 19)), axis=1)
+    series = np.hstack([noise[:, 19:20], noise[:, 20:] - noise[:, :-20]])
+    trusts = [judge_trust(x, 20, 4000) for x in series]
+    assert max(abs(trust.t) for trust in trusts) > 5.5
+    assert not any(trust.word.startswith("survives") for trust in trusts)
+
+
 def test_verdict_does_not_depend_on_orientation() -> None:
     x = np.random.default_rng(4).gamma(2.0, size=800) - 1.7
     count = TrialCount()

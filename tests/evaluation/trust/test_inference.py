@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alphamine.evaluation.trust.inference import cosine_count, cosine_test, newey_west_variance
+from alphamine.evaluation.trust.inference import (
+    MeanTest,
+    cosine_count,
+    cosine_test,
+    newey_west_variance,
+)
 
 
 def overlapping(rng: np.random.Generator, days: int, horizon: int, series: int) -> np.ndarray:
@@ -63,3 +68,12 @@ def test_effective_days_shrink_with_the_overlap() -> None:
     x = overlapping(np.random.default_rng(5), 2400, 20, 200)
     effective = np.mean([cosine_test(column, 20).effective_days for column in x.T])
     assert 2400 / 20 * 0.6 < effective < 2400 / 20 * 1.9
+
+
+@pytest.mark.parametrize("degrees", [4, 8, 13, 33, 71])
+def test_score_is_as_unlikely_as_t(degrees: int) -> None:
+    for t in (-6.0, -1.0, 0.0, 0.5, 3.0, 6.0, 12.0):
+        score = MeanTest(0.1, t, degrees, 100.0, 400).score
+        exact = np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), degrees))
+        assert score == pytest.approx(exact, abs=0.06 if degrees < 8 else 0.035)
+        assert abs(score) <= abs(exact) + 0.003
