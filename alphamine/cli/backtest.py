@@ -119,7 +119,7 @@ def _source(signal: str, panel: Panel) -> tuple[Any, dict[str, Any]]:
         raise DataError(f"the pool of the run in {signal} is empty; search longer")
     formulas = [parse(member["formula"], fields=panel.schema) for member in members]
     together = combine(
-        values(formulas, panel), [member["sign"] for member in members], panel.universe
+        values(formulas, panel), [member["weight"] for member in members], panel.universe
     )
     return together, {"name": f"pool of {run.name}", "trials": run.trials}
 

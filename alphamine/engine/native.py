@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import ctypes
 import warnings
+from collections.abc import Sequence
 from ctypes import c_char_p, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import alphamine.operators
 from alphamine.errors import WorkFailed
+
+Columns = npt.NDArray[np.int32]
+Borders = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+Cells = npt.NDArray[np.int16] | FloatArray
 
 INPUTS = 3
 PARAMS = 6
@@ -45,6 +52,24 @@ class ProgramStruct(ctypes.Structure):
     ]  # fmt: skip
 
 
+_PRODUCTS = [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p]
+_FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
+    ("am_opcode", c_int32, [c_char_p]),
+    ("am_opcode_name", c_char_p, [c_int32]),
+    ("am_takes_literals", c_int32, [c_int32]),
+    ("am_vector_bytes", c_int32, []),
+    ("am_workspace_new", c_void_p, []),
+    ("am_workspace_free", None, [c_void_p]),
+    ("am_workspace_bytes", c_int64, [c_void_p]),
+    ("am_label_new", c_void_p, [c_void_p, c_int64, c_int64]),
+    ("am_label_free", None, [c_void_p]),
+    ("am_run", c_int32, [c_void_p, c_void_p]),
+    ("am_rank_cells", c_int32, [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, c_void_p]),
+    ("am_rank_products", None, _PRODUCTS),
+    ("am_value_products", None, _PRODUCTS),
+)
+
+
 class Library:
     """One loaded kernel library.
 
@@ -57,19 +82,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         self.path = path
         dll = ctypes.CDLL(str(path))
-        for name, result, arguments in (
-            ("am_opcode", c_int32, [c_char_p]),
-            ("am_opcode_name", c_char_p, [c_int32]),
-            ("am_takes_literals", c_int32, [c_int32]),
-            ("am_vector_bytes", c_int32, []),
-            ("am_machine_levels", c_int32, []),
-            ("am_workspace_new", c_void_p, []),
-            ("am_workspace_free", None, [c_void_p]),
-            ("am_workspace_bytes", c_int64, [c_void_p]),
-            ("am_label_new", c_void_p, [c_void_p, c_int64, c_int64]),
-            ("am_label_free", None, [c_void_p]),
-            ("am_run", c_int32, [c_void_p, c_void_p]),
-        ):
+        for name, result, arguments in _FUNCTIONS:
             function = getattr(dll, name)
             function.restype, function.argtypes = result, arguments
         self.dll = dll
@@ -78,11 +91,6 @@ class Library:
     def name(self) -> str:
         """Instruction set: baseline, v3 (AVX2) or v4 (AVX-512)."""
         return self.path.stem.rpartition("_")[2]
-
-    @property
-    def machine_levels(self) -> int:
-        """Bit 0: the processor runs v3 code; bit 1: v4."""
-        return int(self.dll.am_machine_levels())
 
     def opcode(self, name: str) -> int:
         """Opcode of the operator or sink `name`; -1 if the library has no kernel for it."""
@@ -98,6 +106,45 @@ class Library:
         while (name := self.dll.am_opcode_name(len(names))) is not None:
             names.append(name.decode())
         return names
+
+    def rank_cells(
+        self, values: npt.NDArray[np.floating], columns: Columns, start: Borders
+    ) -> npt.NDArray[np.int16]:
+        """Twice the average rank of each cell among those of its day, minus the day's mean.
+
+        Parameters
+        ----------
+        values : (days, N) float32 or float64
+            C-contiguous; NaN is missing and gets 0.
+        columns : (cells,) int32
+            Where cells lie, day after day.
+        start : (days + 1,) int64
+            Where the cells of each day start; a day has 32768 of them at most.
+        """
+        ranks = np.empty(len(columns), dtype=np.int16)
+        status = self.dll.am_rank_cells(
+            values.ctypes.data, values.itemsize, values.shape[1], columns.ctypes.data,
+            start.ctypes.data, len(start) - 1, ranks.ctypes.data,
+        )  # fmt: skip
+        if status:
+            raise WorkFailed("ranking one day's values did not fit into memory")
+        return ranks
+
+    def products(self, x: Cells, others: Sequence[Cells], start: Borders) -> FloatArray:
+        """Sums over the cells of each day of x times each of the others, (others, days) float64.
+
+        Whole numbers (int16) are summed exactly, doubles in an order that depends on nothing but
+        the number of cells.
+        """
+        products = np.empty((len(others), len(start) - 1))
+        pointers = np.array([other.ctypes.data for other in others], dtype=np.uintp)
+        whole = x.dtype == np.int16
+        call = self.dll.am_rank_products if whole else self.dll.am_value_products
+        call(
+            x.ctypes.data, pointers.ctypes.data, len(others), start.ctypes.data, len(start) - 1,
+            products.ctypes.data,
+        )  # fmt: skip
+        return products
 
 
 class Workspace:
@@ -180,7 +227,8 @@ def load(level: str | None = None) -> Library | None:
     level : {"baseline", "v3", "v4"}, optional
         Force an instruction set; by default the best that the processor has.
     """
-    library = _current(level or "baseline")
+    levels = _runnable() if level is None else [level]
+    library = next((found for name in levels if (found := _current(name)) is not None), None)
     if library is None:
         warnings.warn(
             "alphamine runs without its kernel library (it was installed without a C++ compiler, "
@@ -189,13 +237,14 @@ def load(level: str | None = None) -> Library | None:
             RuntimeWarning,
             stacklevel=2,
         )
-        return None
-    levels = library.machine_levels if level is None else 0
-    for bit, better in ((2, "v4"), (1, "v3")):
-        faster = _current(better) if levels & bit else None
-        if faster is not None:
-            return faster
     return library
+
+
+def _runnable() -> list[str]:
+    """Instruction sets of this machine, the best first."""
+    path = library_path("baseline")
+    bits = ctypes.CDLL(str(path)).am_machine_levels() if path is not None else 0
+    return [name for bit, name in ((2, "v4"), (1, "v3")) if bits & bit] + ["baseline"]
 
 
 def _current(level: str) -> Library | None:
@@ -203,7 +252,8 @@ def _current(level: str) -> Library | None:
     if path is None:
         return None
     layout = getattr(ctypes.CDLL(str(path)), "am_layout", None)
-    expected = 1000 * INSTRUCTION.itemsize + ctypes.sizeof(ProgramStruct)
+    structures = 1000 * INSTRUCTION.itemsize + ctypes.sizeof(ProgramStruct)
+    expected = 1_000_000 * len(_FUNCTIONS) + structures
     return Library(path) if layout is not None and layout() == expected else None
 
 

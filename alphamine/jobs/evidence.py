@@ -15,7 +15,7 @@ from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
 from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold
 from alphamine.evaluation.trust.verdict import judge_trust
-from alphamine.pool.greedy import Member
+from alphamine.pool.pool import Member
 
 from .judge import Judge
 

@@ -17,8 +17,8 @@ from alphamine.engine.reference import Values
 from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest, cosine_test
-from alphamine.expression.nodes import Node, call
-from alphamine.pool.greedy import Member
+from alphamine.expression.nodes import Node
+from alphamine.pool.pool import Member
 
 _CACHE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its
@@ -92,9 +92,9 @@ class Judge:
         series = [m.sign * daily.rank_ic for m, daily in zip(members, scores, strict=True)]
         return np.array(series).reshape(len(members), len(sample.label)).T
 
-    def train_ranks(self, formula: Node) -> Values:
-        """Values of `rank(formula)` on the rows of the train sample's panel."""
-        return self._on_train.values([call("rank", formula)])[0]
+    def train_values(self, formula: Node) -> Values:
+        """Values of a formula on the rows of the train sample's panel."""
+        return self._on_train.values([formula])[0]
 
 
 def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:

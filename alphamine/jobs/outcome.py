@@ -11,7 +11,7 @@ from alphamine.data.splits import Sample
 from alphamine.data.synthetic import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.summary import Summary
-from alphamine.pool.greedy import Pool
+from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import recovery
 from alphamine.pool.table import combine, pool_table
 
@@ -64,8 +64,8 @@ def _combined(pool: Pool, judge: Judge) -> dict[str, Any]:
     if not len(pool):
         return {}
     values = judge.evaluator.values([member.formula for member in pool.members])
-    signs = [member.sign for member in pool.members]
-    signal = combine(values, signs, judge.evaluator.panel.universe)
+    weights = [member.weight for member in pool.members]
+    signal = combine(values, weights, judge.evaluator.panel.universe)
     samples = [sample for sample in (judge.train, judge.valid) if sample is not None]
     return {sample.name: _series(signal, sample) for sample in samples}
 

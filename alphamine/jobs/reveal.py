@@ -111,16 +111,21 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
     sample = Splits.reveal_test(panel)
     formulas = [parse(member["formula"], "brain", panel.schema) for member in members]
     signs = [int(member["sign"]) for member in members]
-    rows = _rows(formulas, signs, sample, len(members) * opened)
+    weights = [float(member["weight"]) for member in members]
+    rows = _rows(formulas, signs, weights, sample, len(members) * opened)
     dates = sample.panel.dates[sample.rows]
     return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
 
 
 def _rows(
-    formulas: list[Node], signs: list[int], sample: Sample, trials: int
+    formulas: list[Node],
+    signs: list[int],
+    weights: list[float],
+    sample: Sample,
+    trials: int,
 ) -> tuple[TestRow, ...]:
     values = Evaluator(sample.panel).values(formulas)
-    together = combine(values, signs, sample.panel.universe)
+    together = combine(values, weights, sample.panel.universe)
     names = [*(str(formula) for formula in formulas), "combined"]
     horizon = sample.panel.label_spec.horizon
     rows = []

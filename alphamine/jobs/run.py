@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPool:
-    """The pool of a run as it was recorded: formulas, signs and scores."""
+    """The pool of a run as it was recorded: formulas, signs, weights and scores."""
 
     members: tuple[Mapping[str, Any], ...]
 
@@ -52,7 +52,7 @@ class RecordedPool:
 
 
 POOL_COLUMNS = (
-    "position", "formula", "sign", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
+    "position", "formula", "sign", "weight", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
     "valid_rank_icir", "turnover", "max_correlation", "verdict", "t", "valid_t", "q_value",
     "family_p",
 )  # fmt: skip

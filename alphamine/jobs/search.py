@@ -18,7 +18,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
-from alphamine.pool.greedy import Pool
+from alphamine.pool.pool import Pool
 from alphamine.search.base import Searcher
 from alphamine.search.registry import make_searcher
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from alphamine.evaluation.trust.deflation import TrialCount
-from alphamine.pool.greedy import Pool
+from alphamine.pool.pool import Pool
 from alphamine.search.base import Candidate, Evaluation, Searcher
 
 from .judge import Judge
@@ -126,8 +126,7 @@ class Study:
             evaluation = Evaluation(candidate, scores, judgement.fitness)
             gain = 0.0
             if self.pool.wants(judgement.fitness):
-                ranked = self.judge.train_ranks(candidate.formula)
-                gain = self.pool.offer(evaluation, ranked)
+                gain = self.pool.offer(evaluation, self.judge.train_values(candidate.formula))
             digest = candidate.formula.digest
             gains[digest] = gain
             self._ledger[digest] = (scores, judgement.fitness)

@@ -1,73 +1,161 @@
-"""Daily ranks of factor values in the layout in which a pool keeps them: one entry per member."""
+"""What a pool keeps of a formula: its standardised values in the cells of the train split."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
+from alphamine.engine.native import load
+from alphamine.errors import SearchError
+from alphamine.operators.numeric import average_ranks
 
-Ranks = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
+Data = npt.NDArray[np.int16] | FloatArray
+Series: TypeAlias = Literal["rank", "value"]
+
+_MOST_NAMES: Final = 1 << 15
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Vector:
+    """One formula on the cells of a sample; `data` times the day's `scale` has unit norm.
+
+    Attributes
+    ----------
+    data : (cells,) int16 or float64
+        Centred ranks times two, or centred values; 0 where there is none.
+    scale : (days,) float64
+        0 on days without two different values.
+    """
+
+    data: Data
+    scale: FloatArray
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.data.nbytes + self.scale.nbytes)
 
 
 class Cells:
-    """The (day, symbol) cells of a sample that lie in the universe, day after day.
+    """The (day, symbol) cells on which a pool compares formulas, day after day.
 
-    Only these are kept, because a universe is often a fraction of the panel's symbols.
+    Those of the universe that have a label, on days that have `min_names` of them: the cells of
+    which a rank IC is made.
 
     Parameters
     ----------
     sample : Sample
+    series : {"rank", "value"}
+        Whether daily ranks or daily z-scores are compared.
+    labelled : bool
+        False: all cells of the universe, the label's value being 0 where there is none.
     """
 
-    def __init__(self, sample: Sample) -> None:
-        self.rows = sample.rows
-        self.universe = sample.panel.universe[sample.rows]
-        self.min_names = sample.panel.min_names
-        count = self.universe.sum(axis=1)
-        # Empty days own no cell, and reduceat must not see them.
-        self._counts = count[count > 0]
-        self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.intp)
+    def __init__(self, sample: Sample, series: Series = "rank", labelled: bool = True) -> None:
+        inside = sample.panel.universe[sample.rows]
+        if labelled:
+            inside = inside & ~np.isnan(sample.label)
+        count = inside.sum(axis=1)
+        if series == "rank" and count.max(initial=0) > _MOST_NAMES:
+            raise SearchError(
+                f"a pool ranks at most {_MOST_NAMES} names a day, but the universe has "
+                f"{count.max()}; use a smaller universe"
+            )
+        self.series = series
+        self._rows = sample.rows
+        self._inside = inside & (count >= sample.panel.min_names)[:, None]
+        self._columns = np.nonzero(self._inside)[1].astype(np.int32)
+        self._start = np.concatenate([[0], np.cumsum(self._inside.sum(axis=1))]).astype(np.int64)
+        self._library = load()
+        self.label = self._vector(sample.label)
 
-    def ranks(self, ranked: npt.NDArray[np.floating]) -> Ranks:
-        """Ranks of each day, centred and of unit variance; NaN where there is no value.
+    @property
+    def days(self) -> int:
+        return len(self._start) - 1
+
+    def vector(self, values: npt.NDArray[np.floating]) -> Vector:
+        """Standardise values of a formula.
 
         Parameters
         ----------
-        ranked : (T, N) float
-            Values of `rank(formula)`, in [0, 1], on the rows of the sample's panel or of a longer
-            panel that begins alike. (The engine ranks; it does so ten times faster than numpy.)
+        values : (T, N) float
+            On the rows of the sample's panel, or of a longer panel that begins alike.
+        """
+        return self._vector(values[self._rows])
+
+    def products(self, x: Vector, others: Sequence[Vector]) -> FloatArray:
+        """Daily correlations of x with each of the others, missing values counting as average.
 
         Returns
         -------
-        (cells,) float32
+        (others, days) float64
+            0 on days on which either has no values. The bits depend on the two vectors alone.
         """
-        # Average ranks in [0, 1] have the mean 1/2 whatever the ties.
-        centred = ranked[self.rows][self.universe].astype(np.float64) - 0.5
-        present = ~np.isnan(centred)
-        squares = self._by_day(np.where(present, centred * centred, 0.0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scale = np.sqrt(self._by_day(present.astype(np.float64)) / squares)
-        scale[squares == 0.0] = np.nan
-        ranks: Ranks = (centred * np.repeat(scale, self._counts)).astype(np.float32)
-        return ranks
+        data = [other.data for other in others]
+        if self._library is not None:
+            products = self._library.products(x.data, data, self._start)
+        else:
+            products = np.array([self._by_day(x.data.astype(np.float64) * y) for y in data])
+        for row, other in zip(products, others, strict=True):
+            row *= x.scale
+            row *= other.scale
+        return products
 
-    def correlation(self, a: Ranks, b: Ranks) -> float:
-        """Mean over days of the rank correlation over the cells that both have.
+    def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
+        data = self._ranks(values) if self.series == "rank" else self._centred(values)
+        squares = self._squares(data)
+        with np.errstate(divide="ignore"):
+            scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
+        return Vector(data, scale)
 
-        Days with fewer common cells than the panel's `min_names` do not count; NaN if none does.
-        """
-        if not len(a):
-            return float("nan")
-        both = ~(np.isnan(a) | np.isnan(b))
-        x = np.where(both, a, 0.0).astype(np.float64)
-        y = np.where(both, b, 0.0).astype(np.float64)
-        count = self._by_day(both.astype(np.float64))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            daily = self._by_day(x * y) / np.sqrt(self._by_day(x * x) * self._by_day(y * y))
-        known = daily[(count >= self.min_names) & np.isfinite(daily)]
-        return float(known.mean()) if len(known) else float("nan")
+    def _ranks(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
+        if self._library is not None:
+            rows = np.ascontiguousarray(values)
+            return self._library.rank_cells(rows, self._columns, self._start)
+        ranks = average_ranks(np.where(self._inside, values.astype(np.float64), np.nan))
+        present = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
+        centred: npt.NDArray[np.int16] = np.nan_to_num(2.0 * ranks - present - 1.0)[
+            self._inside
+        ].astype(np.int16)
+        return centred
 
-    def _by_day(self, x: FloatArray) -> FloatArray:
-        return np.asarray(np.add.reduceat(x, self._starts))
+    def _centred(self, values: npt.NDArray[np.floating]) -> FloatArray:
+        cells: FloatArray = values[self._inside].astype(np.float64)
+        present = ~np.isnan(cells)
+        cells[~present] = 0.0
+        count = np.maximum(self._by_day(present.astype(np.float64)), 1.0)
+        varies = self._peak(cells, present) > self._peak(-cells, present) * -1.0
+        sizes = np.diff(self._start)
+        cells -= np.repeat(self._by_day(cells) / count, sizes)
+        # Scaling by the largest deviation keeps the squares inside float64 whatever the unit.
+        peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
+        cells /= np.repeat(peak, sizes)
+        cells[~present] = 0.0
+        return cells
+
+    def _squares(self, data: Data) -> FloatArray:
+        if self._library is not None:
+            squares: FloatArray = self._library.products(data, [data], self._start)[0]
+            return squares
+        cells: FloatArray = data.astype(np.float64)
+        return self._by_day(cells * cells)
+
+    def _peak(self, cells: FloatArray, present: npt.NDArray[np.bool_]) -> FloatArray:
+        """Largest value that is present of each day; -inf where there is none."""
+        return self._reduced(np.maximum, np.where(present, cells, -np.inf), -np.inf)
+
+    def _by_day(self, cells: FloatArray) -> FloatArray:
+        return self._reduced(np.add, cells, 0.0)
+
+    def _reduced(self, ufunc: np.ufunc, cells: FloatArray, empty: float) -> FloatArray:
+        full = np.diff(self._start) > 0
+        out = np.full(self.days, empty)
+        # Empty days own no cell, and reduceat must not see them.
+        if full.any():
+            out[full] = ufunc.reduceat(cells, self._start[:-1][full])
+        return out

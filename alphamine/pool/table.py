@@ -13,7 +13,7 @@ from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores, daily_scores
 from alphamine.operators.numeric import standard_ranks
 
-from .greedy import Member, Pool
+from .pool import Member, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class PoolRow:
     ----------
     formula : str
     sign : int
+    weight : float
+        Of the formula as it stands, in the combined signal.
     train_rank_ic, valid_rank_ic : float
         Mean daily rank IC; NaN without such a split.
     train_rank_icir, valid_rank_icir : float
@@ -36,6 +38,7 @@ class PoolRow:
 
     formula: str
     sign: int
+    weight: float
     train_rank_ic: float
     valid_rank_ic: float
     train_rank_icir: float
@@ -46,7 +49,7 @@ class PoolRow:
 
 @dataclass(frozen=True, slots=True)
 class PoolTable:
-    """Rows best first, and the equally weighted members as one signal (`combine`)."""
+    """Rows best first, and the weighted members as one signal (`combine`)."""
 
     rows: tuple[PoolRow, ...]
     combined: PoolRow | None
@@ -71,13 +74,13 @@ def pool_table(
     on_train = dict(evaluator.scores(formulas, train))
     on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
     rows = [
-        _row(str(m.formula), m.sign, on_train[i], on_valid.get(i), _largest(pool, m))
+        _row(str(m.formula), m.sign, m.weight, on_train[i], on_valid.get(i), _largest(pool, m))
         for i, m in enumerate(members)
     ]
-    signs = [member.sign for member in members]
-    together = combine(evaluator.values(formulas), signs, evaluator.panel.universe)
+    weights = [member.weight for member in members]
+    together = combine(evaluator.values(formulas), weights, evaluator.panel.universe)
     combined = _row(
-        "combined", 1, daily_scores(together, train),
+        "combined", 1, 1.0, daily_scores(together, train),
         daily_scores(together, valid) if valid else None, 0.0,
     )  # fmt: skip
     return PoolTable(tuple(rows), combined)
@@ -85,15 +88,15 @@ def pool_table(
 
 def combine(
     values: Sequence[npt.NDArray[np.floating]],
-    signs: Sequence[int],
+    weights: Sequence[float],
     universe: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float64]:
-    """Mean over the present members of their oriented daily ranks of unit variance.
+    """Weighted sum of the members' daily ranks of unit variance; missing ones count as average.
 
     Parameters
     ----------
     values : sequence of (T, N) float
-    signs : sequence of +1 or -1
+    weights : sequence of float
     universe : (T, N) bool
 
     Returns
@@ -101,26 +104,33 @@ def combine(
     (T, N) float64
         NaN outside the universe and where no member has a value.
     """
-    total, count = np.zeros(universe.shape), np.zeros(universe.shape)
-    for array, sign in zip(values, signs, strict=True):
+    total, present = np.zeros(universe.shape), np.zeros(universe.shape, dtype=bool)
+    for array, weight in zip(values, weights, strict=True):
         ranks = standard_ranks(np.where(universe, array.astype(np.float64), np.nan))
-        total += sign * np.nan_to_num(ranks)
-        count += ~np.isnan(ranks)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        total += weight * np.nan_to_num(ranks)
+        present |= ~np.isnan(ranks)
+    return np.where(present, total, np.nan)
 
 
 def _largest(pool: Pool, member: Member) -> float:
-    others = [m.formula for m in pool.members if m is not member]
+    others = [m.formula for m in pool.members if m.formula is not member.formula]
     return max((abs(pool.correlation(member.formula, other)) for other in others), default=0.0)
 
 
 def _row(
-    name: str, sign: int, on_train: DailyScores, on_valid: DailyScores | None, largest: float
+    name: str,
+    sign: int,
+    weight: float,
+    on_train: DailyScores,
+    on_valid: DailyScores | None,
+    largest: float,
 ) -> PoolRow:
     train_ic, train_icir = _rank_ic(on_train, sign)
     valid_ic, valid_icir = _rank_ic(on_valid, sign) if on_valid else (np.nan, np.nan)
     turnover = _mean(on_train.turnover)
-    return PoolRow(name, sign, train_ic, valid_ic, train_icir, valid_icir, turnover, largest)
+    return PoolRow(
+        name, sign, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest
+    )
 
 
 def _rank_ic(scores: DailyScores, sign: int) -> tuple[float, float]:

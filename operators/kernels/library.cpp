@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "pool.hpp"
 #include "program.hpp"
 
 #if defined(_WIN32)
@@ -12,8 +13,11 @@
 
 using namespace alphamine;
 
-// Size of the structures that Python fills: a library of another version is not called.
-AM_EXPORT std::int32_t am_layout() { return 1000 * sizeof(AmInstruction) + sizeof(AmProgram); }
+// Size of the structures that Python fills, and the number of functions that it calls: a library of
+// another version is not called.
+AM_EXPORT std::int32_t am_layout() {
+    return 1000000 * 13 + 1000 * sizeof(AmInstruction) + sizeof(AmProgram);
+}
 
 // The opcode of a kernel or sink, -1 if there is none.
 AM_EXPORT std::int32_t am_opcode(const char* name) {
@@ -70,6 +74,29 @@ AM_EXPORT void* am_label_new(const double* values, std::int64_t rows, std::int64
     return nullptr;
 }
 AM_EXPORT void am_label_free(void* label) { delete static_cast<LabelDays*>(label); }
+
+// Centred daily ranks of the cells of a pool. 0: done; 2: not enough memory.
+AM_EXPORT std::int32_t am_rank_cells(const void* values, std::int32_t dtype, std::int64_t stride,
+                                     const std::int32_t* columns, const std::int64_t* start,
+                                     std::int64_t days, std::int16_t* out) {
+    const bool done = dtype == 4 ? rank_cells(static_cast<const float*>(values), stride, columns,
+                                              start, days, out)
+                                 : rank_cells(static_cast<const double*>(values), stride, columns,
+                                              start, days, out);
+    return done ? 0 : 2;
+}
+
+// Daily products of one member of a pool with others: whole numbers or doubles.
+AM_EXPORT void am_rank_products(const std::int16_t* x, const std::int16_t* const* others,
+                                std::int64_t members, const std::int64_t* start,
+                                std::int64_t days, double* out) {
+    cell_products(x, others, members, start, days, out);
+}
+AM_EXPORT void am_value_products(const double* x, const double* const* others,
+                                 std::int64_t members, const std::int64_t* start,
+                                 std::int64_t days, double* out) {
+    cell_products(x, others, members, start, days, out);
+}
 
 // Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
 AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {

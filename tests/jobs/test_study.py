@@ -16,7 +16,7 @@ from alphamine.data.panel import Panel
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.store import Store
 from alphamine.jobs.study import Budget, Progress, Study
-from alphamine.pool.greedy import Pool
+from alphamine.pool.pool import Pool
 
 FORMULAS = (
     "rank(volume)", "rank(close)", "ts_mean(volume, 5)", "rank(open / close)", "rank(volume)",

@@ -1,0 +1,180 @@
+"""What newcomers would add to a pool, in closed form.
+
+The weights of a pool minimise w'Mw - 2 w'b (see `Objective`); at the minimum the form is -b'w. A
+newcomer with label mean i, cross terms c and own term m changes it by
+(i - c'w)^2 / (m - c'M^-1 c), and a member k that leaves by w_k^2 / (M^-1)_kk.
+
+Everything here is made of elementwise operations in a fixed order, so that the gain of a formula
+has the same bits alone and among a thousand others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .gram import Gram
+from .objective import Measure
+from .weights import fit_weights, inverse
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Form:
+    """The quadratic form of a pool at its minimum, without a penalty on |w|.
+
+    Attributes
+    ----------
+    matrix, inverse : (K, K) float64
+        M, ridge included, and its inverse.
+    weights : (K,) float64
+    quality : float
+        b'w.
+    shares : (float, float)
+        What M has of the mean and of the covariance.
+    ridge : float
+    """
+
+    matrix: FloatArray
+    inverse: FloatArray
+    weights: FloatArray
+    quality: float
+    shares: tuple[float, float]
+    ridge: float
+
+    @classmethod
+    def of(cls, gram: Gram, shares: tuple[float, float], ridge: float) -> Form:
+        """The form of a pool's members."""
+        matrix = shares[0] * gram.matrix + shares[1] * gram.covariance
+        matrix[np.diag_indices(len(gram))] *= 1.0 + ridge
+        weights = fit_weights(matrix, gram.label)
+        quality = float((gram.label * weights).sum())
+        return cls(matrix, inverse(matrix), weights, quality, shares, ridge)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Newcomers:
+    """B formulas as a pool of K members sees them.
+
+    Attributes
+    ----------
+    label : (B,) float64
+        Mean correlation with the label, i.
+    cross : (K, B) float64
+        c: cross terms of the form.
+    own : (B,) float64
+        m: the form's own term, ridge included.
+    alike : (K, B) bool
+        Members that resemble them too much to stay beside them.
+    """
+
+    label: FloatArray
+    cross: FloatArray
+    own: FloatArray
+    alike: npt.NDArray[np.bool_]
+
+
+def marginal_gains(
+    form: Form, newcomers: Newcomers, full: bool, measure: Measure, refit: bool = True
+) -> tuple[FloatArray, list[tuple[int, ...]]]:
+    """Growth of the objective by each newcomer, and which members leave for it.
+
+    Parameters
+    ----------
+    form : Form
+    newcomers : Newcomers
+    full : bool
+        Whether one must leave.
+    measure : {"ic", "icir", "lcb"}
+        The quality of `ic` and `icir` is the objective's square; that of `lcb` is twice the
+        objective, up to a constant.
+    refit : bool
+        Whether all weights change, or only the newcomer's is chosen.
+
+    Returns
+    -------
+    gains : (B,) float64
+        Negative where the pool is better without.
+    leaving : list of tuple of int
+    """
+    change = _Refitted(form, newcomers) if refit else _Added(form, newcomers)
+    gains, leaving = change.gain.copy(), []
+    singly = change.costs() if full else None
+    for b in range(len(gains)):
+        out = tuple(int(k) for k in np.flatnonzero(newcomers.alike[:, b]))
+        if not out and singly is not None:
+            out = (int(singly[:, b].argmin()),)
+        if out:
+            gains[b] -= change.cost(b, list(out))
+        leaving.append(out)
+    if measure == "lcb":
+        return 0.5 * gains, leaving
+    return np.sqrt(np.maximum(form.quality + gains, 0.0)) - np.sqrt(form.quality), leaving
+
+
+class _Refitted:
+    """Newcomers for which all weights are chosen anew; `gain` (B,) is that of the form."""
+
+    def __init__(self, form: Form, newcomers: Newcomers) -> None:
+        self._form = form
+        self._reduced = np.zeros_like(newcomers.cross)  # M^-1 c
+        for k, row in enumerate(newcomers.cross):
+            self._reduced += form.inverse[:, k, None] * row
+        self._own = newcomers.own - _dot(newcomers.cross, self._reduced)
+        rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
+        weight = _ratio(rest, self._own)
+        self.gain = rest * weight
+        self._weights = form.weights[:, None] - self._reduced * weight
+
+    def costs(self) -> FloatArray:
+        """What is lost by dropping each member beside each newcomer, (K, B)."""
+        inverse_own = _ratio(self._reduced * self._reduced, self._own)
+        inverse_own += np.diag(self._form.inverse)[:, None]
+        return self._weights * self._weights / inverse_own
+
+    def cost(self, b: int, out: list[int]) -> float:
+        """What is lost by dropping members together beside newcomer b."""
+        reduced, weights = self._reduced[out, b], self._weights[out, b]
+        block = self._form.inverse[np.ix_(out, out)]
+        block = block + _ratio(reduced[:, None] * reduced, self._own[b])
+        return float((weights * (inverse(block) * weights).sum(axis=1)).sum())
+
+
+class _Added:
+    """Newcomers beside members that keep their weights."""
+
+    def __init__(self, form: Form, newcomers: Newcomers) -> None:
+        self._form, self._newcomers = form, newcomers
+        rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
+        self._weight = _ratio(rest, newcomers.own)
+        self.gain = rest * self._weight
+
+    def costs(self) -> FloatArray:
+        """What is lost by dropping each member beside each newcomer, (K, B)."""
+        weights = self._form.weights[:, None]
+        pull = 2.0 * self._weight * self._newcomers.cross
+        return weights * (weights * np.diag(self._form.matrix)[:, None] - pull)
+
+    def cost(self, b: int, out: list[int]) -> float:
+        """What is lost by dropping members together beside newcomer b."""
+        weights = self._form.weights[out]
+        own = (self._form.matrix[np.ix_(out, out)] * weights).sum(axis=1)
+        pull = 2.0 * self._weight[b] * self._newcomers.cross[out, b]
+        return float((weights * (own - pull)).sum())
+
+
+def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Sums over members, (K, B) times (K, B) or (K, 1), one after the other."""
+    total = np.zeros(a.shape[1])
+    for x, y in zip(a, b, strict=True):
+        total += x * y
+    return total
+
+
+def _ratio(top: FloatArray, bottom: FloatArray | np.float64) -> FloatArray:
+    """0 where the bottom is not positive: a newcomer that has nothing of its own."""
+    positive = bottom > 0.0
+    return np.asarray(np.where(positive, top / np.where(positive, bottom, 1.0), 0.0))

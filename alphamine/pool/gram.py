@@ -1,0 +1,121 @@
+"""Daily correlations of a pool's members with the label and with each other.
+
+They hold all that a weighting of the members needs: the IC of w on day t is
+w'b_t / sqrt(w'C_t w), whatever the number of stocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Gram:
+    """The tensors C_t and b_t of members that come and go.
+
+    All sums run in an order that the members and their order alone decide.
+
+    Parameters
+    ----------
+    counted : (days,) bool
+        Days that enter means.
+    """
+
+    def __init__(self, counted: npt.NDArray[np.bool_]) -> None:
+        self._counted = counted
+        self._days = max(int(counted.sum()), 1)
+        self._labels: list[FloatArray] = []
+        self._own: list[FloatArray] = []
+        self._pairs: list[FloatArray] = []  # of member k with those before it, (k, days)
+        self.label = np.zeros(0)
+        self.matrix = np.zeros((0, 0))
+        self.covariance = np.zeros((0, 0))
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def mean(self, daily: FloatArray) -> FloatArray:
+        """Mean over the counted days of series (..., days)."""
+        return np.asarray(np.where(self._counted, daily, 0.0).sum(axis=-1) / self._days)
+
+    def covariances(self, label: FloatArray) -> FloatArray:
+        """Covariance (population) of one IC series with that of each member and with itself.
+
+        Parameters
+        ----------
+        label : (days,) float64
+
+        Returns
+        -------
+        (members + 1,) float64
+        """
+        centred = np.where(self._counted, label - self.mean(label), 0.0)
+        return np.array([float(self.mean(centred * other)) for other in [*self._labels, label]])
+
+    def with_member(self, label: FloatArray, pairs: FloatArray, own: FloatArray) -> Gram:
+        """These members and one more, the last.
+
+        Parameters
+        ----------
+        label : (days,) float64
+            The newcomer's daily correlation with the label.
+        pairs : (members, days) float64
+            With the members, in their order.
+        own : (days,) float64
+            With itself: 1, or 0 on days without values.
+        """
+        more = Gram(self._counted)
+        more._labels = [*self._labels, label]
+        more._own = [*self._own, own]
+        more._pairs = [*self._pairs, pairs]
+        more.label = np.append(self.label, self.mean(label))
+        more.matrix = _bordered(self.matrix, np.append(self.mean(pairs), self.mean(own)))
+        more.covariance = _bordered(self.covariance, self.covariances(label))
+        return more
+
+    def without(self, leaving: Sequence[int]) -> Gram:
+        """These members but for some."""
+        if not leaving:
+            return self
+        staying = [k for k in range(len(self)) if k not in set(leaving)]
+        less = Gram(self._counted)
+        less._labels = [self._labels[k] for k in staying]
+        less._own = [self._own[k] for k in staying]
+        less._pairs = [self._pairs[k][staying[:i]] for i, k in enumerate(staying)]
+        less.label = self.label[staying]
+        less.matrix = self.matrix[np.ix_(staying, staying)]
+        less.covariance = self.covariance[np.ix_(staying, staying)]
+        return less
+
+    def ic_series(self, weights: FloatArray) -> FloatArray:
+        """Daily IC of the weighted sum of the members.
+
+        Parameters
+        ----------
+        weights : (members,) float64
+
+        Returns
+        -------
+        (days,) float64
+            NaN on days that do not count, and where no weighted member has values.
+        """
+        top, power = np.zeros(len(self._counted)), np.zeros(len(self._counted))
+        for k, weight in enumerate(weights):
+            top += weight * self._labels[k]
+            power += weight * weight * self._own[k]
+            power += 2.0 * weight * (weights[:k, None] * self._pairs[k]).sum(axis=0)
+        # Members that cancel out leave a power of rounding errors.
+        known = self._counted & (power > 1e-12 * float((weights * weights).sum()))
+        return np.where(known, top / np.sqrt(np.where(known, power, 1.0)), np.nan)
+
+
+def _bordered(matrix: FloatArray, border: FloatArray) -> FloatArray:
+    size = len(matrix)
+    wider = np.empty((size + 1, size + 1))
+    wider[:size, :size] = matrix
+    wider[size, :] = wider[:, size] = border
+    return wider

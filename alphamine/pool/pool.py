@@ -1,0 +1,312 @@
+"""The pool of a search: formulas that forecast better together than any of them alone."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.splits import Sample
+from alphamine.errors import SearchError, UnitWarning
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+from alphamine.search.base import Evaluation, PoolView
+
+from .cells import Cells, Series, Vector
+from .gain import Form, Newcomers, marginal_gains
+from .gram import Gram
+from .objective import Measure, Objective
+from .weights import fit_weights
+
+Values = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float64]
+
+# Of the weights of `lcb`, which depend on their own outcome.
+_ROUNDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A formula of the pool.
+
+    Attributes
+    ----------
+    formula : Node
+    sign : int
+        +1 or -1: its orientation, decided by the train split and never changed.
+    fitness : float
+        |mean rank IC| on train.
+    weight : float
+        Of its standardised values, as the formula stands, in the combined signal.
+    """
+
+    formula: Node
+    sign: int
+    fitness: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    formula: Node
+    sign: int
+    fitness: float
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    form: Form
+    weights: FloatArray
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """One column of `Newcomers`."""
+
+    label: float
+    cross: FloatArray
+    own: float
+    alike: npt.NDArray[np.bool_]
+
+
+class Pool:
+    """Formulas whose weighted sum has the best objective that was found.
+
+    Members are compared by their daily ranks among the names that have a label, standardised,
+    missing values counting as average. The weights are those that are best on train. A newcomer is
+    admitted if the objective grows with it; members that resemble it (a mean daily correlation
+    above `max_correlation` in absolute value) then leave, and of a full pool the member that is
+    missed least. So the pool never gets worse, and every decision follows, bit for bit, from the
+    sequence of offers.
+
+    Parameters
+    ----------
+    train : Sample
+    capacity : int
+    max_correlation : float
+    objective : {"ic", "icir", "lcb"}
+        Of the daily ICs of the weighted members: the mean, the mean by the standard deviation, or
+        the mean less `beta` standard deviations.
+    beta : float
+    l1, ridge : float
+        Penalties of the weights. The ridge is a share of the diagonal of the quadratic form.
+    series : {"rank", "value"}
+        Whether daily ranks or daily z-scores are compared and combined.
+    """
+
+    def __init__(
+        self,
+        train: Sample,
+        capacity: int = 20,
+        max_correlation: float = 0.7,
+        *,
+        objective: Measure = "ic",
+        beta: float = 1.0,
+        l1: float = 0.0,
+        ridge: float = 1e-3,
+        series: Series = "rank",
+    ) -> None:
+        if capacity < 1:
+            raise SearchError(f"a pool holds at least 1 formula, but its capacity is {capacity}")
+        if not 0.0 < max_correlation <= 1.0:
+            raise SearchError(
+                f"a pool's largest mutual correlation is in (0, 1], but got {max_correlation}"
+            )
+        if not (0.0 <= l1 < math.inf and 0.0 < ridge < math.inf):
+            raise SearchError(
+                f"a pool's l1 is 0 or more and its ridge above 0, but got l1={l1}, ridge={ridge}"
+            )
+        self.capacity = capacity
+        self.max_correlation = max_correlation
+        self.objective = Objective(objective, beta)
+        self._l1, self._ridge = l1, ridge
+        self._schema = train.panel.schema
+        self.cells = Cells(train, series)
+        self._become([], Gram(self.cells.label.scale > 0.0))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The best first, by their own fitness; of equal ones the older."""
+        found = [
+            Member(entry.formula, entry.sign, entry.fitness, float(weight))
+            for entry, weight in zip(self._entries, self._fit.weights, strict=True)
+        ]
+        return tuple(sorted(found, key=lambda member: -member.fitness))
+
+    @property
+    def score(self) -> float:
+        """The objective of the weighted members on train; of an empty pool 0, or -inf for `lcb`."""
+        return self._fit.score
+
+    def view(self) -> PoolView:
+        """What searchers may see."""
+        return PoolView(tuple(member.formula for member in self.members))
+
+    def ic_series(self, weights: Mapping[Node, float] | None = None) -> FloatArray:
+        """Daily IC on train of the members with other weights, or with their own; (days,)."""
+        chosen = self._fit.weights
+        if weights is not None:
+            chosen = np.array([weights.get(entry.formula, 0.0) for entry in self._entries])
+        return self._gram.ic_series(chosen)
+
+    def correlation(self, a: Node, b: Node) -> float:
+        """Mean daily correlation of two members on train, as their formulas stand."""
+        i, j = self._index(a), self._index(b)
+        return 1.0 if i == j else float(self._gram.matrix[i, j])
+
+    def wants(self, fitness: float) -> bool:
+        """Whether a formula of this fitness could be admitted; if not, `offer` needs no values."""
+        return math.isfinite(fitness)
+
+    def vector(self, values: Values) -> Vector:
+        """What the pool needs of a formula's values, (T, N) on the rows of the train panel."""
+        return self.cells.vector(values)
+
+    def gains(self, vectors: Sequence[Vector], refit: bool = True) -> FloatArray:
+        """By how much each of some formulas would improve the pool, in closed form.
+
+        The gain treats days as alike (it is that of the quadratic form of `Objective`) and counts
+        what would have to leave. It does not depend on what else is asked for.
+
+        Parameters
+        ----------
+        vectors : sequence of Vector
+        refit : bool
+            False: the members keep their weights, and only the newcomer's is chosen.
+
+        Returns
+        -------
+        (n,) float64
+            Negative where the pool is better without.
+        """
+        described = [self._described(vector)[1] for vector in vectors]
+        return self._gains(described, refit)[0]
+
+    def offer(self, evaluation: Evaluation, values: Values) -> float:
+        """Admit a formula if the pool is better with it.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+        values : (T, N) float
+            Of the formula, on the rows of the train sample's panel or of a longer one.
+
+        Returns
+        -------
+        float
+            By how much the objective grew, 0 if the formula was not admitted.
+        """
+        if not self.wants(evaluation.fitness):
+            return 0.0
+        vector = self.vector(values)
+        daily, terms = self._described(vector)
+        gains, [leaving] = self._gains([terms])
+        if not gains[0] > 0.0:
+            return 0.0
+        gram = self._gram.with_member(daily[0], daily[1:], _own(vector)).without(leaving)
+        gain = self._fitted(gram).score - self.score
+        if not gain > 0.0:
+            return 0.0
+        if math.isinf(gain):  # nothing has no lower confidence bound
+            gain = float(gains[0])
+        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
+        newcomer = _Entry(evaluation.candidate.formula, sign, evaluation.fitness, vector)
+        staying = [e for k, e in enumerate(self._entries) if k not in leaving]
+        self._become([*staying, newcomer], gram)
+        return gain
+
+    def state_dict(self) -> dict[str, Any]:
+        """Members as JSON-compatible values; all numbers are computed again on loading."""
+        return {
+            "members": [
+                {"formula": str(e.formula), "sign": e.sign, "fitness": e.fitness}
+                for e in self._entries
+            ]
+        }
+
+    def load_state_dict(
+        self, state: Mapping[str, Any], evaluate: Callable[[Sequence[Node]], Iterable[Values]]
+    ) -> None:
+        """Restore what `state_dict` returned.
+
+        Parameters
+        ----------
+        state : mapping
+        evaluate : callable
+            Values of formulas, for instance `Evaluator.values`.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnitWarning)
+            formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
+        entries: list[_Entry] = []
+        gram = Gram(self.cells.label.scale > 0.0)
+        for formula, item, values in zip(
+            formulas, state["members"], evaluate(formulas), strict=True
+        ):
+            entry = _Entry(formula, item["sign"], item["fitness"], self.vector(values))
+            daily = self._daily(entry.vector, entries)
+            gram = gram.with_member(daily[0], daily[1:], _own(entry.vector))
+            entries.append(entry)
+        self._become(entries, gram)
+
+    def _index(self, formula: Node) -> int:
+        return [entry.formula for entry in self._entries].index(formula)
+
+    def _become(self, entries: list[_Entry], gram: Gram) -> None:
+        self._entries, self._gram, self._fit = entries, gram, self._fitted(gram)
+
+    def _fitted(self, gram: Gram) -> _Fit:
+        """The best weights of some members: a function of these alone."""
+        shares = (1.0, 0.0) if self.objective.measure != "icir" else (0.0, 1.0)
+        for _ in range(_ROUNDS):
+            form = Form.of(gram, shares, self._ridge)
+            weights = fit_weights(form.matrix, gram.label, self._l1) if self._l1 else form.weights
+            series = gram.ic_series(weights)
+            before, shares = shares, self.objective.shares(series)
+            if shares == before:
+                break
+        return _Fit(form, weights, self.objective(series))
+
+    def _daily(self, vector: Vector, entries: Sequence[_Entry]) -> FloatArray:
+        """Daily correlations with the label and with members, (1 + K, days)."""
+        return self.cells.products(vector, [self.cells.label, *[e.vector for e in entries]])
+
+    def _described(self, vector: Vector) -> tuple[FloatArray, _Terms]:
+        """A newcomer's daily correlations, and what they mean for the form."""
+        daily = self._daily(vector, self._entries)
+        means = self._gram.mean(daily)
+        mean, spread = self._fit.form.shares
+        terms = np.append(means[1:], self._gram.mean(_own(vector))) * mean
+        if spread:
+            terms = terms + self._gram.covariances(daily[0]) * spread
+        alike = ~(np.abs(means[1:]) <= self.max_correlation)
+        own = float(terms[-1]) * (1.0 + self._ridge)
+        return daily, _Terms(float(means[0]), terms[:-1], own, alike)
+
+    def _gains(
+        self, described: Sequence[_Terms], refit: bool = True
+    ) -> tuple[FloatArray, list[tuple[int, ...]]]:
+        size = (len(self), len(described))
+        newcomers = Newcomers(
+            np.array([terms.label for terms in described]),
+            np.array([terms.cross for terms in described]).reshape(size[::-1]).T.copy(),
+            np.array([terms.own for terms in described]),
+            np.array([terms.alike for terms in described], dtype=bool).reshape(size[::-1]).T,
+        )
+        full = len(self) == self.capacity
+        return marginal_gains(self._fit.form, newcomers, full, self.objective.measure, refit)
+
+
+def _own(vector: Vector) -> FloatArray:
+    """Daily correlation of a vector with itself."""
+    return (vector.scale > 0.0).astype(np.float64)
