@@ -1,6 +1,7 @@
 // Registers of 32-bit keys, and the transposition that turns rows into lanes and back.
 #pragma once
 
+#include <cstring>
 #include <utility>
 
 #include "kernel.hpp"
@@ -47,5 +48,60 @@ inline void transpose(Keys* r) {
 #pragma GCC unroll 4
     for (int i = 0; i < kKeyLanes; i += 4) std::swap(r[i + 1], r[i + 2]);
 }
+
+inline Keys load_keys(const std::uint32_t* p) {
+    Keys keys;
+    std::memcpy(&keys, p, sizeof keys);
+    return keys;
+}
+inline void store_keys(std::uint32_t* p, Keys keys) { std::memcpy(p, &keys, sizeof keys); }
+
+// Keys from `First` on, as many as a register has doubles, as doubles; the keys are below 2^31.
+template <int First, std::size_t... Lane>
+inline Vec<double> widen(Keys keys, std::index_sequence<Lane...>) {
+    typedef std::int32_t Half __attribute__((vector_size(AM_VECTOR_BYTES / 2)));
+    const Half half = (Half)__builtin_shufflevector(keys, keys, (First + Lane)...);
+    return __builtin_convertvector(half, Vec<double>);
+}
+template <int First>
+inline Vec<double> widen(Keys keys) {
+    return widen<First>(keys, std::make_index_sequence<kLanes<double>>{});
+}
+
+// Stores the chosen keys side by side, and garbage up to a whole register; gives their number.
+#if defined(__AVX512F__)
+inline int store_chosen(std::uint32_t* p, Keys keys, Mask<float> chosen) {
+    const __mmask16 bits = _mm512_movepi32_mask((__m512i)chosen);
+    store_keys(p, (Keys)_mm512_maskz_compress_epi32(bits, (__m512i)keys));
+    return __builtin_popcount(bits);
+}
+#elif defined(__AVX2__)
+// For each set of lanes, the lanes of the set in order.
+struct LaneOrders {
+    std::uint8_t lanes[256][8];
+    constexpr LaneOrders() : lanes{} {
+        for (int set = 0; set < 256; ++set)
+            for (int lane = 0, used = 0; lane < 8; ++lane)
+                if (set >> lane & 1) lanes[set][used++] = static_cast<std::uint8_t>(lane);
+    }
+};
+alignas(64) constexpr LaneOrders kLaneOrders;
+
+inline int store_chosen(std::uint32_t* p, Keys keys, Mask<float> chosen) {
+    const int bits = _mm256_movemask_ps((__m256)chosen);
+    const __m128i lanes = _mm_loadl_epi64((const __m128i*)kLaneOrders.lanes[bits]);
+    store_keys(p, (Keys)_mm256_permutevar8x32_epi32((__m256i)keys, _mm256_cvtepu8_epi32(lanes)));
+    return __builtin_popcount(bits);
+}
+#else
+inline int store_chosen(std::uint32_t* p, Keys keys, Mask<float> chosen) {
+    int used = 0;
+    for (int l = 0; l < kKeyLanes; ++l) {
+        p[used] = keys[l];
+        used -= chosen[l];
+    }
+    return used;
+}
+#endif
 
 }  // namespace alphamine

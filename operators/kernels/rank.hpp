@@ -102,9 +102,9 @@ inline Keys pack(FloatVec values, const Packing& packing) {
 
 // Twice the average rank, from 0, at each position of values that are sorted; no branch depends on
 // the data. `run` is scratch for the number of the run of equal values that a position belongs to,
-// `end` for where each run ends.
+// `end` for where each run ends; gives whether any values are equal.
 template <class V>
-inline void average_runs(const V* sorted, Index count, std::uint32_t* run, std::uint32_t* end,
+inline bool average_runs(const V* sorted, Index count, std::uint32_t* run, std::uint32_t* end,
                          std::uint32_t* twice) {
     std::uint32_t number = 0;
     run[0] = 0;
@@ -117,6 +117,7 @@ inline void average_runs(const V* sorted, Index count, std::uint32_t* run, std::
     for (std::uint32_t r = number; r > 0; --r) end[r] += end[r - 1] - 1;
     end[0] -= 1;
     for (Index i = 0; i < count; ++i) twice[i] = end[run[i]];
+    return number + 1 < count;
 }
 
 // One day in order.
@@ -127,14 +128,24 @@ struct SortedDay {
     bool tied;                   // false: the ranks are 0, 1, 2, ... and `twice` is not filled
 };
 
+// The cells of one day as the universe lets them be seen; `columns` is a multiple of kLaneBlock.
+template <class T>
+struct DayCells {
+    const T* x;
+    const T* inside;
+    Index columns;
+};
+
+inline Index padded(Index columns) { return (columns + kLaneBlock - 1) / kLaneBlock * kLaneBlock; }
+
 // Sorts a group of days at a time, then hands them out one by one.
 template <class T>
 class DaySorter {
 public:
+    // `columns`: the most that a day has.
     DaySorter(Index columns, Arena& arena)
-        : padded_((columns + kLaneBlock - 1) / kLaneBlock * kLaneBlock),
-          index_bits_(bits_for(padded_)),
-          keys_(arena.take<Keys>(padded_)),
+        : padded_(padded(columns)),
+          keys_(arena.take<Keys>(padded_ + 1)),
           rows_(arena.take<std::uint32_t>(kKeyLanes * pitch())),
           values_(arena.take<T>(padded_)),
           twice_(arena.take<std::uint32_t>(padded_)),
@@ -142,77 +153,129 @@ public:
           end_(arena.take<std::uint32_t>(padded_)) {}
 
     // At most kKeyLanes days.
-    void sort(const T* x, Index x_stride, const T* inside, Index inside_stride, Index days) {
-        x_ = x;
-        stride_ = x_stride;
-        const T* values[kKeyLanes];
-        const T* members[kKeyLanes];
-        for (int l = 0; l < kKeyLanes; ++l) {
-            const Index day = std::min<Index>(l, days - 1);
-            values[l] = x + day * x_stride;
-            members[l] = inside + day * inside_stride;
-            packing_[l] = measure(values[l], members[l], padded_, index_bits_);
+    void sort(const DayCells<T>* cells, Index days) {
+        Index longest = kLaneBlock;
+        for (Index l = 0; l < days; ++l) longest = std::max(longest, cells[l].columns);
+        index_bits_ = bits_for(longest);
+        Index length[kKeyLanes] = {}, most = kLaneBlock;
+        for (Index l = 0; l < days; ++l) {
+            packing_[l] = measure(cells[l].x, cells[l].inside, cells[l].columns, index_bits_);
+            x_[l] = cells[l].x;
+            length[l] = pack_day(cells[l], packing_[l], row(l));
+            most = std::max(most, length[l]);
         }
-        Keys columns;
-        for (int l = 0; l < kKeyLanes; ++l) columns[l] = l;
-        for (Index n = 0; n < padded_; n += kKeyLanes) {
+        for (int l = 0; l < kKeyLanes; ++l) std::fill(row(l) + length[l], row(l) + most, ~0u);
+        for (Index n = 0; n < most; n += kKeyLanes) {
             Keys r[kKeyLanes];
 #pragma GCC unroll 16
-            for (int l = 0; l < kKeyLanes; ++l) {
-                r[l] = pack(seen(values[l] + n, members[l] + n), packing_[l]) | columns;
-            }
+            for (int l = 0; l < kKeyLanes; ++l) r[l] = load_keys(row(l) + n);
             transpose(r);
 #pragma GCC unroll 16
             for (int l = 0; l < kKeyLanes; ++l) keys_[n + l] = r[l];
+        }
+        sort_lanes(keys_, most);
+        keys_[most] = ~Keys{};
+        length_ = most;
+        in_rows_ = false;
+    }
+
+    // Sum of i * (column of the i-th value) for each day of the group, i from 0: NaN for days whose
+    // keys alone do not tell the order. Whole numbers: exact below 2^53.
+    void column_products(double* sums) const {
+        constexpr int half = kLanes<double>;
+        const Keys index = Keys{} + ((1u << index_bits_) - 1);
+        Vec<double> low{}, high{}, at{};
+        Keys close{};
+        for (Index i = 0; i < length_; ++i) {
+            const Keys key = keys_[i];
+            const Keys missing = reinterpret_cast<Keys>((key | index) == ~Keys{});
+            close |= reinterpret_cast<Keys>(((key ^ keys_[i + 1]) & ~index) == 0) & ~missing;
+            const Keys columns = key & index & ~missing;
+            low += widen<0>(columns) * at;
+            high += widen<half>(columns) * at;
+            at += 1.0;
+        }
+        for (int l = 0; l < kKeyLanes; ++l)
+            sums[l] = close[l] ? kNaN<double> : l < half ? low[l] : high[l - half];
+    }
+
+    // The order of one day of the group, to be asked for once; valid until the next one is.
+    SortedDay day(int day) {
+        if (!in_rows_) to_rows();
+        std::uint32_t* keys = row(day);
+        const Index count = packing_[day].count;
+        const std::uint32_t index = (1u << index_bits_) - 1;
+        const T* x = x_[day];
+        store_keys(keys + count, ~Keys{});
+        std::uint32_t close = 0;  // neighbours; the key after the last one is like no other
+        for (Index i = 0; i < count; ++i) close += (keys[i] ^ keys[i + 1]) <= index;
+        bool tied = false;
+        if (close > count / 16) {
+            tied = average_all(keys, x, count, index);
+        } else if (close > 0) {
+            for_each_run(keys, count, index, [&](Index begin, Index end) {
+                by_value(keys, x, begin, end, index);
+                for (Index i = begin; i + 1 < end; ++i)
+                    tied |= x[keys[i] & index] == x[keys[i + 1] & index];
+            });
+            if (tied) average_few(keys, x, count, index);
+        }
+        for (Index i = 0; i < count; ++i) keys[i] &= index;
+        return {count, keys, twice_, tied};
+    }
+
+private:
+    Index pitch() const { return padded_ + kLaneBlock; }
+    std::uint32_t* row(Index day) { return rows_ + day * pitch(); }
+
+    // Writes the keys of a day; gives how many there are, a multiple of kLaneBlock. Missing cells
+    // are left out where they are many.
+    Index pack_day(const DayCells<T>& cells, const Packing& packing, std::uint32_t* keys) const {
+        const bool sparse = packing.count < cells.columns / 8 * 7;
+        Index used = 0;
+        Keys columns;
+        for (int l = 0; l < kKeyLanes; ++l) columns[l] = l;
+        for (Index n = 0; n < cells.columns; n += kKeyLanes) {
+            const FloatVec values = seen(cells.x + n, cells.inside + n);
+            const Keys packed = pack(values, packing) | columns;
+            used += sparse ? store_chosen(keys + used, packed, values == values)
+                           : (store_keys(keys + used, packed), kKeyLanes);
             columns += kKeyLanes;
         }
-        sort_lanes(keys_, padded_);
-        for (Index n = 0; n < padded_; n += kKeyLanes) {
+        const Index length = padded(used);
+        std::fill(keys + used, keys + length, ~0u);
+        return length;
+    }
+
+    void to_rows() {
+        for (Index n = 0; n < length_; n += kKeyLanes) {
             Keys r[kKeyLanes];
 #pragma GCC unroll 16
             for (int l = 0; l < kKeyLanes; ++l) r[l] = keys_[n + l];
             transpose(r);
 #pragma GCC unroll 16
-            for (int l = 0; l < kKeyLanes; ++l) std::memcpy(row(l) + n, &r[l], sizeof r[l]);
+            for (int l = 0; l < kKeyLanes; ++l) store_keys(row(l) + n, r[l]);
         }
+        in_rows_ = true;
     }
 
-    // The order of one day of the group, to be asked for once; valid until the next one is.
-    SortedDay day(int day) {
-        std::uint32_t* keys = row(day);
-        const Index count = packing_[day].count;
-        const std::uint32_t index = (1u << index_bits_) - 1;
-        keys[count] = ~0u;
-        std::uint32_t close = 0;  // neighbours; the key after the last one is like no other
-        for (Index i = 0; i < count; ++i) close += (keys[i] ^ keys[i + 1]) <= index;
-        const T* x = x_ + day * stride_;
-        if (close > count / 16) {
-            average_all(keys, x, count, index);
-        } else if (close > 0) {
-            for (Index i = 0; i < count; ++i) twice_[i] = 2 * i;
-            for_each_run(keys, count, index, [&](Index begin, Index end) {
-                by_value(keys, x, begin, end, index);
-                average_run(keys, x, begin, end, index);
-            });
-        }
-        for (Index i = 0; i < padded_; ++i) keys[i] &= index;
-        return {count, keys, twice_, close > 0};
-    }
-
-private:
-    Index pitch() const { return padded_ + kLaneBlock; }
-    std::uint32_t* row(int day) { return rows_ + day * pitch(); }
-
-    // Calls visit(begin, end) on the runs of keys whose leading bits agree.
+    // Calls visit(begin, end) on the runs of keys whose leading bits agree, of which there are few.
     template <class Visit>
     static void for_each_run(const std::uint32_t* keys, Index count, std::uint32_t index,
                              Visit visit) {
-        for (Index i = 0; i + 1 < count; ++i) {
-            if ((keys[i] ^ keys[i + 1]) > index) continue;
+        const Keys prefix = Keys{} + ~index;
+        for (Index i = 0; i + 1 < count;) {
+            const Keys differ = (load_keys(keys + i) ^ load_keys(keys + i + 1)) & prefix;
+            if (!any(differ == 0)) {
+                i += kKeyLanes;
+                continue;
+            }
+            while ((keys[i] ^ keys[i + 1]) > index) ++i;
+            if (i + 1 >= count) return;
             Index end = i + 2;
             while ((keys[end] ^ keys[i]) <= index) ++end;
             visit(i, end);
-            i = end - 1;
+            i = end;
         }
     }
 
@@ -223,19 +286,21 @@ private:
         });
     }
 
-    // Average ranks of the equal values among few sorted positions.
-    void average_run(const std::uint32_t* keys, const T* x, Index begin, Index end,
-                     std::uint32_t index) {
-        for (Index i = begin; i < end;) {
-            Index j = i + 1;
-            while (j < end && x[keys[j] & index] == x[keys[i] & index]) ++j;
-            for (Index k = i; k < j; ++k) twice_[k] = i + j - 1;
-            i = j;
-        }
+    // Average ranks of a day with few ties, whose close keys are in order.
+    void average_few(const std::uint32_t* keys, const T* x, Index count, std::uint32_t index) {
+        for (Index i = 0; i < count; ++i) twice_[i] = 2 * i;
+        for_each_run(keys, count, index, [&](Index begin, Index end) {
+            for (Index i = begin; i < end;) {
+                Index j = i + 1;
+                while (j < end && x[keys[j] & index] == x[keys[i] & index]) ++j;
+                for (Index k = i; k < j; ++k) twice_[k] = i + j - 1;
+                i = j;
+            }
+        });
     }
 
-    // The same for a whole day with many ties, without branches that depend on the data.
-    void average_all(std::uint32_t* keys, const T* x, Index count, std::uint32_t index) {
+    // The same for many ties, without branches that depend on the data; gives whether there are any.
+    bool average_all(std::uint32_t* keys, const T* x, Index count, std::uint32_t index) {
         const auto read = [&] {
             Index descents = 0;
             for (Index i = 0; i < count; ++i) values_[i] = x[keys[i] & index];
@@ -248,18 +313,19 @@ private:
             });
             read();
         }
-        average_runs(values_, count, run_, end_, twice_);
+        return average_runs(values_, count, run_, end_, twice_);
     }
 
     Index padded_;
-    int index_bits_;
+    int index_bits_ = 0;
     Keys* keys_;
     std::uint32_t* rows_;
     T* values_;  // of one day, in order
     std::uint32_t *twice_, *run_, *end_;
     Packing packing_[kKeyLanes];
-    const T* x_ = nullptr;
-    Index stride_ = 0;
+    const T* x_[kKeyLanes] = {};
+    Index length_ = 0;      // registers in use
+    bool in_rows_ = false;  // the sorted keys, day by day
 };
 
 // Runs body(row, day) on the order of every day of the call.
@@ -269,8 +335,11 @@ inline void for_sorted_days(const T* x, Index x_stride, const T* inside, Index i
     DaySorter<T> sorter(shape.columns, arena);
     for (Index start = 0; start < shape.rows; start += kKeyLanes) {
         const Index days = std::min<Index>(kKeyLanes, shape.rows - start);
-        sorter.sort(x + start * x_stride, x_stride, inside + start * inside_stride, inside_stride,
-                    days);
+        DayCells<T> cells[kKeyLanes];
+        for (Index l = 0; l < days; ++l)
+            cells[l] = {x + (start + l) * x_stride, inside + (start + l) * inside_stride,
+                        padded(shape.columns)};
+        sorter.sort(cells, days);
         for (int l = 0; l < days; ++l) body(start + l, sorter.day(l));
     }
 }

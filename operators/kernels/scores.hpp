@@ -1,19 +1,26 @@
 // Daily scores of a formula's values against a label that was ranked once.
 //
-// Ranks are used as whole numbers (twice the average rank minus its mean), whose sums of products
-// are exact in double: a rank correlation has the same bits in whatever order the symbols stand.
+// The values of a day are laid out in the order of the label, those that are missing left out, and
+// sorted: what then stands where in the order of the values are the label's ranks among the pairs
+// themselves. Ranks are whole numbers (twice the average rank), whose sums of products are exact in
+// double: a rank correlation has the same bits in whatever order the symbols stand.
 #pragma once
 
 #include "rank.hpp"
+#include "totals.hpp"
 #include "workspace.hpp"
 
 namespace alphamine {
 
 // As many whole numbers as a register has doubles.
-typedef std::int32_t HalfInt __attribute__((vector_size(AM_VECTOR_BYTES / 2), may_alias));
+typedef std::int32_t HalfInt
+    __attribute__((vector_size(AM_VECTOR_BYTES / 2), may_alias, aligned(4)));
 
 inline Vec<double> load_wide(const std::int32_t* p) {
     return __builtin_convertvector(*reinterpret_cast<const HalfInt*>(p), Vec<double>);
+}
+inline Vec<double> load_wide(const std::uint32_t* p) {
+    return load_wide(reinterpret_cast<const std::int32_t*>(p));
 }
 
 inline double sum_of(Vec<double> v) {
@@ -22,23 +29,28 @@ inline double sum_of(Vec<double> v) {
     return sum;
 }
 
-// Sum of a product of whole numbers, exact below 2^53.
-inline double dot(const std::int32_t* a, const std::int32_t* b, Index stride) {
-    Vec<double> total{};
-    for (Index n = 0; n < stride; n += kLanes<double>) total += load_wide(a + n) * load_wide(b + n);
-    return sum_of(total);
+// Sum of a(i) * b[i] for i < count, where a gets a register of numbers from i on; of whole numbers,
+// so that the sum is exact below 2^53. What is read of b beyond count does not count.
+template <class A>
+inline double sum_products(Index count, A a, const std::uint32_t* b) {
+    constexpr Index L = kLanes<double>;
+    Vec<double> at{}, even{}, odd{};
+    for (Index l = 0; l < L; ++l) at[l] = static_cast<double>(l);
+    Index i = 0;
+    for (; i + 2 * L <= count; i += 2 * L) {
+        even += a(i, at) * load_wide(b + i);
+        odd += a(i + L, at + double(L)) * load_wide(b + i + L);
+        at += double(2 * L);
+    }
+    for (; i < count; i += L) {
+        even += only(at < static_cast<double>(count), a(i, at) * load_wide(b + i));
+        at += double(L);
+    }
+    return sum_of(even + odd);
 }
 
-// Twice the average rank minus its mean, by column; 0 for columns that have no rank.
-inline void centre(const SortedDay& day, std::int32_t* centred, Index stride) {
-    std::fill(centred, centred + stride, 0);
-    const std::int32_t mean = static_cast<std::int32_t>(day.count) - 1;
-    if (day.tied) {
-        for (Index i = 0; i < day.count; ++i)
-            centred[day.order[i]] = static_cast<std::int32_t>(day.twice[i]) - mean;
-    } else {
-        for (std::int32_t i = 0; i < day.count; ++i) centred[day.order[i]] = 2 * i - mean;
-    }
+inline double sum_products(Index count, const std::uint32_t* a, const std::uint32_t* b) {
+    return sum_products(count, [a](Index i, Vec<double>) { return load_wide(a + i); }, b);
 }
 
 // The label of the scored days in every form that scores need; made once for a sample.
@@ -46,15 +58,14 @@ class LabelDays {
 public:
     // `values`: (rows, columns) without padding, NaN where there is no label.
     LabelDays(const double* values, Index rows, Index columns)
-        : rows(rows), stride((columns + kLaneBlock - 1) / kLaneBlock * kLaneBlock) {
+        : rows(rows), stride(padded(columns)) {
         const std::size_t cells = rows * stride;
         const std::size_t scratch = 256 * (stride + kLaneBlock) + 4096;
-        if (!pages_.ensure(cells * 24 + rows * 40 + scratch + 4096)) return;
+        if (!pages_.ensure(cells * 16 + rows * 40 + scratch + 4096)) return;
         Arena arena(pages_.data(), pages_.bytes());
         this->values = arena.take<double>(cells);
         order = arena.take<std::uint32_t>(cells);
         twice = arena.take<std::uint32_t>(cells);
-        centred = arena.take<std::int32_t>(cells);
         count = arena.take<std::int64_t>(rows);
         tied = arena.take<std::int32_t>(rows);
         total = arena.take<double>(rows);
@@ -74,29 +85,28 @@ public:
 
     Index rows, stride;
     double* values = nullptr;
+    // Columns by ascending label, then those without one; twice the average rank of the former.
     std::uint32_t *order = nullptr, *twice = nullptr;
-    std::int32_t* centred = nullptr;
     std::int64_t* count = nullptr;
-    std::int32_t* tied = nullptr;
+    std::int32_t* tied = nullptr;                 // 0: the ranks are 0, 1, 2, ...
     double *total = nullptr, *squares = nullptr;  // sums of the labels and of their squares
-
-    SortedDay day(Index t) const {
-        return {count[t], order + t * stride, twice + t * stride, tied[t] != 0};
-    }
 
 private:
     void note(Index t, const SortedDay& day) {
         count[t] = day.count;
         tied[t] = day.tied;
-        std::copy(day.order, day.order + day.count, order + t * stride);
+        std::uint32_t* columns = order + t * stride;
+        columns = std::copy(day.order, day.order + day.count, columns);
         if (day.tied) std::copy(day.twice, day.twice + day.count, twice + t * stride);
-        centre(day, centred + t * stride, stride);
+        const double* row = values + t * stride;
         Vec<double> sum{}, sum_squares{};
         for (Index n = 0; n < stride; n += kLanes<double>) {
-            const Vec<double> y = load(values + t * stride + n);
+            const Vec<double> y = load(row + n);
             sum += only(y == y, y);
             sum_squares += only(y == y, y * y);
         }
+        for (Index n = 0; n < stride; ++n)
+            if (row[n] != row[n]) *columns++ = static_cast<std::uint32_t>(n);
         total[t] = sum_of(sum);
         squares[t] = sum_of(sum_squares);
     }
@@ -113,58 +123,96 @@ struct ScoreArrays {
     std::int64_t* present;  // names of the universe with a value
 };
 
-// Pearson's correlation as the numpy reference has it: two passes, each side scaled by its largest
+// One side of the pairs of a day, to be moved to its mean and scaled by its largest deviation.
+struct Side {
+    Vec<double> low = splat(kInf<double>), high = splat(-kInf<double>), sum{};
+    double mean = 0.0, down = 0.0;
+
+    void add(Mask<double> both, Vec<double> v) {
+        const Vec<double> value = or_missing(both, v);
+        low = lower(value, low);
+        high = higher(value, high);
+        sum += only(both, v);
+    }
+
+    // Whether the values differ.
+    bool settle(double pairs) {
+        double least = low[0], most = high[0];
+        for (int l = 1; l < kLanes<double>; ++l) {
+            least = std::min<double>(least, low[l]);
+            most = std::max<double>(most, high[l]);
+        }
+        mean = sum_of(sum) / pairs;
+        down = PowerOfTwo(std::max(most - mean, mean - least)).down;
+        return most > least;
+    }
+
+    Vec<double> deviation(Vec<double> v) const { return (v - mean) * down; }
+};
+
+// Pearson's correlation as the numpy reference has it: two passes, each side scaled near its largest
 // deviation; NaN where a side is constant.
 template <class T>
 inline double correlation_by_two_passes(const T* x, const double* y, Index stride, double pairs) {
-    double low[2] = {kInf<double>, kInf<double>}, high[2] = {-kInf<double>, -kInf<double>};
-    double mean[2] = {0.0, 0.0};
     const auto each = [&](auto body) {
-        for (Index n = 0; n < stride; ++n)
-            if (x[n] == x[n] && y[n] == y[n]) body(static_cast<double>(x[n]), y[n]);
+        for (Index n = 0; n < stride; n += kLanes<double>) {
+            const Vec<double> a = load_wide(x + n), b = load(y + n);
+            body((a == a) & (b == b), a, b);
+        }
     };
-    each([&](double a, double b) {
-        low[0] = std::min(low[0], a), high[0] = std::max(high[0], a), mean[0] += a;
-        low[1] = std::min(low[1], b), high[1] = std::max(high[1], b), mean[1] += b;
+    Side left, right;
+    each([&](Mask<double> both, Vec<double> a, Vec<double> b) {
+        left.add(both, a);
+        right.add(both, b);
     });
-    if (!(high[0] > low[0] && high[1] > low[1])) return kNaN<double>;
-    double peak[2];
-    for (int side = 0; side < 2; ++side) {
-        mean[side] /= pairs;
-        peak[side] = std::max(high[side] - mean[side], mean[side] - low[side]);
-    }
-    double xx = 0.0, yy = 0.0, xy = 0.0;
-    each([&](double a, double b) {
-        const double da = (a - mean[0]) / peak[0], db = (b - mean[1]) / peak[1];
-        xx += da * da, yy += db * db, xy += da * db;
+    if (!(left.settle(pairs) & right.settle(pairs))) return kNaN<double>;
+    Vec<double> xx{}, yy{}, xy{};
+    each([&](Mask<double> both, Vec<double> a, Vec<double> b) {
+        const Vec<double> u = only(both, left.deviation(a)), v = only(both, right.deviation(b));
+        xx += u * u;
+        yy += v * v;
+        xy += u * v;
     });
-    return std::min(1.0, std::max(-1.0, xy / std::sqrt(xx * yy)));
+    const double corr = sum_of(xy) / std::sqrt(sum_of(xx) * sum_of(yy));
+    return std::min(1.0, std::max(-1.0, corr));
 }
 
 // Share of n * sum(x^2) below which its difference from sum(x)^2 is too inaccurate.
 constexpr double kLostDigits = 1e-5;
 
-// Pearson's correlation in one pass over float values, whose squares are exact in double.
-inline double correlation(const float* x, const LabelDays& label, Index t, std::int64_t* pairs) {
-    const double* y = label.values + t * label.stride;
-    Vec<double> sx{}, sxx{}, sxy{};
+// Sums over the pairs of a day.
+struct PairSums {
+    Vec<double> x{}, xx{}, xy{};
     Mask<double> negative{};
-    for (Index n = 0; n < label.stride; n += kLanes<double>) {
-        const Vec<double> a = load_wide(x + n), product = a * load(y + n);
+
+    void add(Vec<double> a, Vec<double> b) {
+        const Vec<double> product = a * b;
         const Mask<double> both = product == product;
         const Vec<double> value = only(both, a);
         negative += both;
-        sx += value;
-        sxx += value * value;
-        sxy += only(both, product);
+        x += value;
+        xx += value * value;
+        xy += only(both, product);
     }
+};
+
+// Pearson's correlation in one pass over float values, whose squares are exact in double.
+inline double correlation(const float* x, const LabelDays& label, Index t, std::int64_t* pairs) {
+    constexpr int L = kLanes<double>;
+    const double* y = label.values + t * label.stride;
+    PairSums even, odd;  // two, so that no addition waits for the one before
+    for (Index n = 0; n < label.stride; n += 2 * L) {
+        even.add(load_wide(x + n), load(y + n));
+        odd.add(load_wide(x + n + L), load(y + n + L));
+    }
+    const Mask<double> negative = even.negative + odd.negative;
     Index count = 0;
-    for (int l = 0; l < kLanes<double>; ++l) count -= negative[l];
+    for (int l = 0; l < L; ++l) count -= negative[l];
     *pairs = count;
     double b = label.total[t], bb = label.squares[t];
     if (count != label.count[t]) {
         Vec<double> sy{}, syy{};
-        for (Index n = 0; n < label.stride; n += kLanes<double>) {
+        for (Index n = 0; n < label.stride; n += L) {
             const Vec<double> a = load_wide(x + n), v = load(y + n);
             const Vec<double> value = only((a == a) & (v == v), v);
             sy += value;
@@ -173,10 +221,12 @@ inline double correlation(const float* x, const LabelDays& label, Index t, std::
         b = sum_of(sy);
         bb = sum_of(syy);
     }
-    const double m = static_cast<double>(count), a = sum_of(sx), aa = sum_of(sxx);
+    const double m = static_cast<double>(count);
+    const double a = sum_of(even.x + odd.x), aa = sum_of(even.xx + odd.xx);
     const double left = m * aa - a * a, right = m * bb - b * b;
     if (left > kLostDigits * m * aa && right > kLostDigits * m * bb) {
-        const double corr = (m * sum_of(sxy) - a * b) / (std::sqrt(left) * std::sqrt(right));
+        const double shared = m * sum_of(even.xy + odd.xy) - a * b;
+        const double corr = shared / (std::sqrt(left) * std::sqrt(right));
         return std::min(1.0, std::max(-1.0, corr));
     }
     return correlation_by_two_passes(x, y, label.stride, m);
@@ -184,190 +234,245 @@ inline double correlation(const float* x, const LabelDays& label, Index t, std::
 
 inline double correlation(const double* x, const LabelDays& label, Index t, std::int64_t* pairs) {
     const double* y = label.values + t * label.stride;
-    Index count = 0;
-    for (Index n = 0; n < label.stride; ++n) count += (x[n] == x[n]) & (y[n] == y[n]);
-    *pairs = count;
-    return correlation_by_two_passes(x, y, label.stride, static_cast<double>(count));
+    Mask<double> negative{};
+    for (Index n = 0; n < label.stride; n += kLanes<double>) {
+        const Vec<double> a = load(x + n), b = load(y + n);
+        negative += (a == a) & (b == b);
+    }
+    *pairs = 0;
+    for (int l = 0; l < kLanes<double>; ++l) *pairs -= negative[l];
+    return correlation_by_two_passes(x, y, label.stride, static_cast<double>(*pairs));
 }
 
-constexpr Index kFewDropped = 24;
-
-// Scores days one after the other; holds what one day leaves for the next.
+// Scores a group of days after the other; holds what one day leaves for the next.
 template <class T>
 class DayScorer {
 public:
-    DayScorer(const LabelDays& label, Index min_names, Arena& arena)
+    DayScorer(const LabelDays& label, Index columns, Index min_names, const ScoreArrays& out,
+              Arena& arena)
         : label_(label),
           min_names_(min_names),
-          ranks_(arena.take<std::int32_t>(label.stride)),
-          value_ranks_(arena.take<std::int32_t>(label.stride)),
-          label_ranks_(arena.take<std::int32_t>(label.stride)),
-          both_(arena.take<std::int32_t>(label.stride)),
-          weights_(arena.take<double>(label.stride)),
+          out_(out),
+          everyone_(arena.take<T>(label.stride)),
+          seen_(arena.take<T>(kKeyLanes * label.stride)),
+          laid_out_(arena.take<T>((kKeyLanes + 1) * label.stride)),
+          names_(arena.take<std::uint32_t>((kKeyLanes + 1) * label.stride)),
           order_(arena.take<std::uint32_t>(label.stride)),
           group_(arena.take<std::uint32_t>(label.stride)),
           twice_(arena.take<std::uint32_t>(label.stride)),
+          label_twice_(arena.take<std::uint32_t>(label.stride)),
           run_(arena.take<std::uint32_t>(label.stride)),
-          end_(arena.take<std::uint32_t>(label.stride)) {
+          end_(arena.take<std::uint32_t>(label.stride)),
+          ranks_(arena.take<std::int32_t>(label.stride)),
+          weights_(arena.take<double>(label.stride)),
+          sorter_(columns, arena) {
+        std::fill(everyone_, everyone_ + label.stride, T(0));
         std::fill(weights_, weights_ + label.stride, 0.0);
     }
 
-    // Day t from the cells of the universe `x` and their order; turnover needs the days in order.
-    void rank_scores(Index t, const T* x, const SortedDay& day, std::int64_t pairs, bool first,
-                     const ScoreArrays& out) {
-        if (out.turnover || day.count - pairs <= kFewDropped) centre(day, ranks_, label_.stride);
-        if (out.rank_ic)
-            out.rank_ic[t] = pairs < min_names_ ? kNaN<double> : rank_ic(t, x, day, pairs);
-        if (out.turnover) out.turnover[t] = turnover(first);
+    // At most kKeyLanes days from `start` on; turnover needs the groups in order.
+    void score(Index start, Index days, const T* x, Index x_stride, const T* inside,
+               Index inside_stride) {
+        const bool ranked = out_.rank_ic != nullptr || out_.turnover != nullptr;
+        DayCells<T> cells[kKeyLanes];
+        std::int64_t pairs[kKeyLanes], present[kKeyLanes];
+        for (Index l = 0; l < days; ++l) {
+            const Index t = start + l;
+            present[l] = see(x + l * x_stride, inside + l * inside_stride, seen(l));
+            const double ic = correlation(seen(l), label_, t, &pairs[l]);
+            if (out_.ic) out_.ic[t] = pairs[l] < min_names_ ? kNaN<double> : ic;
+            if (out_.pairs) out_.pairs[t] = pairs[l];
+            if (out_.present) out_.present[t] = present[l];
+            if (ranked) cells[l] = {laid_out(l), everyone_, lay_out(t, l, pairs[l], present[l])};
+        }
+        if (!ranked) return;
+        sorter_.sort(cells, days);
+        double products[kKeyLanes];
+        sorter_.column_products(products);
+        for (Index l = 0; l < days; ++l) {
+            const Index t = start + l;
+            const bool scored = out_.rank_ic != nullptr && pairs[l] >= min_names_;
+            const bool only_pairs = out_.turnover == nullptr || present[l] == pairs[l];
+            const bool untied = only_pairs && !label_.tied[t] && !std::isnan(products[l]);
+            if (out_.rank_ic) out_.rank_ic[t] = kNaN<double>;
+            if (scored && untied) out_.rank_ic[t] = untied_rank_ic(pairs[l], products[l]);
+            if (out_.turnover == nullptr && (untied || !scored)) continue;
+            const SortedDay day = sorter_.day(static_cast<int>(l));
+            if (scored && !untied) out_.rank_ic[t] = rank_ic(t, l, day, pairs[l]);
+            if (out_.turnover) out_.turnover[t] = turnover(t, l, day);
+        }
     }
 
 private:
-    double rank_ic(Index t, const T* x, const SortedDay& day, std::int64_t pairs) {
-        const SortedDay labels = label_.day(t);
-        const std::int32_t* a = ranks_;
-        const std::int32_t* b = label_.centred + t * label_.stride;
-        const double* y = label_.values + t * label_.stride;
-        if (pairs != day.count || pairs != labels.count) mark_pairs(x, y);
-        if (pairs != day.count) a = centre_pairs(day, x, y, a, pairs, value_ranks_);
-        if (pairs != labels.count) b = centre_pairs(labels, y, x, b, pairs, label_ranks_);
-        const double square = squares(a, pairs, day.tied) * squares(b, pairs, labels.tied);
+    T* seen(Index l) { return seen_ + l * label_.stride; }
+    T* laid_out(Index l) { return laid_out_ + l * label_.stride; }
+    std::uint32_t* names(Index l) { return names_ + l * label_.stride; }
+
+    // A day's cells as the universe lets them be seen; gives how many are present.
+    std::int64_t see(const T* x, const T* inside, T* to) const {
+        Mask<T> negative{};
+        for (Index n = 0; n < label_.stride; n += kLanes<T>) {
+            const Vec<T> v = load(x + n) + load(inside + n);
+            negative += v == v;
+            store(to + n, v);
+        }
+        std::int64_t present = 0;
+        for (int k = 0; k < kLanes<T>; ++k) present -= negative[k];
+        return present;
+    }
+
+    // Puts the present values of a day in the order of the label, then, if turnover wants them, those
+    // without a label, and notes whose they are; gives their number, padded.
+    Index lay_out(Index t, Index l, std::int64_t pairs, std::int64_t present) {
+        const std::uint32_t* order = label_.order + t * label_.stride;
+        const T* from = seen(l);
+        T* to = laid_out(l);
+        const bool all = out_.turnover != nullptr && present > pairs;
+        const Index cells = all ? label_.stride : label_.count[t];
+        Index used = cells;
+#pragma GCC unroll 8
+        for (Index j = 0; j < cells; ++j) to[j] = from[order[j]];
+        columns_[l] = order;
+        if (all || pairs < cells) {
+            std::fill(to + cells, to + padded(cells), kNaN<T>);
+            used = close_up(to, padded(cells), order, names(l));
+            columns_[l] = names(l);
+        }
+        const Index length = padded(used);
+        std::fill(to + used, to + length, kNaN<T>);
+        return length;
+    }
+
+    // Moves present values and their columns up over missing ones; gives their number.
+    static Index close_up(float* values, Index cells, const std::uint32_t* order,
+                          std::uint32_t* names) {
+        auto* keys = reinterpret_cast<std::uint32_t*>(values);
+        Index used = 0;
+        for (Index j = 0; j < cells; j += kKeyLanes) {
+            const FloatVec v = load(values + j);
+            store_chosen(names + used, load_keys(order + j), v == v);
+            used += store_chosen(keys + used, reinterpret_cast<Keys>(v), v == v);
+        }
+        return used;
+    }
+
+    static Index close_up(double* values, Index cells, const std::uint32_t* order,
+                          std::uint32_t* names) {
+        Index used = 0;
+        for (Index j = 0; j < cells; ++j) {
+            const double value = values[j];
+            values[used] = value;
+            names[used] = order[j];
+            used += value == value;
+        }
+        return used;
+    }
+
+    // Spearman's correlation of untied ranks from the sum of the products of ranks, from 0.
+    static double untied_rank_ic(std::int64_t pairs, double products) {
+        const double m = static_cast<double>(pairs), square = m * (m * m - 1.0) / 3.0;
         if (!(square > 0.0)) return kNaN<double>;
-        const double corr = dot(a, b, label_.stride) / std::sqrt(square);
-        return std::min(1.0, std::max(-1.0, corr));
+        const double shared = 4.0 * products - m * (m - 1.0) * (m - 1.0);
+        return std::min(1.0, std::max(-1.0, shared / square));
     }
 
-    double squares(const std::int32_t* centred, std::int64_t count, bool tied) const {
-        const double n = static_cast<double>(count);
-        return tied ? dot(centred, centred, label_.stride) : n * (n * n - 1.0) / 3.0;
-    }
-
-    // both_: -2 for columns that have a value and a label, 0 for others.
-    void mark_pairs(const T* x, const double* y) {
-        for (Index n = 0; n < label_.stride; n += kLanes<double>) {
-            const Vec<double> a = load_wide(x + n), b = load(y + n);
-            const HalfInt both = __builtin_convertvector((a == a) & (b == b), HalfInt);
-            *reinterpret_cast<HalfInt*>(both_ + n) = both + both;
+    double rank_ic(Index t, Index l, const SortedDay& day, std::int64_t pairs) {
+        const double m = static_cast<double>(pairs), untied = m * (m * m - 1.0) / 3.0;
+        // Twice the ranks of m values add up to m * (m - 1).
+        const auto centred = [m](double products) { return products - m * (m - 1.0) * (m - 1.0); };
+        const SortedDay x = day.count == pairs ? day : labelled(day, pairs);
+        const std::uint32_t* y = x.order;  // half of twice the ranks
+        double xx = untied, yy = untied, xy = 2.0;
+        if (label_.tied[t]) {
+            const std::uint32_t* twice = tied_label(t, l, pairs);
+            yy = centred(sum_products(pairs, twice, twice));
+            xy = 1.0;
+            for (Index i = 0; i < pairs; ++i) order_[i] = twice[x.order[i]];
+            y = order_;
         }
-    }
-
-    // Centred ranks of a day among the columns of `both_`, without sorting again. `own` and `other`
-    // are the sides whose columns the day has and lacks; `centred` the ranks among all of its own.
-    template <class Own, class Other>
-    const std::int32_t* centre_pairs(const SortedDay& day, const Own* own, const Other* other,
-                                     const std::int32_t* centred, std::int64_t pairs,
-                                     std::int32_t* out) {
-        if (day.count - pairs <= kFewDropped)
-            drop_few(own, other, centred, out);
-        else if (day.tied)
-            centre(tied_pairs(day), out, label_.stride);
-        else
-            recount(day, pairs, out);
-        return out;
-    }
-
-    // Every dropped column takes 2 from the ranks above it and 1 from those that tie with it.
-    template <class Own, class Other>
-    void drop_few(const Own* own, const Other* other, const std::int32_t* centred,
-                  std::int32_t* out) {
-        std::int32_t dropped[kFewDropped];
-        std::int32_t drops = 0;
-        for (Index n = 0; n < label_.stride; n += kLanes<double>) {
-            const Vec<double> a = load_wide(own + n), b = load_wide(other + n);
-            const Mask<double> lost = (a == a) & (b != b);
-            if (!any(lost)) continue;
-            for (int l = 0; l < kLanes<double>; ++l)
-                if (lost[l]) dropped[drops++] = centred[n + l];
+        if (x.tied) {
+            xx = centred(sum_products(pairs, x.twice, x.twice));
+            xy *= sum_products(pairs, x.twice, y);
+        } else {
+            xy *= 2.0 * sum_products(pairs, [](Index, Vec<double> at) { return at; }, y);
         }
-        for (Index n = 0; n < label_.stride; n += kLanes<float>) {
-            const Mask<float> rank = load_whole(centred + n);
-            Mask<float> moved = rank + drops;
-            for (Index d = 0; d < drops; ++d) moved += (rank > dropped[d]) + (rank >= dropped[d]);
-            *reinterpret_cast<Mask<float>*>(out + n) = moved & (load_whole(both_ + n) >> 1);
-        }
+        const double square = xx * yy;
+        if (!(square > 0.0)) return kNaN<double>;
+        return std::min(1.0, std::max(-1.0, centred(xy) / std::sqrt(square)));
     }
 
-    static Mask<float> load_whole(const std::int32_t* p) {
-        return *reinterpret_cast<const Mask<float>*>(p);
-    }
-
-    void recount(const SortedDay& day, std::int64_t pairs, std::int32_t* out) {
-        std::fill(out, out + label_.stride, 0);
-        std::int32_t rank = 1 - static_cast<std::int32_t>(pairs);
-#pragma GCC unroll 4
-        for (Index i = 0; i < day.count; ++i) {
-            const std::uint32_t n = day.order[i];
-            const std::int32_t both = both_[n];
-            out[n] = rank & (both >> 1);
-            rank -= both;
-        }
-    }
-
-    SortedDay tied_pairs(const SortedDay& day) {
+    // The order of a day's pairs: they stand before the values without a label.
+    SortedDay labelled(const SortedDay& day, std::int64_t pairs) {
         Index count = 0;
         for (Index i = 0; i < day.count; ++i) {
             order_[count] = day.order[i];
-            group_[count] = day.twice[i];
-            count -= both_[day.order[i]] >> 1;
+            if (day.tied) group_[count] = day.twice[i];
+            count += day.order[i] < pairs;
         }
-        if (count > 0) average_runs(group_, count, run_, end_, twice_);
-        return {count, order_, twice_, true};
+        if (day.tied && count > 0) average_runs(group_, count, run_, end_, twice_);
+        return {count, order_, twice_, day.tied};
     }
 
-    double turnover(bool first) {
-        Vec<double> gross{}, traded{};
-        for (Index n = 0; n < label_.stride; n += kLanes<double>)
-            gross += magnitude<double>(load_wide(ranks_ + n));
-        const double book = sum_of(gross), each = book > 0.0 ? 1.0 / book : kNaN<double>;
+    // Twice the average ranks of the labels among the pairs, in the order of the label.
+    const std::uint32_t* tied_label(Index t, Index l, std::int64_t pairs) {
+        const std::uint32_t *order = label_.order + t * label_.stride;
+        const std::uint32_t *twice = label_.twice + t * label_.stride;
+        if (pairs == label_.count[t]) return twice;
+        Index count = 0;
+        for (Index j = 0; j < label_.count[t]; ++j) {
+            const T value = seen(l)[order[j]];
+            group_[count] = twice[j];
+            count += value == value;
+        }
+        if (count > 0) average_runs(group_, count, run_, end_, label_twice_);
+        return label_twice_;
+    }
+
+    double turnover(Index t, Index l, const SortedDay& day) {
+        const std::int32_t count = static_cast<std::int32_t>(day.count), mean = count - 1;
+        const std::uint32_t* columns = columns_[l];
+        std::fill(ranks_, ranks_ + label_.stride, 0);
+        double book = static_cast<double>(day.count * day.count / 2);
+        if (day.tied) {
+            for (std::int32_t i = 0; i < count; ++i)
+                ranks_[columns[day.order[i]]] = static_cast<std::int32_t>(day.twice[i]) - mean;
+            Vec<double> gross{};
+            for (Index n = 0; n < label_.stride; n += kLanes<double>)
+                gross += magnitude<double>(load_wide(ranks_ + n));
+            book = sum_of(gross);
+        } else {
+#pragma GCC unroll 4
+            for (std::int32_t i = 0; i < count; ++i) ranks_[columns[day.order[i]]] = 2 * i - mean;
+        }
+        const double each = book > 0.0 ? 1.0 / book : kNaN<double>;
+        Vec<double> traded{};
         for (Index n = 0; n < label_.stride; n += kLanes<double>) {
             const Vec<double> weight = load_wide(ranks_ + n) * each;
             traded += magnitude<double>(weight - load(weights_ + n));
             store(weights_ + n, weight);
         }
-        return first ? kNaN<double> : sum_of(traded);
+        return t == 0 ? kNaN<double> : sum_of(traded);
     }
 
     const LabelDays& label_;
     Index min_names_;
-    std::int32_t *ranks_, *value_ranks_, *label_ranks_, *both_;
+    ScoreArrays out_;
+    T *everyone_, *seen_, *laid_out_;
+    std::uint32_t *names_, *order_, *group_, *twice_, *label_twice_, *run_, *end_;
+    std::int32_t* ranks_;
     double* weights_;  // of the day before
-    std::uint32_t *order_, *group_, *twice_, *run_, *end_;
+    DaySorter<T> sorter_;
+    const std::uint32_t* columns_[kKeyLanes];  // of the values as they are laid out
 };
 
 // Scores of the label's days; `x` and `inside` point at the first of them.
 template <class T>
 void score(const T* x, Index x_stride, const T* inside, Index inside_stride, const LabelDays& label,
            Index columns, Index min_names, const ScoreArrays& out, Arena& arena) {
-    const bool ranked = out.rank_ic != nullptr || out.turnover != nullptr;
-    T* seen_rows = arena.take<T>(kKeyLanes * label.stride);
-    T* everyone = arena.take<T>(label.stride);
-    std::fill(everyone, everyone + label.stride, T(0));
-    DayScorer<T> scorer(label, min_names, arena);
-    DaySorter<T> sorter(columns, arena);
-    for (Index start = 0; start < label.rows; start += kKeyLanes) {
-        const Index days = std::min<Index>(kKeyLanes, label.rows - start);
-        std::int64_t pairs[kKeyLanes];
-        for (Index l = 0; l < days; ++l) {
-            const Index t = start + l;
-            T* row = seen_rows + l * label.stride;
-            Mask<T> negative{};
-            for (Index n = 0; n < label.stride; n += kLanes<T>) {
-                const Vec<T> v = load(x + t * x_stride + n) + load(inside + t * inside_stride + n);
-                negative += v == v;
-                store(row + n, v);
-            }
-            std::int64_t present = 0;
-            for (int k = 0; k < kLanes<T>; ++k) present -= negative[k];
-            const double ic = correlation(row, label, t, &pairs[l]);
-            if (out.ic) out.ic[t] = pairs[l] < min_names ? kNaN<double> : ic;
-            if (out.pairs) out.pairs[t] = pairs[l];
-            if (out.present) out.present[t] = present;
-        }
-        if (!ranked) continue;
-        sorter.sort(seen_rows, label.stride, everyone, 0, days);
-        for (Index l = 0; l < days; ++l)
-            scorer.rank_scores(start + l, seen_rows + l * label.stride, sorter.day(l), pairs[l],
-                               start + l == 0, out);
-    }
+    DayScorer<T> scorer(label, columns, min_names, out, arena);
+    for (Index start = 0; start < label.rows; start += kKeyLanes)
+        scorer.score(start, std::min<Index>(kKeyLanes, label.rows - start), x + start * x_stride,
+                     x_stride, inside + start * inside_stride, inside_stride);
 }
 
 }  // namespace alphamine

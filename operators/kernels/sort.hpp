@@ -34,94 +34,92 @@ inline void sort_eight(Keys* v) {
     for (int j = 0; j < 8; ++j) v[j] = r[j];
 }
 
-// Where the j-th of a group of `size` registers lies. The groups of a mirrored layer are made of
-// registers i, i + step, ... of the first half and of their mirror images in the block.
-template <bool Mirror>
-inline Index place(int j, int size, Index i, Index step, Index block) {
-    return Mirror && j >= size / 2 ? block - 1 - i - (size - 1 - j) * step : i + j * step;
-}
-
-// `Layers` successive layers on the group of 2^Layers registers that starts at v[i]; with `Cut`
-// those at or beyond n count as infinite and are not written.
-template <int Layers, bool Mirror, bool Cut>
-inline void merge_group(Keys* v, Index i, Index step, Index block, Index n) {
+// `Layers` successive layers on every block of `Block` registers of v[0..n). The groups of 2^Layers
+// registers that they work on are made of registers i, i + step, ... of the block; those of a
+// mirrored layer of such ones of its first half and of their mirror images. Registers at or beyond n
+// count as infinite and are not written.
+template <Index Block, int Layers, bool Mirror>
+inline void merge_layers(Keys* v, Index n) {
     constexpr int size = 1 << Layers;
-    Keys r[size];
-#pragma GCC unroll 8
-    for (int j = 0; j < size; ++j) {
-        const Index at = place<Mirror>(j, size, i, step, block);
-        r[j] = !Cut || at < n ? v[at] : ~Keys{};
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < size / 2; ++j) order(r[j], r[Mirror ? size - 1 - j : j + size / 2]);
-#pragma GCC unroll 3
-    for (int s = size / 4; s > 0; s /= 2) {
-#pragma GCC unroll 8
-        for (int j = 0; j < size; ++j) {
-            if ((j & s) == 0) order(r[j], r[j + s]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < size; ++j) {
-        const Index at = place<Mirror>(j, size, i, step, block);
-        if (!Cut || at < n) v[at] = r[j];
-    }
-}
-
-// `Layers` layers on every block of v[0..n).
-template <int Layers, bool Mirror>
-inline void merge_layers(Keys* v, Index block, Index n) {
-    constexpr int size = 1 << Layers;
-    const Index step = block / size;
-    for (Index start = 0; start < n; start += block) {
-        const Index rest = n - start;
-        for (Index i = 0; i < step && i < rest; ++i) {
-            if (place<Mirror>(size - 1, size, i, step, block) < rest) {
-                merge_group<Layers, Mirror, false>(v + start, i, step, block, rest);
-            } else {
-                merge_group<Layers, Mirror, true>(v + start, i, step, block, rest);
+    constexpr Index step = Block / size;
+    constexpr auto place = [](int j, Index i) {
+        return Mirror && j >= size / 2 ? Block - 1 - i - (size - 1 - j) * step : i + j * step;
+    };
+    const auto group = [&](Keys* block, Index i, auto present) __attribute__((always_inline)) {
+        Keys r[size];
+#pragma GCC unroll 16
+        for (int j = 0; j < size; ++j) r[j] = present(j) ? block[place(j, i)] : ~Keys{};
+#pragma GCC unroll 16
+        for (int j = 0; j < size / 2; ++j) order(r[j], r[Mirror ? size - 1 - j : j + size / 2]);
+#pragma GCC unroll 4
+        for (int s = size / 4; s > 0; s /= 2) {
+#pragma GCC unroll 16
+            for (int j = 0; j < size; ++j) {
+                if ((j & s) == 0) order(r[j], r[j + s]);
             }
         }
+#pragma GCC unroll 16
+        for (int j = 0; j < size; ++j)
+            if (present(j)) block[place(j, i)] = r[j];
+    };
+    Index start = 0;
+    for (; start + Block <= n; start += Block)
+        for (Index i = 0; i < step; ++i) group(v + start, i, [](int) { return true; });
+    const Index rest = n - start;
+    for (Index i = 0; i < step && i < rest; ++i) {
+        if (place(size - 1, i) < rest)
+            group(v + start, i, [](int) { return true; });
+        else
+            group(v + start, i, [&](int j) { return place(j, i) < rest; });
     }
 }
 
-// Sorts every bitonic block of v[0..n); `block` is a power of two.
-inline void clean(Keys* v, Index block, Index n) {
-    if (block > kCacheBlock) {
-        merge_layers<3, false>(v, block, n);
-        const Index part = block / 8 > kCacheBlock ? block / 8 : kCacheBlock;
-        for (Index start = 0; start < n; start += part) {
-            clean(v + start, block / 8, n - start < part ? n - start : part);
-        }
-        return;
+// Sorts every bitonic block of v[0..n); `Block` is a power of two.
+template <Index Block>
+inline void clean(Keys* v, Index n) {
+    if constexpr (Block > kCacheBlock) {
+        merge_layers<Block, 3, false>(v, n);
+        constexpr Index part = Block / 8 > kCacheBlock ? Block / 8 : kCacheBlock;
+        for (Index start = 0; start < n; start += part)
+            clean<Block / 8>(v + start, n - start < part ? n - start : part);
+    } else if constexpr (Block >= 8) {
+        merge_layers<Block, 3, false>(v, n);
+        clean<Block / 8>(v, n);
+    } else if constexpr (Block == 4) {
+        merge_layers<4, 2, false>(v, n);
+    } else if constexpr (Block == 2) {
+        merge_layers<2, 1, false>(v, n);
     }
-    for (; block >= 8; block /= 8) merge_layers<3, false>(v, block, n);
-    if (block == 4) merge_layers<2, false>(v, block, n);
-    if (block == 2) merge_layers<1, false>(v, block, n);
 }
 
 // Merges the sorted halves of every block of v[0..n).
-inline void merge(Keys* v, Index block, Index n) {
-    const Index rest = n % block;
-    if (rest <= block / 2) n -= rest;  // the last block has one half only
-    merge_layers<3, true>(v, block, n);
-    const Index part = block / 8 > kCacheBlock ? block / 8 : kCacheBlock;
-    for (Index start = 0; start < n; start += part) {
-        clean(v + start, block / 8, n - start < part ? n - start : part);
+template <Index Block>
+inline void merge(Keys* v, Index n) {
+    const Index rest = n % Block;
+    if (rest <= Block / 2) n -= rest;  // the last block has one half only
+    merge_layers<Block, 3, true>(v, n);
+    constexpr Index part = Block / 8 > kCacheBlock ? Block / 8 : kCacheBlock;
+    for (Index start = 0; start < n; start += part)
+        clean<Block / 8>(v + start, n - start < part ? n - start : part);
+}
+
+// Sorts every lane of v[0..n) and merges them up to blocks of `Block`, n <= Block.
+template <Index Block>
+inline void sort_up_to(Keys* v, Index n) {
+    if constexpr (Block == kSortBlock) {
+        for (Index i = 0; i < n; i += kSortBlock) sort_eight(v + i);
+    } else if constexpr (Block <= kCacheBlock) {
+        sort_up_to<Block / 2>(v, n);
+        if (n > Block / 2) merge<Block>(v, n);
+    } else {
+        if (n <= Block / 2) return sort_up_to<Block / 2>(v, n);
+        sort_up_to<Block / 2>(v, Block / 2);
+        sort_up_to<Block / 2>(v + Block / 2, n - Block / 2);
+        merge<Block>(v, n);
     }
 }
 
-// Sorts every lane of v[0..n), n a multiple of kSortBlock.
-inline void sort_lanes(Keys* v, Index n) {
-    Index block = 2 * kSortBlock;
-    if (n > kCacheBlock) {
-        while (block < n) block *= 2;
-        sort_lanes(v, block / 2);
-        sort_lanes(v + block / 2, n - block / 2);
-        return merge(v, block, n);
-    }
-    for (Index i = 0; i < n; i += kSortBlock) sort_eight(v + i);
-    for (; block / 2 < n; block *= 2) merge(v, block, n);
-}
+// Sorts every lane of v[0..n), n a multiple of kSortBlock up to 2^20.
+inline void sort_lanes(Keys* v, Index n) { sort_up_to<Index{1} << 20>(v, n); }
 
 }  // namespace alphamine
