@@ -19,6 +19,7 @@ _HOME = {
     "ops": "expression.ops",
     "parse": "expression.parser",
     "register_operator": "testing.register",
+    "resume": "jobs.search",
     "search": "search",
     "open_run": "jobs.run",
     "values": "engine.evaluator",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .expression import ops
     from .expression.parser import parse
     from .jobs.run import open_run
-    from .jobs.search import search
+    from .jobs.search import resume, search
     from .libraries import library
     from .testing.register import register_operator
 
@@ -58,5 +59,5 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AlphamineError", "Panel", "__version__", "evaluate", "library", "load", "open_run", "ops",
-    "parse", "register_operator", "search", "values",
+    "parse", "register_operator", "resume", "search", "values",
 ]  # fmt: skip

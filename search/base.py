@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from alphamine.expression.nodes import Node
 
@@ -75,9 +75,18 @@ class Searcher(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to continue bit for bit, as JSON-compatible values."""
+        """Everything needed to continue bit for bit: JSON-compatible values and numpy arrays."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
+        ...
+
+
+@runtime_checkable
+class Spender(Protocol):
+    """A searcher that costs more than time: it asks a language model."""
+
+    def spent(self) -> Mapping[str, float]:
+        """`tokens` and `money` spent so far; part of the searcher's state."""
         ...

@@ -36,7 +36,13 @@ SEARCHERS: Final[Mapping[str, Entry]] = MappingProxyType(
 def make_searcher(
     name: str, grammar: Grammar, seed: int, options: Mapping[str, Any] | None = None
 ) -> Searcher:
-    """A searcher by name, with some of its settings changed.
+    """A searcher by name, with some of its settings changed (see `settings`)."""
+    chosen = settings(name, options or {})
+    return SEARCHERS[name].build(grammar, seed, chosen)
+
+
+def settings(name: str, options: Mapping[str, Any]) -> Any:
+    """The settings of a searcher with some of them changed.
 
     Raises
     ------
@@ -47,14 +53,14 @@ def make_searcher(
         raise SearchError(f"there is no searcher {name!r}{_near(name, SEARCHERS)}")
     entry = SEARCHERS[name]
     known = {field.name: field.type for field in fields(entry.settings)}
-    for key, value in (options or {}).items():
+    for key, value in options.items():
         if key not in known:
             raise SearchError(f"{name}: there is no setting {key!r}{_near(key, known)}")
         # A whole number may stand for a fraction, not the other way round.
         fitting = {"int": (int,), "float": (int, float)}.get(str(known[key]), (object,))
         if isinstance(value, bool) or not isinstance(value, fitting):
             raise SearchError(f"{name}: {key} is of type {known[key]}, got {value!r}")
-    return entry.build(grammar, seed, entry.settings(**(options or {})))
+    return entry.settings(**options)
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from alphamine.errors import AlphamineError
 
-from . import backtest, data, doctor, evaluate, operators, report, reveal, search
+from . import backtest, data, doctor, evaluate, operators, report, resume, reveal, search
 
 app = typer.Typer(
     help="Write, discover, judge, combine and ship formulaic alpha factors.",
@@ -26,6 +26,7 @@ app = typer.Typer(
 FORMULA = {"ignore_unknown_options": True}
 
 app.command(name="search")(search.search)
+app.command(name="resume")(resume.resume)
 app.command(name="evaluate", context_settings=FORMULA)(evaluate.evaluate)
 app.command(name="backtest", context_settings=FORMULA)(backtest.backtest)
 app.command(name="operators")(operators.operators)

@@ -22,4 +22,9 @@ Splits = Annotated[
     Literal["spec", "none"] | None,
     typer.Option(help="Splits of the specification (default), or none at all."),
 ]
+Seconds = Annotated[
+    float | None, typer.Option(help="Stop after so much searching at latest, breaks apart.")
+]
+Tokens = Annotated[int | None, typer.Option(help="Stop when a language model was sent so many.")]
+Money = Annotated[float | None, typer.Option(help="Stop when a language model has cost so much.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

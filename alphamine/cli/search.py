@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphamine.errors import AlphamineError
+from alphamine.errors import AlphamineError, WorkFailed
 
 from . import options
 from .output import console, number, percent, print_json
@@ -23,7 +23,9 @@ def search(
     data: options.OptionalData = None,
     searcher: Annotated[str | None, typer.Option(help="random or genetic.")] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after this time at latest.")] = None,
+    seconds: options.Seconds = None,
+    tokens: options.Tokens = None,
+    money: options.Money = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same pool.")] = None,
     run_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run is recorded.")
@@ -38,23 +40,32 @@ def search(
     ] = 0,
     json: options.Json = False,
 ) -> None:
-    """Search for formulas; print the pool, write a report."""
+    """Search for formulas; print the pool, write a report. Ctrl-C ends it in good order."""
     given = {
-        "data": data, "searcher": searcher, "budget": budget, "seconds": seconds, "seed": seed,
-        "run_dir": run_dir, "universe": universe, "horizon": horizon, "delay": delay,
-        "price": price, "splits": splits,
+        "data": data, "searcher": searcher, "budget": budget, "seconds": seconds,
+        "tokens": tokens, "money": money, "seed": seed, "run_dir": run_dir, "universe": universe,
+        "horizon": horizon, "delay": delay, "price": price, "splits": splits,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
     if job is None and data is None:
         raise AlphamineError("a search needs data: give a job file, or --data SPEC")
     from alphamine.jobs.config import read_job
 
-    run = _run(read_job(job, changes), job.stem if job else None, placebo)
+    conclude(_run(read_job(job, changes), job.stem if job else None, placebo), json)
+
+
+def conclude(run: Run, json: bool) -> None:
+    """Write the report and show the run; one that was interrupted has not done its work."""
     page = run.report()
     if json:
         print_json({**run.to_dict(), "report": str(page)})
     else:
         _show(run, page)
+    if run.interrupted:
+        raise WorkFailed(
+            f"the search was interrupted after {run.trials} formulas; its pool and report are "
+            f"those of so many: `alphamine resume {run.directory}` goes on"
+        )
 
 
 def _run(job: Any, name: str | None, placebos: int) -> Run:
@@ -66,9 +77,10 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
     with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
         return start(
             panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
-            seconds=job.seconds, options=job.options, grammar=job.grammar.settings,
-            pool_size=job.pool.size, max_correlation=job.pool.max_correlation, batch=job.batch,
-            name=name, placebos=placebos, source=_source(job), observe=observe,
+            seconds=job.seconds, tokens=job.tokens, money=job.money, options=job.options,
+            grammar=job.grammar.settings, pool_size=job.pool.size,
+            max_correlation=job.pool.max_correlation, batch=job.batch, name=name,
+            placebos=placebos, source=_source(job), observe=observe,
         )  # fmt: skip
 
 

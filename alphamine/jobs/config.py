@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
-from alphamine.search.registry import SEARCHERS
+from alphamine.search.registry import SEARCHERS, settings
 
 
 class _Strict(BaseModel):
@@ -52,8 +52,9 @@ class Job(_Strict):
         Name of a registered searcher, with its settings in `options`.
     budget : int
         Distinct formulas to evaluate.
-    seconds : float, optional
-        Stop earlier, after this much searching.
+    seconds, tokens, money : optional
+        Stop earlier, after this much searching, or after a searcher that asks a language model
+        has spent so much.
     seed : int
     run_dir : str, optional
         Where the run is recorded; `runs/NAME`, numbered if that is taken, by default.
@@ -70,6 +71,8 @@ class Job(_Strict):
     options: dict[str, bool | int | float | str] = {}
     budget: Annotated[int, Field(ge=1)] = 1000
     seconds: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    money: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     run_dir: str | None = None
     universe: str | None = None
@@ -87,6 +90,14 @@ class Job(_Strict):
         if name not in SEARCHERS:
             raise ValueError(f"one of {', '.join(SEARCHERS)}")
         return name
+
+    @model_validator(mode="after")
+    def _options_are_the_searcher_s(self) -> Job:
+        try:
+            settings(self.searcher, self.options)
+        except SearchError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -129,5 +140,5 @@ def _explain(error: ValidationError) -> str:
             problems.append(f"{key} is missing")
         else:
             law = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            problems.append(f"{key} must be {law}, got {item['input']!r}")
+            problems.append(f"{key} must be {law}, got {item['input']!r}" if key else law)
     return "; ".join(problems)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Member
 
 _CACHE_BYTES: Final = 128 << 20
+_VALUE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its
 # mean rank IC is a mean of few numbers.
 MIN_COVERAGE: Final = 0.5
@@ -29,15 +30,52 @@ MIN_DAYS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One formula on train, and on valid for the record; `fitness` as defined below.
+    """One formula on train, and on valid for the record.
 
-    `test` is that of its mean rank IC on train.
+    Attributes
+    ----------
+    train : Summary
+    valid : Summary or None
+    fitness : float
+        As defined below.
+    test : MeanTest
+        Of the mean rank IC on train.
+    failure : str or None
+        Why there are no scores.
     """
 
     train: Summary
     valid: Summary | None
     fitness: float
     test: MeanTest
+    failure: str | None = None
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What searchers and the ledger are told of train."""
+        test = self.test
+        return {
+            **as_mapping(self.train), "t": test.t, "degrees": test.degrees,
+            "effective_days": test.effective_days,
+        }  # fmt: skip
+
+    @classmethod
+    def failed(cls, reason: str) -> Judgement:
+        """Of a formula that could not be evaluated: a trial, without a score."""
+        nan = math.nan
+        train = Summary(
+            rank_ic=nan, rank_ic_std=nan, rank_icir=nan, ic=nan, ic_std=nan, icir=nan, days=0,
+            pairs=nan, coverage=nan, turnover=nan,
+        )  # fmt: skip
+        return cls(train, None, -math.inf, MeanTest(nan, nan, 0, nan, 0), reason)
+
+
+def as_mapping(summary: Summary) -> dict[str, float]:
+    """The numbers of a summary by name."""
+    return {name: getattr(summary, name) for name in _NAMES}
+
+
+_NAMES: Final = tuple(field.name for field in fields(Summary))
 
 
 class Judge:
@@ -92,9 +130,15 @@ class Judge:
         series = [m.sign * daily.rank_ic for m, daily in zip(members, scores, strict=True)]
         return np.array(series).reshape(len(members), len(sample.label)).T
 
-    def train_values(self, formula: Node) -> Values:
-        """Values of a formula on the rows of the train sample's panel."""
-        return self._on_train.values([formula])[0]
+    def train_values(self, formulas: Sequence[Node]) -> Iterator[Values]:
+        """Values of formulas, in order, on the rows of the train sample's panel.
+
+        A part at a time: all of them at once may not fit into memory.
+        """
+        rows, symbols = self.train.panel.shape
+        size = max(1, _VALUE_BYTES // (4 * rows * symbols))
+        for start in range(0, len(formulas), size):
+            yield from self._on_train.values(formulas[start : start + size])
 
 
 def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:

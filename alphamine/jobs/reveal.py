@@ -8,7 +8,6 @@ import html
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +23,10 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.pool.table import combine
 
+from .encoding import finite
 from .run import TEST_OPENED, Run
-from .store import Store, finite
+from .store import Store
+from .times import now
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,8 +96,8 @@ class TestReport:
 def reveal(run: Run, panel: Panel | None) -> TestReport:
     """Write to the run's ledger that its test split is opened, then score the pool on it."""
     run.require_finished("the test split is opened")
-    panel = panel or _load(run)
-    _require_same(run, panel)
+    panel = panel or load_again(run.facts)
+    _require_same(run.facts, panel)
     if panel.splits is None or panel.splits.test is None:
         raise DataError(
             f"panel {panel.name!r} has no test split to open; give its specification one, and "
@@ -147,7 +148,7 @@ def _entry(run: Run, panel: Panel) -> Mapping[str, Any]:
     digests = sorted(member["digest"] for member in run.pool.rows())
     return {
         "who": _user(),
-        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "at": now(),
         "formulas": hashlib.blake2b(" ".join(digests).encode(), digest_size=16).hexdigest(),
         "data": data_hash(panel),
         "trials": run.trials,
@@ -170,21 +171,22 @@ def _user() -> str:
         return "unknown"
 
 
-def _load(run: Run) -> Panel:
-    source = dict(run.facts.get("source") or {})
+def load_again(facts: Mapping[str, Any]) -> Panel:
+    """The panel of a run, from the dataset specification that it recorded."""
+    source = dict(facts.get("source") or {})
     if "data" not in source:
         raise SearchError(
-            f"run {run.name!r} was made from a panel in memory, which is not at hand; pass it: "
-            "run.reveal_test(panel)"
+            f"run {facts['name']!r} was made from a panel in memory, which is not at hand; pass "
+            "it: run.reveal_test(panel), am.resume(run_dir, panel)"
         )
     from alphamine.data.load import load
 
     return load(source.pop("data"), **source)
 
 
-def _require_same(run: Run, panel: Panel) -> None:
+def _require_same(facts: Mapping[str, Any], panel: Panel) -> None:
     """Refuse data other than those that were searched: the test would be of something else."""
-    facts, label = run.facts, dict(run.facts["label"])
+    label = dict(facts["label"])
     label.pop("settled_share", None)
     checks = {
         "fingerprint": (facts["panel"]["fingerprint"], panel.fingerprint),
@@ -194,7 +196,7 @@ def _require_same(run: Run, panel: Panel) -> None:
     for what, (searched, given) in checks.items():
         if searched != given:
             raise SearchError(
-                f"a run's test split is that of the panel it searched, but the {what} of panel "
+                f"a run is of the panel it searched, but the {what} of panel "
                 f"{panel.name!r} is {given!r} and that of the run was {searched!r}; load the data "
                 "as the run did"
             )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 
-from .store import Record, Store, finite
+from .encoding import finite
+from .store import Record, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ POOL_COLUMNS = (
 )  # fmt: skip
 
 TEST_OPENED = "test opened"
+INTERRUPTED = "it was interrupted"
 
 
 class Run:
@@ -101,6 +103,11 @@ class Run:
         """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
         trust = self.facts["trust"]
         return TrialCount(trust["trials"], trust["mean"], trust["squares"])
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the search before its budget was spent."""
+        return self.facts.get("stopped") == INTERRUPTED
 
     @property
     def test_openings(self) -> list[dict[str, Any]]:
@@ -167,7 +174,7 @@ class Run:
         if "finished" not in self.facts:
             raise SearchError(
                 f"{deed} of a finished run, but the one in {self.directory} was cut short after "
-                f"{self.trials} formulas; see open_run(...).evaluations()"
+                f"{self.trials} formulas; `alphamine resume {self.directory}` goes on with it"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,33 +1,32 @@
-"""`am.search`: one search on one panel, recorded in a run directory."""
+"""`am.search` and `am.resume`: one search on one panel, recorded in a run directory."""
 
 from __future__ import annotations
 
-import time
+import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
-from datetime import UTC, datetime
-from inspect import signature
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from alphamine import __version__
 from alphamine.data.panel import Panel
-from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
-from alphamine.pool.pool import Pool
-from alphamine.search.base import Searcher
-from alphamine.search.registry import make_searcher
 
+from .budget import Budget
+from .checkpoint import Checkpoints
+from .encoding import finite
 from .judge import Judge
-from .outcome import outcome
-from .placebo import placebo
-from .run import Run
-from .store import Store, finite
-from .study import Budget, Progress, Study
+from .lock import locked
+from .plan import Plan, describe
+from .reveal import load_again
+from .run import TEST_OPENED, Run
+from .session import Session
+from .signals import stop_on_signal
+from .store import Store
+from .study import Progress, Study
+from .times import now
 
 
 def search(
@@ -38,6 +37,8 @@ def search(
     run_dir: str | PathLike[str] | None = None,
     *,
     seconds: float | None = None,
+    tokens: int | None = None,
+    money: float | None = None,
     options: Mapping[str, Any] | None = None,
     grammar: Mapping[str, Any] | None = None,
     pool_size: int = 10,
@@ -47,11 +48,13 @@ def search(
     placebos: int = 0,
     source: Mapping[str, Any] | None = None,
     observe: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Run:
     """Search for formulas that forecast the panel's label.
 
     The same panel, searcher, settings and seed give the same run, bit for bit. The test split is
-    cut off before anything starts.
+    cut off before anything starts. Ctrl-C (or SIGTERM) ends the search in good order: the run is
+    whole as far as it went, says that it was interrupted, and `resume` continues it.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ def search(
         A directory that holds no run yet; `runs/NAME`, numbered if taken, by default.
     seconds : float, optional
         Stop earlier, after this much searching.
+    tokens, money : optional
+        Stop earlier, after a searcher that asks a language model has spent this.
     grammar : mapping, optional
         Settings of `Grammar` that differ from its defaults.
     pool_size, max_correlation
@@ -81,6 +86,8 @@ def search(
         load it again.
     observe : callable, optional
         Called after each batch.
+    stop : callable, optional
+        Asked now and then whether to end; signals are then the caller's to handle.
 
     Returns
     -------
@@ -90,79 +97,117 @@ def search(
     ------
     SearchError, DataError
     """
-    if placebos < 0:
-        raise SearchError(f"the number of placebo runs is 0 or more, but got {placebos}")
+    pool = {"size": pool_size, "max_correlation": max_correlation}
+    plan = Plan(searcher, seed, dict(options or {}), dict(grammar or {}), pool, batch, placebos)
+    limits = Budget(budget, seconds, tokens, money)
     visible = panel.without_test()
     judge = Judge(visible)
-    language = _language(visible, judge.train, grammar or {})
-
-    def parts(judge: Judge) -> tuple[Searcher, Pool]:
-        method = make_searcher(searcher, language, seed, options or {})
-        return method, Pool(judge.train, pool_size, max_correlation)
-
-    def replay(judge: Judge) -> float:
-        again, members = parts(judge)
-        with TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
-            study = Study(again, judge, members, store, batch)
-            study.run(Budget(budget, seconds), _ignore)
-            return study.best
-
-    method, pool = parts(judge)
+    method, members = plan.parts(judge)
+    limits.check(method, searcher)
     title = name or f"{panel.name}-{searcher}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     facts = {
-        "name": title, "version": __version__, "searcher": searcher, "seed": seed,
-        "options": dict(options or {}), "grammar": dict(grammar or {}), "budget": budget,
-        "pool": {"size": pool_size, "max_correlation": max_correlation}, "batch": batch,
-        "source": dict(source or {}), **_describe(visible, judge),
+        "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
+        "budget": budget, "limits": asdict(limits), "source": dict(source or {}),
+        **describe(visible, judge),
     }  # fmt: skip
-    with closing(Store.create(directory, facts)) as store:
-        store.event("started", {"at": _now()})
-        started = time.monotonic()
-        study = Study(method, judge, pool, store, batch)
-        stopped = study.run(Budget(budget, seconds), observe or _ignore)
-        members, results = outcome(study, panel.notes)
-        if placebos:
-            results["placebo"] = placebo(visible, placebos, seed, study.best, replay)
-        store.write_pool(members)
-        duration = time.monotonic() - started
-        store.write_facts(
-            {**finite(results), "stopped": stopped, "seconds": duration, "finished": _now()}
-        )
-        store.event("finished", {"why": stopped})
+    with ExitStack() as held:
+        held.enter_context(locked(directory))
+        store = held.enter_context(closing(Store.create(directory, facts)))
+        store.event("started", {"at": now()})
+        checkpoints = Checkpoints(directory, facts["run"])
+        study = Study(method, judge, members, store, batch, None, checkpoints)
+        stop = stop or held.enter_context(stop_on_signal())
+        Session(study, plan, limits, panel.notes).run(observe or ignore, stop)
     return Run(directory, panel)
 
 
-def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:
-    """The grammar of the panel; formulas leave most of the train split with a value."""
-    known = set(signature(Grammar).parameters) - {"fields"}
-    if unknown := sorted(set(settings) - known):
+def resume(
+    run_dir: str | PathLike[str],
+    panel: Panel | None = None,
+    *,
+    budget: int | None = None,
+    seconds: float | None = None,
+    tokens: int | None = None,
+    money: float | None = None,
+    observe: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Continue a search that was cut off or interrupted, or give it a larger budget.
+
+    The run becomes what it would have been without the break, bit for bit (limits in seconds
+    apart).
+
+    Parameters
+    ----------
+    run_dir : path
+    panel : Panel, optional
+        The panel that was searched; by default the recorded dataset specification loaded again.
+    budget, seconds, tokens, money : optional
+        New limits, counted from the beginning of the run.
+    observe, stop : callable, optional
+        As for `search`.
+
+    Raises
+    ------
+    SearchError
+        If there is nothing to continue, another process is at it, the panel is not the one that
+        was searched, or the run's test split was opened.
+    """
+    directory = Path(run_dir)
+    Run(directory)  # says so if there is none, before a lock would make the directory
+    with ExitStack() as held:
+        held.enter_context(locked(directory))
+        store = held.enter_context(closing(Store.open(directory)))
+        facts = store.facts()
+        changes = {"evaluations": budget, "seconds": seconds, "tokens": tokens, "money": money}
+        limits = Budget(**facts["limits"]).raised(changes)
+        _require_resumable(store, facts, limits, directory)
+        panel = panel or load_again(facts)
+        plan = Plan.of(facts)
+        judge = Judge(panel.without_test())
+        _require_same_data(facts, judge.panel, judge)
+        method, members = plan.parts(judge)
+        limits.check(method, plan.searcher)
+        checkpoints = Checkpoints(directory, facts["run"])
+        study = Study(method, judge, members, store, plan.batch, None, checkpoints)
+        store.forget("finished")
+        store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
+        store.event("resumed", {"evaluations": store.count()})
+        stop = stop or held.enter_context(stop_on_signal())
+        Session(study, plan, limits, panel.notes).run(observe or ignore, stop)
+    return Run(directory, panel)
+
+
+def _require_resumable(
+    store: Store, facts: Mapping[str, Any], limits: Budget, directory: Path
+) -> None:
+    if facts["version"] != __version__:
         raise SearchError(
-            f"a grammar has no setting {unknown[0]!r} here; there are: {', '.join(sorted(known))}"
+            f"a run is continued by the version of alphamine that began it, which is "
+            f"{facts['version']}, but this is {__version__}; install that one, or search anew"
         )
-    rows = train.panel.shape[0]
-    return Grammar.for_panel(panel.schema, **{"max_lookback": min(120, rows // 2), **settings})
+    if any(kind == TEST_OPENED for kind, _ in store.events()):
+        raise SearchError(
+            f"a search ends before its test split is opened, and that of {directory} was; "
+            "search anew, with another test split"
+        )
+    done = store.count()
+    if "finished" in facts and limits.evaluations <= done:
+        raise SearchError(
+            f"the run in {directory} has evaluated the {done} formulas of its budget; "
+            f"raise it to continue: --budget {2 * done}"
+        )
 
 
-def _describe(panel: Panel, judge: Judge) -> dict[str, Any]:
-    rows, symbols = panel.shape
-    samples = [s for s in (judge.train, judge.valid) if s is not None]
-    return {
-        "fitted_on": judge.train.name,
-        "panel": {
-            "name": panel.name, "fingerprint": panel.fingerprint, "rows": rows,
-            "symbols": symbols, "fields": list(panel.schema),
-        },
-        "splits": {
-            sample.name: {
-                "start": str(sample.panel.dates[sample.rows][0]),
-                "end": str(sample.panel.dates[sample.rows][-1]),
-                "days": len(sample.label),
-            }
-            for sample in samples
-        },
-        "label": {**asdict(panel.label_spec), "settled_share": panel.label.settled_share},
-    }  # fmt: skip
+def _require_same_data(facts: Mapping[str, Any], panel: Panel, judge: Judge) -> None:
+    for what, given in finite(describe(panel, judge)).items():
+        if facts[what] != given:
+            raise SearchError(
+                f"a run goes on with the data and the engine of its beginning, but its {what} was "
+                f"{facts[what]!r} and is {given!r} now; load the data as the run did, or search "
+                "anew"
+            )
 
 
 def _free_directory(title: str) -> Path:
@@ -176,9 +221,5 @@ def _free_directory(title: str) -> Path:
     return candidate
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _ignore(progress: Progress) -> None:
+def ignore(progress: Progress) -> None:
     """Nobody is watching."""

@@ -2,33 +2,41 @@
 
 A row is written once, keyed by the digest of the canonical formula, and never changed. Writes are
 committed a batch at a time, so a process that dies loses at most the batch it was working on.
+Events are also appended to `events.jsonl`, one JSON document a line, for machines that follow.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from alphamine.errors import SearchError, WorkFailed
 
+from .encoding import decode, encode, finite
+from .times import now
+
 FILE_NAME: Final = "run.sqlite"
+EVENTS_NAME: Final = "events.jsonl"
 _APPLICATION_ID: Final = 0x616C7068  # "alph"
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE eval (
-    digest TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, formula TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, formula TEXT NOT NULL,
     fitness REAL, gain REAL NOT NULL, train TEXT NOT NULL, valid TEXT,
-    origin TEXT NOT NULL, parents TEXT NOT NULL
-) WITHOUT ROWID;
+    origin TEXT NOT NULL, parents TEXT NOT NULL, failure TEXT
+);
 CREATE TABLE event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);
 CREATE TABLE pool (position INTEGER PRIMARY KEY, digest TEXT NOT NULL, content TEXT NOT NULL);
 """
+_PAGE_CACHE_KIB: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class Record:
         Scores; `valid` is None where there is no such split. No searcher ever sees it.
     origin : str
     parents : sequence of str
+    failure : str, optional
+        Why the formula could not be evaluated.
     """
 
     digest: str
@@ -55,6 +65,7 @@ class Record:
     valid: Mapping[str, float] | None
     origin: str
     parents: Sequence[str] = ()
+    failure: str | None = None
 
 
 class Store:
@@ -63,6 +74,8 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
         self.path = path
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
 
     @classmethod
     def create(cls, directory: Path, facts: Mapping[str, Any]) -> Store:
@@ -74,7 +87,7 @@ class Store:
             If the directory holds a run already or cannot be written.
         """
         path = directory / FILE_NAME
-        if path.exists():
+        if path.exists() and not _is_blank(path):
             raise SearchError(
                 f"a directory holds one run, and {directory} already holds one; "
                 "choose another run directory, or delete that one if it is not needed"
@@ -83,22 +96,23 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(path, isolation_level=None)
             db.execute("PRAGMA journal_mode = WAL")
+            # One transaction: a process that dies here leaves a whole run or a blank file.
+            db.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
+                f"PRAGMA user_version = {_SCHEMA_VERSION};"
+            )
+            db.executemany("INSERT INTO run VALUES (?, ?)", _rows(facts))
+            db.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             raise SearchError(
                 f"a run directory must be writable, but {directory} is not ({error}); "
                 "choose another run directory"
             ) from error
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        store = cls(db, path)
-        store.write_facts(facts)
-        return store
+        return cls(db, path)
 
     @classmethod
     def open(cls, directory: Path) -> Store:
-        """Open an existing run for reading.
+        """Open an existing run.
 
         Raises
         ------
@@ -112,9 +126,8 @@ class Store:
                 "give the directory that `alphamine search` named at its end"
             )
         try:
-            # mode=rw, not ro: a reader of a WAL file must be able to make its shared-memory index.
             db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None
+                f"{path.resolve().as_uri()}?{_mode(path)}", uri=True, isolation_level=None
             )
             [application] = db.execute("PRAGMA application_id").fetchone()
             [version] = db.execute("PRAGMA user_version").fetchone()
@@ -138,88 +151,160 @@ class Store:
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
         """Add facts about the run; a later value of the same key replaces the earlier one."""
-        rows = [(key, encode(value)) for key, value in facts.items()]
-        self._in_transaction("INSERT OR REPLACE INTO run VALUES (?, ?)", rows)
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", _rows(facts))
+
+    def forget(self, key: str) -> None:
+        """Remove a fact that is true no longer."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM run WHERE key = ?", (key,))
 
     def facts(self) -> dict[str, Any]:
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT * FROM run")}
+        return {key: json.loads(value) for key, value in self._read("SELECT * FROM run")}
 
     def record(self, first: int, records: Sequence[Record]) -> None:
-        """Append evaluations number `first`, `first + 1` ... in one transaction."""
+        """Append evaluations number `first`, `first + 1` ... in one transaction.
+
+        Raises
+        ------
+        WorkFailed
+            If one is in the ledger already, or the file cannot be written; nothing is recorded.
+        """
         rows = [
             (
-                r.digest, first + i, r.formula, finite(r.fitness), r.gain, encode(r.train),
-                None if r.valid is None else encode(r.valid), r.origin, encode(list(r.parents)),
+                first + i, r.digest, r.formula, finite(r.fitness), r.gain, encode(r.train),
+                None if r.valid is None else encode(r.valid), r.origin, encode(r.parents),
+                r.failure,
             )
             for i, r in enumerate(records)
         ]  # fmt: skip
-        self._in_transaction("INSERT OR IGNORE INTO eval VALUES (?,?,?,?,?,?,?,?,?)", rows)
+        with self._transaction() as db:
+            db.executemany("INSERT INTO eval VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in order."""
-        query = (
-            "SELECT digest, formula, fitness, gain, train, valid, origin, parents "
-            "FROM eval ORDER BY seq"
-        )
-        for digest, formula, fitness, gain, train, valid, origin, parents in self._db.execute(
-            query
-        ):
-            yield Record(
-                digest, formula, -math.inf if fitness is None else fitness, gain, decode(train),
-                None if valid is None else decode(valid), origin, tuple(json.loads(parents)),
-            )  # fmt: skip
+        for row in self._read(f"SELECT {_COLUMNS} FROM eval ORDER BY seq"):  # noqa: S608
+            yield _record(row)
+
+    def known(self, digests: Collection[str]) -> dict[str, Record]:
+        """Those of some formulas that are in the ledger, by digest."""
+        marks = ",".join("?" * len(digests))
+        query = f"SELECT {_COLUMNS} FROM eval WHERE digest IN ({marks})"  # noqa: S608
+        return {row[0]: _record(row) for row in self._read(query, tuple(digests))}
+
+    def digests(self, first: int) -> list[str]:
+        """Digests of the evaluations from number `first` on, in order."""
+        return [d for (d,) in self._read(f"{_DIGESTS} WHERE seq >= ? ORDER BY seq", (first,))]
+
+    def train_scores(self, *names: str) -> Iterator[tuple[str, float | None]]:
+        """The digest and some train scores of every evaluation, in order; None is NaN."""
+        paths = ", ".join(f"json_extract(train, '$.{name}')" for name in names)
+        return self._read(f"SELECT digest, {paths} FROM eval ORDER BY seq")  # noqa: S608
 
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""
-        [found] = self._db.execute("SELECT count(*) FROM eval").fetchone()
+        [(found,)] = self._read("SELECT count(*) FROM eval")
         return int(found)
 
+    def synchronize(self) -> None:
+        """Return when all that is committed would survive a power cut too."""
+        with self._guard():
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def event(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Append to the log of the run."""
-        statement = "INSERT INTO event (kind, content) VALUES (?, ?)"
-        self._in_transaction(statement, [(kind, encode(content))])
+        """Append to the log of the run, and to the file that machines follow."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO event (kind, content) VALUES (?, ?)", (kind, encode(content)))
+        self.tell(kind, content)
+
+    def tell(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Append to the file that machines follow only."""
+        path = self.path.with_name(EVENTS_NAME)
+        try:
+            with path.open("ab+") as file:
+                # A line that a killed process left unfinished is ended, not continued.
+                length = file.seek(0, os.SEEK_END)
+                file.seek(max(0, length - 1))
+                if file.read(1) not in (b"", b"\n"):
+                    file.write(b"\n")
+                file.write(f"{encode({'kind': kind, 'at': now(), **content})}\n".encode())
+        except OSError as error:
+            raise WorkFailed(f"{path} could not be written: {error}") from error
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        rows = self._db.execute("SELECT kind, content FROM event ORDER BY seq")
+        rows = self._read("SELECT kind, content FROM event ORDER BY seq")
         return [(kind, json.loads(content)) for kind, content in rows]
 
-    def write_pool(self, members: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the stored pool; each member is a mapping with at least a `digest`."""
+    def write_pool(
+        self, members: Sequence[Mapping[str, Any]], facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Replace the stored pool, and add facts about it, both or neither.
+
+        Each member is a mapping with at least a `digest`.
+        """
         rows = [(i, m["digest"], encode(m)) for i, m in enumerate(members)]
-        with self._db:
-            self._db.execute("BEGIN")
-            self._db.execute("DELETE FROM pool")
-            self._db.executemany("INSERT INTO pool VALUES (?, ?, ?)", rows)
+        with self._transaction() as db:
+            db.execute("DELETE FROM pool")
+            db.executemany("INSERT INTO pool VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", _rows(facts or {}))
 
     def pool(self) -> list[dict[str, Any]]:
-        rows = self._db.execute("SELECT content FROM pool ORDER BY position")
+        rows = self._read("SELECT content FROM pool ORDER BY position")
         return [decode(content) for (content,) in rows]
 
-    def _in_transaction(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _read(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        with self._guard():
+            yield from self._db.execute(query, parameters)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._guard(), self._db:
+            self._db.execute("BEGIN")
+            yield self._db
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
         try:
-            with self._db:
-                self._db.execute("BEGIN")
-                self._db.executemany(statement, rows)
-        except sqlite3.OperationalError as error:
-            raise WorkFailed(f"{self.path} could not be written: {error}") from error
+            yield
+        except sqlite3.DatabaseError as error:
+            raise WorkFailed(
+                f"{self.path} could not be read or written: {error}; what was committed before "
+                "is kept: mend the cause, then `alphamine resume`"
+            ) from error
 
 
-def encode(value: Any) -> str:
-    """JSON without NaN and infinities, which become null."""
-    return json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
+_DIGESTS: Final = "SELECT digest FROM eval"
+_COLUMNS: Final = "digest, formula, fitness, gain, train, valid, origin, parents, failure"
 
 
-def decode(text: str) -> dict[str, Any]:
-    """A mapping as `encode` wrote it; null is NaN again."""
-    return {k: math.nan if v is None else v for k, v in json.loads(text).items()}
+def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return [(key, encode(value)) for key, value in facts.items()]
 
 
-def finite(value: Any) -> Any:
-    """The value with NaN and infinities replaced by None, in mappings and sequences too."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return value
+def _record(row: Sequence[Any]) -> Record:
+    digest, formula, fitness, gain, train, valid, origin, parents, failure = row
+    return Record(
+        digest, formula, -math.inf if fitness is None else fitness, gain, decode(train),
+        None if valid is None else decode(valid), origin, tuple(json.loads(parents)), failure,
+    )  # fmt: skip
+
+
+def _mode(path: Path) -> str:
+    """How to open the file: for reading only where nothing can be written.
+
+    A reader of a WAL file must be able to make its shared-memory index beside it, unless the file
+    is known not to change.
+    """
+    sealed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    return "mode=ro&immutable=1" if sealed else "mode=rw"
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether the file is what a process left that died before its run had begun."""
+    try:
+        db = sqlite3.connect(path, isolation_level=None)
+        [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.close()
+    except sqlite3.Error:
+        return False
+    return int(tables) == 0

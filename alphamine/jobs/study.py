@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,18 +13,18 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.pool import Pool
 from alphamine.search.base import Candidate, Evaluation, Searcher
 
-from .judge import Judge
+from .budget import Budget
+from .checkpoint import Checkpoints
+from .executors.base import Executor
+from .executors.serial import Serial
+from .judge import Judge, Judgement, as_mapping
+from .run import INTERRUPTED
 from .store import Record, Store
 
 _FRUITLESS_ASKS: Final = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When to stop: after so many distinct formulas, or after so many seconds."""
-
-    evaluations: int
-    seconds: float | None = None
+# Seconds between checkpoints, and the largest share of the time that writing them may take.
+_CHECKPOINT_SECONDS: Final = 2.0
+_CHECKPOINT_SHARE: Final = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,15 @@ class Progress:
     pool_size: int
 
 
+def never() -> bool:
+    """Nobody stops the study."""
+    return False
+
+
+class _Stopped(Exception):
+    """The study was stopped in the middle of a batch, of which nothing has been recorded."""
+
+
 class Study:
     """One search on one panel.
 
@@ -43,23 +52,40 @@ class Study:
     order in which the searcher proposed it, so that a seed determines the run (a limit in seconds
     only decides where it ends).
 
+    A study that was cut off goes on from a checkpoint: it asks the searcher again for what came
+    after it, and answers from the ledger instead of evaluating, until the ledger has no answer.
+
     Parameters
     ----------
     searcher : Searcher
     judge : Judge
     pool : Pool
     store : Store
+        What it holds already was recorded by the same study before it was cut off.
     batch : int
         Formulas asked for at a time.
+    executor : Executor, optional
+        Judges the batches; this process by default.
+    checkpoints : Checkpoints, optional
+        Where to save the state; nowhere by default.
 
     Attributes
     ----------
     count : TrialCount
         Of every formula evaluated: what verdicts are deflated by.
+    seconds : float
+        Time spent so far.
     """
 
     def __init__(
-        self, searcher: Searcher, judge: Judge, pool: Pool, store: Store, batch: int
+        self,
+        searcher: Searcher,
+        judge: Judge,
+        pool: Pool,
+        store: Store,
+        batch: int,
+        executor: Executor | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.searcher = searcher
         self.judge = judge
@@ -68,75 +94,164 @@ class Study:
         self.batch = batch
         self.best = float("-inf")
         self.count = TrialCount()
-        self._ledger: dict[str, tuple[Mapping[str, float], float]] = {}
+        self.seconds = 0.0
+        self._executor = executor or Serial(judge)
+        self._checkpoints = checkpoints
+        self._fruitless = 0
+        self._recorded = store.count()
+        # Recorded, but not applied yet: answers to questions that will be asked again.
+        self._ahead: set[str] = set()
+        self._restore()
 
-    def run(self, budget: Budget, observe: Callable[[Progress], None]) -> str:
-        """Search until the budget is spent; return why it stopped."""
-        started = time.monotonic()
-        fruitless = 0
-        while (left := budget.evaluations - len(self._ledger)) > 0:
-            if budget.seconds is not None and time.monotonic() - started >= budget.seconds:
-                return "the time was spent"
-            found = self._step(min(self.batch, left))
-            fruitless = 0 if found else fruitless + 1
-            if fruitless == _FRUITLESS_ASKS:
+    def run(
+        self,
+        budget: Budget,
+        observe: Callable[[Progress], None],
+        stop: Callable[[], bool] = never,
+    ) -> str:
+        """Search until the budget is spent or `stop()` is true; return why it stopped."""
+        began = time.monotonic() - self.seconds
+        due = time.monotonic() + _CHECKPOINT_SECONDS
+        whole = True
+        while (left := budget.evaluations - self.count.trials) > 0:
+            self.seconds = time.monotonic() - began
+            reason = INTERRUPTED if stop() else budget.exhausted(self.searcher, self.seconds)
+            # The last batches are smaller than asked for; were the budget raised, they would not
+            # have been, so the last checkpoint is the one before them.
+            if whole and (reason or left < self.batch or time.monotonic() >= due):
+                due = time.monotonic() + self._save()
+            whole = left >= self.batch
+            if reason:
+                return reason
+            try:
+                found = self._step(min(self.batch, left), stop)
+            except _Stopped:
+                return INTERRUPTED
+            self._fruitless = 0 if found else self._fruitless + 1
+            if self._fruitless == _FRUITLESS_ASKS:
                 return f"the searcher proposed nothing new {_FRUITLESS_ASKS} times in a row"
-            observe(Progress(len(self._ledger), self.best, len(self.pool)))
+            observe(Progress(self.count.trials, self.best, len(self.pool)))
         return "the budget was spent"
 
     def p_values(self) -> dict[str, float]:
         """Two-sided p-value of every evaluated formula on train, by digest; 1 where undefined."""
         from scipy.stats import t as student
 
-        t, degrees = np.array([(s["t"], s["degrees"]) for s, _ in self._ledger.values()]).T
+        digests, *columns = zip(*self.store.train_scores("t", "degrees"), strict=True)
+        t, degrees = np.array(columns, dtype=np.float64)
         found = 2.0 * student.sf(np.abs(t), np.maximum(degrees, 1))
-        return dict(zip(self._ledger, np.where(np.isnan(t), 1.0, found).tolist(), strict=True))
+        return dict(zip(digests, np.where(np.isnan(t), 1.0, found).tolist(), strict=True))
 
-    def _step(self, n: int) -> int:
+    def _step(self, n: int, stop: Callable[[], bool]) -> int:
         """One batch; returns how many formulas of it were new."""
         candidates = self.searcher.ask(n)
-        fresh: dict[str, Candidate] = {}
-        for candidate in candidates:
-            if candidate.formula.digest not in self._ledger:
-                fresh.setdefault(candidate.formula.digest, candidate)
-        gains = self._evaluate(list(fresh.values()))
+        distinct = {c.formula.digest: c for c in reversed(candidates)}
+        known = self.store.known(distinct)
+        fresh = [
+            c for c in candidates
+            if distinct[d := c.formula.digest] is c and (d not in known or d in self._ahead)
+        ]  # fmt: skip
+        gains = self._apply(fresh, known, stop)
         results = []
         for candidate in candidates:
             digest = candidate.formula.digest
             # Of equal proposals in one batch only the first was evaluated.
-            repeated = fresh.get(digest) is not candidate
+            repeated = distinct[digest] is not candidate or digest not in gains
             gain = 0.0 if repeated else gains[digest]
-            results.append(Evaluation(candidate, *self._ledger[digest], gain, repeated))
+            record = known[digest]
+            results.append(Evaluation(candidate, record.train, record.fitness, gain, repeated))
         self.searcher.tell(results, self.pool.view())
         return len(fresh)
 
-    def _evaluate(self, fresh: Sequence[Candidate]) -> dict[str, float]:
-        """Judge new formulas, offer them to the pool and record them; what the pool gained."""
-        first = len(self._ledger)
-        gains: dict[str, float] = {}
-        records = []
-        judged = self.judge.judge([candidate.formula for candidate in fresh])
-        for candidate, judgement in zip(fresh, judged, strict=True):
-            test = judgement.test
-            scores = {
-                **asdict(judgement.train), "t": test.t, "degrees": test.degrees,
-                "effective_days": test.effective_days,
-            }  # fmt: skip
-            self.count.add(judgement.train.rank_icir)
-            evaluation = Evaluation(candidate, scores, judgement.fitness)
-            gain = 0.0
-            if self.pool.wants(judgement.fitness):
-                gain = self.pool.offer(evaluation, self.judge.train_values(candidate.formula))
-            digest = candidate.formula.digest
-            gains[digest] = gain
-            self._ledger[digest] = (scores, judgement.fitness)
-            self.best = max(self.best, judgement.fitness)
-            records.append(
-                Record(
-                    digest, str(candidate.formula), judgement.fitness, gain, scores,
-                    None if judgement.valid is None else asdict(judgement.valid),
-                    candidate.origin, candidate.parents,
-                )
-            )  # fmt: skip
-        self.store.record(first, records)
+    def _apply(
+        self, fresh: Sequence[Candidate], known: dict[str, Record], stop: Callable[[], bool]
+    ) -> dict[str, float]:
+        """Judge new formulas, offer them to the pool and record them; what the pool gained.
+
+        What was judged is added to `known`.
+        """
+        new = [c for c in fresh if c.formula.digest not in known]
+        known |= {c.formula.digest: _record(c, j) for c, j in self._judge(new, stop)}
+        told = [(c, known[c.formula.digest]) for c in fresh]
+        gains = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told])
+        for _, record in told:
+            self.count.add(record.train["rank_icir"])
+            self.best = max(self.best, record.fitness)
+        if new:
+            records = [known[c.formula.digest] for c in new]
+            self.store.record(self._recorded, [replace(r, gain=gains[r.digest]) for r in records])
+        self._recorded += len(new)
+        self._ahead.difference_update(gains)
         return gains
+
+    def _judge(
+        self, candidates: Sequence[Candidate], stop: Callable[[], bool]
+    ) -> list[tuple[Candidate, Judgement]]:
+        """Candidates with their judgements, in order.
+
+        Raises
+        ------
+        _Stopped
+            If the study is stopped before the last one is known.
+        """
+        found: list[tuple[Candidate, Judgement]] = []
+        judgements = self._executor.judge([candidate.formula for candidate in candidates])
+        for candidate, judgement in zip(candidates, judgements, strict=True):
+            found.append((candidate, judgement))
+            if judgement.failure is not None:
+                content = {"formula": str(candidate.formula), "reason": judgement.failure}
+                self.store.event("failed", content)
+            if len(found) < len(candidates) and stop():
+                raise _Stopped
+        return found
+
+    def _offer(self, evaluations: Sequence[Evaluation]) -> dict[str, float]:
+        """Offer formulas to the pool in their order; by digest, what it gained."""
+        gains = {e.candidate.formula.digest: 0.0 for e in evaluations}
+        wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
+        values = self.judge.train_values([e.candidate.formula for e in wanted])
+        for evaluation, array in zip(wanted, values, strict=True):
+            gains[evaluation.candidate.formula.digest] = self.pool.offer(evaluation, array)
+        return gains
+
+    def _save(self) -> float:
+        """Write a checkpoint; seconds until the next one is due."""
+        if self._checkpoints is None:
+            return float("inf")
+        began = time.monotonic()
+        state = {
+            "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
+            "count": asdict(self.count), "best": self.best, "fruitless": self._fruitless,
+            "seconds": self.seconds, "ahead": sorted(self._ahead),
+        }  # fmt: skip
+        self.store.synchronize()
+        self._checkpoints.write(self._recorded, state)
+        self.store.tell("checkpoint", {
+            "evaluations": self.count.trials, "best": self.best, "pool": len(self.pool),
+            "seconds": self.seconds,
+        })  # fmt: skip
+        return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
+
+    def _restore(self) -> None:
+        """Go back to the last checkpoint, with what was recorded after it as answers."""
+        if not self._recorded:
+            return
+        found = None if self._checkpoints is None else self._checkpoints.latest(self._recorded)
+        if found is None:
+            self._ahead = set(self.store.digests(0))
+            return
+        recorded, state = found
+        self.searcher.load_state_dict(state["searcher"])
+        self.pool.load_state_dict(state["pool"], self.judge.train_values)
+        self.count = TrialCount(**state["count"])
+        self.best, self._fruitless = state["best"], state["fruitless"]
+        self.seconds = state["seconds"]
+        self._ahead = {*state["ahead"], *self.store.digests(recorded)}
+
+
+def _record(candidate: Candidate, judgement: Judgement) -> Record:
+    return Record(
+        candidate.formula.digest, str(candidate.formula), judgement.fitness, 0.0,
+        judgement.scores, None if judgement.valid is None else as_mapping(judgement.valid),
+        candidate.origin, candidate.parents, judgement.failure,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from contextlib import closing
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from alphamine.errors import SearchError
-from alphamine.jobs.store import FILE_NAME, Record, Store
+from alphamine.errors import SearchError, WorkFailed
+from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Record, Store
 
 
 def record(number: int, **changes: object) -> Record:
@@ -41,11 +42,52 @@ def test_records_come_back_as_they_were_in_order(tmp_path: Path) -> None:
     assert found[0].parents == ("a", "b")
 
 
-def test_a_formula_is_recorded_once(tmp_path: Path) -> None:
+def test_a_formula_is_recorded_once_and_a_batch_whole_or_not_at_all(tmp_path: Path) -> None:
     with closing(Store.create(tmp_path, {})) as store:
         store.record(0, [record(1)])
-        store.record(1, [record(1, formula="another text"), record(2)])
-        assert [r.formula for r in store.records()] == ["ts_mean(close, 3)", "ts_mean(close, 4)"]
+        with pytest.raises(WorkFailed, match="UNIQUE"):
+            store.record(1, [record(2), record(1, formula="another text")])
+        assert [r.formula for r in store.records()] == ["ts_mean(close, 3)"]
+
+
+def test_formulas_are_found_by_digest(tmp_path: Path) -> None:
+    with closing(Store.create(tmp_path, {})) as store:
+        store.record(0, [record(n) for n in range(5)])
+        found = store.known([record(n).digest for n in (3, 9, 1)])
+        assert found == {r.digest: r for r in store.records() if r.digest in found}
+        assert len(found) == 2
+        assert store.digests(3) == [record(3).digest, record(4).digest]
+        assert store.known([]) == {}
+
+
+def test_scores_are_read_by_name_in_order(tmp_path: Path) -> None:
+    with closing(Store.create(tmp_path, {})) as store:
+        store.record(0, [record(n, train={"t": t, "degrees": n})
+                         for n, t in enumerate((0.1 + 0.2, math.nan))])  # fmt: skip
+        rows = [(record(0).digest, 0.1 + 0.2, 0), (record(1).digest, None, 1)]
+        assert list(store.train_scores("t", "degrees")) == rows
+
+
+def test_events_are_json_lines_too_and_a_torn_line_is_ended(tmp_path: Path) -> None:
+    with closing(Store.create(tmp_path, {})) as store:
+        store.event("started", {"seed": 1})
+        with (tmp_path / EVENTS_NAME).open("a") as file:
+            file.write('{"kind": "che')
+        store.tell("checkpoint", {"best": math.inf})
+    lines = (tmp_path / EVENTS_NAME).read_text().splitlines()
+    first, last = json.loads(lines[0]), json.loads(lines[2])
+    assert (first["kind"], first["seed"]) == ("started", 1)
+    assert (last["kind"], last["best"]) == ("checkpoint", None)
+    assert lines[1] == '{"kind": "che'
+
+
+def test_what_died_before_it_began_is_no_run(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(SearchError, match="not one that alphamine wrote"):
+        Store.open(tmp_path)
+    with closing(Store.create(tmp_path, {"seed": 1})) as store:
+        assert store.facts() == {"seed": 1}
 
 
 def test_a_batch_is_committed_before_the_call_returns(tmp_path: Path) -> None:
@@ -90,7 +132,7 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
     Store.create(tmp_path / "newer", {}).close()
     with closing(sqlite3.connect(tmp_path / "newer" / FILE_NAME)) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schema 1"):
+    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schema 2"):
         Store.open(tmp_path / "newer")
 
     (tmp_path / "garbage").mkdir()

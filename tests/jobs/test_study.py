@@ -13,9 +13,10 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.jobs.budget import Budget
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.store import Store
-from alphamine.jobs.study import Budget, Progress, Study
+from alphamine.jobs.study import Progress, Study
 from alphamine.pool.pool import Pool
 
 FORMULAS = (

@@ -104,7 +104,8 @@ def centred_test(centred: FloatArray, mean: float, horizon: int) -> MeanTest:
     """`cosine_test` of a series without NaN that varies, given as its mean and the rest."""
     days = len(centred)
     count = cosine_count(days, horizon)
-    weights = _cosines(days, count) @ centred
+    # One dot product per cosine: a matrix product has other bits for another number of threads.
+    weights = np.vecdot(_cosines(days, count), centred)
     spread = float(weights @ weights) / count
     return MeanTest(
         mean=mean,

@@ -1,0 +1,69 @@
+"""When a search stops: the limits that a job may set, and what has been used of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from alphamine.errors import SearchError
+from alphamine.search.base import Searcher, Spender
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of a search; None is no limit.
+
+    Attributes
+    ----------
+    evaluations : int
+        Distinct formulas.
+    seconds : float, optional
+        Of searching, over all sessions of the run.
+    tokens : int, optional
+        Of language models, in and out.
+    money : float, optional
+        In the currency in which the searcher counts.
+    """
+
+    evaluations: int
+    seconds: float | None = None
+    tokens: int | None = None
+    money: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not 0 < value < math.inf:
+                raise SearchError(f"a budget of {field.name} is above 0 and finite, got {value}")
+
+    def check(self, searcher: Searcher, name: str) -> None:
+        """Refuse limits on what the searcher does not spend.
+
+        Raises
+        ------
+        SearchError
+        """
+        for kind in ("tokens", "money"):
+            if getattr(self, kind) is not None and not isinstance(searcher, Spender):
+                raise SearchError(
+                    f"a budget of {kind} limits searchers that ask a language model, but "
+                    f"{name!r} asks none; leave {kind} out"
+                )
+
+    def raised(self, changes: Mapping[str, float | None]) -> Budget:
+        """The budget with some limits replaced; None leaves one as it is."""
+        return Budget(**{**asdict(self), **{k: v for k, v in changes.items() if v is not None}})
+
+    def exhausted(self, searcher: Searcher, seconds: float) -> str | None:
+        """Why the search is to stop now, evaluations apart."""
+        if self.seconds is not None and seconds >= self.seconds:
+            return "the time was spent"
+        if isinstance(searcher, Spender):
+            spent: Mapping[str, Any] = searcher.spent()
+            for kind in ("tokens", "money"):
+                limit = getattr(self, kind)
+                if limit is not None and spent.get(kind, 0) >= limit:
+                    return f"the {kind} were spent" if kind == "tokens" else "the money was spent"
+        return None

@@ -1,0 +1,1 @@
+"""Who judges a batch of formulas: this process, others on this machine, or a Ray cluster."""

@@ -1,0 +1,107 @@
+"""What decides the course of a search, besides its data: recorded with the run, built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from inspect import signature
+from typing import Any
+
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.pool.pool import Pool
+from alphamine.search.base import Searcher
+from alphamine.search.registry import make_searcher
+
+from .judge import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Settings of a search; equal plans on equal panels give the same run.
+
+    Attributes
+    ----------
+    searcher : str
+    seed : int
+    options : mapping
+        Settings of the searcher.
+    grammar : mapping
+        Settings of `Grammar` that differ from its defaults.
+    pool : mapping
+        `size` and `max_correlation`.
+    batch : int
+        Formulas asked for and evaluated at a time.
+    placebos : int
+        Searches on shuffled labels at the end.
+    """
+
+    searcher: str
+    seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grammar: Mapping[str, Any] = field(default_factory=dict)
+    pool: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 32
+    placebos: int = 0
+
+    def __post_init__(self) -> None:
+        if self.placebos < 0:
+            raise SearchError(f"the number of placebo runs is 0 or more, but got {self.placebos}")
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Plan:
+        """The plan that a run recorded."""
+        return cls(**{name: facts[name] for name in cls.__slots__})
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    def parts(self, judge: Judge) -> tuple[Searcher, Pool]:
+        """The searcher and an empty pool.
+
+        Raises
+        ------
+        SearchError
+            If a setting breaks a law.
+        """
+        language = _language(judge.panel, judge.train, self.grammar)
+        method = make_searcher(self.searcher, language, self.seed, self.options)
+        pool = Pool(judge.train, self.pool["size"], self.pool["max_correlation"])
+        return method, pool
+
+
+def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:
+    """The grammar of the panel; formulas leave most of the train split with a value."""
+    known = set(signature(Grammar).parameters) - {"fields"}
+    if unknown := sorted(set(settings) - known):
+        raise SearchError(
+            f"a grammar has no setting {unknown[0]!r} here; there are: {', '.join(sorted(known))}"
+        )
+    rows = train.panel.shape[0]
+    return Grammar.for_panel(panel.schema, **{"max_lookback": min(120, rows // 2), **settings})
+
+
+def describe(panel: Panel, judge: Judge) -> dict[str, Any]:
+    """Facts about the data of a run, by which they are recognised."""
+    rows, symbols = panel.shape
+    samples = [s for s in (judge.train, judge.valid) if s is not None]
+    return {
+        "fitted_on": judge.train.name,
+        "engine": judge.evaluator.engine.name,
+        "panel": {
+            "name": panel.name, "fingerprint": panel.fingerprint, "rows": rows,
+            "symbols": symbols, "fields": list(panel.schema),
+        },
+        "splits": {
+            sample.name: {
+                "start": str(sample.panel.dates[sample.rows][0]),
+                "end": str(sample.panel.dates[sample.rows][-1]),
+                "days": len(sample.label),
+            }
+            for sample in samples
+        },
+        "label": {**asdict(panel.label_spec), "settled_share": panel.label.settled_share},
+    }  # fmt: skip

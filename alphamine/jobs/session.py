@@ -1,0 +1,61 @@
+"""From the start (or the last stop) of a study to its recorded outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .budget import Budget
+from .encoding import finite
+from .judge import Judge
+from .outcome import outcome
+from .placebo import placebo
+from .plan import Plan
+from .run import INTERRUPTED
+from .store import Store
+from .study import Progress, Study
+from .times import now
+
+
+class Session:
+    """One sitting of a search.
+
+    Parameters
+    ----------
+    study : Study
+    plan : Plan
+    limits : Budget
+    notes : mapping
+        Of the panel; a synthetic market notes its planted formulas.
+    """
+
+    def __init__(self, study: Study, plan: Plan, limits: Budget, notes: Mapping[str, Any]) -> None:
+        self.study = study
+        self.plan = plan
+        self.limits = limits
+        self.notes = notes
+
+    def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
+        """Search, then record the pool and what can be said of it."""
+        study = self.study
+        stopped = study.run(self.limits, observe, stop)
+        members, results = outcome(study, self.notes)
+        if self.plan.placebos and stopped != INTERRUPTED:
+            results["placebo"] = placebo(
+                study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
+            )
+        facts = {
+            **finite(results), "stopped": stopped, "seconds": study.seconds, "finished": now(),
+        }  # fmt: skip
+        study.store.write_pool(members, facts)
+        study.store.event("finished", {"why": stopped})
+
+    def _replay(self, judge: Judge) -> float:
+        method, members = self.plan.parts(judge)
+        with TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
+            study = Study(method, judge, members, store, self.plan.batch)
+            study.run(self.limits, lambda progress: None)
+            return study.best

@@ -1,0 +1,106 @@
+"""Runs searches in child processes and kills them with SIGKILL at random moments.
+
+Not a test: `test_kills.py` starts it, because a process with threads must not be forked. Every run
+is resumed until it is complete; then the next one starts, until there were enough kills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from conftest import make_panel
+
+import alphamine as am
+from alphamine.jobs import checkpoint, study
+from alphamine.jobs.store import FILE_NAME
+
+FOREVER = 1e9
+
+
+def main(folder: Path, settings: dict[str, Any]) -> None:
+    """Kill so many times; print how many kills and how many runs there were."""
+    rng = random.Random(settings["seed"])
+    panel = make_panel()
+    # Short runs have many checkpoints too.
+    study._CHECKPOINT_SECONDS, study._CHECKPOINT_SHARE = 0.01, 1.0
+    kills = runs = 0
+    longest, complete = 0.0, False
+    while kills < settings["kills"] or not complete:
+        directory = folder / f"{runs}"
+        # The first run is left in peace: its time is what moments are drawn from.
+        peaceful = not runs or kills >= settings["kills"]
+        countdown, before = rng.randrange(8), rng.random() < 0.5
+        delay = rng.uniform(0.0, 0.8) * longest
+        began = time.monotonic()
+        child = os.fork()
+        if not child:
+            if settings["inside"] and not peaceful:
+                die_inside_the_writer(countdown, before)
+            work(panel, directory, settings)
+            os._exit(0)
+        complete = ended(child, FOREVER if peaceful or settings["inside"] else delay)
+        longest = longest or time.monotonic() - began
+        kills += not complete
+        runs += complete
+    print(json.dumps({"kills": kills, "runs": runs}))
+
+
+def ended(child: int, delay: float) -> bool:
+    """Whether the child ended by itself, and well; if not in time, it is killed."""
+    limit = time.monotonic() + delay
+    while time.monotonic() < limit:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            if os.WIFSIGNALED(status):
+                return False
+            assert status == 0, status
+            return True
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def work(panel: Any, directory: Path, settings: dict[str, Any]) -> None:
+    """Begin the run, or go on with it."""
+    executor = settings["executor"]
+    try:
+        am.resume(directory, panel, **executor)
+    except am.AlphamineError:
+        assert not (directory / FILE_NAME).exists() or not recorded(directory)
+        am.search(panel, run_dir=directory, **executor, **settings["search"])
+
+
+def recorded(directory: Path) -> bool:
+    """Whether the killed process had come so far as to begin its run."""
+    try:
+        return bool(am.open_run(directory).facts)
+    except am.AlphamineError:
+        return False
+
+
+def die_inside_the_writer(countdown: int, before: bool) -> None:
+    """Be killed while a checkpoint is put in its place."""
+    replace, left = os.replace, [countdown]
+
+    def fatal(*names: Any) -> None:
+        left[0] -= 1
+        if before and left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*names)
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint.os.replace = fatal  # type: ignore[attr-defined,assignment]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,88 @@
+"""Killed at any moment, a run is resumed to what it would have been: not one bit differs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.jobs.run import Run
+
+SEARCHERS = ("random", "genetic")
+SEARCH: dict[str, Any] = {"budget": 160, "seed": 3, "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def whole(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run that nobody disturbed."""
+    known: dict[str, Run] = {}
+
+    def of(searcher: str) -> Run:
+        if searcher not in known:
+            folder = tmp_path_factory.mktemp("whole") / searcher
+            known[searcher] = am.search(small_panel, searcher, run_dir=folder, **SEARCH)
+        return known[searcher]
+
+    return of
+
+
+def disturbed(
+    folder: Path, searcher: str, kills: int, inside: bool = False, **executor: Any
+) -> list[Run]:  # fmt: skip
+    """Runs that were killed so often in all."""
+    settings = {
+        "search": {**SEARCH, "searcher": searcher}, "executor": executor, "kills": kills,
+        "seed": kills, "inside": inside,
+    }  # fmt: skip
+    killer = Path(__file__).with_name("killer.py")
+    done = subprocess.run(
+        [sys.executable, str(killer), str(folder), json.dumps(settings)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["kills"] >= kills
+    return [am.open_run(folder / str(i)) for i in range(found["runs"])]
+
+
+def require_same(run: Run, whole: Run) -> None:
+    assert [r.digest for r in run.records] == [r.digest for r in whole.records]
+    assert repr(run.records) == repr(whole.records)
+    assert repr(run.pool) == repr(whole.pool)
+    for fact in ("trust", "correlation", "combined", "stopped", "budget"):
+        assert repr(run.facts[fact]) == repr(whole.facts[fact]), fact
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_few_kills(searcher: str, whole: Callable[[str], Run], tmp_path: Path) -> None:
+    runs = disturbed(tmp_path, searcher, 3)
+    assert runs
+    for run in runs:
+        require_same(run, whole(searcher))
+
+
+def test_kills_inside_the_checkpoint_writer(whole: Callable[[str], Run], tmp_path: Path) -> None:
+    for run in disturbed(tmp_path, "genetic", 2, inside=True):
+        require_same(run, whole("genetic"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_hundred_kills(searcher: str, whole: Callable[[str], Run], tmp_path: Path) -> None:
+    for run in disturbed(tmp_path, searcher, 100):
+        require_same(run, whole(searcher))
+
+
+@pytest.mark.slow
+def test_fifty_kills_inside_the_checkpoint_writer(
+    whole: Callable[[str], Run], tmp_path: Path
+) -> None:
+    for run in disturbed(tmp_path, "genetic", 50, inside=True):
+        require_same(run, whole("genetic"))
