@@ -6,6 +6,7 @@ compiler installs the package without it (`optional`), and evaluation runs on nu
 
 import platform
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -40,6 +41,13 @@ class BuildKernels(build_ext):
         shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)
         super().build_extension(ext)
         self.build_temp = shared
+
+    def copy_file(self, infile: str, outfile: str, *args: Any, **kwargs: Any) -> tuple[str, bool]:
+        """Copy beside the target, then rename: a process that runs keeps the file it has loaded."""
+        copied, done = super().copy_file(infile, f"{outfile}.new", *args, **kwargs)
+        if done:
+            Path(copied).replace(outfile)
+        return outfile, done
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
         return []

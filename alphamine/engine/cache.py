@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from alphamine.expression.nodes import Call, Node
+from alphamine.expression.nodes import Node
 
-from .cost import CHEAP, cost
 from .storage import Padded
 
 _REMEMBERED = 50_000
@@ -46,10 +45,8 @@ class ValueCache:
             self._kept.move_to_end(node)
         return found
 
-    def admits(self, node: Call, nbytes: int) -> bool:
+    def admits(self, node: Node) -> bool:
         """Whether the values of a node that is about to be computed should be kept."""
-        if nbytes > self.limit or cost(node) < CHEAP:
-            return False
         if node in self._wanted:
             return True
         self._wanted[node] = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +16,7 @@ from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
 
 from .cache import Kept, ValueCache
-from .cost import neighbours_first
+from .graph import CHEAP, Graph
 from .lowering import Lowering
 from .native import Library, ScoredLabel, Workspace
 from .program import Compiler, Program, ScoreSheet, Sink
@@ -70,7 +71,6 @@ class CpuEngine:
         self.workspace = Workspace(library)
         self.cache = ValueCache(cache_bytes)
         self.threads = usable_threads(threads)
-        self.emit, self.score = library.opcode("emit"), library.opcode("score")
         self._labels: WeakKeyDictionary[Sample, ScoredLabel] = WeakKeyDictionary()
 
     @property
@@ -85,12 +85,18 @@ class CpuEngine:
         for start in range(0, len(formulas), batch):
             part = formulas[start : start + batch]
             outputs = [np.empty(shape, dtype) for _ in part]
-            counts = self._run(part, [[Sink(self.emit, i)] for i in range(len(part))], outputs)
+            sinks = [Sink(self.lowering.emit, i) for i in range(len(part))]
+            counts = self._run(part, sinks, outputs)
             for index, values in enumerate(outputs):
-                yield start + index, values, counts(part[index])
+                yield start + index, values, counts[index]
 
     def scores(
-        self, formulas: Sequence[Node], sample: Sample, rank_ic: bool, turnover: bool
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        rank_ic: bool,
+        turnover: bool,
+        counted: bool = True,
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores)."""
         days = sample.rows.stop - sample.rows.start
@@ -103,14 +109,14 @@ class CpuEngine:
                 self._label(sample), sample.rows.start, sample.panel.min_names, len(part), days,
                 wanted,
             )  # fmt: skip
-            sinks = [[Sink(self.score, i)] for i in range(len(part))]
-            counts = self._run(part, sinks, (), sheet)
+            sinks = [Sink(self.lowering.score, i) for i in range(len(part))]
+            counts = self._run(part, sinks, (), sheet, partial=not counted)
             with np.errstate(invalid="ignore", divide="ignore"):
                 coverage = sheet.present / members
-            for i, formula in enumerate(part):
+            for i in range(len(part)):
                 yield start + i, DailyScores(
                     sheet.ic[i], sheet.rank_ic[i], sheet.pairs[i], coverage[i], sheet.turnover[i],
-                    counts(formula),
+                    counts[i] if counted else 0,
                 )  # fmt: skip
 
     def _label(self, sample: Sample) -> ScoredLabel:
@@ -126,22 +132,28 @@ class CpuEngine:
     def _run(
         self,
         formulas: Sequence[Node],
-        sinks: Sequence[Sequence[Sink]],
+        sinks: Sequence[Sink],
         values: Sequence[npt.NDArray[np.floating]] = (),
         scores: ScoreSheet | None = None,
-    ) -> InfiniteCounts:
-        known, keep = self._known(formulas)
-        compiler = Compiler(self.arrays, self.lowering, known, keep)
-        wanted = list(zip(formulas, sinks, strict=True))
-        order = neighbours_first(formulas)
+        partial: bool = False,
+        given: Mapping[Node, Kept] = MappingProxyType({}),
+    ) -> list[int]:
+        """Run one program; gives how many infinite cells each formula met on the way."""
+        graph = Graph(formulas)
+        known, computed = self._known(graph, given)
+        keep = {} if partial else self._worth_keeping(graph, computed)
+        compiler = Compiler(self.arrays, self.lowering, graph, known, keep)
+        order = graph.neighbours_first()
         size = self._shard_size(len(formulas))
         for start in range(0, len(order), size):
-            compiler.add_shard([wanted[i] for i in order[start : start + size]])
-        infinite = compiler.program.run(self.arrays, self.workspace, self.threads, values, scores)
-        counts = InfiniteCounts(self.arrays, compiler.program, infinite, known)
+            compiler.add_shard([(graph.roots[i], [sinks[i]]) for i in order[start : start + size]])
+        infinite = compiler.program.run(
+            self.arrays, self.workspace, self.threads, values, scores, partial
+        )
+        counts = self._infinite(graph, compiler.program, infinite, known)
         for node, array in keep.items():
-            self.cache.add(node, Kept(array, counts(node)))
-        return counts
+            self.cache.add(graph.nodes[node], Kept(array, counts[node]))
+        return [counts[root] for root in graph.roots]
 
     def _shard_size(self, formulas: int) -> int:
         """Formulas to a shard: enough to share parts, few enough for all threads and the memory."""
@@ -149,102 +161,84 @@ class CpuEngine:
             return _SHARD // 4
         return max(_SHARD // 4, min(_SHARD, -(-formulas // (4 * self.threads))))
 
-    def _known(self, formulas: Sequence[Node]) -> tuple[dict[Node, Kept], dict[Node, Padded]]:
-        """Values that need no kernel (cached, or made by numpy now), and arrays to be cached."""
+    def _known(
+        self, graph: Graph, given: Mapping[Node, Kept]
+    ) -> tuple[dict[Node, Kept], list[int]]:
+        """Values that need no kernel (cached, or made by numpy now), and nodes that need one."""
         known: dict[Node, Kept] = {}
-        keep: dict[Node, Padded] = {}
-        seen: set[Node] = set()
-        shape = (self.arrays.rows, self.arrays.stride)
-        nbytes = self.arrays.nbytes
-        room = self.cache.limit
-        for formula in formulas:
-            for node in self._needed(formula, known, seen):
+        needed = [False] * len(graph)
+        for root in graph.roots:
+            needed[root] = True
+        for i in range(len(graph) - 1, -1, -1):
+            if needed[i] and graph.inputs[i]:
+                cached = given.get(graph.nodes[i]) or self.cache.get(graph.nodes[i])
+                if cached is not None:
+                    known[graph.nodes[i]] = cached
+                    continue
+                for below in graph.inputs[i]:
+                    needed[below] = True
+        computed: list[int] = []
+        for i, node in enumerate(graph.nodes):
+            if needed[i] and isinstance(node, Call) and node not in known:
                 if self.lowering(node) is None:
                     known[node] = self._by_reference(node, known)
-                elif self.cache.admits(node, nbytes) and room >= nbytes:
-                    keep[node] = aligned(shape, self.arrays.dtype)
-                    room -= nbytes
-        return known, keep
+                else:
+                    computed.append(i)
+        return known, computed
 
-    def _needed(self, formula: Node, known: dict[Node, Kept], seen: set[Node]) -> Iterator[Call]:
-        """Calls not met before, inputs first, that are not below a cached one."""
-        stack = [(formula, False)]
-        while stack:
-            node, expanded = stack.pop()
-            if not isinstance(node, Call) or (node in seen and not expanded):
-                continue
-            if expanded:
-                yield node
-                continue
-            seen.add(node)
-            cached = self.cache.get(node)
-            if cached is not None:
-                known[node] = cached
-                continue
-            stack.append((node, True))
-            stack.extend((child, False) for child in node.inputs)
+    def _worth_keeping(self, graph: Graph, computed: Sequence[int]) -> dict[int, Padded]:
+        """Arrays to be filled with what the cache admits."""
+        keep: dict[int, Padded] = {}
+        nbytes = self.arrays.nbytes
+        room = self.cache.limit
+        for i in computed:
+            if nbytes > room:
+                break
+            if graph.cost[i] >= CHEAP and self.cache.admits(graph.nodes[i]):
+                keep[i] = aligned((self.arrays.rows, self.arrays.stride), self.arrays.dtype)
+                room -= nbytes
+        return keep
 
-    def _by_reference(self, node: Call, known: dict[Node, Kept]) -> Kept:
+    def _by_reference(self, node: Call, known: Mapping[Node, Kept]) -> Kept:
         """The value of a node that has no kernel, computed by its numpy function."""
-        numbers = [child for child in node.inputs if child.kind is not Kind.GROUP]
+        numbers = list(dict.fromkeys(c for c in node.inputs if c.kind is not Kind.GROUP))
         outputs = [np.empty(self.arrays.panel.shape, self.arrays.dtype) for _ in numbers]
-        compiler = Compiler(self.arrays, self.lowering, known, {})
-        compiler.add_shard([(c, [Sink(self.emit, i)]) for i, c in enumerate(numbers)])
-        infinite = compiler.program.run(self.arrays, self.workspace, self.threads, outputs)
-        counts = InfiniteCounts(self.arrays, compiler.program, infinite, known)
+        sinks = [Sink(self.lowering.emit, i) for i in range(len(numbers))]
+        total = sum(self._run(numbers, sinks, outputs, given=known))
         below: dict[Node, Values] = dict(zip(numbers, outputs, strict=True))
-        for child in node.inputs:
+        for child in set(node.inputs):
             if child.kind is Kind.GROUP:
-                codes = known[child].values if child in known else self._codes(child)
+                codes, count = self._codes(child, known)
                 below[child] = codes[:, : self.arrays.symbols]  # type: ignore[assignment]
+                total += count
         value, own = self.reference.compute(node, below)
-        total = own + sum(counts(child) for child in set(node.inputs))
         if node.kind is Kind.GROUP:
-            return Kept(self.arrays.codes(value), total)  # type: ignore[arg-type]
-        return Kept(self.arrays.values(value), total)
+            return Kept(self.arrays.codes(value), own + total)  # type: ignore[arg-type]
+        return Kept(self.arrays.values(value), own + total)
 
-    def _codes(self, node: Node) -> Padded:
+    def _codes(self, node: Node, known: Mapping[Node, Kept]) -> tuple[Padded, int]:
+        kept = known.get(node)
+        if kept is not None:
+            return kept.values, kept.infinite
         assert isinstance(node, Field)
-        return self.arrays.field(node)
+        return self.arrays.field(node), 0
 
-
-class InfiniteCounts:
-    """How many infinite cells each formula of a batch met on the way (and took as missing).
-
-    Parameters
-    ----------
-    panel : PanelArrays
-    program : Program
-    infinite : (instructions,) int
-        What each instruction met.
-    known : mapping of Node to Kept
-        Totals of nodes that the program did not compute.
-    """
-
-    def __init__(
+    def _infinite(
         self,
-        panel: PanelArrays,
+        graph: Graph,
         program: Program,
         infinite: npt.NDArray[np.int64],
-        known: dict[Node, Kept],
-    ) -> None:
-        self._panel = panel
-        self._own: dict[Node, int] = {}
+        known: Mapping[Node, Kept],
+    ) -> list[int]:
+        """By node: infinite cells that were met on the way: its own and those of its inputs."""
+        counts = [0] * len(graph)
         for position in np.flatnonzero(infinite):
-            node = program.nodes[position]
-            if node is not None:
-                self._own[node] = int(infinite[position])
-        self._total = {node: kept.infinite for node, kept in known.items()}
-        self._any = bool(self._own) or any(panel.infinite.values()) or any(self._total.values())
-
-    def __call__(self, formula: Node) -> int:
-        """Total of a formula: its own and those of its distinct inputs."""
-        if not self._any:
-            return 0
-        for node in formula.walk():
-            if node not in self._total:
-                own = self._own.get(node, 0)
-                if isinstance(node, Field):
-                    own = self._panel.infinite.get(node, 0)
-                self._total[node] = own + sum(self._total.get(c, 0) for c in set(node.inputs))
-        return self._total[formula]
+            counts[program.nodes[position]] = int(infinite[position])
+        for i, node in enumerate(graph.nodes):
+            if node in known:
+                counts[i] = known[node].infinite
+            elif isinstance(node, Field):
+                counts[i] = self.arrays.infinite.get(node, 0)
+            elif graph.inputs[i]:
+                counts[i] += sum([counts[below] for below in set(graph.inputs[i])])
+        return counts

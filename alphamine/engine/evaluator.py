@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,14 +12,14 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Field, Node
 
 from .cpu import CpuEngine
 from .native import load
 from .numpy_engine import NumpyEngine
 from .reference import MinPeriods, Values
 from .scores import DailyScores
-from .screening import STAGES, Measure, Scorer, Screen, Stage
+from .screening import STAGES, Measure, Screen, Stage
 
 Backend: TypeAlias = Literal["auto", "cpu", "reference"]
 
@@ -39,9 +39,18 @@ class Engine(Protocol):
         ...
 
     def scores(
-        self, formulas: Sequence[Node], sample: Sample, rank_ic: bool, turnover: bool
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        rank_ic: bool,
+        turnover: bool,
+        counted: bool = True,
     ) -> Iterator[tuple[int, DailyScores]]:
-        """Yield (index, daily scores)."""
+        """Yield (index, daily scores).
+
+        `counted`: infinite cells are counted, on all rows of the panel. Without it their number
+        is 0, and only the rows that the sample's days depend on are computed.
+        """
         ...
 
 
@@ -75,10 +84,6 @@ class Evaluator:
         threads: int | None = None,
     ) -> None:
         self.panel = panel
-        self._settings: dict[str, Any] = {
-            "dtype": dtype, "min_periods": min_periods, "cache_bytes": cache_bytes,
-            "backend": backend, "threads": threads,
-        }  # fmt: skip
         self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
         self.engine = _engine(panel, _storage(dtype), min_periods, cache_bytes, backend, threads)
 
@@ -147,18 +152,13 @@ class Evaluator:
         self._check(formulas)
         screen = self._screens.get(sample)
         if screen is None:
-            screen = self._screens[sample] = Screen(sample, self._short_scorer)
+            screen = self._screens[sample] = Screen(sample, self._recent_scores)
         return screen.select(formulas, stages, by)
 
-    def _short_scorer(self, panel: Panel) -> Scorer:
-        shorter = Evaluator(panel, **self._settings)
-
-        def score(
-            formulas: Sequence[Node], sample: Sample, rank_ic: bool
-        ) -> Iterator[tuple[int, DailyScores]]:
-            return shorter.scores(formulas, sample, rank_ic=rank_ic, turnover=False)
-
-        return score
+    def _recent_scores(
+        self, formulas: Sequence[Node], sample: Sample, rank_ic: bool
+    ) -> Iterator[tuple[int, DailyScores]]:
+        return self.engine.scores(formulas, sample, rank_ic, turnover=False, counted=False)
 
     def _check_sample(self, sample: Sample) -> None:
         mine, other = self.panel, sample.panel
@@ -173,8 +173,18 @@ class Evaluator:
             )
 
     def _check(self, formulas: Sequence[Node]) -> None:
-        for formula in formulas:
-            self.panel.check_formula(formula)
+        seen: set[Node] = set()
+        stack = list(formulas)
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            stack.extend(node.inputs)
+            if isinstance(node, Field):
+                self.panel.check_formula(node)
+        if formulas:
+            self.panel.check_formula(max(formulas, key=lambda formula: formula.lookback))
 
 
 def _storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:

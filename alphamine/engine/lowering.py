@@ -1,37 +1,15 @@
-"""From one node of the expression tree to one instruction of the kernel library."""
+"""From one node of the expression tree to one operation of the kernel library."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import numpy as np
+import numpy.typing as npt
 
 from alphamine.expression.nodes import Call
 from alphamine.operators import Operator, ParamValue
 
-from .native import PARAMS, Library
+from .native import OPERATION, PARAMS, Library
 from .reference import MinPeriods, required_observations
-
-
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """What an instruction says besides its buffers.
-
-    Attributes
-    ----------
-    opcode, window, min_periods : int
-    masked : int
-        1: the result is missing before a symbol's first observation.
-    params : tuple of float
-        Literal parameters other than the window, padded with zeros.
-    literals : bool
-        Whether constants may be passed as they are.
-    """
-
-    opcode: int
-    window: int
-    min_periods: int
-    masked: int
-    params: tuple[float, ...]
-    literals: bool
 
 
 class Lowering:
@@ -41,15 +19,28 @@ class Lowering:
     ----------
     library : Library
     min_periods : "full", int or float
+
+    Attributes
+    ----------
+    takes_literals : list of bool
+        Whether constants may be passed to it as they are.
+    fill, emit, score : int
+        Operations that fill an array with a constant, copy values out, and score them.
     """
 
     def __init__(self, library: Library, min_periods: MinPeriods) -> None:
         self.library = library
         self.min_periods = min_periods
-        self._known: dict[tuple[Operator, tuple[ParamValue, ...]], Lowered | None] = {}
+        self.takes_literals: list[bool] = []
+        self._known: dict[tuple[Operator, tuple[ParamValue, ...]], int | None] = {}
+        self._rows: list[tuple[object, ...]] = []
+        self._table: npt.NDArray[np.void] = np.empty(0, dtype=OPERATION)
+        self.fill, self.emit, self.score = (
+            self._add(library.opcode(name)) for name in ("fill", "emit", "score")
+        )
 
-    def __call__(self, node: Call) -> Lowered | None:
-        """The instruction for `node`, or None if the library has no kernel for it."""
+    def __call__(self, node: Call) -> int | None:
+        """Number of the operation that computes `node`; None if the library has no kernel."""
         key = (node.operator, node.params)
         try:
             return self._known[key]
@@ -57,7 +48,13 @@ class Lowering:
             lowered = self._known[key] = self._lower(*key)
             return lowered
 
-    def _lower(self, op: Operator, params: tuple[ParamValue, ...]) -> Lowered | None:
+    def table(self) -> npt.NDArray[np.void]:
+        """All operations so far as `native.OPERATION`."""
+        if len(self._table) < len(self._rows):
+            self._table = np.array(self._rows, dtype=OPERATION)
+        return self._table
+
+    def _lower(self, op: Operator, params: tuple[ParamValue, ...]) -> int | None:
         opcode = self.library.opcode(op.name)
         numbers = _numbers(op, params)
         if opcode < 0 or numbers is None:
@@ -65,8 +62,21 @@ class Lowering:
         window = 1 if op.window is None else int(params[op.window])
         asked = "min_periods" in op.context
         need = required_observations(window, self.min_periods) if asked else 1
-        literals = self.library.takes_literals(opcode)
-        return Lowered(opcode, window, need, int(op.fills_missing), numbers, literals)
+        return self._add(opcode, window, need, op.fills_missing, op.lookback(params), numbers)
+
+    def _add(
+        self,
+        opcode: int,
+        window: int = 1,
+        need: int = 1,
+        masked: bool = False,
+        lookback: int = 0,
+        numbers: tuple[float, ...] = (),
+    ) -> int:
+        padded = (*numbers, *[0.0] * (PARAMS - len(numbers)))
+        self._rows.append((opcode, window, need, int(masked), lookback, 0, padded))
+        self.takes_literals.append(self.library.takes_literals(opcode))
+        return len(self._rows) - 1
 
 
 def _numbers(op: Operator, params: tuple[ParamValue, ...]) -> tuple[float, ...] | None:
@@ -79,4 +89,4 @@ def _numbers(op: Operator, params: tuple[ParamValue, ...]) -> tuple[float, ...] 
             return None
         chosen = declared.choices.index(str(value)) if declared.kind == "choice" else value
         numbers.append(float(chosen))
-    return tuple(numbers + [0.0] * (PARAMS - len(numbers)))
+    return tuple(numbers)

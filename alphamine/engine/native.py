@@ -29,12 +29,14 @@ PARAMS = 6
 # Buffers below are arrays shared by the whole program, from here on slots of the running thread.
 SLOT_BASE = 1 << 24
 
-INSTRUCTION = np.dtype(
+OPERATION = np.dtype(
     [
-        ("opcode", "i4"), ("out", "i4"), ("inputs", "i4", (INPUTS,)), ("window", "i4"),
-        ("min_periods", "i4"), ("masked", "i4"), ("params", "f8", (PARAMS,)),
+        ("opcode", "i4"), ("window", "i4"), ("min_periods", "i4"), ("masked", "i4"),
+        ("lookback", "i4"), ("unused", "i4"), ("params", "f8", (PARAMS,)),
     ]
 )  # fmt: skip
+# An operation, an output and the inputs, all int32.
+INSTRUCTION = 2 + INPUTS
 
 
 class ProgramStruct(ctypes.Structure):
@@ -43,8 +45,9 @@ class ProgramStruct(ctypes.Structure):
     _fields_ = [
         ("rows", c_int64), ("columns", c_int64), ("stride", c_int64), ("symbols", c_int64),
         ("dtype", c_int32), ("threads", c_int32), ("shared", c_int32), ("slots", c_int32),
-        ("shards", c_int32), ("max_window", c_int32),
-        ("arrays", c_void_p), ("strides", c_void_p), ("code", c_void_p), ("shard_start", c_void_p),
+        ("shards", c_int32), ("max_window", c_int32), ("operations", c_int32), ("partial", c_int32),
+        ("operation", c_void_p), ("arrays", c_void_p), ("strides", c_void_p), ("items", c_void_p),
+        ("code", c_void_p), ("shard_start", c_void_p),
         ("inside", c_void_p), ("alive", c_void_p), ("infinite", c_void_p), ("values", c_void_p),
         ("label", c_void_p), ("first_day", c_int64), ("days", c_int64), ("min_names", c_int64),
         ("ic", c_void_p), ("rank_ic", c_void_p), ("turnover", c_void_p),
@@ -252,12 +255,12 @@ def _current(level: str) -> Library | None:
     if path is None:
         return None
     layout = getattr(ctypes.CDLL(str(path)), "am_layout", None)
-    structures = 1000 * INSTRUCTION.itemsize + ctypes.sizeof(ProgramStruct)
+    structures = 1000 * (OPERATION.itemsize + 4 * INSTRUCTION) + ctypes.sizeof(ProgramStruct)
     expected = 1_000_000 * len(_FUNCTIONS) + structures
     return Library(path) if layout is not None and layout() == expected else None
 
 
 __all__ = [
-    "INPUTS", "INSTRUCTION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct", "ScoredLabel",
-    "Workspace", "library_path", "load",
+    "INPUTS", "INSTRUCTION", "OPERATION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct",
+    "ScoredLabel", "Workspace", "library_path", "load",
 ]  # fmt: skip

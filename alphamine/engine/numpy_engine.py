@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
@@ -37,6 +40,7 @@ class NumpyEngine:
         min_periods: MinPeriods,
         cache_bytes: int,
     ) -> None:
+        self.dtype = dtype
         self.backend = ReferenceBackend(panel, dtype, min_periods)
         self.cache_bytes = cache_bytes
         self._cache: OrderedDict[Node, tuple[Values, int]] = OrderedDict()
@@ -71,11 +75,32 @@ class NumpyEngine:
                 del live[dead]
 
     def scores(
-        self, formulas: Sequence[Node], sample: Sample, rank_ic: bool, turnover: bool
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        rank_ic: bool,
+        turnover: bool,
+        counted: bool = True,
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores) as formulas are completed; all scores, asked for or not."""
+        if not counted:
+            yield from self._recent_scores(formulas, sample)
+            return
         for index, values, infinite in self.stream(formulas):
             yield index, daily_scores(values[: sample.panel.shape[0]], sample, infinite)
+
+    def _recent_scores(
+        self, formulas: Sequence[Node], sample: Sample
+    ) -> Iterator[tuple[int, DailyScores]]:
+        """The same on a panel of the sample's days and as many before them as formulas read."""
+        lookback = max((formula.lookback for formula in formulas), default=0)
+        first = max(0, sample.rows.start - lookback)
+        panel = rows_of(self.backend.panel, first, sample.rows.stop)
+        rows = slice(sample.rows.start - first, sample.rows.stop - first)
+        short = NumpyEngine(panel, self.dtype, self.backend.min_periods, 0)
+        cut = Sample(panel, rows, sample.label, sample.name)
+        for index, scores in short.scores(formulas, cut, rank_ic=True, turnover=True):
+            yield index, replace(scores, infinite=0)
 
     def _remember(self, node: Node, value: tuple[Values, int]) -> None:
         if isinstance(node, Constant) or value[0].nbytes > self.cache_bytes:
@@ -85,3 +110,16 @@ class NumpyEngine:
         while self._cached_bytes > self.cache_bytes:
             _, (dropped, _) = self._cache.popitem(last=False)
             self._cached_bytes -= dropped.nbytes
+
+
+def rows_of(panel: Panel, start: int, stop: int) -> Panel:
+    """Rows `start` to `stop` of a panel."""
+
+    def cut(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        return {name: array[start:stop] for name, array in arrays.items()}
+
+    return replace(
+        panel, dates=panel.dates[start:stop], columns=cut(panel.columns),
+        universe=panel.universe[start:stop], groups=cut(panel.groups), masks=cut(panel.masks),
+        splits=None,
+    )  # fmt: skip

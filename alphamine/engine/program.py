@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.nodes import Constant, Field, Node
+from alphamine.expression.nodes import Call, Constant, Field, Node
 
 from .cache import Kept
+from .graph import Graph
 from .lowering import Lowering
 from .native import INSTRUCTION, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
 from .shard import Shard
@@ -19,9 +20,9 @@ from .storage import Padded, PanelArrays
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """What to do with the values of a formula: an opcode and a position in its outputs."""
+    """What to do with the values of a formula: an operation and a position in its outputs."""
 
-    opcode: int
+    operation: int
     position: int
 
 
@@ -55,13 +56,14 @@ class ScoreSheet:
         cls, label: ScoredLabel, first_day: int, min_names: int, formulas: int, days: int,
         wanted: frozenset[str],
     ) -> ScoreSheet:  # fmt: skip
-        """A sheet of missing scores."""
-        shape = (formulas, days)
-        ic, rank_ic, turnover = (np.full(shape, np.nan) for _ in range(3))
-        pairs, present = (np.zeros(shape, dtype=np.int64) for _ in range(2))
-        return cls(
-            label, first_day, min_names, ic, rank_ic, turnover, pairs, present, wanted
+        """A sheet of missing scores; series that are not wanted share one row."""
+        ic, rank_ic, turnover = (
+            np.full((formulas, days), np.nan) if name in wanted
+            else np.broadcast_to(np.nan, (formulas, days))
+            for name in ("ic", "rank_ic", "turnover")
         )  # fmt: skip
+        pairs, present = (np.zeros((formulas, days), dtype=np.int64) for _ in range(2))
+        return cls(label, first_day, min_names, ic, rank_ic, turnover, pairs, present, wanted)
 
     def fill(self, struct: ProgramStruct) -> None:
         """Tell a program where to write."""
@@ -79,20 +81,34 @@ class Program:
 
     Attributes
     ----------
-    code : list of tuple
-        Rows of `native.INSTRUCTION`.
-    nodes : list of Node or None
-        The node that each instruction computes; None for sinks and filled literals.
+    lowering : Lowering
+        Whose operations the instructions name.
+    code : list of int
+        `native.INSTRUCTION` numbers for each instruction.
+    nodes : list of int
+        The node that each instruction computes; -1 for sinks and filled literals.
     starts : list of int
         First instruction of each shard, and the end.
     """
 
+    lowering: Lowering
     arrays: list[Padded] = field(default_factory=list)
-    code: list[tuple[object, ...]] = field(default_factory=list)
-    nodes: list[Node | None] = field(default_factory=list)
+    code: list[int] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=lambda: [0])
     slots: int = 0
-    max_window: int = 1
+
+    def instruct(
+        self, node: int, operation: int, out: int, a: int, b: int = -1, c: int = -1
+    ) -> None:
+        """Append an instruction."""
+        self.code += (operation, out, a, b, c)
+        self.nodes.append(node)
+
+    def add_array(self, array: Padded) -> int:
+        """Number of a shared array as a buffer."""
+        self.arrays.append(array)
+        return len(self.arrays) - 1
 
     def run(
         self,
@@ -101,26 +117,35 @@ class Program:
         threads: int,
         values: Sequence[npt.NDArray[np.floating]] = (),
         scores: ScoreSheet | None = None,
+        partial: bool = False,
     ) -> npt.NDArray[np.int64]:
-        """Run it; gives the number of infinite cells that each instruction met."""
-        code = np.array(self.code, dtype=INSTRUCTION)
-        infinite = np.zeros(len(code), dtype=np.int64)
+        """Run it; gives the number of infinite cells that each instruction met.
+
+        `partial`: only the rows that the scored days depend on are computed.
+        """
+        code = np.array(self.code, dtype=np.int32)
+        infinite = np.zeros(len(self.nodes), dtype=np.int64)
         starts = np.array(self.starts, dtype=np.int64)
         addresses = np.array([a.ctypes.data for a in self.arrays], dtype=np.uint64)
         strides = np.array([a.shape[1] if a.ndim == 2 else 0 for a in self.arrays], dtype=np.int64)
+        items = np.array([a.itemsize for a in self.arrays], dtype=np.int64)
         outputs = np.array([a.ctypes.data for a in values], dtype=np.uint64)
-        needs_alive = bool(len(code)) and bool(code["masked"].any())
+        operations = self.lowering.table()
+        used = np.unique(code[::INSTRUCTION])
         struct = ProgramStruct(
             rows=panel.rows, columns=panel.stride, stride=panel.stride, symbols=panel.symbols,
             dtype=panel.dtype.itemsize, threads=threads, shared=SLOT_BASE, slots=self.slots,
-            shards=len(starts) - 1, max_window=self.max_window,
-            arrays=addresses.ctypes.data, strides=strides.ctypes.data, code=code.ctypes.data,
-            shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
-            alive=panel.alive.ctypes.data if needs_alive else None,
+            shards=len(starts) - 1, max_window=operations["window"][used].max(initial=1),
+            operations=len(operations), partial=partial, operation=operations.ctypes.data,
+            arrays=addresses.ctypes.data, strides=strides.ctypes.data, items=items.ctypes.data,
+            code=code.ctypes.data, shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
+            alive=panel.alive.ctypes.data if operations["masked"][used].any() else None,
             infinite=infinite.ctypes.data, values=outputs.ctypes.data,
         )  # fmt: skip
         if scores is not None:
             scores.fill(struct)
+        if partial:
+            struct.rows = struct.first_day + struct.days
         workspace.run(struct)
         return infinite
 
@@ -132,9 +157,10 @@ class Compiler:
     ----------
     panel : PanelArrays
     lowering : Lowering
+    graph : Graph
     known : mapping of Node to Kept
-        Values that need not be computed (cached, or computed by the reference).
-    keep : mapping of Node to array
+        Values of nodes that need not be computed (cached, or computed by the reference).
+    keep : mapping of int to array
         Arrays to fill with the values of these nodes, for later batches.
     """
 
@@ -142,40 +168,31 @@ class Compiler:
         self,
         panel: PanelArrays,
         lowering: Lowering,
+        graph: Graph,
         known: Mapping[Node, Kept],
-        keep: Mapping[Node, Padded],
+        keep: Mapping[int, Padded],
     ) -> None:
-        self.panel = panel
         self.lowering = lowering
-        self.known = known
+        self.graph = graph
         self.keep = dict(keep)
-        self.program = Program()
-        self._shared: dict[Node, int] = {}
-        self.fill = lowering.library.opcode("fill")
+        self.program = Program(lowering)
+        self.buffers = [-1] * len(graph)
+        self.operations = [-1] * len(graph)
+        for i, node in enumerate(graph.nodes):
+            if node in known:
+                self.buffers[i] = self.program.add_array(known[node].values)
+            elif isinstance(node, Call):
+                lowered = lowering(node)
+                self.operations[i] = -1 if lowered is None else lowered
+            elif isinstance(node, Field):
+                self.buffers[i] = self.program.add_array(panel.field(node))
+            elif isinstance(node, Constant):
+                self.buffers[i] = self.program.add_array(panel.literal(node.value))
 
-    def add_shard(self, formulas: Sequence[tuple[Node, Sequence[Sink]]]) -> None:
+    def add_shard(self, formulas: Sequence[tuple[int, Sequence[Sink]]]) -> None:
         """Append a shard that computes formulas and passes each to its sinks."""
-        sinks: dict[Node, list[Sink]] = {}
+        sinks: dict[int, list[Sink]] = {}
         for formula, wanted in formulas:
             sinks.setdefault(formula, []).extend(wanted)
         Shard(self, sinks).emit()
-        self.program.starts.append(len(self.program.code))
-
-    def shared(self, node: Node) -> int | None:
-        """Buffer of a node whose values exist outside the program; None if it is computed."""
-        index = self._shared.get(node)
-        if index is None:
-            if isinstance(node, Field):
-                array = self.panel.field(node)
-            elif isinstance(node, Constant):
-                array = self.panel.literal(node.value)
-            elif node in self.known:
-                array = self.known[node].values
-            else:
-                return None
-            index = self._shared[node] = self.add_array(array)
-        return index
-
-    def add_array(self, array: Padded) -> int:
-        self.program.arrays.append(array)
-        return len(self.program.arrays) - 1
+        self.program.starts.append(len(self.program.nodes))

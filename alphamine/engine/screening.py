@@ -6,14 +6,13 @@ With N names a daily IC has a standard error of about N ** -0.5, its mean over D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
@@ -22,9 +21,6 @@ from .scores import DailyScores
 
 Scorer: TypeAlias = Callable[[Sequence[Node], Sample, bool], Iterator[tuple[int, DailyScores]]]
 Measure: TypeAlias = Literal["ic", "rank_ic"]
-
-# Warm-up is rounded up to a multiple, so that batches share the panels that were cut for others.
-_WARM_UP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +42,19 @@ STAGES = (Stage(250, 0.4), Stage(1000, 0.5))
 
 
 class Screen:
-    """Screens batches of formulas on one sample; shorter panels are cut once.
+    """Screens batches of formulas on one sample.
 
     Parameters
     ----------
     sample : Sample
     scorer : callable
-        `scorer(panel)` gives the function that scores formulas on samples of that panel.
+        Scores formulas on a sample that is the last days of `sample`; the flag asks for rank IC.
     """
 
-    def __init__(self, sample: Sample, scorer: Callable[[Panel], Scorer]) -> None:
+    def __init__(self, sample: Sample, scorer: Scorer) -> None:
         self.sample = sample
         self._scorer = scorer
-        self._cut: dict[tuple[int, int], tuple[Sample, Scorer]] = {}
+        self._recent: dict[int, Sample] = {}
 
     def select(
         self, formulas: Sequence[Node], stages: Sequence[Stage] = STAGES, by: Measure = "ic"
@@ -72,41 +68,21 @@ class Screen:
             if stage.days >= len(self.sample.label) or not alive:
                 continue
             chosen = [formulas[i] for i in alive]
-            sample, score = self._shorter(stage.days, max(f.lookback for f in chosen))
             size = np.full(len(chosen), np.nan)
-            for place, daily in score(chosen, sample, by == "rank_ic"):
+            for place, daily in self._scorer(chosen, self.recent(stage.days), by == "rank_ic"):
                 size[place] = abs(_mean(getattr(daily, by)))
             wanted = max(1, round(stage.keep * len(chosen)))
             order = np.argsort(-size, kind="stable")[:wanted]
             alive = [alive[place] for place in order if not np.isnan(size[place])]
         return alive
 
-    def _shorter(self, days: int, lookback: int) -> tuple[Sample, Scorer]:
-        """The sample's last days, on a panel with just enough rows before them."""
-        stop = self.sample.rows.stop
-        warm_up = min(stop - days, -(-lookback // _WARM_UP) * _WARM_UP)
-        key = (days, warm_up)
-        if key not in self._cut:
-            first = stop - days - warm_up
-            panel = rows_of(self.sample.panel, first, stop)
+    def recent(self, days: int) -> Sample:
+        """The sample's last days; one object for a number of days, so that engines remember it."""
+        if days not in self._recent:
+            rows = slice(self.sample.rows.stop - days, self.sample.rows.stop)
             label = self.sample.label[len(self.sample.label) - days :]
-            rows = slice(warm_up, warm_up + days)
-            sample = Sample(panel, rows, label, self.sample.name)
-            self._cut[key] = (sample, self._scorer(panel))
-        return self._cut[key]
-
-
-def rows_of(panel: Panel, start: int, stop: int) -> Panel:
-    """Rows `start` to `stop` of a panel."""
-
-    def cut(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        return {name: array[start:stop] for name, array in arrays.items()}
-
-    return replace(
-        panel, dates=panel.dates[start:stop], columns=cut(panel.columns),
-        universe=panel.universe[start:stop], groups=cut(panel.groups), masks=cut(panel.masks),
-        splits=None,
-    )  # fmt: skip
+            self._recent[days] = Sample(self.sample.panel, rows, label, self.sample.name)
+        return self._recent[days]
 
 
 def _mean(series: npt.NDArray[np.float64]) -> float:

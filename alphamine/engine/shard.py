@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from alphamine.expression.nodes import Call, Constant, Node
+from alphamine.expression.nodes import Constant
 
-from .cost import CHEAP, cost
-from .lowering import Lowered
-from .native import INPUTS, PARAMS, SLOT_BASE
+from .graph import CHEAP
+from .native import SLOT_BASE
 
 if TYPE_CHECKING:
     from .program import Compiler, Sink
-
-_NO_PARAMS = (0.0,) * PARAMS
 
 
 class Shard:
@@ -26,128 +23,118 @@ class Shard:
     Parameters
     ----------
     compiler : Compiler
-    sinks : mapping of Node to sequence of Sink
-        The formulas and what to do with their values.
+    sinks : mapping of int to sequence of Sink
+        The formulas, as numbers of the compiler's graph, and what to do with their values.
     """
 
-    def __init__(self, compiler: Compiler, sinks: Mapping[Node, Sequence[Sink]]) -> None:
+    def __init__(self, compiler: Compiler, sinks: Mapping[int, Sequence[Sink]]) -> None:
         self.compiler = compiler
         self.program = compiler.program
         self.sinks = sinks
         self.slots = 0
-        self._buffers: dict[Node, int] = {}
-        self._filled: dict[Node, int] = {}
+        self._buffers = compiler.buffers  # by node; -1: it has to be computed
+        self._inputs = compiler.graph.inputs
+        self._computed: list[int] = []
+        self._filled: dict[int, int] = {}
         self._free: list[int] = []
-        self._uses: dict[Node, int] = {}  # by the formula at hand
-        self._parts: dict[Node, list[Node]] = {}  # by formula: what it computes or finds held
-        self._wanted: dict[Node, int] = {}  # by how many formulas to come
+        self._parts: dict[int, list[int]] = {}  # by formula: what it computes or finds held
+        self._wanted: dict[int, int] = {}  # by how many formulas to come
+        wanted = self._wanted
         for formula in sinks:
             self._parts[formula] = self._parts_worth_holding(formula)
-            for node in self._parts[formula]:
-                self._wanted[node] = self._wanted.get(node, 0) + 1
+            for part in self._parts[formula]:
+                wanted[part] = wanted.get(part, 0) + 1
 
     def emit(self) -> None:
         """Append all steps."""
         for formula, sinks in self.sinks.items():
-            order = list(self._missing(formula))
-            self._uses = {}
-            for node in order:
-                for child in node.inputs:
-                    self._uses[child] = self._uses.get(child, 0) + 1
-            for node in order:
-                self._compute(node)
-            self._deliver(sinks, self._buffer(formula))
-            self._formula_done(formula)
+            if self._buffers[formula] < 0:
+                self._compute_all(formula)
+            for sink in sinks:
+                self.program.instruct(-1, sink.operation, sink.position, self._buffers[formula])
+            for part in self._parts[formula]:
+                self._wanted[part] -= 1
+                if not self._wanted[part]:
+                    self._release(part)
+            if formula not in self._wanted:
+                self._release(formula)
+        # Arrays that are kept hold their values once this shard has run; others may run before.
+        for node in self._computed:
+            self._buffers[node] = -1
         self.program.slots = max(self.program.slots, self.slots)
 
-    def _parts_worth_holding(self, formula: Node) -> list[Node]:
+    def _parts_worth_holding(self, formula: int) -> list[int]:
         """Dear parts of a formula, down to those that an earlier formula has computed."""
-        parts: list[Node] = []
-        seen: set[Node] = set()
+        parts: dict[int, None] = {}
+        buffers, cost, wanted = self._buffers, self.compiler.graph.cost, self._wanted
         stack = [formula]
         while stack:
             node = stack.pop()
-            if node in seen or self.compiler.shared(node) is not None:
+            # What is below a cheap part is cheap.
+            if cost[node] < CHEAP or buffers[node] >= 0 or node in parts:
                 continue
-            seen.add(node)
-            dear = cost(node) >= CHEAP
-            if dear:
-                parts.append(node)
-            if not (dear and node in self._wanted):
-                stack.extend(node.inputs)
-        return parts
+            parts[node] = None
+            if node not in wanted:
+                stack.extend(self._inputs[node])
+        return list(parts)
 
-    def _missing(self, formula: Node) -> Iterator[Call]:
+    def _compute_all(self, formula: int) -> None:
+        order = self._missing(formula)
+        uses: dict[int, int] = {}
+        for node in order:
+            for child in self._inputs[node]:
+                uses[child] = uses.get(child, 0) + 1
+        wanted = self._wanted
+        for node in order:
+            self._compute(node)
+            for child in self._inputs[node]:
+                uses[child] -= 1
+                if not uses[child] and wanted.get(child, 0) < 2:
+                    self._release(child)
+
+    def _missing(self, formula: int) -> list[int]:
         """Nodes to compute, inputs first; of two inputs the larger one first (fewer are live)."""
-        seen: set[Node] = set()
-        stack = [(formula, False)]
+        order: list[int] = []
+        seen: set[int] = set()
+        buffers, inputs, nodes = self._buffers, self._inputs, self.compiler.graph.nodes
+        stack = [formula]
         while stack:
-            node, expanded = stack.pop()
-            if expanded:
-                assert isinstance(node, Call)
-                yield node
-            elif node not in seen and node not in self._buffers:
+            node = stack.pop()
+            if node < 0:
+                order.append(~node)
+            elif buffers[node] < 0 and node not in seen:
                 seen.add(node)
-                if self.compiler.shared(node) is None:
-                    stack.append((node, True))
-                    stack.extend((c, False) for c in sorted(node.inputs, key=_size))
+                stack.append(~node)
+                below = inputs[node]
+                if len(below) == 1:
+                    stack.append(below[0])
+                else:
+                    stack.extend(sorted(below, key=lambda child: nodes[child].size))
+        return order
 
-    def _compute(self, node: Call) -> None:
-        lowered = self.compiler.lowering(node)
-        assert lowered is not None
-        inputs = [self._input(child, lowered.literals) for child in node.inputs]
+    def _compute(self, node: int) -> None:
+        compiler = self.compiler
+        operation = compiler.operations[node]
+        inputs = [self._buffers[child] for child in self._inputs[node]]
+        if not compiler.lowering.takes_literals[operation]:
+            for place, child in enumerate(self._inputs[node]):
+                if isinstance(compiler.graph.nodes[child], Constant):
+                    inputs[place] = self._whole(child)
         # One shard fills a kept array; others may run on other threads and compute it again.
-        kept = self.compiler.keep.pop(node, None)
-        buffer = self._slot() if kept is None else self.compiler.add_array(kept)
-        self._instruct(node, lowered, buffer, inputs)
+        kept = compiler.keep.pop(node, None)
+        buffer = self._slot() if kept is None else self.program.add_array(kept)
+        self.program.instruct(node, operation, buffer, *inputs)
         self._buffers[node] = buffer
-        for child in node.inputs:
-            self._uses[child] -= 1
-            if not self._uses[child] and self._wanted.get(child, 0) < 2:
-                self._release(child)
+        self._computed.append(node)
 
-    def _formula_done(self, formula: Node) -> None:
-        for node in self._parts[formula]:
-            self._wanted[node] -= 1
-            if not self._wanted[node]:
-                self._release(node)
-        if formula not in self._wanted:
-            self._release(formula)
-
-    def _buffer(self, node: Node) -> int:
-        buffer = self._buffers.get(node)
-        if buffer is None:
-            buffer = self.compiler.shared(node)
-            assert buffer is not None
-        return buffer
-
-    def _input(self, child: Node, literals: bool) -> int:
-        if isinstance(child, Constant) and not literals:
-            return self._whole(child)
-        return self._buffer(child)
-
-    def _whole(self, literal: Constant) -> int:
+    def _whole(self, literal: int) -> int:
         """A constant as a whole array, kept to the end of the shard."""
         if literal not in self._filled:
-            row = self._buffer(literal)
+            row = self._buffers[literal]
             self._filled[literal] = self._slot()
-            lowered = Lowered(self.compiler.fill, 1, 1, 0, _NO_PARAMS, True)
-            self._instruct(None, lowered, self._filled[literal], [row])
+            fill = self.compiler.lowering.fill
+            self.program.instruct(-1, fill, self._filled[literal], row)
         return self._filled[literal]
-
-    def _instruct(self, node: Node | None, what: Lowered, out: int, inputs: list[int]) -> None:
-        padded = (*inputs, *[-1] * (INPUTS - len(inputs)))
-        self.program.code.append(
-            (what.opcode, out, padded, what.window, what.min_periods, what.masked, what.params)
-        )
-        self.program.nodes.append(node)
-        self.program.max_window = max(self.program.max_window, what.window)
-
-    def _deliver(self, sinks: Sequence[Sink], buffer: int) -> None:
-        for sink in sinks:
-            step = (sink.opcode, sink.position, (buffer, -1, -1), 1, 1, 0, _NO_PARAMS)
-            self.program.code.append(step)
-            self.program.nodes.append(None)
 
     def _slot(self) -> int:
         if self._free:
@@ -155,11 +142,8 @@ class Shard:
         self.slots += 1
         return SLOT_BASE + self.slots - 1
 
-    def _release(self, node: Node) -> None:
-        buffer = self._buffers.pop(node, -1)
+    def _release(self, node: int) -> None:
+        buffer = self._buffers[node]
         if buffer >= SLOT_BASE:
             self._free.append(buffer)
-
-
-def _size(node: Node) -> int:
-    return node.size
+            self._buffers[node] = -1

@@ -16,7 +16,7 @@ using namespace alphamine;
 // Size of the structures that Python fills, and the number of functions that it calls: a library of
 // another version is not called.
 AM_EXPORT std::int32_t am_layout() {
-    return 1000000 * 13 + 1000 * sizeof(AmInstruction) + sizeof(AmProgram);
+    return 1000000 * 13 + 1000 * (sizeof(AmOperation) + sizeof(AmInstruction)) + sizeof(AmProgram);
 }
 
 // The opcode of a kernel or sink, -1 if there is none.
@@ -101,8 +101,8 @@ AM_EXPORT void am_value_products(const double* x, const double* const* others,
 // Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
 AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
     auto& memory = *static_cast<std::vector<Workspace>*>(handle);
-    for (std::int64_t i = 0; i < program->shard_start[program->shards]; ++i)
-        if (program->code[i].opcode < 0 || program->code[i].opcode >= kOpcodeEnd) return 1;
+    for (std::int32_t i = 0; i < program->operations; ++i)
+        if (program->operation[i].opcode < 0 || program->operation[i].opcode >= kOpcodeEnd) return 1;
     const std::size_t threads = std::max(1, std::min(program->threads, program->shards));
     if (memory.size() < threads) memory.resize(threads);
     const std::size_t slot = program->rows * program->stride * program->dtype;

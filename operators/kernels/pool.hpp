@@ -8,6 +8,16 @@
 
 namespace alphamine {
 
+// Twice the average rank minus its mean, by column; 0 for columns that have no rank.
+inline void centre(const SortedDay& day, std::int32_t* centred, Index stride) {
+    std::fill(centred, centred + stride, 0);
+    const std::int32_t mean = static_cast<std::int32_t>(day.count) - 1;
+    for (Index i = 0; i < day.count; ++i) {
+        const std::int32_t twice = static_cast<std::int32_t>(day.tied ? day.twice[i] : 2 * i);
+        centred[day.order[i]] = twice - mean;
+    }
+}
+
 // Twice the average rank among the day's cells minus its mean; 0 where there is no value. False
 // without memory.
 template <class T>
@@ -33,7 +43,9 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
             for (Index c = 0; c < count; ++c) row[c] = seen_row[columns[begin + c]];
             std::fill(row + count, row + pitch, kNaN<T>);
         }
-        sorter.sort(rows, pitch, everyone, 0, group);
+        DayCells<T> cells[kKeyLanes];
+        for (int l = 0; l < group; ++l) cells[l] = {rows + l * pitch, everyone, pitch};
+        sorter.sort(cells, group);
         for (int l = 0; l < group; ++l) {
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             centre(sorter.day(l), centred, pitch);

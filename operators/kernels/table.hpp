@@ -18,7 +18,7 @@
 
 namespace alphamine {
 
-enum class Cut { columns, rows };  // what the executor may cut a call into
+enum class Cut { cells, columns, rows };  // what the executor may cut a call into
 
 struct Kernel {
     const char* name;
@@ -31,8 +31,8 @@ struct Kernel {
 
 #define AM_ENTRY(name, cut, literals, unbounded, function) \
     Kernel { name, cut, literals, unbounded, &function<float>, &function<double> }
-#define AM_CELL(name, function) AM_ENTRY(name, Cut::columns, true, false, function)
-#define AM_CELL_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, true, true, function)
+#define AM_CELL(name, function) AM_ENTRY(name, Cut::cells, true, false, function)
+#define AM_CELL_UNBOUNDED(name, function) AM_ENTRY(name, Cut::cells, true, true, function)
 #define AM_SERIES(name, function) AM_ENTRY(name, Cut::columns, false, false, function)
 #define AM_SERIES_UNBOUNDED(name, function) AM_ENTRY(name, Cut::columns, false, true, function)
 #define AM_DAYS(name, function) AM_ENTRY(name, Cut::rows, false, true, function)

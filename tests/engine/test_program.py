@@ -7,36 +7,32 @@ import pytest
 
 from alphamine.data.panel import Panel
 from alphamine.engine.cache import Kept, ValueCache
-from alphamine.engine.cost import cost, neighbours_first
 from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.graph import Graph
 from alphamine.engine.lowering import Lowering
 from alphamine.engine.native import load
 from alphamine.engine.program import Compiler, Program, Sink
 from alphamine.engine.storage import PanelArrays, aligned, row_stride
-from alphamine.expression.nodes import Call, Node
+from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 
 
-def compiled(panel: Panel, texts: list[str]) -> Program:
+def compiled(panel: Panel, texts: list[str]) -> tuple[Program, Graph]:
     library = load()
     assert library is not None
     arrays = PanelArrays(panel, np.dtype("float32"))
-    compiler = Compiler(arrays, Lowering(library, "full"), {}, {})
-    sink = library.opcode("emit")
-    compiler.add_shard([(parse(t), [Sink(sink, i)]) for i, t in enumerate(texts)])
-    return compiler.program
-
-
-def times_computed(program: Program, text: str) -> int:
-    return sum(node is parse(text) for node in program.nodes)
+    lowering, graph = Lowering(library, "full"), Graph([parse(text) for text in texts])
+    compiler = Compiler(arrays, lowering, graph, {}, {})
+    compiler.add_shard([(root, [Sink(lowering.emit, i)]) for i, root in enumerate(graph.roots)])
+    return compiler.program, graph
 
 
 def test_dear_parts_are_computed_once_and_cheap_ones_again(panel: Panel) -> None:
     texts = [f"ts_mean(ts_corr(close, volume, 10) * (close / volume), {d})" for d in (3, 4, 5)]
     texts += [f"ts_max(close / volume, {d})" for d in (3, 4)]
-    program = compiled(panel, texts)
-    assert times_computed(program, "ts_corr(close, volume, 10)") == 1
-    assert times_computed(program, "close / volume") == 3
+    program, graph = compiled(panel, texts)
+    assert program.nodes.count(graph.number[parse("ts_corr(close, volume, 10)")]) == 1
+    assert program.nodes.count(graph.number[parse("close / volume")]) == 3
     assert program.slots <= 5
 
 
@@ -44,13 +40,13 @@ def test_buffers_are_reused_within_a_formula(panel: Panel) -> None:
     text = "close"
     for d in range(2, 16):
         text = f"ts_mean(abs({text}), {d})"
-    assert compiled(panel, [text]).slots == 2
+    assert compiled(panel, [text])[0].slots == 2
 
 
 def test_a_formula_that_is_a_field_needs_no_buffer(panel: Panel) -> None:
-    program = compiled(panel, ["close", "close"])
+    program, _ = compiled(panel, ["close", "close"])
     assert program.slots == 0
-    assert len(program.code) == 2
+    assert program.nodes == [-1, -1]
 
 
 def test_formulas_that_share_a_dear_part_come_together() -> None:
@@ -58,27 +54,26 @@ def test_formulas_that_share_a_dear_part_come_together() -> None:
     formulas = [
         parse(t) for t in (f"rank({shared})", "ts_mean(close, 5)", "rank(volume)", f"abs({shared})")
     ]
-    assert neighbours_first(formulas) == [0, 3, 1, 2]
+    assert Graph(formulas).neighbours_first() == [0, 3, 1, 2]
 
 
-def test_cost_counts_shared_parts_once() -> None:
+def test_nodes_are_numbered_after_their_inputs_and_once() -> None:
     part = parse("ts_mean(close, 5)")
-    assert cost(part + part) == pytest.approx(cost(part) + cost(parse("close * volume")))
-
-
-def call_node(text: str) -> Call:
-    node = parse(text)
-    assert isinstance(node, Call)
-    return node
+    graph = Graph([part + part, part, parse("close")])
+    assert [str(node) for node in graph.nodes] == [
+        "close", "ts_mean(close, 5)", "ts_mean(close, 5) + ts_mean(close, 5)"
+    ]  # fmt: skip
+    assert graph.inputs == [(), (0,), (1, 1)]
+    assert graph.roots == [2, 1, 0]
+    add = parse("close * volume")
+    assert graph.cost[2] == pytest.approx(2 * graph.cost[1] + Graph([add]).cost[-1])
 
 
 def test_the_cache_admits_what_comes_again_and_stays_within_its_bound() -> None:
-    nodes = [call_node(f"ts_mean(close, {d})") for d in range(2, 8)]
+    nodes = [parse(f"ts_mean(close, {d})") for d in range(2, 8)]
     cache = ValueCache(4096)
-    assert not any(cache.admits(n, 1024) for n in nodes)
-    assert all(cache.admits(n, 1024) for n in nodes)
-    assert not cache.admits(call_node("close * volume"), 1024)
-    assert not cache.admits(nodes[0], 5000)
+    assert not any(cache.admits(n) for n in nodes)
+    assert all(cache.admits(n) for n in nodes)
     for node in nodes:
         cache.add(node, Kept(aligned((16, 16), np.float32), 0))
     assert len(cache) == 4

@@ -9,8 +9,9 @@ import pytest
 
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.screening import Stage, rows_of
+from alphamine.engine.screening import Screen, Stage
 from alphamine.errors import AlphamineError
+from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import constant, field
 from alphamine.expression.parser import parse
 
@@ -34,18 +35,25 @@ def test_a_planted_formula_survives(panel: Panel, by: str) -> None:
     assert chosen == evaluator.screen(formulas, sample, [Stage(60, 0.3), Stage(120, 0.5)], by)  # type: ignore[arg-type]
 
 
-def test_a_stage_scores_the_last_days_as_the_whole_sample_does(panel: Panel) -> None:
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+@pytest.mark.parametrize("days", [1, 50])
+def test_the_last_days_have_the_scores_of_the_whole_sample(
+    panel: Panel, backend: str, days: int
+) -> None:
     sample = panel.sample()
-    formula = parse("ts_corr(close, volume, 10)")
-    [(_, whole)] = Evaluator(sample.panel).scores([formula], sample)
-    stop, days = sample.rows.stop, 50
-    cut = rows_of(sample.panel, stop - days - formula.lookback, stop)
-    last = replace(
-        sample, panel=cut, rows=slice(formula.lookback, formula.lookback + days),
-        label=sample.label[-days:],
-    )  # fmt: skip
-    [(_, part)] = Evaluator(cut).scores([formula], last)
-    np.testing.assert_array_equal(part.ic, whole.ic[-days:])
+    grammar = Grammar.for_panel(panel.schema, max_lookback=60)
+    rng = np.random.default_rng(11)
+    formulas = [grammar.sample(rng) for _ in range(40)]
+    formulas += [parse("group_neutralize(ts_corr(close, volume, 10), sector)")]
+    engine = Evaluator(sample.panel, backend=backend, threads=3).engine  # type: ignore[arg-type]
+    whole = dict(engine.scores(formulas, sample, rank_ic=True, turnover=False))
+    recent = Screen(sample, lambda *_: iter(())).recent(days)
+    part = dict(engine.scores(formulas, recent, rank_ic=True, turnover=False, counted=False))
+    for i in range(len(formulas)):
+        assert part[i].infinite == 0
+        for name in ("ic", "rank_ic", "pairs", "coverage"):
+            expected = getattr(whole[i], name)[-days:]
+            np.testing.assert_array_equal(getattr(part[i], name), expected, str(formulas[i]))
 
 
 def test_formulas_without_a_score_are_dropped(panel: Panel) -> None:
