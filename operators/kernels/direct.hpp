@@ -1,16 +1,16 @@
 // Windows computed from their own rows alone, in two passes, like the numpy references.
 #pragma once
 
-#include "call.hpp"
 #include "windows.hpp"
 
 namespace alphamine {
 
 // The windows of one register, moved to their midpoint and scaled by a power of two (both exact in
 // effect): no level costs digits, no unit overflows, a constant window has deviations of exactly 0.
+template <class T>
 class Direct {
 public:
-    Direct(const Block& block, Index i, int window, Vec<double> n)
+    Direct(const Block<T>& block, Index i, int window, Vec<double> n)
         : block_(block), end_(i), window_(window) {
         high = splat(-kInf<double>);
         low = splat(kInf<double>);
@@ -36,7 +36,8 @@ public:
     void each(Body body) const {
         for (Index j = window_ - 1; j >= 0; --j) {
             const Index i = end_ - j * kStrip;
-            body(load(block_.values + i), block_.gaps ? load(block_.present + i) : splat(1.0));
+            body(load_wide(block_.values + i),
+                 block_.gaps ? load_wide(block_.present + i) : splat(1.0));
         }
     }
 
@@ -66,17 +67,19 @@ public:
     Vec<double> high, low, up, down, middle, offset;
 
 private:
-    const Block& block_;
+    const Block<T>& block_;
     Index end_;
     int window_;
 };
 
 // Sum of products of the scaled deviations of two windows over the same present cells.
-inline Vec<double> cross(const Direct& a, const Direct& b, const Block& y, Index i, int window) {
+template <class T>
+inline Vec<double> cross(const Direct<T>& a, const Direct<T>& b, const Block<T>& y, Index i,
+                         int window) {
     Vec<double> total{};
     Index j = i - (window - 1) * kStrip;
     a.each([&](Vec<double> v, Vec<double> here) {
-        total += a.deviation(v, here) * b.deviation(load(y.values + j), here);
+        total += a.deviation(v, here) * b.deviation(load_wide(y.values + j), here);
         j += kStrip;
     });
     return only(a.varies() & b.varies(), total);

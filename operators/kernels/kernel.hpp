@@ -10,7 +10,7 @@
 //   the padding, so that x + inside is what a cross-sectional kernel may see.
 // - Output never overlaps an input. Scratch comes from `Arena`, never from the heap.
 // - The value of a cell depends on the same inputs by the same operations wherever the cell lies,
-//   whatever the tile, the thread or what came before: no running sums.
+//   whatever the tile, the thread or what came before: no running sums but exact ones (exact.hpp).
 #pragma once
 
 #include <cmath>
@@ -159,10 +159,16 @@ inline V only(M mask, V value) {
 }
 
 // Value where the mask is true, else NaN (by bits: GCC 12 cannot compile every form of `?:`).
+template <class T>
+inline Vec<T> or_missing_of(Mask<T> mask, Vec<T> value) {
+    const Mask<T> missing = reinterpret_cast<Mask<T>>(splat(kNaN<T>));
+    return reinterpret_cast<Vec<T>>((reinterpret_cast<Mask<T>>(value) & mask) | (missing & ~mask));
+}
 inline Vec<double> or_missing(Mask<double> mask, Vec<double> value) {
-    const Mask<double> missing = reinterpret_cast<Mask<double>>(splat(kNaN<double>));
-    return reinterpret_cast<Vec<double>>((reinterpret_cast<Mask<double>>(value) & mask) |
-                                         (missing & ~mask));
+    return or_missing_of<double>(mask, value);
+}
+inline Vec<float> or_missing(Mask<float> mask, Vec<float> value) {
+    return or_missing_of<float>(mask, value);
 }
 
 // kLanes<double> values of storage type as doubles, and back (rounded to storage).

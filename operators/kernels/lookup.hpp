@@ -96,10 +96,10 @@ void days_from_last_change(const Call<T>& s) {
 // Number of days on which the condition is true.
 template <class T>
 void ts_count(const Call<T>& s) {
-    double* sums = take_sums(s);
-    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
+    double* sums = s.arena->template take<double>(block_cells(s.window));
+    for_blocks_of(s, [&](const Block<T>& block, Index first, Index c) {
         const auto truth = [&](Index i) {
-            return only(load(block.values + i) != 0.0, splat(1.0));
+            return only(load_wide(block.values + i) != 0.0, splat(1.0));
         };
         window_sums(truth, sums, block.rows, s.window);
         write_windows(s, block, first, c, s.min_periods,
@@ -110,10 +110,10 @@ void ts_count(const Call<T>& s) {
 // Sum of x over the days on which the condition is true.
 template <class T>
 void ts_sum_if(const Call<T>& s) {
-    double* sums = take_sums(s);
-    for_blocks_of_pairs(s, 0, false, [&](const Block& x, const Block& condition, Index first, Index c) {
+    double* sums = s.arena->template take<double>(block_cells(s.window));
+    for_blocks_of_pairs(s, 0, [&](const Block<T>& x, const Block<T>& condition, Index first, Index c) {
         const auto chosen = [&](Index i) {
-            return only(load(condition.values + i) != 0.0, load(x.values + i));
+            return only(load_wide(condition.values + i) != 0.0, load_wide(x.values + i));
         };
         window_sums(chosen, sums, x.rows, s.window);
         write_windows(s, x, first, c, s.min_periods,
@@ -134,13 +134,13 @@ void ts_product(const Call<T>& s) {
         exponent += normal & power;
         v = normal ? mantissa : v;
     };
-    const auto product_of = [&](const Block& block, Index end) {
+    const auto product_of = [&](const Block<T>& block, Index end) {
         Vec<double> product = splat(1.0);
         Mask<double> exponent{};
         for (Index j = s.window - 1; j >= 0; --j) {
             const Index i = end - j * kStrip;
-            Vec<double> v = load(block.values + i);
-            if (block.gaps) v = load(block.present + i) > 0.0 ? v : splat(1.0);
+            Vec<double> v = load_wide(block.values + i);
+            if (block.gaps) v = load_wide(block.present + i) > 0.0 ? v : splat(1.0);
             split(v, exponent);
             product *= v;
             split(product, exponent);
@@ -149,7 +149,7 @@ void ts_product(const Call<T>& s) {
             product[l] = std::ldexp(product[l], static_cast<int>(exponent[l]));
         return product;
     };
-    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, [&](const Block<T>& block, Index first, Index c) {
         write_windows(s, block, first, c, s.min_periods,
                       [&](Index i, const Count&, Index) { return product_of(block, i); });
     });

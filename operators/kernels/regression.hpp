@@ -16,8 +16,8 @@ struct TimeFit {
     Mask<double> varies;
 };
 
-inline TimeFit direct_fit(const Block& block, Index i, int window, Vec<double> n, Vec<double> x) {
-    const Direct direct(block, i, window, n);
+template <class T>
+inline TimeFit direct_fit(const Direct<T>& direct, int window, Vec<double> n, Vec<double> x) {
     Vec<double> total{}, place{};
     direct.each([&](Vec<double>, Vec<double> here) {
         place += 1.0;
@@ -44,35 +44,27 @@ inline TimeFit direct_fit(const Block& block, Index i, int window, Vec<double> n
 // those where a subtraction would cost too many digits, are done directly.
 template <class T, class Emit>
 inline void on_time(const Call<T>& s, Emit emit) {
-    double *sums = take_sums(s), *ramps = take_sums(s), *squares = take_sums(s);
-    const int w = s.window, need = std::max(s.min_periods, 2);
-    const double half = 0.5 * (w + 1.0), size = w;
-    for_blocks_of(s, only_whole(s, need), [&](const Block& block, Index first, Index c) {
-        const auto x = [values = block.values](Index i) { return load(values + i); };
-        if constexpr (!kDirect<T>) {
-            window_ramps(x, sums, ramps, block.rows, w);
-            window_sums([=](Index i) { return x(i) * x(i); }, squares, block.rows, w);
-        }
-        write_judgements<Finish::plain>(
-            s, block, first, c, need,
-            [&](Index i, const Count& count, Index at, Judged& judged) {
-                const Vec<double> sum = load(sums + i), all = size * load(squares + i);
-                const Vec<double> spread = all - sum * sum;
-                TimeFit fit{};
-                fit.products = load(ramps + i) - half * sum;
-                fit.squares = splat(size * (size * size - 1.0) / 12.0);
-                fit.age = splat(w - half);
-                fit.today = (load_wide(s.input(0) + at) * size - sum) / size;
-                fit.spread = spread / size;
-                fit.up = splat(1.0);
-                fit.varies = spread > 0.0;
-                judged.over = emit(fit);
-                judged.lost = (spread <= all * kCancelled) | (count.n != size);
-            },
-            [&](Index i, const Count& count, Index at) {
-                return emit(direct_fit(block, i, w, count.n, load_wide(s.input(0) + at)));
-            });
-    });
+    const T* x = s.input(0);
+    const int w = s.window;
+    const double size = w, half = 0.5 * (w + 1.0);
+    from_sums<kSquares | kRamps, Finish::plain>(
+        s, std::max(s.min_periods, 2),
+        [=](const Sums& sums, const Count& count, Index, Index at, Judged& judged) {
+            const Vec<double> spread = spread_of(sums, count, judged);
+            TimeFit fit{};
+            fit.products = sums.ramp - half * sums.x;
+            fit.squares = splat(size * (size * size - 1.0) / 12.0);
+            fit.age = splat(w - half);
+            fit.today = (load_wide(x + at) * size - sums.x) / size;
+            fit.spread = spread / size;
+            fit.up = splat(1.0);
+            fit.varies = spread > 0.0;
+            judged.over = emit(fit);
+            judged.lost |= count.n != size;
+        },
+        [=](const Direct<T>& d, const Count& count, Index at) {
+            return emit(direct_fit(d, w, count.n, load_wide(x + at)));
+        });
 }
 
 template <class T>
@@ -101,10 +93,11 @@ enum class Regression {
 };
 
 // Least squares of y on x, both as deviations of direct windows over the shared rows.
+template <class T>
 class PairFit {
 public:
-    PairFit(const Direct& y, const Direct& x, const Block& y_block, const Block& x_block, Index i,
-            int window, Vec<double> n)
+    PairFit(const Direct<T>& y, const Direct<T>& x, const Block<T>& y_block,
+            const Block<T>& x_block, Index i, int window, Vec<double> n)
         : y_(y), x_(x), y_block_(y_block), x_block_(x_block), end_(i), window_(window), n_(n) {
         total_ = y.moment(2);
         squares_ = x.moment(2);
@@ -137,11 +130,11 @@ public:
 
 private:
     // Deviation of today; NaN where today is missing.
-    Vec<double> today(const Direct& side, const Block& block) const {
-        const Vec<double> v = load(block.values + end_);
+    Vec<double> today(const Direct<T>& side, const Block<T>& block) const {
+        const Vec<double> v = load_wide(block.values + end_);
         const Vec<double> deviation = v * side.down - side.middle - side.offset;
         if (!block.gaps) return deviation;
-        return load(block.present + end_) > 0.0 ? deviation : splat(kNaN<double>);
+        return load_wide(block.present + end_) > 0.0 ? deviation : splat(kNaN<double>);
     }
 
     // Sum of squared residuals, from the residuals themselves.
@@ -150,15 +143,15 @@ private:
         Index j = end_ - (window_ - 1) * kStrip;
         y_.each([&](Vec<double> v, Vec<double> here) {
             const Vec<double> error =
-                y_.deviation(v, here) - slope_ * x_.deviation(load(x_block_.values + j), here);
+                y_.deviation(v, here) - slope_ * x_.deviation(load_wide(x_block_.values + j), here);
             total += error * error;
             j += kStrip;
         });
         return total;
     }
 
-    const Direct &y_, &x_;
-    const Block &y_block_, &x_block_;
+    const Direct<T> &y_, &x_;
+    const Block<T> &y_block_, &x_block_;
     Index end_;
     int window_;
     Vec<double> n_, total_, squares_, products_, slope_;
@@ -170,10 +163,10 @@ void ts_regression(const Call<T>& s) {
     const Index lag = static_cast<Index>(s.params[0]);
     const Regression wanted = static_cast<Regression>(static_cast<int>(s.params[1]));
     const int w = s.window, need = std::max(s.min_periods, wanted >= Regression::variance ? 3 : 2);
-    for_blocks_of_pairs(s, lag, false, [&](const Block& y, const Block& x, Index first, Index c) {
+    for_blocks_of_pairs(s, lag, [&](const Block<T>& y, const Block<T>& x, Index first, Index c) {
         write_windows(s, y, first, c, need, [&](Index i, const Count& count, Index) {
-            const Direct of_y(y, i, w, count.n), of_x(x, i, w, count.n);
-            const Vec<double> value = PairFit(of_y, of_x, y, x, i, w, count.n).value(wanted);
+            const Direct<T> of_y(y, i, w, count.n), of_x(x, i, w, count.n);
+            const Vec<double> value = PairFit<T>(of_y, of_x, y, x, i, w, count.n).value(wanted);
             return of_x.varies() ? value : splat(kNaN<double>);
         });
     });

@@ -9,10 +9,10 @@ namespace alphamine {
 template <class T, class Emit>
 inline void directly(const Call<T>& s, int least, Emit emit) {
     const int need = std::max(s.min_periods, least);
-    for_blocks_of(s, false, [&](const Block& block, Index first, Index c) {
+    for_blocks_of(s, [&](const Block<T>& block, Index first, Index c) {
         write_windows(s, block, first, c, need, [&](Index i, const Count& count, Index) {
-            if (!any(count.enough)) return splat(kNaN<double>);
-            return emit(Direct(block, i, s.window, count.n), count);
+            if (!any(count.n >= static_cast<double>(need))) return splat(kNaN<double>);
+            return emit(Direct<T>(block, i, s.window, count.n), count);
         });
     });
 }
@@ -20,7 +20,7 @@ inline void directly(const Call<T>& s, int least, Emit emit) {
 template <class T>
 void ts_moment(const Call<T>& s) {
     const int power = static_cast<int>(s.params[0]);
-    directly(s, 1, [&](const Direct& d, const Count& count) {
+    directly(s, 1, [&](const Direct<T>& d, const Count& count) {
         Vec<double> moment = d.moment(power) / count.n;
         for (int p = 0; p < power; ++p) moment *= d.up;
         return moment;
@@ -31,28 +31,25 @@ void ts_moment(const Call<T>& s) {
 // terms that the level makes larger by its third power.
 constexpr double kSkewLost = 1e-4;
 
-inline Vec<double> direct_skewness(const Direct& d, Vec<double> n) {
+template <class T>
+inline Vec<double> direct_skewness(const Direct<T>& d, Vec<double> n) {
     const Vec<double> squares = d.moment(2);
     const Vec<double> bias = n * square_root(n - 1.0) / (n - 2.0);
     const Vec<double> skewness = bias * d.moment(3) / (squares * square_root(squares));
     return or_missing(d.varies(), skewness);
 }
 
-// From three sums, for whole windows of floats.
-template <class T>
-inline void whole_skewness(const Call<T>& s, int need) {
+// From three sums, for whole windows of floats. The third powers are rounded: by doubling.
+inline void whole_skewness(const Call<float>& s, int need) {
     const int w = s.window;
-    double *sums = take_sums(s), *squares = take_sums(s), *cubes = take_sums(s);
-    for_blocks_of(s, only_whole(s, need), [&](const Block& block, Index first, Index c) {
-        const auto x = [values = block.values](Index i) { return load(values + i); };
-        window_sums(x, sums, block.rows, w);
-        window_sums([=](Index i) { return x(i) * x(i); }, squares, block.rows, w);
+    double* cubes = s.arena->take<double>(block_cells(w));
+    for_summed_blocks<kSquares>(s, [&](auto sums, const Block<float>& block, Index first, Index c) {
+        const auto x = [values = block.values](Index i) { return load_wide(values + i); };
         window_sums([=](Index i) { return x(i) * x(i) * x(i); }, cubes, block.rows, w);
         write_judgements<Finish::ratio>(
-            s, block, first, c, need,
-            [=](Index i, const Count& count, Index, Judged& judged) {
-                const Vec<double> n = count.n, a = load(sums + i);
-                const Vec<double> all = n * load(squares + i), spread = all - a * a;
+            s, block, first, c, need, sums,
+            [=](const Sums& of, const Count& count, Index i, Index, Judged& judged) {
+                const Vec<double> n = count.n, a = of.x, all = n * of.xx, spread = all - a * a;
                 // spread = n^2 * m2 and third = n^3 * m3, the central moments.
                 const Vec<double> third = n * (n * load(cubes + i)) - a * (3.0 * all - 2.0 * a * a);
                 judged.over = third * splat(std::sqrt(w - 1.0) * std::sqrt(double(w)) / (w - 2.0));
@@ -60,7 +57,7 @@ inline void whole_skewness(const Call<T>& s, int need) {
                 judged.lost = spread <= all * kSkewLost;
             },
             [&](Index i, const Count& count, Index) {
-                return direct_skewness(Direct(block, i, w, count.n), count.n);
+                return direct_skewness(Direct<float>(block, i, w, count.n), count.n);
             });
     });
 }
@@ -68,14 +65,15 @@ inline void whole_skewness(const Call<T>& s, int need) {
 template <class T>
 void ts_skewness(const Call<T>& s) {
     const int need = std::max(s.min_periods, 3);
-    if (only_whole(s, need)) return whole_skewness(s, need);
+    if constexpr (!kDirect<T>)
+        if (need >= s.window) return whole_skewness(s, need);
     directly(s, 3,
-             [](const Direct& d, const Count& count) { return direct_skewness(d, count.n); });
+             [](const Direct<T>& d, const Count& count) { return direct_skewness(d, count.n); });
 }
 
 template <class T>
 void ts_kurtosis(const Call<T>& s) {
-    directly(s, 4, [](const Direct& d, const Count& count) {
+    directly(s, 4, [](const Direct<T>& d, const Count& count) {
         const Vec<double> n = count.n, squares = d.moment(2), less = n - 1.0;
         const Vec<double> fourth = n * (n + 1.0) * less * d.moment(4) / (squares * squares);
         const Vec<double> kurtosis = (fourth - 3.0 * less * less) / ((n - 2.0) * (n - 3.0));
@@ -85,7 +83,7 @@ void ts_kurtosis(const Call<T>& s) {
 
 template <class T>
 void ts_mean_abs_dev(const Call<T>& s) {
-    directly(s, 1, [](const Direct& d, const Count& count) {
+    directly(s, 1, [](const Direct<T>& d, const Count& count) {
         Vec<double> total{};
         d.each([&](Vec<double> v, Vec<double> here) {
             total += magnitude<double>(d.deviation(v, here));
@@ -99,7 +97,7 @@ template <class T>
 void ts_entropy(const Call<T>& s) {
     const int buckets = static_cast<int>(s.params[0]);
     double* counts = s.arena->template take<double>(buckets * kLanes<double>);
-    directly(s, 1, [&](const Direct& d, const Count& count) {
+    directly(s, 1, [&](const Direct<T>& d, const Count& count) {
         constexpr int L = kLanes<double>;
         std::fill_n(counts, buckets * L, 0.0);
         const Vec<double> low = d.low * d.down, width = d.high * d.down - low;

@@ -1,14 +1,10 @@
-// Windows of rows by doubling: the sum of w rows from two sums of w/2 rows, and so on down to sums
-// of at most seven rows, which are made in registers.
-//
-// Each sum is made of the window's own rows in an order that depends on w alone, so a value has the
-// same bits wherever the series starts and whatever came before: running sums cannot offer that.
+// Blocks of rows and what is present in their windows.
 #pragma once
 
 #include <algorithm>
-#include <type_traits>
 
-#include "kernel.hpp"
+#include "call.hpp"
+#include "exact.hpp"
 
 namespace alphamine {
 
@@ -18,6 +14,9 @@ namespace alphamine {
 constexpr Index kStrip = kLanes<float>;
 constexpr int kParts = 2;
 constexpr Index kPart = kLanes<double>;
+constexpr Index kAhead = 24;
+template <class T>
+constexpr int kRegisters = kStrip / kLanes<T>;
 
 inline Index block_rows(int window) { return std::max<Index>(128, 2 * window); }
 
@@ -30,192 +29,186 @@ inline void for_blocks(Shape shape, int window, Index width, Body body) {
             body(first, std::min(step, shape.rows - first), c);
 }
 
-// The values of a block as doubles: 0 where missing, and who is present. Row r of the block is row
-// first - (window - 1) - lag + r of the series; rows before the series are missing.
+// The values of a block: 0 where missing, and who is present (1 or 0). Row r of the block is row
+// first - (window - 1) - lag + r of the series; rows before the series are missing. One more row of
+// missing values stands before the block: what leaves the first window.
+template <class T>
 struct Block {
-    double* values;
-    double* present;  // 1 or 0; valid only if `gaps`
-    Index rows;       // wanted rows + window - 1
+    T* values;
+    T* present;
+    Index rows;  // wanted rows + window - 1
     bool gaps;
+    Extent extent;
 };
 
 inline std::size_t block_cells(int window) { return (block_rows(window) + window) * kStrip; }
 
-inline Block take_block(int window, Arena& arena) {
-    double* values = arena.take<double>(block_cells(window));
-    return Block{values, arena.take<double>(block_cells(window)), 0, false};
-}
-
-// The same with NaN where a value is missing: for sums whose windows have to be whole, NaN is all it
-// takes to mark those that are not.
 template <class T>
-inline void load_whole(Block& block, const T* x, Index stride, Index first, Index rows, int window) {
-    const Index lead = window - 1, missing = std::max<Index>(0, lead - first);
-    block.rows = rows + lead;
-    block.gaps = false;
-    std::fill_n(block.values, missing * kStrip, kNaN<double>);
-    for (Index r = missing; r < block.rows; ++r)
-        for (int k = 0; k < kParts; ++k)
-            store(block.values + r * kStrip + k * kPart,
-                  load_wide(x + (first - lead + r) * stride + k * kPart));
-}
-
-template <class T>
-inline void load_block(Block& block, const T* x, Index stride, Index first, Index rows, int window,
-                       Index lag = 0) {
-    const Index lead = window - 1 + lag;
-    block.rows = rows + window - 1;
-    const Index missing = std::min(block.rows, std::max<Index>(0, lead - first));
-    std::fill_n(block.values, missing * kStrip, 0.0);
-    Mask<double> gaps{};
-    for (Index r = missing; r < block.rows; ++r) {
-        const T* source = x + (first - lead + r) * stride;
-        for (int k = 0; k < kParts; ++k) {
-            const Vec<double> v = load_wide(source + k * kPart);
-            const Mask<double> here = v == v;
-            gaps |= ~here;
-            store(block.values + r * kStrip + k * kPart, only(here, v));
-        }
-    }
-    block.gaps = missing > 0 || any(gaps);
-    if (!block.gaps) return;
-    std::fill_n(block.present, missing * kStrip, 0.0);
-    for (Index r = missing; r < block.rows; ++r) {
-        const T* source = x + (first - lead + r) * stride;
-        for (int k = 0; k < kParts; ++k) {
-            const Vec<double> v = load_wide(source + k * kPart);
-            store(block.present + r * kStrip + k * kPart, only(v == v, splat(1.0)));
-        }
-    }
-}
-
-// Keeps of two blocks only the cells where both are present.
-inline void pair_blocks(Block& a, Block& b) {
-    if (!a.gaps && !b.gaps) return;
-    const auto fill = [](Block& block) {
-        if (!block.gaps) std::fill_n(block.present, block.rows * kStrip, 1.0);
-        block.gaps = true;
+inline Block<T> take_block(int window, Arena& arena) {
+    const auto take = [&] {
+        T* cells = arena.take<T>(block_cells(window));
+        std::fill_n(cells, kStrip, T(0));
+        return cells + kStrip;
     };
-    fill(a);
-    fill(b);
-    for (Index i = 0; i < a.rows * kStrip; i += kPart) {
-        const Vec<double> both = load(a.present + i) * load(b.present + i);
-        store(a.present + i, both);
-        store(b.present + i, both);
-        store(a.values + i, load(a.values + i) * both);
-        store(b.values + i, load(b.values + i) * both);
-    }
+    T* values = take();
+    return Block<T>{values, take(), 0, false, {}};
 }
 
-// Calls run(std::integral_constant<int, M>) for the leading bits of a window's length, at most
-// three: 1 <= M <= 7; gives the number of bits that are left.
-template <class Run>
-inline int with_head(int window, Run run) {
-    const int bits = 32 - __builtin_clz(window), rest = std::max(0, bits - 3);
-    switch (window >> rest) {
-        case 1: run(std::integral_constant<int, 1>{}); break;
-        case 2: run(std::integral_constant<int, 2>{}); break;
-        case 3: run(std::integral_constant<int, 3>{}); break;
-        case 4: run(std::integral_constant<int, 4>{}); break;
-        case 5: run(std::integral_constant<int, 5>{}); break;
-        case 6: run(std::integral_constant<int, 6>{}); break;
-        default: run(std::integral_constant<int, 7>{}); break;
+// Fills the blocks of one input, or of two, of which only the cells are kept that are present in
+// both. `lag`: by how many rows the second one stands back.
+template <int inputs, class T>
+inline void load_blocks(const Call<T>& s, Block<T>* blocks, Index first, Index rows, Index c,
+                        Index lag = 0) {
+    const Index count = rows + s.window - 1, start = first - (s.window - 1);
+    const Index missing = std::min(count, std::max<Index>(0, (inputs > 1 ? lag : 0) - start));
+    const T* source[inputs];
+    T* values[inputs];
+    T* present = blocks[0].present;
+    std::fill_n(present, missing * kStrip, T(0));
+    for (int n = 0; n < inputs; ++n) {
+        values[n] = blocks[n].values;
+        source[n] = s.input(n) + (start + missing - (n > 0 ? lag : 0)) * s.stride[n] + c;
+        std::fill_n(values[n], missing * kStrip, T(0));
     }
-    return rest;
-}
-
-// Runs body(i, recent) for every register of a block, where recent[j] is what get gives for the row
-// j rows before (0 before the block), for j < M.
-template <int M, class Get, class Body>
-inline void for_recent(Get get, Index rows, Body body) {
-    for (int k = 0; k < kParts; ++k) {
-        Vec<double> recent[M] = {};
-        for (Index i = k * kPart; i < rows * kStrip; i += kStrip) {
-            for (int j = M - 1; j > 0; --j) recent[j] = recent[j - 1];
-            recent[0] = get(i);
-            body(i, recent);
+    ExtentScan scans[inputs];
+    Mask<T> gaps{};
+    T* out = s.out + std::max<Index>(0, start + missing) * s.shape.stride + c;
+    for (Index i = missing * kStrip; i < count * kStrip;) {
+        for (int k = 0; k < kRegisters<T>; ++k, i += kLanes<T>) {
+            Vec<T> x[inputs];
+            Mask<T> here = ~Mask<T>{};
+            for (int n = 0; n < inputs; ++n) {
+                x[n] = load(source[n] + k * kLanes<T>);
+                here &= x[n] == x[n];
+            }
+            gaps |= ~here;
+            store(present + i, only(here, splat(T(1))));
+            for (int n = 0; n < inputs; ++n) {
+                x[n] = only(here, x[n]);
+                store(values[n] + i, x[n]);
+                if constexpr (sizeof(T) == sizeof(float)) scans[n].add(x[n]);
+            }
         }
+        // Rows are far apart, which the processor does not foresee.
+        for (int n = 0; n < inputs; ++n) {
+            __builtin_prefetch(source[n] + kAhead * s.stride[n]);
+            source[n] += s.stride[n];
+        }
+        __builtin_prefetch(out, 1);
+        out += s.shape.stride;
+    }
+    for (int n = 0; n < inputs; ++n) {
+        blocks[n].rows = count;
+        blocks[n].gaps = missing > 0 || any(gaps);
+        if constexpr (sizeof(T) == sizeof(float)) blocks[n].extent = scans[n].extent();
     }
 }
 
-// Runs step(i, back, odd) downwards for every register whose row has a window of the next length:
-// twice the last one, which starts `back` elements before, and one more row if `odd`.
-template <class Step>
-inline void double_once(int& length, Index rows, bool odd, Step step) {
-    const Index back = length * kStrip;
-    length = 2 * length + odd;
-    for (Index i = rows * kStrip - kPart; i >= (length - 1) * kStrip; i -= kPart) step(i, back);
-}
-
-// out[r] = get(r) + get(r - 1) + ... over `window` rows, for r >= window - 1; cells are indexed
-// flat, get(i) gives the register at element i. (Lambdas of hot loops capture by value: what they
-// point at could otherwise be overwritten by any store, and would be read again each time.)
-template <class Get>
-inline void window_sums(Get get, double* out, Index rows, int window) {
-    int rest = with_head(window, [&](auto head) {
-        for_recent<head()>(get, rows, [=](Index i, const Vec<double>* recent) {
-            Vec<double> sum = recent[0];
-            for (int j = 1; j < head(); ++j) sum += recent[j];
-            store(out + i, sum);
-        });
+// Runs body(block, first row, first column) over all blocks of the first input.
+template <class T, class Body>
+inline void for_blocks_of(const Call<T>& s, Body body) {
+    Block<T> block = take_block<T>(s.window, *s.arena);
+    for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
+        load_blocks<1>(s, &block, first, rows, c);
+        body(block, first, c);
     });
-    int length = window >> rest;
-    while (rest > 0) {
-        // Downwards, so that the shorter sums that a row needs are still in place.
-        if ((window >> --rest) & 1)
-            double_once(length, rows, true, [=](Index i, Index back) {
-                store(out + i, load(out + i) + load(out + i - back) + get(i - 2 * back));
-            });
-        else
-            double_once(length, rows, false, [=](Index i, Index back) {
-                store(out + i, load(out + i) + load(out + i - back));
-            });
-    }
 }
 
-// Present values in each of a register of windows: n, 1 / n, 1 / (n - 1), and whether they are
-// enough for a value.
+// Runs body(x, y, first row, first column) over all blocks of two inputs, paired.
+template <class T, class Body>
+inline void for_blocks_of_pairs(const Call<T>& s, Index lag, Body body) {
+    Block<T> blocks[] = {take_block<T>(s.window, *s.arena), take_block<T>(s.window, *s.arena)};
+    blocks[1].present = blocks[0].present;
+    for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
+        load_blocks<2>(s, blocks, first, rows, c, lag);
+        body(blocks[0], blocks[1], first, c);
+    });
+}
+
+// Present values in each of a register of windows: n, 1 / n, 1 / (n - 1).
 struct Count {
     Vec<double> n, inverse, inverse_less;
-    Mask<double> enough;
-
-    Vec<double> keep(Vec<double> value) const { return or_missing(enough, value); }
 };
 
-inline Count count_of(Vec<double> n, int need) {
-    return {n, 1.0 / n, 1.0 / (n - 1.0), n >= static_cast<double>(need)};
+inline Count count_of(Vec<double> n) { return {n, 1.0 / n, 1.0 / (n - 1.0)}; }
+
+// Where windows have the `need` values that a value asks for. One row of a block.
+template <class T>
+struct Enough {
+    Mask<T> mask[kRegisters<T>];
+
+    Mask<double> part(int k) const {
+        if constexpr (sizeof(T) == sizeof(double)) return mask[k];
+        Mask<double> wide;
+        for (int l = 0; l < kPart; ++l) wide[l] = -std::int64_t{mask[0][k * kPart + l] != 0};
+        return wide;
+    }
+};
+
+// Part k of a row of a block in double, and two parts as a row where there are enough values.
+inline Vec<double> wide_part(const Vec<double>* row, int k) { return row[k]; }
+inline Vec<double> wide_part(const Vec<float>* row, int k) {
+    alignas(AM_VECTOR_BYTES) float lanes[kStrip];
+    store(lanes, row[0]);
+    return load_wide(lanes + k * kPart);
 }
 
-// Runs body(i, counts, t) for every row t of the series: i is the row's first element in the
-// block's arrays, counts[k] what part k has in its windows, of which a value needs `need`.
-template <class Body>
-inline void for_windows(const Block& block, Index first, int window, int need, Body body) {
-    const Index lead = window - 1;
-    const Count whole = count_of(splat(static_cast<double>(window)), need);
+inline void store_row(double* out, const Enough<double>& enough, const Vec<double>* part) {
+    for (int k = 0; k < kParts; ++k) store(out + k * kPart, or_missing(enough.mask[k], part[k]));
+}
+inline void store_row(float* out, const Enough<float>& enough, const Vec<double>* part) {
+    store(out, or_missing(enough.mask[0], join(part[0], part[1])));
+}
+
+// Runs body(i, counts, enough, t) for every row t of the series: i is the row's first element in the
+// block's arrays, counts[k] what part k has in its windows.
+template <bool counted, class T, class Body>
+inline void for_counted_windows(const Block<T>& block, Index first, int window, int need,
+                                Body body) {
+    const T* present = block.present;
+    const Index lead = window - 1, rows = block.rows, back = window * kStrip;
+    const Count whole = count_of(splat(static_cast<double>(window)));
     Count counts[kParts] = {whole, whole};
-    if (!block.gaps) {
-        for (Index r = lead; r < block.rows; ++r) body(r * kStrip, counts, first + r - lead);
-        return;
-    }
     // Whole numbers: the running count is exact.
-    Vec<double> n[kParts] = {};
-    const auto present = [&](Index r, int k) {
-        return load(block.present + r * kStrip + k * kPart);
-    };
-    for (Index r = 0; r < lead; ++r)
-        for (int k = 0; k < kParts; ++k) n[k] += present(r, k);
-    for (Index r = lead; r < block.rows; ++r) {
-        for (int k = 0; k < kParts; ++k) {
-            n[k] += present(r, k);
-            // Where only whole windows have a value, n and its inverses are known.
-            if (need < window)
-                counts[k] = count_of(n[k], need);
-            else
-                counts[k].enough = n[k] >= static_cast<double>(need);
+    Vec<T> n[kRegisters<T>] = {};
+    for (Index i = 0; i < lead * kStrip;)
+        for (int k = 0; k < kRegisters<T>; ++k, i += kLanes<T>) n[k] += load(present + i);
+    for (Index r = lead; r < rows; ++r) {
+        const Index i = r * kStrip;
+        Enough<T> enough;
+        for (int k = 0; k < kRegisters<T>; ++k) {
+            const Index at = i + k * kLanes<T>;
+            n[k] += load(present + at) - load(present + at - back);
+            enough.mask[k] = n[k] >= static_cast<T>(need);
         }
-        body(r * kStrip, counts, first + r - lead);
-        for (int k = 0; k < kParts; ++k) n[k] -= present(r - lead, k);
+        if constexpr (counted)
+            for (int k = 0; k < kParts; ++k) counts[k] = count_of(wide_part(n, k));
+        body(i, counts, enough, first + r - lead);
     }
+}
+
+// Where only whole windows have a value, their count is known.
+template <class T, class Body>
+inline void for_windows(const Block<T>& block, Index first, int window, int need, Body body) {
+    if (block.gaps && need < window)
+        for_counted_windows<true>(block, first, window, need, body);
+    else
+        for_counted_windows<false>(block, first, window, need, body);
+}
+
+// Writes value(i, count, at) of every window that has `need` values: i is its element in the
+// block's arrays, `at` its element in the series.
+template <class T, class Value>
+inline void write_windows(const Call<T>& s, const Block<T>& block, Index first, Index c, int need,
+                          Value value) {
+    for_windows(block, first, s.window, need,
+                [&](Index i, const Count* counts, const Enough<T>& enough, Index t) {
+                    const Index at = t * s.shape.stride + c;
+                    Vec<double> part[kParts];
+                    for (Index k = 0; k < kParts; ++k)
+                        part[k] = value(i + k * kPart, counts[k], at + k * kPart);
+                    store_row(s.out + at, enough, part);
+                });
 }
 
 }  // namespace alphamine
