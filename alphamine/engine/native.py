@@ -67,7 +67,11 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
     ("am_label_new", c_void_p, [c_void_p, c_int64, c_int64]),
     ("am_label_free", None, [c_void_p]),
     ("am_run", c_int32, [c_void_p, c_void_p]),
-    ("am_rank_cells", c_int32, [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, c_void_p]),
+    (
+        "am_rank_cells",
+        c_int32,
+        [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p],
+    ),
     ("am_rank_products", None, _PRODUCTS),
     ("am_value_products", None, _PRODUCTS),
 )
@@ -112,8 +116,10 @@ class Library:
 
     def rank_cells(
         self, values: npt.NDArray[np.floating], columns: Columns, start: Borders
-    ) -> npt.NDArray[np.int16]:
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
         """Twice the average rank of each cell among those of its day, minus the day's mean.
+
+        And how many cells of each day have a value.
 
         Parameters
         ----------
@@ -125,13 +131,14 @@ class Library:
             Where the cells of each day start; a day has 32768 of them at most.
         """
         ranks = np.empty(len(columns), dtype=np.int16)
+        present = np.empty(len(start) - 1, dtype=np.int64)
         status = self.dll.am_rank_cells(
             values.ctypes.data, values.itemsize, values.shape[1], columns.ctypes.data,
-            start.ctypes.data, len(start) - 1, ranks.ctypes.data,
+            start.ctypes.data, len(start) - 1, ranks.ctypes.data, present.ctypes.data,
         )  # fmt: skip
         if status:
             raise WorkFailed("ranking one day's values did not fit into memory")
-        return ranks
+        return ranks, present
 
     def products(self, x: Cells, others: Sequence[Cells], start: Borders) -> FloatArray:
         """Sums over the cells of each day of x times each of the others, (others, days) float64.

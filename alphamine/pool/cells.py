@@ -25,20 +25,26 @@ _MOST_NAMES: Final = 1 << 15
 class Vector:
     """One formula on the cells of a sample; `data` times the day's `scale` has unit norm.
 
+    Times `size` it is the part of a sum of members: the formula's values of unit variance where it
+    has any, over all cells of the day.
+
     Attributes
     ----------
     data : (cells,) int16 or float64
         Centred ranks times two, or centred values; 0 where there is none.
     scale : (days,) float64
         0 on days without two different values.
+    size : (days,) float64
+        Root of the share of the day's cells that have a value; 0 where the scale is.
     """
 
     data: Data
     scale: FloatArray
+    size: FloatArray
 
     @property
     def nbytes(self) -> int:
-        return int(self.data.nbytes + self.scale.nbytes)
+        return int(self.data.nbytes + self.scale.nbytes + self.size.nbytes)
 
 
 class Cells:
@@ -71,6 +77,7 @@ class Cells:
         self._inside = inside & (count >= sample.panel.min_names)[:, None]
         self._columns = np.nonzero(self._inside)[1].astype(np.int32)
         self._start = np.concatenate([[0], np.cumsum(self._inside.sum(axis=1))]).astype(np.int64)
+        self._sizes = np.diff(self._start)
         self._library = load()
         self.label = self._vector(sample.label)
 
@@ -107,36 +114,37 @@ class Cells:
         return products
 
     def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
-        data = self._ranks(values) if self.series == "rank" else self._centred(values)
+        standardise = self._ranks if self.series == "rank" else self._centred
+        data, present = standardise(values)
         squares = self._squares(data)
         with np.errstate(divide="ignore"):
             scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
-        return Vector(data, scale)
+        size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._sizes, 1))
+        return Vector(data, scale, size)
 
-    def _ranks(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.int16]:
+    def _ranks(
+        self, values: npt.NDArray[np.floating]
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
         if self._library is not None:
             rows = np.ascontiguousarray(values)
             return self._library.rank_cells(rows, self._columns, self._start)
         ranks = average_ranks(np.where(self._inside, values.astype(np.float64), np.nan))
-        present = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
-        centred: npt.NDArray[np.int16] = np.nan_to_num(2.0 * ranks - present - 1.0)[
-            self._inside
-        ].astype(np.int16)
-        return centred
+        count = (~np.isnan(ranks)).sum(axis=1)
+        centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self._inside]
+        return centred.astype(np.int16), count
 
-    def _centred(self, values: npt.NDArray[np.floating]) -> FloatArray:
+    def _centred(self, values: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
         cells: FloatArray = values[self._inside].astype(np.float64)
         present = ~np.isnan(cells)
         cells[~present] = 0.0
-        count = np.maximum(self._by_day(present.astype(np.float64)), 1.0)
+        count = self._by_day(present.astype(np.float64))
         varies = self._peak(cells, present) > self._peak(-cells, present) * -1.0
-        sizes = np.diff(self._start)
-        cells -= np.repeat(self._by_day(cells) / count, sizes)
+        cells -= np.repeat(self._by_day(cells) / np.maximum(count, 1.0), self._sizes)
         # Scaling by the largest deviation keeps the squares inside float64 whatever the unit.
         peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
-        cells /= np.repeat(peak, sizes)
+        cells /= np.repeat(peak, self._sizes)
         cells[~present] = 0.0
-        return cells
+        return cells, count
 
     def _squares(self, data: Data) -> FloatArray:
         if self._library is not None:
@@ -153,7 +161,7 @@ class Cells:
         return self._reduced(np.add, cells, 0.0)
 
     def _reduced(self, ufunc: np.ufunc, cells: FloatArray, empty: float) -> FloatArray:
-        full = np.diff(self._start) > 0
+        full = self._sizes > 0
         out = np.full(self.days, empty)
         # Empty days own no cell, and reduceat must not see them.
         if full.any():

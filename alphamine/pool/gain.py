@@ -49,7 +49,9 @@ class Form:
     def of(cls, gram: Gram, shares: tuple[float, float], ridge: float) -> Form:
         """The form of a pool's members."""
         matrix = shares[0] * gram.matrix + shares[1] * gram.covariance
-        matrix[np.diag_indices(len(gram))] *= 1.0 + ridge
+        own = np.diag(matrix)
+        # A member without any values has weight 0.
+        matrix[np.diag_indices(len(gram))] = np.where(own > 0.0, own * (1.0 + ridge), 1.0)
         weights = fit_weights(matrix, gram.label)
         quality = float((gram.label * weights).sum())
         return cls(matrix, inverse(matrix), weights, quality, shares, ridge)

@@ -1,7 +1,8 @@
 """Daily correlations of a pool's members with the label and with each other.
 
 They hold all that a weighting of the members needs: the IC of w on day t is
-w'b_t / sqrt(w'C_t w), whatever the number of stocks.
+w'b_t / sqrt(w'C_t w), whatever the number of stocks. A member that lacks values takes part with the
+root of the share that it has: weights are those of z-scores, missing ones being 0.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Gram:
         self._counted = counted
         self._days = max(int(counted.sum()), 1)
         self._labels: list[FloatArray] = []
-        self._own: list[FloatArray] = []
+        self._sizes: list[FloatArray] = []
         self._pairs: list[FloatArray] = []  # of member k with those before it, (k, days)
         self.label = np.zeros(0)
         self.matrix = np.zeros((0, 0))
@@ -38,7 +39,7 @@ class Gram:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def mean(self, daily: FloatArray) -> FloatArray:
+    def mean(self, daily: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:
         """Mean over the counted days of series (..., days)."""
         return np.asarray(np.where(self._counted, daily, 0.0).sum(axis=-1) / self._days)
 
@@ -56,7 +57,7 @@ class Gram:
         centred = np.where(self._counted, label - self.mean(label), 0.0)
         return np.array([float(self.mean(centred * other)) for other in [*self._labels, label]])
 
-    def with_member(self, label: FloatArray, pairs: FloatArray, own: FloatArray) -> Gram:
+    def with_member(self, label: FloatArray, pairs: FloatArray, size: FloatArray) -> Gram:
         """These members and one more, the last.
 
         Parameters
@@ -65,15 +66,15 @@ class Gram:
             The newcomer's daily correlation with the label.
         pairs : (members, days) float64
             With the members, in their order.
-        own : (days,) float64
-            With itself: 1, or 0 on days without values.
+        size : (days,) float64
+            Root of the share of cells in which it has values.
         """
         more = Gram(self._counted)
         more._labels = [*self._labels, label]
-        more._own = [*self._own, own]
+        more._sizes = [*self._sizes, size]
         more._pairs = [*self._pairs, pairs]
         more.label = np.append(self.label, self.mean(label))
-        more.matrix = _bordered(self.matrix, np.append(self.mean(pairs), self.mean(own)))
+        more.matrix = _bordered(self.matrix, np.append(self.mean(pairs), self.mean(size > 0.0)))
         more.covariance = _bordered(self.covariance, self.covariances(label))
         return more
 
@@ -84,7 +85,7 @@ class Gram:
         staying = [k for k in range(len(self)) if k not in set(leaving)]
         less = Gram(self._counted)
         less._labels = [self._labels[k] for k in staying]
-        less._own = [self._own[k] for k in staying]
+        less._sizes = [self._sizes[k] for k in staying]
         less._pairs = [self._pairs[k][staying[:i]] for i, k in enumerate(staying)]
         less.label = self.label[staying]
         less.matrix = self.matrix[np.ix_(staying, staying)]
@@ -103,11 +104,15 @@ class Gram:
         (days,) float64
             NaN on days that do not count, and where no weighted member has values.
         """
+        parts: list[FloatArray] = []
         top, power = np.zeros(len(self._counted)), np.zeros(len(self._counted))
         for k, weight in enumerate(weights):
-            top += weight * self._labels[k]
-            power += weight * weight * self._own[k]
-            power += 2.0 * weight * (weights[:k, None] * self._pairs[k]).sum(axis=0)
+            part = weight * self._sizes[k]
+            top += part * self._labels[k]
+            power += part * part
+            for other, pair in zip(parts, self._pairs[k], strict=True):
+                power += 2.0 * part * other * pair
+            parts.append(part)
         # Members that cancel out leave a power of rounding errors.
         known = self._counted & (power > 1e-12 * float((weights * weights).sum()))
         return np.where(known, top / np.sqrt(np.where(known, power, 1.0)), np.nan)

@@ -52,15 +52,24 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """A member and its values."""
+
     formula: Node
     sign: int
     fitness: float
     vector: Vector
 
+    @classmethod
+    def of(cls, evaluation: Evaluation, vector: Vector) -> Entry:
+        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
+        return cls(evaluation.candidate.formula, sign, evaluation.fitness, vector)
+
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
+class Fit:
+    """The weights of the members, and what they reach."""
+
     form: Form
     weights: FloatArray
     score: float
@@ -101,6 +110,8 @@ class Pool:
         Whether daily ranks or daily z-scores are compared and combined.
     """
 
+    _labelled = True  # whether only cells that have a label count
+
     def __init__(
         self,
         train: Sample,
@@ -128,8 +139,10 @@ class Pool:
         self.objective = Objective(objective, beta)
         self._l1, self._ridge = l1, ridge
         self._schema = train.panel.schema
-        self.cells = Cells(train, series)
-        self._become([], Gram(self.cells.label.scale > 0.0))
+        self.cells = Cells(train, series, self._labelled)
+        self._entries: list[Entry] = []
+        self._gram = Gram(self.cells.label.scale > 0.0)
+        self._fit = self._fitted(self._gram)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -213,16 +226,16 @@ class Pool:
         gains, [leaving] = self._gains([terms])
         if not gains[0] > 0.0:
             return 0.0
-        gram = self._gram.with_member(daily[0], daily[1:], _own(vector)).without(leaving)
-        gain = self._fitted(gram).score - self.score
+        gram = self._gram.with_member(daily[0], daily[1:], vector.size).without(leaving)
+        fit = self._fitted(gram)
+        gain = fit.score - self.score
         if not gain > 0.0:
             return 0.0
         if math.isinf(gain):  # nothing has no lower confidence bound
             gain = float(gains[0])
-        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
-        newcomer = _Entry(evaluation.candidate.formula, sign, evaluation.fitness, vector)
-        staying = [e for k, e in enumerate(self._entries) if k not in leaving]
-        self._become([*staying, newcomer], gram)
+        staying = [entry for k, entry in enumerate(self._entries) if k not in leaving]
+        self._entries = [*staying, Entry.of(evaluation, vector)]
+        self._gram, self._fit = gram, fit
         return gain
 
     def state_dict(self) -> dict[str, Any]:
@@ -248,24 +261,21 @@ class Pool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnitWarning)
             formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
-        entries: list[_Entry] = []
+        entries: list[Entry] = []
         gram = Gram(self.cells.label.scale > 0.0)
         for formula, item, values in zip(
             formulas, state["members"], evaluate(formulas), strict=True
         ):
-            entry = _Entry(formula, item["sign"], item["fitness"], self.vector(values))
+            entry = Entry(formula, item["sign"], item["fitness"], self.vector(values))
             daily = self._daily(entry.vector, entries)
-            gram = gram.with_member(daily[0], daily[1:], _own(entry.vector))
+            gram = gram.with_member(daily[0], daily[1:], entry.vector.size)
             entries.append(entry)
-        self._become(entries, gram)
+        self._entries, self._gram, self._fit = entries, gram, self._fitted(gram)
 
     def _index(self, formula: Node) -> int:
         return [entry.formula for entry in self._entries].index(formula)
 
-    def _become(self, entries: list[_Entry], gram: Gram) -> None:
-        self._entries, self._gram, self._fit = entries, gram, self._fitted(gram)
-
-    def _fitted(self, gram: Gram) -> _Fit:
+    def _fitted(self, gram: Gram) -> Fit:
         """The best weights of some members: a function of these alone."""
         shares = (1.0, 0.0) if self.objective.measure != "icir" else (0.0, 1.0)
         for _ in range(_ROUNDS):
@@ -275,9 +285,9 @@ class Pool:
             before, shares = shares, self.objective.shares(series)
             if shares == before:
                 break
-        return _Fit(form, weights, self.objective(series))
+        return Fit(form, weights, self.objective(series))
 
-    def _daily(self, vector: Vector, entries: Sequence[_Entry]) -> FloatArray:
+    def _daily(self, vector: Vector, entries: Sequence[Entry]) -> FloatArray:
         """Daily correlations with the label and with members, (1 + K, days)."""
         return self.cells.products(vector, [self.cells.label, *[e.vector for e in entries]])
 
@@ -286,7 +296,7 @@ class Pool:
         daily = self._daily(vector, self._entries)
         means = self._gram.mean(daily)
         mean, spread = self._fit.form.shares
-        terms = np.append(means[1:], self._gram.mean(_own(vector))) * mean
+        terms = np.append(means[1:], self._gram.mean(vector.size > 0.0)) * mean
         if spread:
             terms = terms + self._gram.covariances(daily[0]) * spread
         alike = ~(np.abs(means[1:]) <= self.max_correlation)
@@ -305,8 +315,3 @@ class Pool:
         )
         full = len(self) == self.capacity
         return marginal_gains(self._fit.form, newcomers, full, self.objective.measure, refit)
-
-
-def _own(vector: Vector) -> FloatArray:
-    """Daily correlation of a vector with itself."""
-    return (vector.scale > 0.0).astype(np.float64)

@@ -78,11 +78,13 @@ AM_EXPORT void am_label_free(void* label) { delete static_cast<LabelDays*>(label
 // Centred daily ranks of the cells of a pool. 0: done; 2: not enough memory.
 AM_EXPORT std::int32_t am_rank_cells(const void* values, std::int32_t dtype, std::int64_t stride,
                                      const std::int32_t* columns, const std::int64_t* start,
-                                     std::int64_t days, std::int16_t* out) {
-    const bool done = dtype == 4 ? rank_cells(static_cast<const float*>(values), stride, columns,
-                                              start, days, out)
-                                 : rank_cells(static_cast<const double*>(values), stride, columns,
-                                              start, days, out);
+                                     std::int64_t days, std::int16_t* out,
+                                     std::int64_t* present) {
+    const auto rank = [&](const auto* x) {
+        return rank_cells(x, stride, columns, start, days, out, present);
+    };
+    const bool done = dtype == 4 ? rank(static_cast<const float*>(values))
+                                 : rank(static_cast<const double*>(values));
     return done ? 0 : 2;
 }
 

@@ -8,48 +8,42 @@
 
 namespace alphamine {
 
-// Twice the average rank minus its mean, by column; 0 for columns that have no rank.
-inline void centre(const SortedDay& day, std::int32_t* centred, Index stride) {
-    std::fill(centred, centred + stride, 0);
-    const std::int32_t mean = static_cast<std::int32_t>(day.count) - 1;
-    for (Index i = 0; i < day.count; ++i) {
-        const std::int32_t twice = static_cast<std::int32_t>(day.tied ? day.twice[i] : 2 * i);
-        centred[day.order[i]] = twice - mean;
-    }
-}
-
-// Twice the average rank among the day's cells minus its mean; 0 where there is no value. False
-// without memory.
+// Twice the average rank among the day's cells minus its mean, 0 where there is no value, and how
+// many cells of each day have one. False without memory.
 template <class T>
 bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
-                const std::int64_t* start, Index days, std::int16_t* out) {
+                const std::int64_t* start, Index days, std::int16_t* out,
+                std::int64_t* present) {
     Index widest = 0;
     for (Index t = 0; t < days; ++t) widest = std::max<Index>(widest, start[t + 1] - start[t]);
-    const Index pitch = (widest / kLaneBlock + 1) * kLaneBlock;
+    const Index pitch = padded(widest + 1);
     Pages pages;
     if (!pages.ensure(512 * (pitch + kLaneBlock) + 8192)) return false;
     Arena arena(pages.data(), pages.bytes());
     T* rows = arena.take<T>(kKeyLanes * pitch);
     T* everyone = arena.take<T>(pitch);
-    std::int32_t* centred = arena.take<std::int32_t>(pitch);
     std::fill(everyone, everyone + pitch, T(0));
     DaySorter<T> sorter(pitch, arena);
     for (Index first = 0; first < days; first += kKeyLanes) {
         const int group = static_cast<int>(std::min<Index>(kKeyLanes, days - first));
+        DayCells<T> cells[kKeyLanes];
         for (int l = 0; l < group; ++l) {
             const T* seen_row = values + (first + l) * stride;
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             T* row = rows + l * pitch;
             for (Index c = 0; c < count; ++c) row[c] = seen_row[columns[begin + c]];
-            std::fill(row + count, row + pitch, kNaN<T>);
+            cells[l] = {row, everyone, padded(count + 1)};
+            std::fill(row + count, row + cells[l].columns, kNaN<T>);
         }
-        DayCells<T> cells[kKeyLanes];
-        for (int l = 0; l < group; ++l) cells[l] = {rows + l * pitch, everyone, pitch};
         sorter.sort(cells, group);
         for (int l = 0; l < group; ++l) {
-            const Index begin = start[first + l], count = start[first + l + 1] - begin;
-            centre(sorter.day(l), centred, pitch);
-            std::copy(centred, centred + count, out + begin);
+            const SortedDay day = sorter.day(l);
+            std::int16_t* ranks = out + start[first + l];
+            std::fill(ranks, out + start[first + l + 1], std::int16_t{0});
+            const auto twice = [&](Index i) { return day.tied ? Index{day.twice[i]} : 2 * i; };
+            for (Index i = 0; i < day.count; ++i)
+                ranks[day.order[i]] = static_cast<std::int16_t>(twice(i) - (day.count - 1));
+            present[first + l] = day.count;
         }
     }
     return true;

@@ -39,13 +39,19 @@ def test_the_ic_series_of_any_weights_is_that_of_the_panel(
     panel: Panel, train: Sample, offers: list[Offer], oracle: Oracle, series: str
 ) -> None:
     pool = filled(train, offers, capacity=8, series=series)
-    products = oracle(arrays_of(pool, panel), series)
+    arrays = arrays_of(pool, panel)
+    products = oracle(arrays, series)
+    inside = train.panel.universe & np.isfinite(train.label)
+    shares = [(inside & np.isfinite(x)).sum(axis=1) for x in arrays]
+    # z-scores have unit variance over the cells that have a value.
+    sizes = np.sqrt(np.array(shares) / np.maximum(inside.sum(axis=1), 1)).T
     rng = np.random.default_rng(0)
     for _ in range(5):
         weights = rng.normal(size=len(pool))
-        power = np.einsum("i,tij,j->t", weights, products[:, 1:, 1:], weights)
+        parts = weights * sizes
+        power = np.einsum("ti,tij,tj->t", parts, products[:, 1:, 1:], parts)
         with np.errstate(invalid="ignore"):
-            expected = products[:, 0, 1:] @ weights / np.sqrt(power)
+            expected = (products[:, 0, 1:] * parts).sum(axis=1) / np.sqrt(power)
         chosen = {m.formula: float(w) for m, w in zip(pool.members, weights, strict=True)}
         np.testing.assert_allclose(pool.ic_series(chosen), expected, atol=1e-10)
     for i, j in combinations(range(len(pool)), 2):
