@@ -48,7 +48,19 @@ def backtest(
         str | None, typer.Option(help="cn, us, tw or in: costs and lots; default: the data's.")
     ] = None,
     benchmark: Annotated[
-        Literal["universe", "none"] | None, typer.Option(help="What topk is compared with.")
+        str | None,
+        typer.Option(
+            metavar="universe|none|FILE",
+            help="What is compared with (topk: universe). FILE: CSV or Parquet with the columns "
+            "date and return, or date and close.",
+        ),
+    ] = None,
+    rival: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMULA|RUN_DIR",
+            help="Signal to be unlike; may be repeated (quantile, neutral: self_correlation).",
+        ),
     ] = None,
     participation: Annotated[
         float | None, typer.Option(help="Largest share of a day's traded amount.")
@@ -59,6 +71,7 @@ def backtest(
     price: options.Price = None,
     splits: options.Splits = None,
     dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
 ) -> None:
     """Trade a signal on paper: costs, limits, suspensions, benchmark."""
@@ -76,9 +89,11 @@ def backtest(
     source, facts = _source(signal, panel)
     report = simulate(
         source, panel, rule, mode, split, account=account, market=market,
-        benchmark="default" if benchmark is None else None if benchmark == "none" else benchmark,
-        participation=participation, borrow=borrow, dialect=dialect, **facts,
+        benchmark=_benchmark(benchmark), participation=participation, borrow=borrow,
+        rivals=_rivals(rival or []), dialect=dialect, **facts,
     )  # fmt: skip
+    if html is not None:
+        report.write_html(html)
     if json:
         print_json(report.to_dict())
     else:
@@ -104,6 +119,30 @@ def _rule(strategy: str, given: dict[str, Any], panel: Panel) -> Any:
     if strategy == "topk" and "n_drop" not in given and "topk" in given:
         given["n_drop"] = min(kind().n_drop, given["topk"])
     return kind(**given)
+
+
+def _benchmark(given: str | None) -> Any:
+    """What `backtest` is given: a word, nothing, or the returns in a file."""
+    if given is None:
+        return "default"
+    if given == "universe":
+        return given
+    if given == "none":
+        return None
+    from alphamine.evaluation.backtest.benchmark import read_benchmark
+
+    return read_benchmark(Path(given))
+
+
+def _rivals(given: list[str]) -> dict[str, Any]:
+    """Formulas as they are, and the members of runs, by name."""
+    from alphamine import open_run
+
+    found: dict[str, Any] = {}
+    for rival in given:
+        names = open_run(rival).pool.formulas if Path(rival).is_dir() else (rival,)
+        found |= {name: name for name in names}
+    return found
 
 
 def _source(signal: str, panel: Panel) -> tuple[Any, dict[str, Any]]:
@@ -174,6 +213,11 @@ def _show(report: BacktestReport) -> None:
         f"{metrics['blocked_orders']:,.0f} orders blocked; probability that the Sharpe ratio beats "
         f"the luck of {report.trials:,} tried: {percent(metrics['deflated_sharpe'])}"
     )
+    if "capacity" in metrics:
+        screen.print(
+            f"capacity {metrics['capacity']:,.0f}: the largest account of which 95 % could be "
+            "traded within 5 % of the names' traded amounts"
+        )
 
 
 def _show_checks(report: BacktestReport) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito's palette).
 COLOURS = {"train": "#0072b2", "valid": "#d55e00", "all": "#009e73"}
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 _GRID = "rgba(128,128,128,0.25)"
 _CLEAR = "rgba(0,0,0,0)"
 
@@ -87,6 +88,7 @@ def bars(
     x: str | None = None,
     y: str | None = None,
     sideways: bool = False,
+    percent: bool = False,
 ) -> go.Figure:
     """One bar per name, with two standard errors on either side where they are given.
 
@@ -96,6 +98,8 @@ def bars(
         Titles of the axes.
     sideways : bool
         Long names read better beside bars that lie.
+    percent : bool
+        Heights are shares.
     """
     figure = _figure(x, y)
     heights, labels = _rounded(values), [str(name) for name in names]
@@ -111,7 +115,43 @@ def bars(
     if sideways:
         figure.update_layout(height=max(340, 60 + 22 * len(labels)))
         return figure.update_yaxes(type="category", autorange="reversed")
+    if percent:
+        figure.update_yaxes(tickformat=".1%")
     return figure.update_xaxes(type="category")
+
+
+def lines(
+    x: Sequence[Any],
+    series: Mapping[str, npt.ArrayLike],
+    *,
+    titles: tuple[str, str],
+    filled: bool = False,
+    logarithmic: bool = False,
+    percent: bool = False,
+) -> go.Figure:
+    """One line per series over the same x, in colours that differ for the colour-blind.
+
+    Parameters
+    ----------
+    titles : (str, str)
+        Of the two axes.
+    filled : bool
+        Shade what lies between the first line and zero.
+    logarithmic : bool
+        The x axis.
+    percent : bool
+        The y axis.
+    """
+    figure = _figure(*titles)
+    for i, (name, values) in enumerate(series.items()):
+        figure.add_scatter(
+            x=list(x), y=_rounded(np.asarray(values, dtype=np.float64)), name=name, mode="lines",
+            line={"color": LINES[i % len(LINES)], "width": 2},
+            fill="tozeroy" if filled and i == 0 else None,
+        )  # fmt: skip
+    if logarithmic:
+        figure.update_xaxes(type="log")
+    return figure.update_yaxes(tickformat=".0%" if percent else None)
 
 
 def month_map(months: Mapping[str, float]) -> go.Figure:
@@ -144,7 +184,7 @@ def _figure(x: str | None, y: str | None) -> go.Figure:
     figure.update_layout(
         template="none", paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR, height=340,
         margin={"l": 60, "r": 16, "t": 16, "b": 48},
-        legend={"orientation": "h", "y": 1.08, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )  # fmt: skip
     figure.update_xaxes(title=x, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     figure.update_yaxes(title=y, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)

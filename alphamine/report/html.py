@@ -1,4 +1,4 @@
-"""The single-file HTML reports of a run and of one formula.
+"""The single-file HTML reports of a run, of one formula and of a backtest.
 
 Nothing that comes from data can become markup or code: the template escapes everything, figures
 travel as JSON in data blocks, and the page's policy admits two scripts by their hash (plotly and
@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from alphamine.errors import AlphamineError
+from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.report import FactorReport
     from alphamine.jobs.run import Run
 
@@ -59,6 +61,12 @@ def factor_page(report: FactorReport) -> str:
     return _page("factor.html.j2", str(report.formula), report=report, figures=blocks)
 
 
+def backtest_page(report: BacktestReport) -> str:
+    """The report of one backtest as one HTML document without outside references."""
+    blocks = {name: _block(figure) for name, figure in report.figures().items()}
+    return _page("backtest.html.j2", report.formula, report=report, figures=blocks)
+
+
 def write_page(text: str, path: Path) -> Path:
     """Write a page.
 
@@ -86,6 +94,7 @@ def _page(template: str, title: str, **context: Any) -> str:
     )  # fmt: skip
     environment.filters |= {
         "number": _number, "count": _count, "percent": _percent, "days": _days, "chance": _chance,
+        "short": _short, "formulas": count_of,
     }  # fmt: skip
     return environment.get_template(template).render(
         title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context
@@ -151,6 +160,14 @@ def _count(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None or _missing(value) else f"{value:.1%}"
+
+
+def _short(money: float) -> str:
+    """Three digits and a unit: 46.4 million."""
+    for size, unit in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
+        if abs(money) >= size:
+            return f"{money / size:.3g}{unit}"
+    return f"{money:,.0f}"
 
 
 def _chance(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,8 @@ import numpy.typing as npt
 
 from alphamine.evaluation.trust.deflation import expected_maximum, probabilistic_ratio, shape
 
-from .brain import Check, brain_checks, brain_metrics
+from .brain import Check, Rival, SubUniverse, brain_checks, brain_metrics
+from .capacity import capacity_of
 from .ledger import Ledger
 from .metrics import drawdown, performance, yearly
 from .report import BacktestReport
@@ -29,6 +31,9 @@ def assemble(
     periods: int,
     delay: int,
     long_short: bool,
+    sub_universe: SubUniverse | None = None,
+    rivals: Mapping[str, Rival] | None = None,
+    amount: FloatArray | None = None,
     **facts: Any,
 ) -> BacktestReport:
     """Compute every number of a report.
@@ -45,6 +50,10 @@ def assemble(
     delay : int
     long_short : bool
         Judge the book by BRAIN's names and limits too.
+    sub_universe, rivals : optional
+        See `brain_checks`.
+    amount : (days, N) float64, optional
+        Traded money, for the capacity.
     **facts
         The fields of the report that are known already.
     """
@@ -61,7 +70,10 @@ def assemble(
     checks: tuple[Check, ...] = ()
     if long_short:
         metrics |= brain_metrics(ledger)
-        checks = brain_checks(metrics, ledger, venue.mark, delay)
+        checks = brain_checks(metrics, ledger, venue.mark, delay, sub_universe, rivals)
+    capacity = None if amount is None else capacity_of(ledger, venue, amount)
+    if capacity is not None:
+        metrics["capacity"] = capacity.largest()
     return BacktestReport(
         **facts,
         daily=daily,
@@ -73,6 +85,7 @@ def assemble(
         },
         by_year=yearly(daily, dates, periods),
         checks=checks,
+        capacity=capacity,
     )
 
 

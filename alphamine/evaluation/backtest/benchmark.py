@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from alphamine.data.panel import Panel
 from alphamine.errors import DataError, nearest
 
 from .venue import FloatArray, last_values
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def benchmark_returns(benchmark: Any, panel: Panel, rows: slice, price: str) -> FloatArray:
@@ -63,6 +67,50 @@ def benchmark_returns(benchmark: Any, panel: Panel, rows: slice, price: str) -> 
             f"{returns[worst]:g}; for levels give series.pct_change()"
         )
     return returns
+
+
+def read_benchmark(path: Path) -> pd.Series:
+    """Daily returns from a CSV or Parquet file, indexed by date.
+
+    Parameters
+    ----------
+    path : Path
+        Columns `date` and either `return`, or `close` with a row for the day before the first
+        return, too.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, lacks the columns, or has a date twice.
+    """
+    import pandas as pd
+
+    read = pd.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv
+    try:
+        table = read(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the benchmark {path} cannot be read: {error}; give a CSV or Parquet file, "
+            "'universe' or 'none'"
+        ) from None
+    column = next((name for name in ("return", "close") if name in table), None)
+    if column is None or "date" not in table:
+        raise DataError(
+            f"the benchmark {path} needs the columns date and return, or date and close, but has "
+            f"{', '.join(map(str, table.columns))}; rename them"
+        )
+    try:
+        dates = pd.DatetimeIndex(pd.to_datetime(table["date"])).normalize()
+        series = pd.Series(pd.to_numeric(table[column]).to_numpy(np.float64), dates).sort_index()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the benchmark {path} has dates and numbers: {error}") from None
+    if series.index.has_duplicates:
+        twice = series.index[series.index.duplicated()]
+        raise DataError(
+            f"the benchmark {path} has {len(twice)} dates more than once, first "
+            f"{twice[0].date()}; keep one row for each"
+        )
+    return series if column == "return" else series.pct_change(fill_method=None)
 
 
 def _universe_returns(panel: Panel, rows: slice, price: str) -> FloatArray:

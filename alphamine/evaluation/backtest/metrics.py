@@ -69,7 +69,7 @@ def performance(
         "std": std,
         "annualized_return": annual,
         "information_ratio": mean / std * math.sqrt(periods) if std > 0.0 else float("nan"),
-        "max_drawdown": float(_falls(returns, compounded, from_start).min()),
+        "max_drawdown": float(falls_of(returns, compounded, from_start).min()),
     }
 
 
@@ -77,8 +77,8 @@ def drawdown(
     returns: FloatArray, dates: Dates, compounded: bool, from_start: bool = True
 ) -> Drawdown:
     """The deepest drawdown of a series of daily returns, and when it was (see `performance`)."""
-    falls = _falls(returns, compounded, from_start)
-    curve = _curve(returns, compounded)
+    falls = falls_of(returns, compounded, from_start)
+    curve = curve_of(returns, compounded)
     trough = int(np.argmin(falls))
     peak = int(np.argmax(curve[: trough + 1]))
     start = float(compounded) if from_start else -math.inf
@@ -112,7 +112,7 @@ def yearly(
             "days": int(rows.sum()),
             "return_without_cost_sum": float(daily["return_without_cost"][rows].sum()),
             "return_with_cost_sum": float(net.sum()),
-            "return_with_cost_compounded": float(_curve(net, compounded=True)[-1] - 1.0),
+            "return_with_cost_compounded": float(curve_of(net, compounded=True)[-1] - 1.0),
             "information_ratio": numbers["information_ratio"],
             "max_drawdown": numbers["max_drawdown"],
             "cost_sum": float(daily["cost"][rows].sum()),
@@ -126,14 +126,16 @@ def yearly(
     return table
 
 
-def _curve(returns: FloatArray, compounded: bool) -> FloatArray:
+def curve_of(returns: FloatArray, compounded: bool) -> FloatArray:
+    """Sum of the returns so far, or what 1 has grown to; (days,)."""
     if compounded:
         return np.asarray(np.cumprod(np.maximum(1.0 + returns, 0.0)))
     return np.asarray(np.cumsum(returns))
 
 
-def _falls(returns: FloatArray, compounded: bool, from_start: bool) -> FloatArray:
-    curve = _curve(returns, compounded)
+def falls_of(returns: FloatArray, compounded: bool, from_start: bool) -> FloatArray:
+    """How far the curve is below its highest point so far; (days,), not positive."""
+    curve = curve_of(returns, compounded)
     peak = np.maximum.accumulate(curve)
     if from_start:
         peak = np.maximum(peak, float(compounded))

@@ -6,16 +6,20 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .brain import Check
+from .capacity import Capacity
 from .metrics import Drawdown
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,12 +46,15 @@ class BacktestReport:
         Adjusted shares held at the end of each day, negative if sold short.
     metrics : mapping of str to float
         `series.way.number`, for instance `excess_return_with_cost.additive.information_ratio` (see
-        `metrics`), sums and means; for long-short books BRAIN's names besides.
+        `metrics`), sums and means; for long-short books BRAIN's names besides; `capacity`: the
+        largest account of which 95 % could be traded within 5 % of the names' traded amounts.
     drawdowns : mapping of str to Drawdown
         By `series.way`.
     by_year : mapping of int to mapping
     checks : tuple of Check
         BRAIN's, for long-short books.
+    capacity : Capacity, optional
+        None if the panel does not know what was traded.
     """
 
     formula: str
@@ -65,12 +72,18 @@ class BacktestReport:
     drawdowns: Mapping[str, Drawdown] = field(repr=False)
     by_year: Mapping[int, Mapping[str, float]] = field(repr=False)
     checks: tuple[Check, ...] = ()
+    capacity: Capacity | None = field(default=None, repr=False)
 
     @property
     def used_up(self) -> str | None:
         """The first day on which nothing of the account is left: a real book would end there."""
         empty = np.flatnonzero(self.daily["account"] <= 0.0)
         return str(self.dates[empty[0]]) if len(empty) else None
+
+    @property
+    def compounded(self) -> bool:
+        """Whether gains stay invested: not in a long-short book, whose size is constant."""
+        return self.strategy == "topk"
 
     @property
     def caption(self) -> str:
@@ -116,7 +129,26 @@ class BacktestReport:
             "drawdowns": {name: asdict(fall) for name, fall in self.drawdowns.items()},
             "by_year": {str(year): _finite(line) for year, line in self.by_year.items()},
             "checks": [_finite(asdict(check)) for check in self.checks],
+            "capacity": self.capacity and self.capacity.to_dict(),
         }  # fmt: skip
+
+    def figures(self) -> dict[str, go.Figure]:
+        """Equity, drawdown, months of turnover and cost, years, and capacity, by name."""
+        from alphamine.report.backtest_figures import backtest_figures
+
+        return backtest_figures(self)
+
+    def write_html(self, path: str | PathLike[str]) -> Path:
+        """Write the report as one self-contained page.
+
+        Raises
+        ------
+        AlphamineError
+            If the file cannot be written.
+        """
+        from alphamine.report.html import backtest_page, write_page
+
+        return write_page(backtest_page(self), Path(path))
 
     def _repr_html_(self) -> str:
         first = next(iter(self.by_year.values()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +21,7 @@ from alphamine.expression.parser import parse
 
 from .assemble import assemble
 from .benchmark import benchmark_returns
+from .comparison import amount_if_known, compare, sub_universe
 from .ledger import Ledger
 from .longshort import simulate_weights
 from .report import BacktestReport
@@ -77,6 +80,7 @@ def backtest(
     borrow: float = 0.01,
     periods: int | None = None,
     trials: int = 1,
+    rivals: Mapping[str, str | Node | npt.ArrayLike] | None = None,
     name: str | None = None,
     dialect: str = "brain",
     dtype: npt.DTypeLike = "float32",
@@ -117,6 +121,9 @@ def backtest(
         Days of a year: 252; in mode `qlib` 238.
     trials : int
         Formulas that were evaluated to arrive at this one.
+    rivals : mapping of str to formula or array, optional
+        Signals to be unlike, by name, each traded by the same rule (BRAIN's self-correlation).
+        Only for long-short books.
     name : str, optional
         What to call an array.
     dialect : str
@@ -132,35 +139,57 @@ def backtest(
     request = _checked(
         panel, strategy, mode, account, costs, market, price, participation, borrow, periods
     )
+    if rivals and isinstance(request.strategy, TopkDropout):
+        raise DataError("rivals are compared with long-short books; use strategy 'neutral'")
     sample = panel.sample(split)
-    if isinstance(formula, str):
-        formula = parse(formula, dialect, panel.schema)
+    formula = _parsed(formula, panel, dialect)
     values = _values(formula, panel, sample, dtype)
-    wanted, rows = _wanted(values, sample, request)
-    if mode == "qlib":
-        venue = qlib_venue(sample.panel, rows, request.price, request.market)
-    else:
-        venue = strict_venue(sample.panel, rows, request.price, request.market, participation)
-    ledger = _simulate(wanted, venue, request)
+    trade = partial(_trade, request=request)
+    ledger, venue, rows = trade(values, sample)
     if not ledger.traded.any():
         raise DataError(
             f"not one of {ledger.blocked.sum()} orders could be filled: they were blocked by "
             "limits, suspensions or capacity, or too small for one lot; raise the account "
             f"({account:g}), or check the masks and the amount of the panel"
         )
+    long_short = not isinstance(request.strategy, TopkDropout)
     if isinstance(benchmark, str) and benchmark == "default":
-        benchmark = "universe" if isinstance(request.strategy, TopkDropout) else None
+        benchmark = None if long_short else "universe"
     compared = None
     if benchmark is not None:
         compared = benchmark_returns(benchmark, sample.panel, rows, request.price)
+    known = {
+        key: _values(_parsed(rival, panel, dialect), panel, sample, dtype)
+        for key, rival in (rivals or {}).items()
+    }
     return assemble(
         ledger, venue, compared, from_start=mode == "strict", periods=request.periods,
-        delay=request.delay, long_short=not isinstance(request.strategy, TopkDropout),
+        delay=request.delay, long_short=long_short,
+        sub_universe=sub_universe(trade, values, sample, rows) if long_short else None,
+        rivals=compare(trade, ledger, known, sample), amount=amount_if_known(sample.panel, rows),
         formula=str(formula) if isinstance(formula, Node) else name or "values",
         panel=panel.name, split=sample.name, strategy=request.name, mode=mode,
         settings=request.settings, trials=trials, dates=sample.panel.dates[rows],
         symbols=sample.panel.symbols,
     )  # fmt: skip
+
+
+def _parsed(
+    formula: str | Node | npt.ArrayLike, panel: Panel, dialect: str
+) -> Node | npt.ArrayLike:
+    return parse(formula, dialect, panel.schema) if isinstance(formula, str) else formula
+
+
+def _trade(values: FloatArray, sample: Sample, request: _Request) -> tuple[Ledger, Venue, slice]:
+    """Simulate a signal on the rows of a sample on which it can be traded."""
+    wanted, rows = _wanted(values, sample, request)
+    if request.mode == "qlib":
+        venue = qlib_venue(sample.panel, rows, request.price, request.market)
+    else:
+        venue = strict_venue(
+            sample.panel, rows, request.price, request.market, request.participation
+        )
+    return _simulate(wanted, venue, request), venue, rows
 
 
 def _checked(

@@ -145,7 +145,7 @@ def strict_venue(
             )
     capacity = None
     if participation is not None:
-        capacity = participation * np.nan_to_num(_amount(panel, rows))
+        capacity = participation * np.nan_to_num(traded_amount(panel, rows))
     age = _rows_since(history)
     return Venue(
         price=history[rows],
@@ -187,8 +187,14 @@ def qlib_venue(panel: Panel, rows: slice, price: str, market: Market) -> Venue:
     )  # fmt: skip
 
 
-def _amount(panel: Panel, rows: slice) -> FloatArray:
-    """Traded money of each cell: the field `amount`, or price times volume where it is missing."""
+def traded_amount(panel: Panel, rows: slice) -> FloatArray:
+    """Traded money of each cell: the field `amount`, or price times volume where it is missing.
+
+    Raises
+    ------
+    DataError
+        If the panel knows neither.
+    """
     amount = np.full((rows.stop - rows.start, panel.shape[1]), np.nan)
     if "amount" in panel.columns:
         amount = _float64(panel.field("amount")[rows])

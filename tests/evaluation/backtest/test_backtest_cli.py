@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import alphamine as am
@@ -101,12 +103,72 @@ def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Pat
     assert single["metrics"]["final_account"] != printed["metrics"]["final_account"]
 
 
+@pytest.fixture(scope="module")
+def index_files(workplace: Path) -> pd.Series:
+    """Levels of an index on all days of the panel, as files of returns and of levels."""
+    dates = pd.DatetimeIndex(am.load(workplace / "tiny.yaml").dates)
+    levels = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, len(dates))))
+    series = pd.Series(levels, dates)
+    table = pd.DataFrame({"date": dates, "close": levels})
+    table.to_csv(workplace / "levels.csv", index=False)
+    table.assign(**{"return": series.pct_change().to_numpy()}).drop(columns="close").to_parquet(
+        workplace / "returns.parquet"
+    )
+    table.drop([60, 61, 70]).to_csv(workplace / "gaps.csv", index=False)
+    pd.concat([table, table[:2]]).to_csv(workplace / "twice.csv", index=False)
+    table.assign(close="x").to_csv(workplace / "texts.csv", index=False)
+    table.rename(columns={"close": "price"}).to_csv(workplace / "named.csv", index=False)
+    return series.pct_change()
+
+
+@pytest.mark.parametrize("file", ["levels.csv", "returns.parquet"])
+def test_a_benchmark_comes_from_a_file(
+    cli: Cli, workplace: Path, index_files: pd.Series, file: str
+) -> None:
+    options = ("--topk", "6", "--drop", "2", "--benchmark", file, "--json")
+    printed = document(cli(FORMULA, "--data", "tiny.yaml", *options))
+    panel = am.load(workplace / "tiny.yaml")
+    expected = backtest(FORMULA, panel, TopkDropout(6, 2), benchmark=index_files).to_dict()
+    for name, value in expected["metrics"].items():
+        assert printed["metrics"][name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+
+
+BAD_FILES = {
+    "gaps.csv": "lacks 3 of",
+    "twice.csv": "2 dates more than once",
+    "texts.csv": "has dates and numbers",
+    "named.csv": "needs the columns date and return, or date and close, but has date, price",
+    "absent.csv": "cannot be read",
+    "tiny.yaml": "date and return",
+}
+
+
+@pytest.mark.parametrize("file", BAD_FILES)
+def test_bad_benchmark_files_are_refused(cli: Cli, index_files: pd.Series, file: str) -> None:
+    done = cli(FORMULA, "--data", "tiny.yaml", "--topk", "6", "--benchmark", file)
+    assert done.returncode == 2
+    assert BAD_FILES[file] in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_writes_a_page_and_compares_with_rivals(cli: Cli, workplace: Path) -> None:
+    options = ("--strategy", "neutral", "--rival", "-ts_returns(close, 4)", "--rival",
+               "rank(volume)", "--html", "page.html", "--json")  # fmt: skip
+    printed = document(cli(FORMULA, "--data", "tiny.yaml", *options))
+    names = [check["name"] for check in printed["checks"]]
+    assert names[-2:] == ["sub_universe_sharpe", "self_correlation"]
+    page = (workplace / "page.html").read_text(encoding="utf-8")
+    assert "sub_universe_sharpe" in page
+    assert page.count('<script type="application/json">') == 6
+
+
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "test split": ((FORMULA, "--split", "test"), "test split stays closed"),
     "foreign option": ((FORMULA, "--strategy", "quantile", "--topk", "5"), "--topk means nothing"),
     "foreign drop": ((FORMULA, "--strategy", "neutral", "--drop", "5"), "--drop means nothing"),
     "drop above topk": ((FORMULA, "--topk", "3", "--drop", "5"), "n_drop is from 0 to topk"),
     "unknown option": ((FORMULA, "--topkk", "5"), "--topkk"),
+    "rival of topk": ((FORMULA, "--rival", "rank(volume)"), "rivals are compared with long-short"),
     "unknown mode": ((FORMULA, "--mode", "loose"), "loose"),
     "unknown market": ((FORMULA, "--market", "mars"), "no market 'mars'"),
     "unknown field": (("rank(clse)",), "did you mean 'close'"),

@@ -46,7 +46,7 @@ def test_documents_are_json_and_frames_have_one_row_a_day(market: Panel) -> None
         years = report.to_year_frame()
         assert years.days.sum() == len(frame)
         assert not years.isna().any().any()
-        assert (len(document["checks"]) == 5) == (strategy != SMALL)
+        assert len(document["checks"]) == (0 if strategy == SMALL else 6)
 
 
 def test_reports_cannot_be_changed(market: Panel) -> None:
