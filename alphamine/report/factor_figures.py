@@ -36,7 +36,7 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         "quantiles": bars(
             numbers, [s.mean for s in own.stats], [s.error for s in own.stats],
             x="quantile of the factor, lowest first",
-            y=f"{own.horizon}-row return less the day's mean",
+            y=f"{own.horizon}-row return less the day's mean", percent=True,
         ),
         "horizons": _stat_bars(detail.horizons, "rows held"),
         "delays": _stat_bars(detail.delays, "rows between signal and entry"),
@@ -47,7 +47,7 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         ),
         "turnover": bars(
             numbers, detail.quantile_turnover.tolist(),
-            x="quantile of the factor, lowest first", y="share of new names per day",
+            x="quantile of the factor, lowest first", y="share of new names per day", percent=True,
         ),
         "styles": _stat_bars(detail.exposure.styles, None, "correlation of daily ranks"),
     }  # fmt: skip

@@ -116,7 +116,7 @@ def bars(
         figure.update_layout(height=max(340, 60 + 22 * len(labels)))
         return figure.update_yaxes(type="category", autorange="reversed")
     if percent:
-        figure.update_yaxes(tickformat=".1%")
+        figure.update_yaxes(tickformat=".2~%")
     return figure.update_xaxes(type="category")
 
 
@@ -151,7 +151,7 @@ def lines(
         )  # fmt: skip
     if logarithmic:
         figure.update_xaxes(type="log")
-    return figure.update_yaxes(tickformat=".0%" if percent else None)
+    return figure.update_yaxes(tickformat=".2~%" if percent else None)
 
 
 def month_map(months: Mapping[str, float]) -> go.Figure:

@@ -11,16 +11,18 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alphamine.errors import AlphamineError
+from alphamine.errors import AlphamineError, SearchError
 from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from jinja2 import Environment
 
     from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.report import FactorReport
@@ -37,14 +39,29 @@ for (const block of document.querySelectorAll('script[type="application/json"]')
 """
 
 
+# What a page shows of a run that ended.
+_FACTS: Final = frozenset({
+    "budget", "combined", "correlation", "finished", "fitted_on", "label", "options", "panel",
+    "recovery", "searcher", "seconds", "seed", "splits", "stopped", "trust", "version",
+})  # fmt: skip
+
+
 def run_page(run: Run) -> str:
-    """The report of a run as one HTML document without outside references."""
+    """The report of a run as one HTML document without outside references.
+
+    Raises
+    ------
+    SearchError
+        If the run was recorded by a version that noted less than is shown.
+    """
+    members = run.pool.rows()
+    _require_recorded(run, members)
     return _page(
         "run.html.j2",
         run.name,
         run=run,
         facts=run.facts,
-        members=run.pool.rows(),
+        members=members,
         combined=run.facts["combined"],
         trials=_trials(run.trials),
         trust=run.facts["trust"],
@@ -52,6 +69,20 @@ def run_page(run: Run) -> str:
         openings=run.test_openings,
         figures={name: _block(figure) for name, figure in _figures(run)},
     )
+
+
+def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
+    from alphamine.jobs.run import POOL_COLUMNS
+
+    lacking = sorted(_FACTS - run.facts.keys())
+    lacking += sorted({f"pool: {name}" for row in members for name in {*POOL_COLUMNS} - {*row}})
+    if lacking:
+        raise SearchError(
+            f"the run in {run.directory} was recorded by alphamine "
+            f"{run.facts.get('version', 'of unknown version')} without {', '.join(lacking)}, which "
+            "a report shows; search again with the same job and seed, or read "
+            "open_run(...).evaluations()"
+        )
 
 
 def factor_page(report: FactorReport) -> str:
@@ -83,22 +114,31 @@ def write_page(text: str, path: Path) -> Path:
 
 
 def _page(template: str, title: str, **context: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
     # A closing tag inside the library would end its script element early.
     plotly = get_plotlyjs().replace("</script", "<\\/script")
+    return (
+        _environment()
+        .get_template(template)
+        .render(title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context)
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """The templates, which escape whatever is not declared safe."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("alphamine.report", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {
         "number": _number, "count": _count, "percent": _percent, "days": _days, "chance": _chance,
-        "short": _short, "formulas": count_of,
+        "short": _short, "formulas": count_of, "change": _change,
     }  # fmt: skip
-    return environment.get_template(template).render(
-        title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context
-    )
+    return environment
 
 
 def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
@@ -158,8 +198,13 @@ def _count(value: float | None) -> str:
     return "–" if value is None or _missing(value) else f"{value:.0f}"
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None or _missing(value) else f"{value:.1%}"
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None or _missing(value) else f"{value:.{digits}%}"
+
+
+def _change(value: float) -> str:
+    """A return, signed, in hundredths of a per cent."""
+    return "–" if _missing(value) else f"{value:+.2%}"
 
 
 def _short(money: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,34 +14,10 @@ import pytest
 import alphamine as am
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
+from alphamine.evaluation.backtest import SimulationSettings, backtest
 from alphamine.expression.fields import FieldInfo
-from alphamine.report.html import factor_page
-
-_CODE = ("alert(1)", "fetch('//x')", "top.location='//x'")
-_ELEMENTS = (
-    "<script>{c}</script>", "</script><script>{c}</script>", "<img src=x onerror={c}>",
-    "<svg onload={c}>", "<svg/onload={c}>", "<iframe srcdoc='<script>{c}</script>'>",
-    "<body onpageshow={c}>", "<details open ontoggle={c}>", "<video><source onerror={c}></video>",
-    "<math><mtext></form><form><mglyph><style></math><img src onerror={c}>",
-    "<style>@import 'javascript:{c}';</style>", "<object data=javascript:{c}>",
-    "<a href=javascript:{c}>x</a>", "<form action=javascript:{c}><input type=submit>",
-    "<input onfocus={c} autofocus>", "<marquee onstart={c}>", "<template><script>{c}</script>",
-    "<noscript><p title='</noscript><img src=x onerror={c}>'>", "<base href=javascript:{c}//>",
-    "<meta http-equiv=refresh content='0;url=javascript:{c}'>",
-)  # fmt: skip
-_ESCAPES = (
-    "\"><script>{c}</script>", "'><img src=x onerror={c}>", "\" onmouseover=\"{c}",
-    "' onclick='{c}",
-    "</title><script>{c}</script>", "</style><script>{c}</script>", "--><script>{c}</script>",
-    "]]><script>{c}</script>", "</textarea><script>{c}</script>", "<!--<script>{c}",
-    "<scr\x00ipt>{c}</scr\x00ipt>", "\u2028{c}\u2029", "\\u003cscript>{c}", "\u202e<b>{c}",
-)  # fmt: skip
-_TEMPLATES = (
-    "{{{{ 7 * 7 }}}}{c}", "{{% for x in y %}}{c}", "{{# {c} #}}", "${{{c}}}", "<%= {c} %>",
-)  # fmt: skip
-CORPUS = tuple(
-    template.format(c=code) for template in (*_ELEMENTS, *_ESCAPES, *_TEMPLATES) for code in _CODE
-)
+from alphamine.jobs.run import Run
+from alphamine.report.html import backtest_page, factor_page
 
 
 class Shape(HTMLParser):
@@ -80,15 +56,50 @@ def hostile_panel(text: str) -> Panel:
     return replace(panel, groups=groups, group_names=names_of)
 
 
-def page_of(text: str) -> str:
+def factor_page_of(text: str, folder: Path) -> str:
+    return factor_page(am.evaluate(am.parse("rank(volume) < 0.5"), hostile_panel(text)))
+
+
+def backtest_page_of(text: str, folder: Path) -> str:
     panel = hostile_panel(text)
-    report = am.evaluate(am.parse("rank(volume) < 0.5"), panel)
-    return factor_page(report)
+    values = panel.columns["volume"]
+    rule = SimulationSettings(neutralization=text.upper())
+    # Groups are found by their name in small letters.
+    groups = {text.lower(): panel.groups[text]}
+    panel = replace(panel, groups=groups, group_names={})
+    rivals = {text: -values}
+    return backtest_page(backtest(values, panel, rule, name=text, rivals=rivals))
+
+
+PAGES = {"factor": factor_page_of, "backtest": backtest_page_of}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_library() -> Iterator[None]:
+    """The library alone is 5 MB, the same on every page and not what is tried here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("plotly.offline.get_plotlyjs", lambda: "0")
+        yield
 
 
 @pytest.fixture(scope="module")
-def plain() -> list[tuple[str, tuple[str, ...]]]:
-    return Shape(page_of("harmless")).found
+def pages(
+    tmp_path_factory: pytest.TempPathFactory, write_run: Callable[..., Run]
+) -> dict[str, Callable[[str], str]]:
+    """Writers of every page of which every free text is the given one."""
+
+    def run_page_of(text: str, folder: Path) -> str:
+        return write_run(folder / "run", text).report().read_text(encoding="utf-8")
+
+    def writer(make: Callable[[str, Path], str]) -> Callable[[str], str]:
+        return lambda text: make(text, tmp_path_factory.mktemp("page"))
+
+    return {name: writer(make) for name, make in {**PAGES, "run": run_page_of}.items()}
+
+
+@pytest.fixture(scope="module")
+def plain(pages: dict[str, Callable[[str], str]]) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    return {name: Shape(make("harmless")).found for name, make in pages.items()}
 
 
 def figures_of(page: str) -> Iterator[str]:
@@ -96,34 +107,32 @@ def figures_of(page: str) -> Iterator[str]:
         yield block.split("</script>")[0]
 
 
-def test_the_corpus_is_what_it_says() -> None:
-    assert len(set(CORPUS)) >= 100
-
-
-@pytest.mark.parametrize("text", CORPUS)
+@pytest.mark.parametrize("kind", [*PAGES, "run"])
 def test_hostile_names_are_text(
-    text: str, plain: list[tuple[str, tuple[str, ...]]], monkeypatch: pytest.MonkeyPatch
+    hostile: str,
+    kind: str,
+    pages: dict[str, Callable[[str], str]],
+    plain: dict[str, list[tuple[str, tuple[str, ...]]]],
 ) -> None:
-    # The library alone is 5 MB, the same on every page and not what is tried here.
-    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "0")
-    page = page_of(text)
+    page = pages[kind](hostile)
     shape = Shape(page)
-    assert shape.found == plain
+    assert shape.found == plain[kind]
     for block in figures_of(page):
         assert not set(block) & set("<>&\u2028\u2029")
         json.loads(block)
     # HTML has no NUL: parsers replace it.
-    assert text.replace("\x00", "\ufffd") in "".join(shape.data).replace("\x00", "\ufffd")
+    assert hostile.replace("\x00", "\ufffd") in "".join(shape.data).replace("\x00", "\ufffd")
 
 
-@pytest.mark.parametrize("text", CORPUS[::6])
-def test_notebook_tables_are_text_too(text: str) -> None:
-    report = am.evaluate(am.parse("rank(volume) < 0.5"), hostile_panel(text))
-    shown = Shape(report._repr_html_())
-    assert {tag for tag, _ in shown.found} <= {
-        "table", "caption", "code", "br", "thead", "tbody", "tr", "th", "td"
-    }  # fmt: skip
-    assert all(not names for _, names in shown.found)
+def test_notebook_tables_are_text_too(escaping: str) -> None:
+    panel = hostile_panel(escaping)
+    report = am.evaluate(am.parse("rank(volume) < 0.5"), panel)
+    traded = backtest(panel.columns["volume"], panel, name=escaping)
+    for shown in (Shape(report._repr_html_()), Shape(traded._repr_html_())):
+        assert {tag for tag, _ in shown.found} <= {
+            "table", "caption", "code", "br", "thead", "tbody", "tr", "th", "td", "p"
+        }  # fmt: skip
+        assert all(not names for _, names in shown.found)
 
 
 def test_a_hostile_field_in_a_formula_is_text(tmp_path: Path) -> None:
