@@ -170,6 +170,64 @@ def targets(results: Results) -> str:
     return table(["", "target", "measured"], rows)
 
 
+def interval(hits: int, of: int) -> str:
+    """A share in per cent with its exact 95 % confidence interval (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    exact = binomtest(hits, of).proportion_ci(method="exact")
+    return f"{hits / of:.1%} ({exact.low:.1%} to {exact.high:.1%})"
+
+
+def null_searches(results: Results) -> str:
+    """Claims of searches that had nothing to find."""
+    groups = dict(results["nulls"]["searches"])
+    groups["all"] = [run for runs in groups.values() for run in runs]
+    rows = []
+    for key, runs in groups.items():
+        claims = [
+            [run["survive"] > 0 for run in runs],
+            [run["weak"] > 0 for run in runs],
+            [run["family_p"] <= 0.05 for run in runs],
+            [run["discoveries"] > 0 for run in runs],
+        ]
+        name = key if key == "all" else "{}, horizon {}".format(*key.split())
+        best = max(run["best_t"] for run in runs)
+        rows.append(
+            [name, str(len(runs)), *(interval(sum(c), len(c)) for c in claims), number(best)]
+        )
+    header = [
+        "searches of nothing", "number", "a member survives", "a member is weak",
+        "family p at most 5 %", "discoveries (q at most 5 %)", "largest t",
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def null_series(results: Results) -> str:
+    """Independent useless series, many at a time."""
+    rows = []
+    for key, found in results["nulls"]["lucky"].items():
+        days, horizon = key.split()
+        survivors = found["survivors"]
+        rows.append(
+            [f"{days} days, horizon {horizon}", str(found["degrees"]), str(len(survivors)),
+             f"{found['trials']:,}", interval(sum(map(bool, survivors)), len(survivors))]
+        )  # fmt: skip
+    header = ["series of luck", "degrees of freedom", "runs", "trials each", "something survives"]
+    return table(header, rows)
+
+
+def power(results: Results) -> str:
+    """Share of factors of a known t that survive."""
+    rows = []
+    for key, tables in results["nulls"]["power"].items():
+        days, horizon = key.split()
+        for count, shares in tables.items():
+            cells = [f"{100 * share:.0f}" for share in shares.values()]
+            rows.append([f"{days} days, horizon {horizon}", f"{int(count):,}", *cells])
+    strengths = next(iter(next(iter(results["nulls"]["power"].values())).values()))
+    return table(["", "trials", *(f"t = {t}" for t in strengths)], rows)
+
+
 SECTIONS: dict[str, Callable[[Results], str]] = {
     "machine": machine,
     "operators": operators,
@@ -178,8 +236,14 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "workloads": workloads,
     "agreement": agreement,
     "targets": targets,
+    "null searches": null_searches,
+    "null series": null_series,
+    "power": power,
 }
-NEEDS = {"operator agreement": ("operators",), "targets": ("operators", "libraries", "workloads")}
+NEEDS = {
+    "operator agreement": ("operators",), "targets": ("operators", "libraries", "workloads"),
+    "null searches": ("nulls",), "null series": ("nulls",), "power": ("nulls",),
+}  # fmt: skip
 
 
 def write_readme(results: Results, path: Path) -> None:

@@ -91,3 +91,49 @@ def test_tables_stand_between_their_markers(tmp_path: Path) -> None:
     assert "1 of 2 formulas agree" in text
     assert "| alpha002 | 50.00 |" in text
     assert "old" not in text
+
+
+def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path) -> None:
+    from benchmarks.tables import interval, write_readme
+
+    nothing = {"survive": 0, "weak": 2, "family_p": 0.2, "discoveries": 0, "best_t": 4.0}
+    claims = {**nothing, "survive": 3, "family_p": 0.01, "discoveries": 9, "best_t": 7.5}
+    nulls = {
+        "searches": {"random 5": [nothing] * 3, "genetic 5": [nothing, claims]},
+        "lucky": {"500 20": {"survivors": [0, 2, 0, 0], "degrees": 8, "trials": 10_000}},
+        "power": {"500 20": {"1": {"3": 0.52, "5": 0.96}, "100": {"3": 0.0, "5": 0.03}}},
+    }
+    page = tmp_path / "README.md"
+    names = ("null searches", "null series", "power")
+    page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in names))
+    write_readme({"nulls": nulls}, page)
+    text = page.read_text()
+    assert f"| random, horizon 5 | 3 | {interval(0, 3)} | {interval(3, 3)} |" in text
+    assert f"| all | 5 | {interval(1, 5)} | {interval(5, 5)} | {interval(1, 5)} |" in text
+    assert f"| 500 days, horizon 20 | 8 | 4 | 10,000 | {interval(1, 4)} |" in text
+    assert "| 500 days, horizon 20 | 100 | 0 | 3 |" in text
+    # Clopper and Pearson's table: 1 of 10 is 0.3 to 44.5 %.
+    assert interval(1, 10) == "10.0% (0.3% to 44.5%)"
+
+
+def test_series_of_a_null_benchmark_have_the_t_they_are_given() -> None:
+    from benchmarks.nulls import overlapping
+
+    from alphamine.evaluation.trust.inference import cosine_test
+
+    series = overlapping(np.random.default_rng(0), 2400, 5, 300, t=5.0)
+    assert np.mean([cosine_test(x, 5).t for x in series.T]) == pytest.approx(5.0, abs=0.35)
+    # 5 rows of noise are summed, so neighbours share 4 of them.
+    lagged = [np.corrcoef(x[1:], x[:-1])[0, 1] for x in series.T]
+    assert np.mean(lagged) == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_market_of_a_null_search_forecasts_nothing() -> None:
+    from benchmarks.nulls import DAYS, NAMES, market, search_nothing
+
+    panel = market(3, 5)
+    assert panel.shape == (DAYS, NAMES)
+    assert "planted" not in panel.notes
+    found = search_nothing("random", 5, 3, 40)
+    assert found["trials"] == 40
+    assert found["survive"] == 0

@@ -269,15 +269,15 @@ def _wanted(values: FloatArray, sample: Sample, request: _Request) -> tuple[Floa
         varied = ~np.isnan(wanted[:, 0])
     delay = request.delay
     first = max(sample.rows.start, delay)
-    usable = np.flatnonzero(varied[first - delay : stop - delay])
-    if not len(usable):
+    usable = np.flatnonzero(varied[first - delay : max(stop, first) - delay])
+    rows = slice(first + int(usable[0]) if len(usable) else first, stop)
+    days = max(rows.stop - rows.start, 0)
+    if not len(usable) and days >= MIN_DAYS:
         raise DataError(_why_nothing(values, sample))
-    rows = slice(first + int(usable[0]), stop)
-    if rows.stop - rows.start < MIN_DAYS:
+    if days < MIN_DAYS:
         raise DataError(
-            f"a backtest needs at least {MIN_DAYS} days, but only {rows.stop - rows.start} of "
-            f"{sample.name!r} can be traded with this signal; take a longer split, shorter windows "
-            "or a shorter delay"
+            f"a backtest needs at least {MIN_DAYS} days, but only {days} of {sample.name!r} can be "
+            "traded with this signal; take a longer split, shorter windows or a shorter delay"
         )
     return wanted[rows.start - delay : stop - delay], rows
 

@@ -132,16 +132,19 @@ def strict_venue(
     open_ = np.isfinite(history[rows])
     if not open_.any():
         raise DataError(f"nothing can be traded: field {price!r} has no value in these rows")
-    if "suspended" in panel.masks:
-        open_ &= ~panel.masks["suspended"][rows]
-        if not open_.any():
-            raise DataError("nothing can be traded: all names are suspended on all days")
     if "volume" in panel.columns:
         open_ &= panel.field("volume")[rows] > 0
         if not open_.any():
             raise DataError(
                 "nothing can be traded: the volume is zero or missing wherever there is a price; "
                 "map the field volume to the right column, or leave it out of the panel"
+            )
+    if "suspended" in panel.masks:
+        open_ &= ~panel.masks["suspended"][rows]
+        if not open_.any():
+            raise DataError(
+                "nothing can be traded: all names are suspended on all days; check the mask of the "
+                "panel"
             )
     capacity = None
     if participation is not None:

@@ -1,0 +1,157 @@
+"""How often a search with nothing to find calls something real, and how much it takes to be found.
+
+`python -m benchmarks.nulls` searches 200 markets whose returns nothing forecasts, judges series
+that are made of luck or of luck and a known mean, and writes `nulls.json` and the tables of
+`README.md`. About half an hour on one core; what was cut short goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import alphamine as am
+from alphamine.data.labels import LabelSpec
+from alphamine.data.splits import Splits
+from alphamine.data.synthetic import simulate
+from alphamine.data.synthetic_settings import MarketSettings
+from alphamine.evaluation.trust.verdict import judge_trust
+
+from .tables import write_readme
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "nulls.json"
+Found = dict[str, list[dict[str, Any]]]
+DAYS, NAMES, TRAIN = 650, 40, 500
+SEARCHERS, HORIZONS = ("random", "genetic"), (5, 20)
+SEARCHES, BUDGET = 50, 500
+# Days and horizon of series without a search.
+SERIES = ((250, 20), (500, 20), (500, 5), (1200, 5), (2400, 1))
+RUNS, TRIALS = 20, 10_000
+STRENGTHS, COUNTS, DRAWS = (3, 4, 5, 6, 7, 8, 10), (1, 100, 10_000), 1000
+
+
+def market(seed: int, horizon: int) -> am.Panel:
+    """A synthetic market without planted formulas: nothing known today moves later returns."""
+    settings = MarketSettings(days=DAYS, symbols=NAMES, sectors=5, seed=seed)
+    made = simulate(settings)
+    gap = horizon + 1
+    return am.Panel.from_arrays(
+        np.busday_offset(settings.start, np.arange(DAYS), roll="forward"),
+        [f"N{i:02d}" for i in range(NAMES)], made.columns, made.shocks.listed,
+        {"sector": np.tile(made.shocks.sector, (DAYS, 1))},
+        label_spec=LabelSpec(horizon=horizon), name=f"nothing {seed}",
+        splits=Splits((0, TRAIN), (TRAIN + gap, DAYS - gap), None, gap=gap),
+    )  # fmt: skip
+
+
+def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[str, Any]:
+    """One complete search of such a market, and what its report would claim."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = am.search(
+            market(seed, horizon), searcher, budget, seed, Path(folder) / "run", batch=128
+        )
+        members = run.pool.rows()
+        return {
+            "survive": sum(m["verdict"].startswith("survives") for m in members),
+            "weak": sum(m["verdict"] == "weak" for m in members),
+            "members": len(members),
+            "family_p": min((m["family_p"] for m in members), default=1.0),
+            "discoveries": run.facts["trust"]["discoveries"],
+            "trials": run.trials,
+            "best_t": max((abs(m["t"]) for m in members), default=0.0),
+        }
+
+
+def searches(found: Found, count: int, budget: int) -> Iterator[Found]:
+    """`count` searches by each searcher on each horizon, in turn, less those that are `found`."""
+    for i, (place, (searcher, horizon)) in product(
+        range(count), enumerate(product(SEARCHERS, HORIZONS))
+    ):
+        runs = found.setdefault(f"{searcher} {horizon}", [])
+        if i < len(runs):
+            continue
+        # A market of its own for every search.
+        runs.append(search_nothing(searcher, horizon, 1000 * place + i, budget))
+        real = sum(run["survive"] > 0 for run in runs)
+        print(f"  {searcher} {horizon}: {i + 1} searches, {real} with a survivor", flush=True)
+        yield found
+
+
+def overlapping(
+    rng: np.random.Generator, days: int, horizon: int, count: int, t: float = 0.0
+) -> np.ndarray:
+    """Daily ICs of constant factors under labels of `horizon` rows, (days, count).
+
+    Moving sums of noise, and a mean that gives the t-value `t` where the long-run variance is
+    known: it is horizon^2.
+    """
+    noise = rng.standard_normal((days + horizon - 1, count))
+    sums = np.cumsum(np.vstack([np.zeros((1, count)), noise]), axis=0)
+    return np.asarray(sums[horizon:] - sums[:-horizon] + t * horizon / math.sqrt(days))
+
+
+def lucky(runs: int, trials: int) -> dict[str, dict[str, Any]]:
+    """Runs of independent useless series: in how many does any of them survive."""
+    found = {}
+    for days, horizon in SERIES:
+        rng = np.random.default_rng([days, horizon])
+        survivors, degrees = [], 0
+        for _ in range(runs):
+            series = overlapping(rng, days, horizon, trials)
+            trusts = [judge_trust(x, horizon, trials) for x in series.T.copy()]
+            survivors.append(sum(trust.word.startswith("survives") for trust in trusts))
+            degrees = trusts[0].degrees
+        found[f"{days} {horizon}"] = {"survivors": survivors, "degrees": degrees, "trials": trials}
+        print(
+            f"  {days} days, horizon {horizon}: {sum(map(bool, survivors))} of {runs}", flush=True
+        )
+    return found
+
+
+def power(draws: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Share of factors of a known t-value that survive so many trials."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for days, horizon in SERIES:
+        rng = np.random.default_rng([days, horizon, 1])
+        table: dict[str, dict[str, float]] = {str(count): {} for count in COUNTS}
+        for t in STRENGTHS:
+            series = overlapping(rng, days, horizon, draws, t).T.copy()
+            for count in COUNTS:
+                words = [judge_trust(x, horizon, count).word for x in series]
+                survived = sum(word.startswith("survives") for word in words)
+                table[str(count)][str(t)] = survived / draws
+        found[f"{days} {horizon}"] = table
+        print(f"  {days} days, horizon {horizon}: {table}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure what `nulls.json` lacks; write it and the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.nulls", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few runs, nothing written")
+    quick = parser.parse_args().quick
+    known = not quick and RESULTS.exists()
+    results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if known else {}
+    if "lucky" not in results:
+        results["lucky"] = lucky(2, 500) if quick else lucky(RUNS, TRIALS)
+    if "power" not in results:
+        results["power"] = power(50 if quick else DRAWS)
+    found = results.setdefault("searches", {})
+    for _ in searches(found, 1, 200) if quick else searches(found, SEARCHES, BUDGET):
+        if not quick:
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if not quick:
+        write_readme({"nulls": results}, HERE / "README.md")
+
+
+if __name__ == "__main__":
+    main()
