@@ -117,9 +117,8 @@ def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path)
 
 
 def test_series_of_a_null_benchmark_have_the_t_they_are_given() -> None:
-    from benchmarks.nulls import overlapping
-
     from alphamine.evaluation.trust.inference import cosine_test
+    from benchmarks.nulls import overlapping
 
     series = overlapping(np.random.default_rng(0), 2400, 5, 300, t=5.0)
     assert np.mean([cosine_test(x, 5).t for x in series.T]) == pytest.approx(5.0, abs=0.35)
