@@ -82,6 +82,7 @@ AM_CELLS(sign, One, (V a), a > T(0) ? V{} + T(1) : (a < T(0) ? V{} - T(1) : a))
 AM_CELLS(sqrt_of, One, (V a), a >= T(0) ? square_root(a) : missing)
 AM_UNBOUNDED(inverse, One, (V a), a == T(0) ? missing : T(1) / a)
 AM_CELLS(reverse, One, (V a), -a)
+AM_CELLS(log_of, One, (V a), log_of_cells(a))
 AM_CELLS(softsign, One, (V a), a / (T(1) + magnitude<T>(a)))
 
 AM_CELLS(less, Two, (V a, V b), truth<T>((a == a) & (b == b), a < b))
@@ -101,7 +102,6 @@ AM_CELLS(ceiling, One, (V a), each_lane(a, [](T v) { return std::ceil(v); }))
 AM_CELLS(round_of, One, (V a), each_lane(a, [](T v) { return std::rint(v); }))
 AM_CELLS(fraction, One, (V a), a - each_lane(a, [](T v) { return std::trunc(v); }))
 
-AM_WIDE(log_of, One, (Wide a), log_wide<sizeof(T) == 4 ? 6 : 10>(a))
 AM_WIDE(log1p_of, One, (Wide a), log1p_wide(a))
 AM_WIDE(exp_of, One, (Wide a), exp_wide(a))
 AM_WIDE(tanh_of, One, (Wide a), tanh_wide(a))
@@ -118,7 +118,9 @@ template <class T>
 void power(const Call<T>& call) {
     const bool literal = call.stride[1] == 0;
     const T exponent = literal ? call.input(1)[0] : T(0);
-    if (literal && exponent == T(2)) {
+    if (literal && exponent == T(1)) {
+        map_cells<false>(call, One{}, [](Vec<T> a) { return a; });
+    } else if (literal && exponent == T(2)) {
         map_wide(call, One{}, [](Wide a) { return a * a; });
     } else if (literal && exponent == T(3)) {
         map_wide(call, One{}, [](Wide a) { return a * a * a; });

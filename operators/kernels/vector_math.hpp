@@ -36,8 +36,7 @@ inline Wide exp_wide(Wide x) {
     return select(x == x, p * power_of_two(half) * power_of_two(exponent - half), x);
 }
 
-// Natural logarithm; NaN for x <= 0. `terms` of the series give 1e-16 (10) or 1e-11 (6).
-template <int terms = 10>
+// Natural logarithm; NaN for x <= 0.
 inline Wide log_wide(Wide x) {
     const WideMask tiny = x < 2.2250738585072014e-308;
     const Wide scaled = select(tiny, x * 18014398509481984.0, x);
@@ -50,12 +49,34 @@ inline Wide log_wide(Wide x) {
     const Wide e = reinterpret_cast<Wide>(exponent + kRounderBits) - kRounder;
     // log(m) = 2 artanh(s); s <= 0.172.
     const Wide f = m - 1.0, s = f / (m + 1.0), z = s * s;
-    Wide p = splat(1.0 / (2 * terms + 1));
-    for (int k = terms - 1; k > 0; --k) p = p * z + 1.0 / (2 * k + 1);
+    Wide p = splat(1.0 / 21);
+    for (int k = 9; k > 0; --k) p = p * z + 1.0 / (2 * k + 1);
     const Wide log_m = 2.0 * s + 2.0 * s * z * p;
     const Wide result = e * kLn2High + (e * kLn2Low + log_m);
     return select(x > 0.0, select(x == kInf<double>, x, result), splat(kNaN<double>));
 }
+
+// The same in single precision, a quarter of the time: within 3e-7 of itself, near 1 as well.
+inline Vec<float> log_of_cells(Vec<float> x) {
+    using V = Vec<float>;
+    using M = Mask<float>;
+    const M tiny = x < 1.17549435e-38f;
+    const M bits = reinterpret_cast<M>(tiny ? x * 16777216.0f : x);
+    V m = reinterpret_cast<V>((bits & 0x7fffff) | 0x3f800000);
+    M exponent = ((bits >> 23) & 0xff) - 127 - (tiny & 24);
+    const M big = m > 1.41421356f;
+    m = big ? m * 0.5f : m;
+    exponent -= big;
+    const V e = __builtin_convertvector(exponent, V);
+    const V f = m - 1.0f, s = f / (m + 1.0f), z = s * s;
+    const V p = (((1.0f / 9) * z + 1.0f / 7) * z + 1.0f / 5) * z + 1.0f / 3;
+    const V log_m = 2.0f * s + 2.0f * s * z * p;
+    // ln 2 in two parts, the first of so few digits that its multiples are exact.
+    const V result = e * 0.693359375f + (e * -2.12194440e-4f + log_m);
+    return x > 0.0f ? (x == kInf<float> ? x : result) : splat(kNaN<float>);
+}
+
+inline Wide log_of_cells(Wide x) { return log_wide(x); }
 
 // log(1 + x); NaN for x <= -1. The quotient undoes the rounding of 1 + x.
 inline Wide log1p_wide(Wide x) {

@@ -47,7 +47,7 @@ def test_the_last_days_have_the_scores_of_the_whole_sample(
     formulas += [parse("group_neutralize(ts_corr(close, volume, 10), sector)")]
     engine = Evaluator(sample.panel, backend=backend, threads=3).engine  # type: ignore[arg-type]
     whole = dict(engine.scores(formulas, sample, rank_ic=True, turnover=False))
-    recent = Screen(sample, lambda *_: iter(())).recent(days)
+    recent = Screen(sample, lambda *_: iter(())).part(days)
     part = dict(engine.scores(formulas, recent, rank_ic=True, turnover=False, counted=False))
     for i in range(len(formulas)):
         assert part[i].infinite == 0
