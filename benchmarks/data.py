@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
+import alphamine as am
+
+ROOT = Path(__file__).parents[1]
 FIELDS = ("open", "high", "low", "close", "volume", "vwap", "amount")
 
 
@@ -43,6 +47,21 @@ def market(days: int, names: int, missing: float, seed: int = 20240607) -> dict[
         gone |= np.arange(days)[:, None] < listed
     columns = dict(zip(FIELDS, bars, strict=True)) | {"label": later}
     return {k: np.where(gone, np.nan, x).astype(np.float32) for k, x in columns.items()}
+
+
+def real_market() -> dict[str, np.ndarray] | None:
+    """China A shares of `data_specs/cn_csi800.yaml`, or None where the files are not at hand.
+
+    The source has no volume-weighted price: the mean of high, low and close stands for it.
+    """
+    prices = Path(os.environ.get("ALPHAMINE_DATA", ROOT / "../shared/data")) / "cn_csi800"
+    if not prices.exists():
+        return None
+    panel = am.load(ROOT / "data_specs" / "cn_csi800.yaml", splits=False)
+    columns = {name: panel.field(name) for name in FIELDS if name != "vwap"}
+    columns["vwap"] = (columns["high"] + columns["low"] + columns["close"]) / 3
+    columns |= {"label": panel.label.values, "universe": panel.universe}
+    return {k: x if x.dtype == bool else x.astype(np.float32) for k, x in columns.items()}
 
 
 def save(columns: dict[str, np.ndarray], folder: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import formula_agreement, operator_agreement
-from .data import market, save
+from .data import market, real_market, save
 from .formulas import population, random_formulas
 from .peers import OURS, PEERS, Peer, measure, running
 
@@ -161,6 +161,29 @@ def _screened(bench: Bench, formulas: list[Any]) -> dict[str, Any]:
     return found
 
 
+def real(bench: Bench) -> dict[str, Any]:
+    """Formulas a second with rank IC on a real panel: numpy's reference, and the kernels."""
+    columns = real_market()
+    if columns is None:
+        print("  skipped: cn_csi800 is not in $ALPHAMINE_DATA", flush=True)
+        return {}
+    found: dict[str, Any] = {}
+    folder = save(columns, bench.scratch / "cn_csi800")
+    shape = shape_name(columns["close"].shape)  # type: ignore[arg-type]
+    # Formulas of a few seconds each with numpy: the first of the same list.
+    for backend, threads, count in (("reference", 1, 5), ("cpu", 1, 100), ("cpu", 2, 200)):
+        formulas = random_formulas(200)[: 4 if bench.quick else count]
+        with running((OURS,), bench.python, folder) as peers:
+            times = measure(
+                peers, "scores", 0, formulas=formulas, rank_ic=True, threads=threads,
+                backend=backend,
+            )  # fmt: skip
+        key = f"{shape} {backend} {threads} {len(formulas)}"
+        found[key] = _with_rate(times, len(formulas))
+        print(f"  {key}: {found[key][OURS]['per_second']:.2f} a second", flush=True)
+    return found
+
+
 def _unfold(bench: Bench, formulas: list[Any]) -> dict[str, Any]:
     """The same on torch and unfold, for a part of the formulas; and whether scores agree."""
     found = {}
@@ -209,5 +232,6 @@ SUITES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "operators": operators,
     "libraries": libraries,
     "workloads": workloads,
+    "real": real,
     "agreement": agreement,
 }

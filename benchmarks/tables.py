@@ -113,6 +113,19 @@ def workloads(results: Results) -> str:
     return table(header, rows)
 
 
+def real(results: Results) -> str:
+    """Formulas a second on a real panel, before and after."""
+    rows = []
+    for key, times in results["real"].items():
+        *shape, backend, threads, count = key.split()
+        rate, memory = times["alphamine"]["per_second"], times["alphamine"]["peak_mib"]
+        engine = "numpy's reference" if backend == "reference" else "kernels"
+        rows.append(
+            [f"{' '.join(shape)}, {engine}", threads, count, number(rate), f"{memory:,.0f} MiB"]
+        )
+    return table(["panel, engine", "threads", "number", "a second", "peak memory"], rows)
+
+
 def agreement(results: Results) -> str:
     """The formulas of Alpha101 on which KunQuant and alphamine differ."""
     found = results["agreement"]
@@ -234,6 +247,7 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "operator agreement": operator_agreement,
     "libraries": libraries,
     "workloads": workloads,
+    "real": real,
     "agreement": agreement,
     "targets": targets,
     "null searches": null_searches,
@@ -250,7 +264,7 @@ def write_readme(results: Results, path: Path) -> None:
     """Replace what stands between `<!-- NAME -->` and `<!-- end -->`."""
     text = path.read_text("utf-8")
     for name, section in SECTIONS.items():
-        if not all(needed in results for needed in NEEDS.get(name, (name,))):
+        if not all(results.get(needed) for needed in NEEDS.get(name, (name,))):
             continue
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         body = section(results)

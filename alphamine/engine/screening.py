@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
@@ -37,7 +38,7 @@ class Stage:
             )
 
 
-# Shares are a guess for many formulas of which few are any good: the last fifth is scored in full.
+# A fifth of the formulas goes on to the whole sample.
 STAGES = (Stage(250, 0.3), Stage(1000, 2 / 3))
 
 
@@ -64,14 +65,14 @@ class Screen:
         A stage scores only the days that an earlier one has not scored. Formulas without a score
         are dropped; stages as long as the sample are left out.
         """
-        alive = np.arange(len(formulas))
+        alive: npt.NDArray[np.int64] = np.arange(len(formulas))
         total, days = np.zeros(len(formulas)), np.zeros(len(formulas))
         done = 0
         for stage in stages:
             if stage.days >= len(self.sample.label) or not alive.size:
                 continue
             if stage.days > done:
-                chosen = [formulas[i] for i in alive]
+                chosen = [formulas[i] for i in alive.tolist()]
                 part = self.part(stage.days, done)
                 for place, daily in self._scorer(chosen, part, by == "rank_ic"):
                     series = getattr(daily, by)
@@ -82,10 +83,10 @@ class Screen:
             alive = alive[days[alive] > 0]
             size = np.abs(total[alive] / days[alive])
             alive = alive[np.argsort(-size, kind="stable")[:wanted]]
-        return alive.tolist()
+        return [int(i) for i in alive]
 
     def part(self, days: int, without: int = 0) -> Sample:
-        """The sample's last `days` days without the very last; one object, as engines remember it."""
+        """The last `days` days less the very last `without`; one object: engines remember it."""
         key = (days, without)
         if key not in self._parts:
             stop = self.sample.rows.stop

@@ -14,7 +14,7 @@ from kunquant_graph import translate
 
 import alphamine as am
 from alphamine.data.splits import Sample
-from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.evaluator import Backend, Evaluator
 from alphamine.expression.nodes import Node, call, constant
 
 FORMULAS = {
@@ -54,18 +54,19 @@ class Alphamine(Worker):
         warnings.simplefilter("ignore")
         dates = np.datetime64("2010-01-01") + np.arange(self.days)
         symbols = [f"S{i:05d}" for i in range(self.names)]
-        fields = {k: x for k, x in self.panel.items() if k not in ("label", "amount")}
+        fields = {k: x for k, x in self.panel.items() if k not in ("label", "amount", "universe")}
         shape = (self.days, self.names)
+        universe = self.panel.get("universe", np.ones(shape, bool))
         self.market = am.Panel.from_arrays(
-            dates, symbols, fields, np.ones(shape, bool), {"market": np.zeros(shape, int)}
+            dates, symbols, fields, universe, {"market": np.zeros(shape, int)}
         )
         label = self.panel["label"].astype(np.float64)
         self.sample = Sample(self.market, slice(0, self.days), label, "all")
         self.single = self.evaluator(1)
         gc.freeze()
 
-    def evaluator(self, threads: int, cache_bytes: int = 0) -> Evaluator:
-        return Evaluator(self.market, threads=threads, cache_bytes=cache_bytes)
+    def evaluator(self, threads: int) -> Evaluator:
+        return Evaluator(self.market, threads=threads)
 
     def facts(self) -> dict[str, Any]:
         return {"alphamine": am.__version__, "engine": self.single.engine.name}
@@ -103,13 +104,13 @@ class Alphamine(Worker):
         return run
 
     def task_scores(
-        self, formulas: list[Any], rank_ic: bool, threads: int, cache_mib: int = 0
+        self, formulas: list[Any], rank_ic: bool, threads: int, backend: Backend = "auto"
     ) -> Task:
         """Daily scores of many formulas, as a search asks for them."""
         nodes = [build(f) for f in formulas]
 
         def run() -> np.ndarray:
-            evaluator = self.evaluator(threads, cache_mib << 20)
+            evaluator = Evaluator(self.market, threads=threads, backend=backend)
             scores = self.scores(evaluator, nodes, rank_ic)
             return np.array([np.nanmean(s.rank_ic if rank_ic else s.ic) for s in scores])
 

@@ -56,6 +56,20 @@ def test_the_last_days_have_the_scores_of_the_whole_sample(
             np.testing.assert_array_equal(getattr(part[i], name), expected, str(formulas[i]))
 
 
+def test_later_stages_judge_by_all_days_up_to_them(panel: Panel) -> None:
+    sample = panel.sample()
+    formulas = [parse(f"ts_mean(returns, {d}) * close") for d in range(2, 14)]
+    evaluator = Evaluator(sample.panel)
+    daily = dict(evaluator.scores(formulas, sample))
+
+    def best(of: list[int], days: int, count: int) -> list[int]:
+        size = {i: abs(np.nanmean(daily[i].ic[-days:])) for i in of}
+        return sorted(of, key=lambda i: -size[i])[:count]
+
+    expected = best(best(list(range(12)), 40, 6), 110, 3)
+    assert evaluator.screen(formulas, sample, [Stage(40, 0.5), Stage(110, 0.5)]) == expected
+
+
 def test_formulas_without_a_score_are_dropped(panel: Panel) -> None:
     sample = panel.sample()
     formulas = [parse("close * 0"), parse("returns")]
