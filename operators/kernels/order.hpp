@@ -5,226 +5,219 @@
 
 namespace alphamine {
 
-// A strip of kLaneBlock columns and a block of rows, with `fill` where a value is missing.
 template <class T>
-struct Cells {
-    static constexpr int kWidth = kLaneBlock;
-    static constexpr int kRegisters = kWidth / kLanes<T>;
+inline Vec<T> if_enough(Mask<T> n, int need, Vec<T> value) {
+    return n >= need ? value : splat(kNaN<T>);
+}
 
-    T* values;
-    T* present;  // 1 or 0; valid only if `gaps`
-    Index rows;
-    bool gaps;
+// What windows are searched for: an item stands for a run of rows, `join` makes one of two runs that
+// follow each other. Rows without a value are like no rows.
+template <class T>
+struct Lowest {
+    Vec<T> value = splat(kInf<T>);
 
-    Cells(int window, Arena& arena)
-        : values(arena.take<T>((block_rows(window) + window) * kWidth)),
-          present(arena.take<T>((block_rows(window) + window) * kWidth)), rows(0), gaps(false) {}
+    static Lowest of(Vec<T> v, Mask<T> here, Index) { return {here ? v : splat(kInf<T>)}; }
+    static Lowest join(Lowest a, Lowest b) { return {lower(a.value, b.value)}; }
+};
 
-    void load_from(const T* x, Index stride, Index first, Index wanted, int window, T fill) {
-        const Index lead = window - 1, missing = std::max<Index>(0, lead - first);
-        rows = wanted + lead;
-        std::fill_n(values, missing * kWidth, fill);
-        Mask<T> gap{};
-        for (Index r = missing; r < rows; ++r)
-            for (int k = 0; k < kRegisters; ++k) {
-                const Vec<T> v = load(x + (first - lead + r) * stride + k * kLanes<T>);
-                gap |= v != v;
-                store(values + r * kWidth + k * kLanes<T>, v == v ? v : splat(fill));
-            }
-        gaps = missing > 0 || any(gap);
-        if (!gaps) return;
-        std::fill_n(present, missing * kWidth, T(0));
-        for (Index r = missing; r < rows; ++r)
-            for (int k = 0; k < kRegisters; ++k) {
-                const Vec<T> v = load(x + (first - lead + r) * stride + k * kLanes<T>);
-                store(present + r * kWidth + k * kLanes<T>, only(v == v, splat(T(1))));
-            }
+template <class T>
+struct Highest {
+    Vec<T> value = splat(-kInf<T>);
+
+    static Highest of(Vec<T> v, Mask<T> here, Index) { return {here ? v : splat(-kInf<T>)}; }
+    static Highest join(Highest a, Highest b) { return {higher(a.value, b.value)}; }
+};
+
+template <class T>
+struct Range {
+    Lowest<T> low;
+    Highest<T> high;
+
+    static Range of(Vec<T> v, Mask<T> here, Index t) {
+        return {Lowest<T>::of(v, here, t), Highest<T>::of(v, here, t)};
+    }
+    static Range join(Range a, Range b) {
+        return {Lowest<T>::join(a.low, b.low), Highest<T>::join(a.high, b.high)};
     }
 };
 
-// Runs body(i, n, at) for every window of a block: element in the block, present values, element of
-// the series. Rows run fast, so that the output is written in order.
-template <class T, class Body>
-inline void for_cells(const Cells<T>& cells, const Call<T>& s, Index first, Index c, Body body) {
-    constexpr int W = Cells<T>::kWidth, R = Cells<T>::kRegisters;
-    const Index lead = s.window - 1;
-    Vec<T> n[R];
-    for (auto& v : n) v = splat(T(cells.gaps ? 0 : s.window));
-    if (cells.gaps)
-        for (Index r = 0; r < lead; ++r)
-            for (int k = 0; k < R; ++k) n[k] += load(cells.present + r * W + k * kLanes<T>);
-    for (Index r = lead; r < cells.rows; ++r)
-        for (int k = 0; k < R; ++k) {
-            const Index i = r * W + k * kLanes<T>;
-            if (cells.gaps) n[k] += load(cells.present + i);
-            body(i, n[k], (first + r - lead) * s.shape.stride + c + k * kLanes<T>);
-            if (cells.gaps) n[k] -= load(cells.present + i - lead * W);
+// The row of the highest value times Sign, the oldest of equal ones.
+template <class T, int Sign>
+struct FirstHighest {
+    Vec<T> value = splat(-kInf<T>);
+    Vec<T> row{};
+
+    static FirstHighest of(Vec<T> v, Mask<T> here, Index t) {
+        return {here ? v * T(Sign) : splat(-kInf<T>), splat(T(t))};
+    }
+    static FirstHighest join(FirstHighest older, FirstHighest newer) {
+        const Mask<T> stays = older.value >= newer.value;
+        return {higher(older.value, newer.value), stays ? older.row : newer.row};
+    }
+};
+
+// Runs emit(item, today, t) for every register of windows and stores what it gives, where there are
+// enough values: van Herk, "A fast algorithm for local minimum and maximum filters" (1992), and Gil
+// and Werman (1993). A window is the end of one block of `window` rows and the beginning of the next.
+template <class Item, class T, class Emit>
+inline void slide(const Call<T>& s, Emit emit) {
+    constexpr Index L = kLanes<T>;
+    constexpr int kTogether = kLaneBlock / L;
+    const Index w = s.window, stride = s.shape.stride;
+    Item* ends = s.arena->template take<Item>((w + 1) * kTogether);  // of the block before
+    for (Index c = 0; c < s.shape.columns; c += kLaneBlock) {
+        const T* x = s.input(0) + c;
+        std::fill_n(ends, (w + 1) * kTogether, Item{});
+        Mask<T> n[kTogether] = {};
+        for (Index first = 0; first < s.shape.rows; first += w) {
+            const Index size = std::min(w, s.shape.rows - first);
+            Item beginning[kTogether];
+            for (Index i = 0; i < size; ++i) {
+                const Index t = first + i;
+#pragma GCC unroll 4
+                for (int k = 0; k < kTogether; ++k) {
+                    const Vec<T> today = load(x + t * stride + k * L);
+                    const Mask<T> here = today == today;
+                    n[k] -= here;
+                    if (first > 0) {
+                        const Vec<T> gone = load(x + (t - w) * stride + k * L);
+                        n[k] += gone == gone;
+                    }
+                    beginning[k] = Item::join(beginning[k], Item::of(today, here, t));
+                    const Item item = Item::join(ends[(i + 1) * kTogether + k], beginning[k]);
+                    store(s.out + t * stride + c + k * L,
+                          if_enough<T>(n[k], s.min_periods, emit(item, today, t)));
+                }
+            }
+            Item end[kTogether];
+            for (Index i = size - 1; i >= 0; --i) {
+#pragma GCC unroll 4
+                for (int k = 0; k < kTogether; ++k) {
+                    const Vec<T> v = load(x + (first + i) * stride + k * L);
+                    end[k] = Item::join(Item::of(v, v == v, first + i), end[k]);
+                    ends[i * kTogether + k] = end[k];
+                }
+            }
         }
-}
-
-template <class T, class Body>
-inline void for_cell_blocks(const Call<T>& s, T fill, Body body) {
-    Cells<T> cells(s.window, *s.arena);
-    for_blocks(s.shape, s.window, Cells<T>::kWidth, [&](Index first, Index rows, Index c) {
-        cells.load_from(s.input(0) + c, s.shape.stride, first, rows, s.window, fill);
-        body(cells, first, c);
-    });
-}
-
-template <class T>
-inline Vec<T> if_enough(Vec<T> n, int need, Vec<T> value) {
-    return n >= static_cast<T>(need) ? value : splat(kNaN<T>);
-}
-
-// Runs step(i, back) downwards over a block so that each window of `window` rows is covered by
-// windows of powers of two, the last two of which overlap.
-template <class T, class Step>
-inline void doubling(Index rows, int window, Step step) {
-    constexpr Index W = Cells<T>::kWidth, L = kLanes<T>;
-    Index length = 1;
-    const auto pass = [&](Index back) {
-        length += back;
-        for (Index i = rows * W - L; i >= (length - 1) * W; i -= L) step(i, back * W);
-    };
-    while (2 * length <= window) pass(length);
-    if (length < window) pass(window - length);
-}
-
-template <class T, class Pick>
-inline void extreme(T* values, Index rows, int window, Pick pick) {
-    doubling<T>(rows, window, [&](Index i, Index back) {
-        store(values + i, pick(load(values + i), load(values + i - back)));
-    });
-}
-
-template <class T>
-inline void lowest(T* values, Index rows, int window) {
-    extreme(values, rows, window, [](Vec<T> a, Vec<T> b) { return lower(a, b); });
-}
-
-template <class T>
-inline void highest(T* values, Index rows, int window) {
-    extreme(values, rows, window, [](Vec<T> a, Vec<T> b) { return higher(a, b); });
+    }
 }
 
 template <class T>
 void ts_min(const Call<T>& s) {
-    for_cell_blocks(s, kInf<T>, [&](Cells<T>& cells, Index first, Index c) {
-        lowest(cells.values, cells.rows, s.window);
-        for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
-            store(s.out + at, if_enough<T>(n, s.min_periods, load(cells.values + i)));
-        });
-    });
+    slide<Lowest<T>>(s, [](const Lowest<T>& lowest, Vec<T>, Index) { return lowest.value; });
 }
 
 template <class T>
 void ts_max(const Call<T>& s) {
-    for_cell_blocks(s, -kInf<T>, [&](Cells<T>& cells, Index first, Index c) {
-        highest(cells.values, cells.rows, s.window);
-        for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
-            store(s.out + at, if_enough<T>(n, s.min_periods, load(cells.values + i)));
-        });
-    });
+    slide<Highest<T>>(s, [](const Highest<T>& highest, Vec<T>, Index) { return highest.value; });
+}
+
+// Days since the window's extreme, the oldest of equal ones.
+template <class T>
+void ts_arg_max(const Call<T>& s) {
+    slide<FirstHighest<T, 1>>(s, [](const auto& first, Vec<T>, Index t) { return T(t) - first.row; });
+}
+
+template <class T>
+void ts_arg_min(const Call<T>& s) {
+    slide<FirstHighest<T, -1>>(s, [](const auto& first, Vec<T>, Index t) { return T(t) - first.row; });
 }
 
 // Position of today between the window's extremes, plus a constant.
 template <class T>
 void ts_scale(const Call<T>& s) {
-    T* low = s.arena->template take<T>((block_rows(s.window) + s.window) * kLaneBlock);
     const T constant = T(s.params[0]);
-    for_cell_blocks(s, -kInf<T>, [&](Cells<T>& cells, Index first, Index c) {
-        for (Index i = 0; i < cells.rows * kLaneBlock; i += kLanes<T>) {
-            const Vec<T> v = load(cells.values + i);
-            store(low + i, v == -kInf<T> ? splat(kInf<T>) : v);
-        }
-        highest(cells.values, cells.rows, s.window);
-        lowest(low, cells.rows, s.window);
-        for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
-            const Vec<T> a = load(low + i), b = load(cells.values + i), x = load(s.input(0) + at);
-            // Halves keep the difference of the extremes inside the range of the type.
-            const Mask<T> wide = b - a == kInf<T>;
-            const Vec<T> span = wide ? b * T(0.5) - a * T(0.5) : b - a;
-            const Vec<T> above = wide ? x * T(0.5) - a * T(0.5) : x - a;
-            const Vec<T> place = b > a ? above / span + constant : splat(kNaN<T>);
-            store(s.out + at, if_enough<T>(n, s.min_periods, place));
-        });
+    slide<Range<T>>(s, [constant](const Range<T>& range, Vec<T> x, Index) {
+        const Vec<T> a = range.low.value, b = range.high.value;
+        // Halves keep the difference of the extremes inside the range of the type.
+        const Mask<T> wide = b - a == kInf<T>;
+        const Vec<T> span = wide ? b * T(0.5) - a * T(0.5) : b - a;
+        const Vec<T> above = wide ? x * T(0.5) - a * T(0.5) : x - a;
+        return b > a ? above / span + constant : splat(kNaN<T>);
     });
 }
 
-// Days since the window's extreme, the oldest of equal ones. `sign` is 1 for the maximum, -1 for
-// the minimum.
+// Values as whole numbers in the same order (0 and -0 are equal), the largest one where missing.
 template <class T>
-inline void days_since(const Call<T>& s, T sign) {
-    T* row = s.arena->template take<T>((block_rows(s.window) + s.window) * kLaneBlock);
-    for_cell_blocks(s, -sign * kInf<T>, [&](Cells<T>& cells, Index first, Index c) {
-        T* best = cells.values;
-        for (Index i = 0; i < cells.rows * kLaneBlock; i += kLanes<T>) {
-            store(row + i, splat(T(i / kLaneBlock)));
-            store(best + i, sign * load(best + i));
-        }
-        doubling<T>(cells.rows, s.window, [&](Index i, Index back) {
-            const Vec<T> newer = load(best + i), older = load(best + i - back);
-            store(row + i, older >= newer ? load(row + i - back) : load(row + i));
-            store(best + i, higher(newer, older));
-        });
-        for_cells(cells, s, first, c, [&](Index i, Vec<T> n, Index at) {
-            const Vec<T> days = T(i / kLaneBlock) - load(row + i);
-            store(s.out + at, if_enough<T>(n, s.min_periods, days));
-        });
-    });
+inline Mask<T> order_of(Vec<T> v) {
+    constexpr auto largest = std::numeric_limits<std::decay_t<decltype(Mask<T>{}[0])>>::max();
+    const Mask<T> bits = reinterpret_cast<Mask<T>>(v + T(0));
+    const Mask<T> ordered = bits ^ ((bits >> (8 * sizeof(T) - 1)) & largest);
+    return v == v ? ordered : Mask<T>{} + largest;
 }
 
-template <class T>
-void ts_arg_max(const Call<T>& s) {
-    days_since(s, T(1));
-}
-
-template <class T>
-void ts_arg_min(const Call<T>& s) {
-    days_since(s, T(-1));
+// For `Rows` rows from `keys` on, how many rows of the window of each are below it less how many
+// are above; each row is read once for all of them. `window` is at least Rows.
+template <class T, int Rows>
+inline void count_sides(const Mask<T>* keys, Mask<T>* sides, int window) {
+    constexpr Index R = kLaneBlock / kLanes<T>;  // registers of a row
+    Mask<T> today[Rows], side[Rows] = {};
+    for (int j = 0; j < Rows; ++j) today[j] = keys[j * R];
+    const auto meet = [&](Index row, int from, int to) __attribute__((always_inline)) {
+        const Mask<T> v = keys[row * R];
+#pragma GCC unroll 8
+        for (int j = from; j < to; ++j) side[j] += (v > today[j]) - (v < today[j]);
+    };
+#pragma GCC unroll 8
+    for (int j = 0; j + 1 < Rows; ++j) meet(1 - window + j, 0, j + 1);
+    for (Index row = Rows - window; row <= 0; ++row) meet(row, 0, Rows);
+#pragma GCC unroll 8
+    for (int j = 1; j < Rows; ++j) meet(j, j, Rows);
+    for (int j = 0; j < Rows; ++j) sides[j * R] = side[j];
 }
 
 // Place of today in the window by comparing it with every row: emit(twice, n) is called with
-// 2 * below + tied - 1 and the number of present values; the result stands where today is present.
+// 2 * below + tied - 1 and the number of present values; the result stands where today is present
+// and there are at least two and enough values.
 template <class T, class Emit>
 inline void place_of_today(const Call<T>& s, Emit emit) {
-    constexpr Index L = kLanes<T>;
-    constexpr int kTogether = kLaneBlock / L;  // registers, so that none waits for another
-    const int need = std::max(s.min_periods, 2);
-    const Index stride = s.shape.stride;
-    for (Index c = 0; c < s.shape.columns; c += kLaneBlock) {
-        Vec<T> n[kTogether] = {};
-        for (Index t = 0; t < s.shape.rows; ++t) {
-            const T* x = s.input(0) + t * stride + c;
-            const Index back = std::min<Index>(t, s.window - 1);
-            Vec<T> today[kTogether];
-            // Each comparison that is true adds -1.
-            Mask<T> negative[kTogether] = {};
-            for (int k = 0; k < kTogether; ++k) {
-                today[k] = load(x + k * L);
-                n[k] += only(today[k] == today[k], splat(T(1)));
-                if (t < s.window) continue;
-                const Vec<T> gone = load(x + k * L - s.window * stride);
-                n[k] -= only(gone == gone, splat(T(1)));
-            }
-            for (const T* row = x - back * stride; row <= x; row += stride)
-                for (int k = 0; k < kTogether; ++k) {
-                    const Vec<T> v = load(row + k * L);
-                    negative[k] += (v < today[k]) + (v <= today[k]);
-                }
-            for (int k = 0; k < kTogether; ++k) {
-                const Vec<T> twice = __builtin_convertvector(-negative[k] - 1, Vec<T>);
-                const Mask<T> ok = (today[k] == today[k]) & (n[k] >= static_cast<T>(need));
-                store(s.out + t * stride + c + k * L,
-                      ok ? emit(twice, n[k]) : splat(kNaN<T>));
-            }
+    constexpr Index L = kLanes<T>, R = kLaneBlock / L;
+    constexpr int kRows = 4;
+    const int w = s.window, need = std::max(s.min_periods, 2);
+    const Index stride = s.shape.stride, lead = w - 1;
+    Mask<T>* keys = s.arena->template take<Mask<T>>((block_rows(w) + w) * R);
+    Mask<T>* sides = s.arena->template take<Mask<T>>(block_rows(w) * R);
+    for_blocks(s.shape, w, kLaneBlock, [&](Index first, Index rows, Index c) {
+        const T* x = s.input(0) + c;
+        const auto present = [&](Index t, Index k) {
+            const Vec<T> v = load(x + t * stride + k * L);
+            return v == v;
+        };
+        const Vec<T> none = splat(kNaN<T>);
+        for (Index r = 0; r < rows + lead; ++r) {
+            const Index t = first - lead + r;
+            for (Index k = 0; k < R; ++k)
+                keys[r * R + k] = order_of<T>(t < 0 ? none : load(x + t * stride + k * L));
         }
-    }
+        for (Index k = 0; k < R; ++k) {
+            Index r = 0;
+            for (; w >= kRows && r + kRows <= rows; r += kRows)
+                count_sides<T, kRows>(keys + (lead + r) * R + k, sides + r * R + k, w);
+            for (; r < rows; ++r)
+                count_sides<T, 1>(keys + (lead + r) * R + k, sides + r * R + k, w);
+        }
+        Mask<T> n[R] = {};
+        for (Index t = std::max<Index>(0, first - lead); t < first; ++t)
+            for (Index k = 0; k < R; ++k) n[k] -= present(t, k);
+        for (Index t = first; t < first + rows; ++t)
+            for (Index k = 0; k < R; ++k) {
+                const Mask<T> today = present(t, k);
+                n[k] -= today;
+                // Rows without a value were counted above today.
+                const Mask<T> twice = sides[(t - first) * R + k] + (w - 1);
+                const Mask<T> ok = today & (n[k] >= need);
+                store(s.out + t * stride + c + k * L, ok ? emit(twice, n[k], ok) : none);
+                if (t >= lead) n[k] += present(t - lead, k);
+            }
+    });
 }
 
 template <class T>
 void ts_rank(const Call<T>& s) {
-    place_of_today(s, [](Vec<T> twice, Vec<T> n) { return twice * T(0.5) / (n - T(1)); });
+    place_of_today(s, [](Mask<T> twice, Mask<T> n, Mask<T>) {
+        return __builtin_convertvector(twice, Vec<T>) * T(0.5) /
+               __builtin_convertvector(n - 1, Vec<T>);
+    });
 }
 
 }  // namespace alphamine

@@ -7,79 +7,67 @@
 
 namespace alphamine {
 
-// Quantile of the `n` smallest of the sorted values of one lane, linear between neighbours.
+// Takes one value out of each lane of `size` sorted rows and puts in another; infinity stands for
+// none, behind all values. What is left is `row` up to the value that leaves and the next one from
+// there on; of that, what is above the new value moves up. (As whole numbers, which more units can
+// compare: 2.7 instead of 2.4 ns a cell for a window of 20, since both wait for the stores.)
 template <class T>
-inline double quantile_of(const T* sorted, Index step, double n, double q) {
-    const double place = (n - 1.0) * q;
-    const Index below = static_cast<Index>(place);
-    const double share = place - static_cast<double>(below);
-    const double low = sorted[below * step];
-    if (share == 0.0) return low;
-    const double high = sorted[(below + 1) * step];
-    return std::min(high, std::max(low, low + (high * share - low * share)));
+inline void exchange(Vec<T>* sorted, Index size, Vec<T> leaves, Vec<T> comes) {
+    Vec<T> row = sorted[0], left_before = splat(-kInf<T>);
+#pragma GCC unroll 4
+    for (Index j = 0; j < size; ++j) {
+        const Vec<T> next = sorted[j + 1], left = row < leaves ? row : next;
+        sorted[j] = lower(left, higher(left_before, comes));
+        left_before = left;
+        row = next;
+    }
 }
+
+// Where the quantile q of n sorted values lies: `share` of the way from value `below` to the next.
+struct Place {
+    Place(double n, double q)
+        : below(static_cast<Index>((n - 1.0) * q)),
+          share((n - 1.0) * q - static_cast<double>(below)) {}
+
+    Vec<double> between(Vec<double> low, Vec<double> high) const {
+        if (share == 0.0) return low;
+        return lower(high, higher(low, low + (high * share - low * share)));
+    }
+
+    Index below;
+    double share;
+};
 
 template <class T>
 inline void window_quantile(const Call<T>& s, double q) {
     constexpr Index L = kLanes<T>;
-    constexpr int kTogether = kLaneBlock / L;
-    constexpr Index W = kLaneBlock;  // columns that are sorted together
     const Index w = s.window, stride = s.shape.stride;
-    T* sorted = s.arena->template take<T>((w + 1) * W);
-    const bool enough = w >= s.min_periods;
-    const double place = static_cast<double>(w - 1) * q;
-    const Index below = static_cast<Index>(place);
-    const double share = place - static_cast<double>(below);
-    // A register of whole windows: the same two places everywhere.
-    const auto whole = [&](const T* at, T* out) {
-        for (Index l = 0; l < L; l += kLanes<double>) {
-            const Vec<double> low = load_wide(at + below * W + l);
-            Vec<double> value = low;
-            if (share != 0.0) {
-                const Vec<double> high = load_wide(at + (below + 1) * W + l);
-                value = lower(high, higher(low, low + (high * share - low * share)));
-            }
-            store_narrow(out + l, enough ? value : splat(kNaN<double>));
-        }
-    };
-    for (Index c = 0; c < s.shape.columns; c += W) {
-        std::fill_n(sorted, (w + 1) * W, kInf<T>);  // missing: behind all values
-        Vec<T> n[kTogether] = {};
+    Vec<T>* sorted = s.arena->template take<Vec<T>>(w + 1);
+    // Adding 0 makes -0 and 0 the same value.
+    const auto sortable = [](Vec<T> v) { return v == v ? v + T(0) : splat(kInf<T>); };
+    const Place whole(static_cast<double>(w), q);
+    for (Index c = 0; c < s.shape.columns; c += L) {
+        std::fill_n(sorted, w + 1, splat(kInf<T>));
+        Mask<T> n{};
         for (Index t = 0; t < s.shape.rows; ++t) {
             const T* x = s.input(0) + t * stride + c;
-            Vec<T> comes[kTogether], leaves[kTogether];
-            Mask<T> gone[kTogether] = {};
-            for (int k = 0; k < kTogether; ++k) {
-                // Adding 0 makes -0 and 0 the same value.
-                const Vec<T> in = load(x + k * L) + T(0);
-                comes[k] = in == in ? in : splat(kInf<T>);
-                n[k] += only(in == in, splat(T(1)));
-                leaves[k] = splat(kInf<T>);
-                if (t < w) continue;
-                const Vec<T> out = load(x + k * L - w * stride) + T(0);
-                leaves[k] = out == out ? out : splat(kInf<T>);
-                n[k] -= only(out == out, splat(T(1)));
-            }
-            for (Index j = 0; j < w; ++j) {
-                T* at = sorted + j * W;
-                for (int k = 0; k < kTogether; ++k) {
-                    const Vec<T> value = load(at + k * L);
-                    gone[k] |= value == leaves[k];
-                    const Vec<T> stays = gone[k] ? load(at + W + k * L) : value;
-                    store(at + k * L, lower(stays, comes[k]));
-                    comes[k] = higher(stays, comes[k]);
-                }
-            }
             T* out = s.out + t * stride + c;
-            for (int k = 0; k < kTogether; ++k) {
-                if (!any(n[k] != T(w))) {
-                    whole(sorted + k * L, out + k * L);
-                    continue;
-                }
-                for (Index l = 0; l < L; ++l)
-                    out[k * L + l] = n[k][l] >= s.min_periods
-                                         ? T(quantile_of(sorted + k * L + l, W, n[k][l], q))
-                                         : kNaN<T>;
+            const Vec<T> today = load(x), gone = t < w ? splat(kNaN<T>) : load(x - w * stride);
+            n += (gone == gone) - (today == today);
+            exchange<T>(sorted, w, sortable(gone), sortable(today));
+            const T* low = reinterpret_cast<const T*>(sorted + whole.below);
+            for (Index l = 0; l < L; l += kLanes<double>)
+                store_narrow(out + l, whole.between(load_wide(low + l), load_wide(low + L + l)));
+            const Mask<T> part = n < static_cast<int>(w);
+            if (!any(part)) continue;
+            store(out, if_enough<T>(n, s.min_periods, load(out)));
+            if (!any(part & (n >= s.min_periods))) continue;
+            for (Index l = 0; l < L; ++l) {
+                if (n[l] == w || n[l] < s.min_periods) continue;
+                const Place place(static_cast<double>(n[l]), q);
+                const Vec<double> a = splat(double(sorted[place.below][l]));
+                const Vec<double> b = splat(double(sorted[place.below + 1][l]));
+                out[l] = T(place.between(a, b)[0]);
             }
         }
     }
@@ -95,12 +83,14 @@ void ts_quantile(const Call<T>& s) {
     // Whole windows have few places; their quantiles are computed once.
     T* whole = s.arena->template take<T>(2 * s.window);
     for (int twice = 0; twice < 2 * s.window; ++twice) whole[twice] = value(twice, s.window);
-    place_of_today(s, [&](Vec<T> twice, Vec<T> n) {
-        Vec<T> out;
-        for (int l = 0; l < kLanes<T>; ++l)
-            out[l] = n[l] == s.window ? whole[std::max(0, static_cast<int>(twice[l]))]
-                                      : value(twice[l], n[l]);
-        return out;
+    place_of_today(s, [&](Mask<T> twice, Mask<T> n, Mask<T> ok) {
+        alignas(Vec<T>) T out[kLanes<T>];
+        for (int l = 0; l < kLanes<T>; ++l) out[l] = whole[twice[l]];
+        const Mask<T> part = ok & (n < s.window);
+        if (any(part))
+            for (int l = 0; l < kLanes<T>; ++l)
+                if (part[l]) out[l] = value(static_cast<double>(twice[l]), static_cast<double>(n[l]));
+        return load(out);
     });
 }
 

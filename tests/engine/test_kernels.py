@@ -58,6 +58,22 @@ def test_kernel_equals_reference(
             compare(panel, wanted, dtype, min_periods, exact=operator.name in EXACT)
 
 
+ORDERED = (
+    "ts_min", "ts_max", "ts_arg_min", "ts_arg_max", "ts_scale", "ts_rank", "ts_median",
+    "ts_percentage", "ts_quantile",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_windows_may_be_longer_than_blocks_and_series(
+    panel: Panel, compare: Callable[..., None], name: str
+) -> None:
+    inputs = [field(n) for n in ("close", "ties", "level")]
+    formulas = [call(CATALOGUE[name], x, d) for x in inputs for d in (115, 130, 229, 300)]
+    for min_periods in ("full", 1):
+        compare(panel, formulas, "float32", min_periods, exact=name in EXACT)
+
+
 def test_tiers_1_and_2_have_kernels() -> None:
     library = load()
     assert library is not None

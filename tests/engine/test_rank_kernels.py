@@ -122,6 +122,23 @@ def test_scores_equal_the_specification(kind: str, label_kind: str, dtype: str) 
         )
 
 
+@pytest.mark.parametrize("turnover", [True, False])
+@pytest.mark.parametrize("label_kind", ["noise", "ties"])
+@pytest.mark.parametrize("kind", ["noise", "ties"])
+def test_scores_of_few_of_many_names(kind: str, label_kind: str, turnover: bool) -> None:
+    full = sample_of(kind, label_kind, (19, 430), 14, "float32")
+    members = np.random.default_rng(2).random((19, 430)) < np.linspace(0.02, 0.7, 19)[:, None]
+    panel = panel_of(full.panel.columns["signal"], members)
+    label = np.where(members, full.label, np.nan)
+    sample = Sample(panel, slice(0, 19), label, "all")
+    [(_, got)] = Evaluator(panel, backend="cpu").scores(
+        [am.parse("signal")], sample, turnover=turnover
+    )
+    want = daily_scores(panel.columns["signal"], sample)
+    for name in ("ic", "rank_ic", "turnover")[: 3 if turnover else 2]:
+        np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("label_kind", ["noise", "ties"])
 def test_rank_ic_is_scipys_spearman_where_names_are_missing_on_either_side(label_kind: str) -> None:
     sample = sample_of("ties", label_kind, (12, 200), 12, "float64")
