@@ -42,7 +42,7 @@ void ts_decay_linear(const Call<T>& s) {
             const bool whole = !block.gaps || s.min_periods >= s.window;
             const auto present = [cells = block.present](Index i) { return load_wide(cells + i); };
             if (!whole) window_ramps(present, counts, masses, block.rows, s.window);
-            write_judgements<Finish::certain>(
+            write_judgements<Finish::plain>(
                 s, block, first, c, s.min_periods, sums,
                 [=](const Sums& of, const Count& count, Index i, Index, Judged& judged) {
                     judged.over = of.ramp * inverse;
@@ -50,7 +50,7 @@ void ts_decay_linear(const Call<T>& s) {
                     const Vec<double> mean = of.ramp / load(masses + i);
                     judged.over = count.n == size ? judged.over : mean;
                 },
-                [](Index, const Count&, Index) { return Vec<double>{}; });
+                Certain{});
         });
     }
 }

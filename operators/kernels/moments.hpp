@@ -37,12 +37,12 @@ struct Judged {
     Vec<double> over, square;
     Mask<double> lost;
 };
-// A correlation is limited to [-1, 1]; a certain value never lost digits.
-enum class Finish { certain, plain, ratio, correlation };
+enum class Finish { plain, ratio, correlation };  // a correlation is limited to [-1, 1]
+struct Certain {};  // in place of a direct computation: no window loses digits
 
 template <Finish finish>
 inline Vec<float> finished(const Judged& a, const Judged& b) {
-    if constexpr (finish == Finish::certain || finish == Finish::plain) return join(a.over, b.over);
+    if constexpr (finish == Finish::plain) return join(a.over, b.over);
     const Vec<float> ratio = float_ratio(a.over, b.over, a.square, b.square);
     if constexpr (finish != Finish::correlation) return ratio;
     return lower(splat(1.0f), higher(splat(-1.0f), ratio));
@@ -62,7 +62,7 @@ inline void write_judgements(const Call<float>& s, const Block<float>& block, In
                     judge(sums(i, 0), counts[0], i, at + c, a);
                     judge(sums(i, 1), counts[1], i + kPart, at + c + kPart, b);
                     store(out + at, or_missing(enough.mask[0], finished<finish>(a, b)));
-                    if constexpr (finish != Finish::certain) {
+                    if constexpr (!std::is_same<Fallback, Certain>::value) {
                         if (!any(a.lost | b.lost)) return;
                         const Mask<double> lost[] = {a.lost & enough.part(0), b.lost & enough.part(1)};
                         for (Index k = 0; k < kParts; ++k) {
@@ -90,7 +90,10 @@ inline void from_sums(const Call<T>& s, int need, Judge judge, Fallback direct) 
         });
     else
         for_summed_blocks<wanted>(s, [&](auto sums, const Block<T>& block, Index first, Index c) {
-            write_judgements<finish>(s, block, first, c, need, sums, judge, from_window(block));
+            if constexpr (wanted == kOnlySum)
+                write_judgements<finish>(s, block, first, c, need, sums, judge, Certain{});
+            else
+                write_judgements<finish>(s, block, first, c, need, sums, judge, from_window(block));
         });
 }
 
@@ -105,7 +108,7 @@ void ts_sum(const Call<T>& s) {
                           [&](Index i, const Count&, Index) { return load(sums + i); });
         });
     } else {
-        from_sums<kOnlySum, Finish::certain>(
+        from_sums<kOnlySum, Finish::plain>(
             s, s.min_periods,
             [](const Sums& sums, const Count&, Index, Index, Judged& judged) { judged.over = sums.x; },
             [](const Direct<T>& d, const Count&, Index) { return d.mean(); });
@@ -114,7 +117,7 @@ void ts_sum(const Call<T>& s) {
 
 template <class T>
 void ts_mean(const Call<T>& s) {
-    from_sums<kOnlySum, Finish::certain>(
+    from_sums<kOnlySum, Finish::plain>(
         s, s.min_periods,
         [](const Sums& sums, const Count& count, Index, Index, Judged& judged) {
             judged.over = sums.x * count.inverse;
@@ -125,7 +128,7 @@ void ts_mean(const Call<T>& s) {
 template <class T>
 void ts_av_diff(const Call<T>& s) {
     const T* x = s.input(0);
-    from_sums<kOnlySum, Finish::certain>(
+    from_sums<kOnlySum, Finish::plain>(
         s, s.min_periods,
         [=](const Sums& sums, const Count& count, Index, Index at, Judged& judged) {
             // n * x - sum is exact for floats of like size: a constant window gives exactly 0.

@@ -17,30 +17,81 @@ inline void directly(const Call<T>& s, int least, Emit emit) {
     });
 }
 
+// What two sums over the deviations of a window's values are made of: of their squares and cubes, say.
+struct Deviations {
+    Vec<double> first, second, unit;  // deviations are in `unit`, a power of two
+};
+
+// What judge(sums, count, judged) says of each window, where add(deviation, sums) adds one deviation.
+// The mean of floats in double is so exact that a constant window deviates by exactly 0.
+template <Finish finish, class T, class Add, class Judge>
+inline void from_deviations(const Call<T>& s, int least, Add add, Judge judge) {
+    if constexpr (kDirect<T>) {
+        directly(s, least, [&](const Direct<T>& d, const Count& count) {
+            Deviations sums{Vec<double>{}, Vec<double>{}, d.up};
+            const Mask<double> varies = d.varies();
+            d.each([&](Vec<double> v, Vec<double> here) {
+                add(only(varies, d.deviation(v, here)), sums);
+            });
+            Judged judged;
+            judge(sums, count, judged);
+            if constexpr (finish == Finish::plain) return judged.over;
+            return judged.over / square_root(judged.square);
+        });
+    } else {
+        const int w = s.window, need = std::max(s.min_periods, least);
+        for_summed_blocks<kOnlySum>(s, [&](auto sums, const Block<T>& block, Index first, Index c) {
+            const T *values = block.values, *present = block.present;
+            const bool gaps = block.gaps;
+            write_judgements<finish>(
+                s, block, first, c, need, sums,
+                [=](const Sums& of, const Count& count, Index i, Index, Judged& judged) {
+                    const Vec<double> mean = of.x / count.n;
+                    Deviations found{Vec<double>{}, Vec<double>{}, splat(1.0)};
+                    const Index oldest = i - (w - 1) * kStrip;
+                    if (gaps)
+                        for (Index j = oldest; j <= i; j += kStrip)
+                            add((load_wide(values + j) - mean) * load_wide(present + j), found);
+                    else
+                        for (Index j = oldest; j <= i; j += kStrip)
+                            add(load_wide(values + j) - mean, found);
+                    judge(found, count, judged);
+                },
+                Certain{});
+        });
+    }
+}
+
 template <class T>
 void ts_moment(const Call<T>& s) {
     const int power = static_cast<int>(s.params[0]);
-    directly(s, 1, [&](const Direct<T>& d, const Count& count) {
-        Vec<double> moment = d.moment(power) / count.n;
-        for (int p = 0; p < power; ++p) moment *= d.up;
-        return moment;
-    });
+    from_deviations<Finish::plain>(
+        s, 1,
+        [=](Vec<double> d, Deviations& sums) {
+            Vec<double> term = d * d;
+            for (int p = 2; p < power; ++p) term *= d;
+            sums.first += term;
+        },
+        [=](const Deviations& sums, const Count& count, Judged& judged) {
+            judged.over = sums.first * count.inverse;
+            for (int p = 0; p < power; ++p) judged.over *= sums.unit;
+        });
 }
 
-// Share of the largest term below which the third moment of sums is too inaccurate: it subtracts
-// terms that the level makes larger by its third power.
+inline void judge_skewness(const Deviations& sums, const Count& count, Judged& judged) {
+    const Vec<double> less = count.n - 2.0;
+    judged.over = count.n * sums.second;
+    judged.square = sums.first * sums.first * sums.first * (less * less * count.inverse_less);
+}
+
+// Long whole windows of floats cost less from three sums, of which the third powers are rounded (and
+// so are made by doubling); those that lose too many digits are done directly.
+constexpr int kLongSkew = 20;
+// Share of the largest term below which they do: it subtracts terms that the level makes larger by
+// its third power.
 constexpr double kSkewLost = 1e-4;
 
-template <class T>
-inline Vec<double> direct_skewness(const Direct<T>& d, Vec<double> n) {
-    const Vec<double> squares = d.moment(2);
-    const Vec<double> bias = n * square_root(n - 1.0) / (n - 2.0);
-    const Vec<double> skewness = bias * d.moment(3) / (squares * square_root(squares));
-    return or_missing(d.varies(), skewness);
-}
-
-// From three sums, for whole windows of floats. The third powers are rounded: by doubling.
-inline void whole_skewness(const Call<float>& s, int need) {
+inline void long_skewness(const Call<float>& s, int need) {
     const int w = s.window;
     double* cubes = s.arena->take<double>(block_cells(w));
     for_summed_blocks<kSquares>(s, [&](auto sums, const Block<float>& block, Index first, Index c) {
@@ -57,39 +108,54 @@ inline void whole_skewness(const Call<float>& s, int need) {
                 judged.lost = spread <= all * kSkewLost;
             },
             [&](Index i, const Count& count, Index) {
-                return direct_skewness(Direct<float>(block, i, w, count.n), count.n);
+                const Direct<float> d(block, i, w, count.n);
+                Judged judged;
+                judge_skewness({d.moment(2), d.moment(3), d.up}, count, judged);
+                return judged.over / square_root(judged.square);
             });
     });
 }
 
 template <class T>
 void ts_skewness(const Call<T>& s) {
-    const int need = std::max(s.min_periods, 3);
     if constexpr (!kDirect<T>)
-        if (need >= s.window) return whole_skewness(s, need);
-    directly(s, 3,
-             [](const Direct<T>& d, const Count& count) { return direct_skewness(d, count.n); });
+        if (s.min_periods >= s.window && s.window >= kLongSkew) return long_skewness(s, s.window);
+    from_deviations<Finish::ratio>(
+        s, 3,
+        [](Vec<double> d, Deviations& sums) {
+            const Vec<double> square = d * d;
+            sums.first += square;
+            sums.second += square * d;
+        },
+        [](const Deviations& sums, const Count& count, Judged& judged) {
+            judge_skewness(sums, count, judged);
+        });
 }
 
 template <class T>
 void ts_kurtosis(const Call<T>& s) {
-    directly(s, 4, [](const Direct<T>& d, const Count& count) {
-        const Vec<double> n = count.n, squares = d.moment(2), less = n - 1.0;
-        const Vec<double> fourth = n * (n + 1.0) * less * d.moment(4) / (squares * squares);
-        const Vec<double> kurtosis = (fourth - 3.0 * less * less) / ((n - 2.0) * (n - 3.0));
-        return d.varies() ? kurtosis : splat(kNaN<double>);
-    });
+    from_deviations<Finish::plain>(
+        s, 4,
+        [](Vec<double> d, Deviations& sums) {
+            const Vec<double> square = d * d;
+            sums.first += square;
+            sums.second += square * square;
+        },
+        [](const Deviations& sums, const Count& count, Judged& judged) {
+            const Vec<double> n = count.n, less = n - 1.0;
+            const Vec<double> fourth =
+                n * (n + 1.0) * less * sums.second / (sums.first * sums.first);
+            judged.over = (fourth - 3.0 * less * less) / ((n - 2.0) * (n - 3.0));
+        });
 }
 
 template <class T>
 void ts_mean_abs_dev(const Call<T>& s) {
-    directly(s, 1, [](const Direct<T>& d, const Count& count) {
-        Vec<double> total{};
-        d.each([&](Vec<double> v, Vec<double> here) {
-            total += magnitude<double>(d.deviation(v, here));
+    from_deviations<Finish::plain>(
+        s, 1, [](Vec<double> d, Deviations& sums) { sums.first += magnitude<double>(d); },
+        [](const Deviations& sums, const Count& count, Judged& judged) {
+            judged.over = sums.first * count.inverse * sums.unit;
         });
-        return only(d.varies(), total / count.n * d.up);
-    });
 }
 
 // Entropy of the histogram of each window between its extremes, in nats. params: buckets.
