@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.evaluation.trust.deflation import TrialCount, expected_maximum
+from alphamine.evaluation.trust.effective import effective_trials
 from alphamine.evaluation.trust.overfitting import cscv
 from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
 from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold
 from alphamine.evaluation.trust.verdict import judge_trust
+from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Member
 
 from .judge import Judge
@@ -39,7 +41,8 @@ class Evidence:
         `valid_t`, `q_value` (Benjamini-Yekutieli over all evaluated formulas), `family_p`
         (Romano-Wolf over the members, on the latest split).
     facts : mapping
-        `trials`, and `mean` and `squares` of their ICIR (see `TrialCount`); `best_of_luck`: the
+        `trials`, and `mean` and `squares` of their ICIR (see `TrialCount`); `effective_trials`:
+        as how many independent ones they count; `best_of_luck`: the
         z-score that the best of as many useless formulas shows; `discoveries`: evaluated formulas
         with a q-value of at most 5 %; `overfitting`: probability of backtest overfitting among
         the members, on train; `paths`: ICIR of the purged cross-validation paths of "take the
@@ -51,7 +54,11 @@ class Evidence:
 
 
 def gather(
-    members: Sequence[Member], judge: Judge, count: TrialCount, p_values: Mapping[str, float]
+    members: Sequence[Member],
+    judge: Judge,
+    count: TrialCount,
+    p_values: Mapping[str, float],
+    drawn: Sequence[Node],
 ) -> Evidence:
     """Judge the members of a pool.
 
@@ -63,6 +70,8 @@ def gather(
         Of everything that was evaluated.
     p_values : mapping of str to float
         Two-sided, of every evaluated formula, by digest.
+    drawn : sequence of Node
+        Some of them, evenly drawn, to see how far they move together.
     """
     spec = judge.train.panel.label_spec
     q = dict(zip(p_values, q_values(list(p_values.values())).tolist(), strict=True))
@@ -88,6 +97,9 @@ def gather(
         tuple(rows),
         {
             "trials": count.trials, "mean": count.mean, "squares": count.squares,
+            "effective_trials": effective_trials(
+                judge.train_rank_ic(drawn), count.trials, spec.horizon
+            ),
             "best_of_luck": expected_maximum(count.trials),
             "discoveries": sum(value <= 0.05 for value in q.values()),
             "family_split": latest.name, "overfitting": _overfitting(train),

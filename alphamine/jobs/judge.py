@@ -121,6 +121,11 @@ class Judge:
         test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
         return Judgement(train, valid, fitness(train, len(self.train.label)), test)
 
+    def train_rank_ic(self, formulas: Sequence[Node]) -> npt.NDArray[np.float64]:
+        """Daily rank ICs of formulas on train; (days, formulas)."""
+        series = [daily.rank_ic for daily in _scores(self._on_train, self.train, formulas)]
+        return np.array(series).reshape(len(formulas), len(self.train.label)).T
+
     def oriented_rank_ic(
         self, members: Sequence[Member], sample: Sample
     ) -> npt.NDArray[np.float64]:

@@ -64,7 +64,8 @@ def _write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 
         "splits": {"train": {"start": "2020-01-01", "end": "2020-01-20", "days": 20}},
         "label": {"horizon": 5, "delay": 1, "price": text, "settled_share": 0.01},
         "trust": {
-            "trials": 40, "mean": 0.0, "squares": 0.1, "best_of_luck": 2.1, "discoveries": 1,
+            "trials": 40, "effective_trials": 12.3, "mean": 0.0, "squares": 0.1,
+            "best_of_luck": 2.1, "discoveries": 1,
             "family_split": text, "overfitting": 0.25, "paths": [0.1, -0.2],
         },
         "placebo": {"best": [0.01] * 19, "p_value": 0.05},
