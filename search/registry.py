@@ -14,6 +14,7 @@ from alphamine.expression.grammar import Grammar
 from .base import Searcher
 from .genetic import GeneticSearcher, GeneticSettings
 from .random import RandomSearcher, RandomSettings
+from .tune import TuneSearcher, TuneSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ SEARCHERS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "random": Entry(RandomSearcher, RandomSettings, "draws from the grammar: the baseline"),
         "genetic": Entry(GeneticSearcher, GeneticSettings, "typed genetic programming"),
+        "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
     }
 )
 

@@ -121,7 +121,7 @@ class Pool:
         objective: Measure = "ic",
         beta: float = 1.0,
         l1: float = 0.0,
-        ridge: float = 1e-3,
+        ridge: float = 0.1,
         series: Series = "rank",
     ) -> None:
         if capacity < 1:

@@ -89,7 +89,7 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
 ) -> None:  # fmt: skip
     pool = filled(train, offers[:12], capacity=capacity, max_correlation=0.7, objective=objective)
     pool.max_correlation = limit
-    size, ridge = len(pool), 1e-3
+    size, ridge = len(pool), 0.1
     state = [item["formula"] for item in pool.state_dict()["members"]]
     places = [int(name[1:]) + 1 for name in state]
     gains = pool.gains([pool.vector(values) for _, values in offers[12:]], refit)

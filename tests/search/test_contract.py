@@ -19,12 +19,21 @@ from alphamine.search.random import RandomSearcher
 from alphamine.search.registry import SEARCHERS, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
 
-SMALL = {"genetic": {"population": 40}}
+SMALL = {
+    "genetic": {"population": 40},
+    "tune": {"formulas": "ts_corr(ts_mean(close, 10), ts_delta(ts_mean(volume, 20), 5), 10)"},
+}
+# Estimators look long for what is new.
+ROUNDS = {"tune": (3, 8)}
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_every_searcher_keeps_the_contract(name: str) -> None:
-    check_searcher(lambda grammar, seed: make_searcher(name, grammar, seed, SMALL.get(name)))
+    rounds, batch = ROUNDS.get(name, (8, 25))
+    check_searcher(
+        lambda grammar, seed: make_searcher(name, grammar, seed, SMALL.get(name)),
+        rounds=rounds, batch=batch,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SEARCHERS)

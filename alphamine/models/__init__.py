@@ -1,0 +1,1 @@
+"""Models that combine formulas into one signal: linear, trees, networks, dynamic weights."""

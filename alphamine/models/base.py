@@ -1,0 +1,121 @@
+"""What every model that combines formulas is, and the arrays that it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.splits import Sample
+from alphamine.engine.evaluator import Evaluator
+from alphamine.expression.nodes import Node
+from alphamine.operators.numeric import row_correlation, standard_ranks
+
+FloatArray = npt.NDArray[np.float64]
+Features = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Design:
+    """Formulas as features, and the label that they are to forecast.
+
+    Attributes
+    ----------
+    x : (T, N, K) float32
+        Daily ranks of unit variance within the universe; 0 where there is no value.
+    y : (T, N) float64
+        Daily ranks of the label, of unit variance; NaN where it is not to be learnt from.
+    inside : (T, N) bool
+        The universe.
+    reach : int
+        Rows after t that the label of t reads.
+    """
+
+    x: Features
+    y: FloatArray
+    inside: npt.NDArray[np.bool_]
+    reach: int
+
+    @classmethod
+    def of(cls, formulas: Sequence[Node], evaluator: Evaluator, *samples: Sample) -> Design:
+        """Features on all rows of the evaluator's panel, labels on the rows of samples.
+
+        Parameters
+        ----------
+        formulas : sequence of Node
+        evaluator : Evaluator
+            On the panel of the latest sample, or a longer one.
+        samples : Sample
+            Whose labels may be learnt from.
+        """
+        panel = evaluator.panel
+        x = np.zeros((*panel.shape, len(formulas)), dtype=np.float32)
+        for index, values, _ in evaluator.stream(formulas):
+            seen = np.where(panel.universe, values.astype(np.float64), np.nan)
+            x[..., index] = np.nan_to_num(standard_ranks(seen))
+        y = np.full(panel.shape, np.nan)
+        for sample in samples:
+            y[sample.rows] = standard_ranks(sample.label)
+        return cls(x, y, panel.universe, panel.label_spec.reach)
+
+    @property
+    def days(self) -> Rows:
+        """Rows that have labels."""
+        return np.flatnonzero((~np.isnan(self.y)).any(axis=1))
+
+    def cells(self, days: Rows) -> tuple[Features, FloatArray]:
+        """Features (cells, K) and labels (cells,) of the cells of some days that have a label."""
+        known = ~np.isnan(self.y[days])
+        return self.x[days][known], self.y[days][known]
+
+    def labelled(self, days: Rows) -> Iterator[tuple[int, Rows]]:
+        """Each of some days with the columns that have a label, if there are two."""
+        for day in days:
+            names = np.flatnonzero(~np.isnan(self.y[day]))
+            if len(names) > 1:
+                yield int(day), names
+
+    def rank_ic(self, signal: FloatArray, days: Rows) -> float:
+        """Mean daily rank IC of a signal (T, N) on some days; NaN if none has one."""
+        seen = np.where(np.isnan(self.y[days]), np.nan, signal[days])
+        daily = row_correlation(standard_ranks(seen), self.y[days])
+        known = daily[~np.isnan(daily)]
+        return float(known.mean()) if len(known) else float("nan")
+
+
+class Model(Protocol):
+    """Learns to forecast ranks of the label from ranks of formulas.
+
+    The same settings, seed and design give the same forecasts, bit for bit, on the same machine.
+    """
+
+    def fit(self, design: Design, days: Rows) -> None:
+        """Learn from the labels of some days (rows of the design) and from nothing else."""
+        ...
+
+    def predict(self, design: Design) -> FloatArray:
+        """Forecasts (T, N) for all rows; each from the features of its own and earlier rows."""
+        ...
+
+
+def signal_of(model: Model, design: Design, days: Rows | None = None) -> FloatArray:
+    """Fit a model and forecast.
+
+    Parameters
+    ----------
+    model : Model
+    design : Design
+    days : (D,) int, optional
+        Rows to learn from; all that have labels by default.
+
+    Returns
+    -------
+    (T, N) float64
+        NaN outside the universe.
+    """
+    model.fit(design, design.days if days is None else days)
+    return np.where(design.inside, model.predict(design), np.nan)

@@ -1,0 +1,74 @@
+"""Linear models of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from alphamine.errors import MissingDependency, SearchError
+
+from .base import Design, FloatArray, Rows
+
+Kind: TypeAlias = Literal["ols", "ridge", "lasso", "elastic_net"]
+
+_CLASSES: Final = {
+    "ols": "LinearRegression", "ridge": "Ridge", "lasso": "Lasso", "elastic_net": "ElasticNet",
+}  # fmt: skip
+
+
+class EqualModel:
+    """The baseline: the sum of the features, each with the sign of its correlation on train."""
+
+    def fit(self, design: Design, days: Rows) -> None:
+        x, y = design.cells(days)
+        self.weights = np.sign(np.asarray(y @ x, dtype=np.float64))
+
+    def predict(self, design: Design) -> FloatArray:
+        return np.asarray(design.x @ self.weights)
+
+
+class LinearModel:
+    """Least squares, with or without a penalty.
+
+    Parameters
+    ----------
+    kind : {"ols", "ridge", "lasso", "elastic_net"}
+    alpha : float
+        The penalty in scikit-learn's scale; for `ridge` by cell, so that it does not depend on how
+        many there are.
+    l1_ratio : float
+        Share of the absolute penalty in that of `elastic_net`.
+    """
+
+    def __init__(self, kind: Kind = "ridge", alpha: float = 0.01, l1_ratio: float = 0.5) -> None:
+        if not (alpha >= 0.0 and 0.0 <= l1_ratio <= 1.0):
+            raise SearchError(
+                "a linear model's alpha is 0 or more and its l1_ratio in [0, 1], but got "
+                f"alpha={alpha}, l1_ratio={l1_ratio}"
+            )
+        self.kind, self.alpha, self.l1_ratio = kind, alpha, l1_ratio
+
+    def fit(self, design: Design, days: Rows) -> None:
+        x, y = design.cells(days)
+        model = self._estimator(len(y))
+        model.fit(x.astype(np.float64), y)
+        self.weights: FloatArray = np.asarray(model.coef_, dtype=np.float64)
+
+    def predict(self, design: Design) -> FloatArray:
+        # Ranks have mean 0 on every day: an intercept would move whole days alike.
+        return np.asarray(design.x @ self.weights)
+
+    def _estimator(self, cells: int) -> Any:
+        try:
+            from sklearn import linear_model
+        except ImportError:
+            raise MissingDependency(
+                "linear models need scikit-learn; install it with: pip install 'alphamine[models]'"
+            ) from None
+        settings: dict[str, Any] = {"fit_intercept": False}
+        if self.kind != "ols":
+            settings["alpha"] = self.alpha * (cells if self.kind == "ridge" else 1)
+        if self.kind == "elastic_net":
+            settings["l1_ratio"] = self.l1_ratio
+        return getattr(linear_model, _CLASSES[self.kind])(**settings)

@@ -1,0 +1,219 @@
+"""Networks of PyTorch: a perceptron on the features of a day, a GRU on those of the last days."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from alphamine.errors import MissingDependency, SearchError
+
+from .base import Design, Features, FloatArray, Rows
+
+
+class Network(ABC):
+    """A network that is trained day by day on the squared error of the label's ranks.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of the hidden layers.
+    epochs : int
+    learning_rate, weight_decay : float
+        Of Adam.
+    window : int
+        Days that the GRU sees, the forecast's own the last.
+    seed : int
+        Of the initial weights and of the order of the days.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        hidden: int = 32,
+        epochs: int = 5,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        window: int = 10,
+        seed: int = 0,
+    ) -> None:
+        if min(hidden, epochs, window) < 1 or not (learning_rate > 0.0 <= weight_decay):
+            raise SearchError(
+                "a network's hidden, epochs and window are at least 1, its learning_rate above 0 "
+                f"and its weight_decay 0 or more, but got {hidden}, {epochs}, {window}, "
+                f"{learning_rate}, {weight_decay}"
+            )
+        self.settings = {
+            "hidden": hidden, "epochs": epochs, "learning_rate": learning_rate,
+            "weight_decay": weight_decay, "window": window, "seed": seed,
+        }  # fmt: skip
+        self.hidden, self.window = hidden, window
+        self._net: Any = None
+
+    @abstractmethod
+    def _build(self, torch: Any, features: int) -> Any:
+        """A module of parameters drawn from torch's generator."""
+
+    @abstractmethod
+    def _inputs(self, x: Features, day: int, names: Rows) -> Features:
+        """What the network sees of some names on a day."""
+
+    @abstractmethod
+    def _outputs(self, inputs: Any) -> Any:
+        """Forecasts (names,) as a tensor."""
+
+    def fit(self, design: Design, days: Rows) -> None:
+        torch = _torch()
+        learning_rate, weight_decay = self.settings["learning_rate"], self.settings["weight_decay"]
+        seed = int(self.settings["seed"])
+        with _one_thread(torch):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self._net = self._build(torch, design.x.shape[2])
+            optimiser = torch.optim.Adam(
+                self._net.parameters(), lr=learning_rate, weight_decay=weight_decay
+            )
+            rng = np.random.default_rng(seed)
+            for _ in range(int(self.settings["epochs"])):
+                for day, names in design.labelled(rng.permutation(days)):
+                    inputs = torch.from_numpy(self._inputs(design.x, day, names))
+                    target = torch.from_numpy(design.y[day, names].astype(np.float32))
+                    loss = torch.nn.functional.mse_loss(self._outputs(inputs), target)
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+
+    def predict(self, design: Design) -> FloatArray:
+        torch = _torch()
+        signal = np.zeros(design.inside.shape)
+        with _one_thread(torch), torch.no_grad():
+            for day, inside in enumerate(design.inside):
+                names = np.flatnonzero(inside)
+                if len(names):
+                    inputs = torch.from_numpy(self._inputs(design.x, day, names))
+                    signal[day, names] = self._outputs(inputs).numpy()
+        return signal
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the weights and settings of a fitted network as safetensors."""
+        facts = {"kind": self.kind, "features": self._features, "settings": self.settings}
+        _safetensors().save_file(
+            {name: tensor.contiguous() for name, tensor in self._net.state_dict().items()},
+            path,
+            {"alphamine": json.dumps(facts)},
+        )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        SearchError
+            If the file holds another kind of network, or none of ours.
+        """
+        torch, safetensors = _torch(), _safetensors()
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads((file.metadata() or {}).get("alphamine", "{}"))
+            tensors = safetensors.load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise SearchError(f"{path} is not a readable safetensors file ({error})") from None
+        if facts.get("kind") != cls.kind:
+            raise SearchError(
+                f"a {cls.kind} is read from a file that holds one, but {path} holds "
+                f"{facts.get('kind', 'none of our networks')}"
+            )
+        model = cls(**facts["settings"])
+        model._net = model._build(torch, facts["features"])
+        model._net.load_state_dict(tensors)
+        return model
+
+    @property
+    def _features(self) -> int:
+        return int(next(iter(self._net.parameters())).shape[1])
+
+
+class PerceptronModel(Network):
+    """Two hidden layers on the features of one day."""
+
+    kind = "mlp"
+
+    def _build(self, torch: Any, features: int) -> Any:
+        nn = torch.nn
+        return nn.Sequential(
+            nn.Linear(features, self.hidden), nn.ReLU(),
+            nn.Linear(self.hidden, self.hidden), nn.ReLU(),
+            nn.Linear(self.hidden, 1),
+        )  # fmt: skip
+
+    def _inputs(self, x: Features, day: int, names: Rows) -> Features:
+        return np.ascontiguousarray(x[day, names])
+
+    def _outputs(self, inputs: Any) -> Any:
+        return self._net(inputs)[:, 0]
+
+
+class RecurrentModel(Network):
+    """A gated recurrent unit over the last days, and a linear layer on its last state."""
+
+    kind = "gru"
+
+    def _build(self, torch: Any, features: int) -> Any:
+        nn = torch.nn
+        return nn.ModuleDict(
+            {
+                "gru": nn.GRU(features, self.hidden, batch_first=True),
+                "out": nn.Linear(self.hidden, 1),
+            }
+        )
+
+    def _inputs(self, x: Features, day: int, names: Rows) -> Features:
+        # Days before the first one count as average ones.
+        seen = np.zeros((self.window, len(names), x.shape[2]), dtype=np.float32)
+        first = max(0, day - self.window + 1)
+        seen[self.window - (day + 1 - first) :] = x[first : day + 1, names]
+        return np.ascontiguousarray(seen.transpose(1, 0, 2))
+
+    def _outputs(self, inputs: Any) -> Any:
+        states, _ = self._net["gru"](inputs)
+        return self._net["out"](states[:, -1])[:, 0]
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """The sums of several threads depend on how many there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise MissingDependency(
+            "networks need PyTorch; install it with: pip install 'alphamine[models]'"
+        ) from None
+    return torch
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise MissingDependency(
+            "networks are stored with safetensors; install it with: pip install 'alphamine[models]'"
+        ) from None
+    return safetensors.torch

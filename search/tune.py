@@ -1,0 +1,205 @@
+"""Windows and literals of given formulas, tuned by a tree-structured Parzen estimator.
+
+Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (NIPS 2011), as Optuna has it. Being
+a searcher, it sees train scores only, every setting that it tries is a trial in the run's ledger,
+and its runs can be stopped and resumed.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.errors import MissingDependency, SearchError, UnitWarning
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
+from alphamine.expression.parser import parse
+from alphamine.expression.productions import allowed_windows
+
+from .base import Candidate, Evaluation, PoolView
+from .memory import CAPACITY, Memory
+
+_ATTEMPTS: Final = 20
+Values = tuple[int | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TuneSettings:
+    """Settings of `TuneSearcher`.
+
+    Attributes
+    ----------
+    formulas : str
+        What is tuned: one formula, or several with semicolons between them, for instance those of
+        a pool. They take turns.
+    memory : int
+        Proposals that are not repeated.
+    """
+
+    formulas: str = ""
+    memory: int = CAPACITY
+
+
+class TuneSearcher:
+    """Proposes given formulas with other windows and literals of the grammar.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    seed : int
+    settings : TuneSettings
+
+    Raises
+    ------
+    SearchError
+        If there is no formula, or one without a window or a literal.
+    """
+
+    def __init__(self, grammar: Grammar, seed: int, settings: TuneSettings | None = None) -> None:
+        chosen = settings or TuneSettings()
+        self._grammar, self._seed = grammar, seed
+        self._memory = Memory(chosen.memory)
+        texts = [text for text in chosen.formulas.split(";") if text.strip()]
+        if not texts:
+            raise SearchError(
+                "tune needs a formula whose windows are to be tuned, but got none; give option "
+                'formulas, for instance "ts_corr(close, volume, 10)"'
+            )
+        self._templates = [self._template(text) for text in texts]
+        self._knobs = [tuple(_knobs(grammar, template)) for template in self._templates]
+        for text, knobs in zip(texts, self._knobs, strict=True):
+            if not knobs:
+                raise SearchError(
+                    f"tune changes windows and literals, but {text.strip()} has none; name "
+                    "another formula"
+                )
+        self._asked = 0
+        self._pending: list[tuple[int, tuple[int, ...]]] = []
+        self._told: list[tuple[int, tuple[int, ...], float]] = []
+
+    def _template(self, text: str) -> Node:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnitWarning)
+            return canonicalise(
+                parse(text, fields={field.name: field for field in self._grammar.fields})
+            )
+
+    def ask(self, n: int) -> list[Candidate]:
+        studies = [self._study(turn) for turn in range(len(self._templates))]
+        candidates = []
+        for _ in range(n):
+            turn = self._asked % len(self._templates)
+            places, formula = self._new(turn, studies[turn])
+            self._asked += 1
+            self._pending.append((turn, places))
+            candidates.append(Candidate(formula, "tune", (self._templates[turn].digest,)))
+        return candidates
+
+    def _new(self, turn: int, study: Any) -> tuple[tuple[int, ...], Node]:
+        """A setting that was not proposed yet, or any that is valid if they are exhausted."""
+        knobs = self._knobs[turn]
+        rng = np.random.default_rng([self._seed, self._asked])
+        found: tuple[tuple[int, ...], Node] | None = None
+        for attempt in range(2 * _ATTEMPTS):
+            if attempt < _ATTEMPTS:
+                trial = study.ask(_distributions(knobs))
+                places = tuple(int(trial.params[str(i)]) for i in range(len(knobs)))
+            else:
+                # The estimator insists on what it has tried: chance looks elsewhere.
+                places = tuple(int(rng.integers(len(values))) for values in knobs)
+            formula = self._formula(turn, places)
+            if self._grammar.problem(formula) is not None:
+                continue
+            found = places, formula
+            if self._memory.add(formula):
+                break
+        if found is None:
+            raise SearchError(
+                f"no window of the grammar makes {self._templates[turn]} fit into its limits; "
+                "raise max_lookback, max_length or max_depth"
+            )
+        return found
+
+    def _formula(self, turn: int, places: Sequence[int]) -> Node:
+        values = [knob[i] for knob, i in zip(self._knobs[turn], places, strict=True)]
+        return canonicalise(_with_values(self._templates[turn], iter(values)))
+
+    def _study(self, turn: int) -> Any:
+        """What was told of a formula, as a study that goes on from there."""
+        try:
+            import optuna
+        except ImportError:
+            raise MissingDependency(
+                "tune needs Optuna; install it with: pip install 'alphamine[models]'"
+            ) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        [seed] = np.random.SeedSequence([self._seed, self._asked, turn]).generate_state(1)
+        sampler = optuna.samplers.TPESampler(seed=int(seed))
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        distributions = _distributions(self._knobs[turn])
+        for other, places, value in self._told:
+            if other == turn:
+                study.add_trial(
+                    optuna.trial.create_trial(
+                        params={str(i): place for i, place in enumerate(places)},
+                        distributions=distributions, value=value,
+                    )
+                )  # fmt: skip
+        return study
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        for (turn, places), result in zip(self._pending, results, strict=True):
+            # A setting that cannot be judged is worth nothing.
+            value = result.fitness if math.isfinite(result.fitness) else 0.0
+            self._told.append((turn, places, value))
+        self._pending = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "seed": self._seed, "asked": self._asked, "memory": self._memory.state(),
+            "pending": [[turn, list(places)] for turn, places in self._pending],
+            "told": [[turn, list(places), value] for turn, places, value in self._told],
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._seed, self._asked = state["seed"], state["asked"]
+        self._memory.load(state["memory"])
+        self._pending = [(turn, tuple(places)) for turn, places in state["pending"]]
+        self._told = [(turn, tuple(places), value) for turn, places, value in state["told"]]
+
+
+def _distributions(knobs: Sequence[Values]) -> dict[str, Any]:
+    """Places in the sorted values of each knob, so that neighbours are near each other."""
+    from optuna.distributions import IntDistribution
+
+    return {str(i): IntDistribution(0, len(values) - 1) for i, values in enumerate(knobs)}
+
+
+def _knobs(grammar: Grammar, node: Node) -> Iterator[Values]:
+    """Values that each window and literal may take, inputs first."""
+    for child in node.inputs:
+        yield from _knobs(grammar, child)
+    if isinstance(node, Constant):
+        yield grammar.constants or (node.value,)
+    elif isinstance(node, Call) and node.operator.window is not None:
+        yield tuple(sorted(allowed_windows(node.operator, grammar.windows)))
+
+
+def _with_values(node: Node, values: Iterator[int | float]) -> Node:
+    """The formula with values in the places of `_knobs`, in that order."""
+    if isinstance(node, Constant):
+        return constant(next(values))
+    if not isinstance(node, Call):
+        return node
+    inputs = [_with_values(child, values) for child in node.inputs]
+    place = node.operator.window
+    if place is None:
+        return with_inputs(node, inputs)
+    params = (*node.params[:place], int(next(values)), *node.params[place + 1 :])
+    return call(node.operator, *inputs, *params)

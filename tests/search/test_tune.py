@@ -1,0 +1,123 @@
+"""Tuning finds the windows that score, tries nothing else, and stops when all were tried."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+
+from alphamine.errors import MissingDependency, SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Call, Constant, Node
+from alphamine.search.base import Evaluation, PoolView
+from alphamine.search.tune import TuneSearcher, TuneSettings
+
+FORMULA = "ts_mean(close, 5) / ts_mean(close, 20)"
+GRAMMAR = Grammar(windows=(5, 10, 20, 30, 40, 60, 80, 100), max_lookback=250)
+BEST = (10, 80)
+
+
+def windows(formula: Node) -> tuple[int, ...]:
+    parts = [part for part in formula.walk() if isinstance(part, Call)]
+    return tuple(int(p.params[0]) for p in parts if p.operator.name == "ts_mean")
+
+
+def score(formula: Node) -> float:
+    """Best at one pair of windows, and worse the further away."""
+    found = windows(formula)
+    return 1.0 - sum(abs(GRAMMAR.windows.index(a) - GRAMMAR.windows.index(b))
+                     for a, b in zip(found, BEST, strict=True)) / 14  # fmt: skip
+
+
+def run(searcher: TuneSearcher, rounds: int, batch: int = 5) -> list[tuple[str, float]]:
+    found = []
+    for _ in range(rounds):
+        candidates = searcher.ask(batch)
+        results = [Evaluation(c, {}, score(c.formula)) for c in candidates]
+        searcher.tell(results, PoolView())
+        found += [(str(r.candidate.formula), r.fitness) for r in results]
+    return found
+
+
+def tuner(seed: int = 0, formulas: str = FORMULA) -> TuneSearcher:
+    return TuneSearcher(GRAMMAR, seed, TuneSettings(formulas))
+
+
+def test_it_learns_where_the_good_windows_are() -> None:
+    found = run(tuner(), 6)
+    assert len({text for text, _ in found}) == len(found) == 30
+    late = sum(value for _, value in found[15:]) / 15
+    every = [1.0 - (abs(i - 1) + abs(j - 6)) / 14 for i, j in product(range(8), repeat=2)]
+    assert late > sum(every) / len(every) + 0.1
+    assert max(value for _, value in found) > 0.9
+
+
+def test_only_windows_and_literals_change() -> None:
+    searcher = tuner(formulas="ts_mean(close, 5) - 2 * ts_mean(open, 20); rank(ts_delta(close, 5))")
+    candidates = searcher.ask(12)
+    shapes = []
+    for candidate in candidates:
+        parts = [p for p in candidate.formula.walk() if not isinstance(p, Constant)]
+        shapes.append([p.operator.name if isinstance(p, Call) else str(p) for p in parts])
+        assert candidate.origin == "tune"
+        assert GRAMMAR.problem(candidate.formula) is None
+    assert all("ts_mean" in shape for shape in shapes[::2])
+    assert all(shape == shapes[1] for shape in shapes[1::2])
+    assert len({c.formula.digest for c in candidates}) > 6
+
+
+def test_when_all_settings_were_tried_it_repeats_them() -> None:
+    searcher = tuner(formulas="ts_mean(close, 5)")
+    formulas = [str(c.formula) for c in searcher.ask(20)]
+    assert len(set(formulas)) == len(GRAMMAR.windows)
+    assert len(set(formulas[:8])) == 8
+
+
+def test_a_stop_between_ask_and_tell_loses_nothing() -> None:
+    whole, searcher = tuner(), tuner()
+    assert run(whole, 2) == run(searcher, 2)
+    asked = [c.formula for c in whole.ask(5)]
+    assert [c.formula for c in searcher.ask(5)] == asked
+    restored = tuner(seed=9)
+    restored.load_state_dict(json.loads(json.dumps(searcher.state_dict())))
+    for other in (whole, restored):
+        results = [Evaluation(c, {}, score(c.formula)) for c in tuner_candidates(asked)]
+        other.tell(results, PoolView())
+    assert run(whole, 2) == run(restored, 2)
+
+
+def tuner_candidates(formulas: list[Node]) -> list[Any]:
+    from alphamine.search.base import Candidate
+
+    return [Candidate(formula, "tune") for formula in formulas]
+
+
+@pytest.mark.parametrize(
+    ("formulas", "law"), [("", "needs a formula"), ("close / open", "has none")]
+)
+def test_what_cannot_be_tuned_is_refused(formulas: str, law: str) -> None:
+    with pytest.raises(SearchError, match=law):
+        tuner(formulas=formulas)
+
+
+def test_limits_that_nothing_fits_are_named() -> None:
+    narrow = Grammar(windows=(50,), max_lookback=20)
+    searcher = TuneSearcher(narrow, 0, TuneSettings("ts_mean(close, 5)"))
+    with pytest.raises(SearchError, match="max_lookback"):
+        searcher.ask(1)
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.partition(".")[0] == "optuna":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(MissingDependency, match=r"alphamine\[models\]"):
+        tuner().ask(1)
