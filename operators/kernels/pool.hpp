@@ -79,10 +79,10 @@ inline double cell_product(const double* a, const double* b, Index count) {
 template <class V>
 void cell_products(const V* x, const V* const* others, Index members, const std::int64_t* start,
                    Index days, double* out) {
-    for (Index t = 0; t < days; ++t) {
-        const Index begin = start[t], count = start[t + 1] - begin;
-        for (Index k = 0; k < members; ++k)
-            out[k * days + t] = cell_product(x + begin, others[k] + begin, count);
+    // Member by member: x stays in the cache, and each other is read in one stream.
+    for (Index k = 0; k < members; ++k) {
+        for (Index t = 0; t < days; ++t)
+            out[k * days + t] = cell_product(x + start[t], others[k] + start[t], start[t + 1] - start[t]);
     }
 }
 
