@@ -27,4 +27,12 @@ Seconds = Annotated[
 ]
 Tokens = Annotated[int | None, typer.Option(help="Stop when a language model was sent so many.")]
 Money = Annotated[float | None, typer.Option(help="Stop when a language model has cost so much.")]
+Executor = Annotated[
+    Literal["serial", "processes", "ray"] | None,
+    typer.Option(help="Who evaluates; the run is the same for all."),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Worker processes; one per processor by default.")
+]
+Address = Annotated[str | None, typer.Option(help="Ray cluster; this machine by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

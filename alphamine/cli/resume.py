@@ -20,6 +20,9 @@ def resume(
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
     money: options.Money = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
     json: options.Json = False,
 ) -> None:
     """Continue a run as if it had never stopped; print the pool, write a report."""
@@ -32,6 +35,7 @@ def resume(
         console(stderr=True), budget or facts["budget"], seconds or facts["limits"]["seconds"]
     ) as observe:
         run = go_on(
-            run_dir, budget=budget, seconds=seconds, tokens=tokens, money=money, observe=observe
-        )
+            run_dir, budget=budget, seconds=seconds, tokens=tokens, money=money,
+            executor=executor or "serial", workers=workers, address=address, observe=observe,
+        )  # fmt: skip
     conclude(run, json)

@@ -30,6 +30,9 @@ def search(
     run_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run is recorded.")
     ] = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
     universe: options.Universe = None,
     horizon: options.Horizon = None,
     delay: options.Delay = None,
@@ -43,7 +46,8 @@ def search(
     """Search for formulas; print the pool, write a report. Ctrl-C ends it in good order."""
     given = {
         "data": data, "searcher": searcher, "budget": budget, "seconds": seconds,
-        "tokens": tokens, "money": money, "seed": seed, "run_dir": run_dir, "universe": universe,
+        "tokens": tokens, "money": money, "seed": seed, "run_dir": run_dir, "executor": executor,
+        "workers": workers, "address": address, "universe": universe,
         "horizon": horizon, "delay": delay, "price": price, "splits": splits,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
@@ -80,6 +84,7 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
             seconds=job.seconds, tokens=job.tokens, money=job.money, options=job.options,
             grammar=job.grammar.settings, pool_size=job.pool.size,
             max_correlation=job.pool.max_correlation, batch=job.batch, name=name,
+            executor=job.executor, workers=job.workers, address=job.address,
             placebos=placebos, source=_source(job), observe=observe,
         )  # fmt: skip
 

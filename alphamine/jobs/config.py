@@ -13,6 +13,8 @@ from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
 from alphamine.search.registry import SEARCHERS, settings
 
+from .executors.workforce import Workforce
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -64,6 +66,8 @@ class Job(_Strict):
     pool : PoolConfig
     batch : int
         Formulas asked for and evaluated at a time. It is part of what a seed reproduces.
+    executor, workers, address : optional
+        Who evaluates (see `Workforce`); no part of what a seed reproduces.
     """
 
     data: str
@@ -83,6 +87,9 @@ class Job(_Strict):
     grammar: GrammarConfig = GrammarConfig()
     pool: PoolConfig = PoolConfig()
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    executor: Literal["serial", "processes", "ray"] = "serial"
+    workers: int | None = None
+    address: str | None = None
 
     @field_validator("searcher")
     @classmethod
@@ -92,9 +99,10 @@ class Job(_Strict):
         return name
 
     @model_validator(mode="after")
-    def _options_are_the_searcher_s(self) -> Job:
+    def _parts_fit_together(self) -> Job:
         try:
             settings(self.searcher, self.options)
+            Workforce(self.executor, self.workers, self.address)
         except SearchError as error:
             raise ValueError(str(error)) from None
         return self

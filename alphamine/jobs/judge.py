@@ -90,16 +90,23 @@ class Judge:
         Must not hold a test split (`Panel.without_test`).
     train : Sample, optional
         Judge on this instead of the panel's train split, and on nothing else (for placebo runs).
+    threads : int, optional
+        As for `Evaluator`.
     """
 
-    def __init__(self, panel: Panel, train: Sample | None = None) -> None:
+    def __init__(
+        self, panel: Panel, train: Sample | None = None, threads: int | None = None
+    ) -> None:
         self.panel = panel
+        self.own_train = train
         self.train = train or panel.sample()
         has_valid = train is None and panel.splits is not None and panel.splits.valid is not None
         self.valid = panel.sample("valid") if has_valid else None
-        self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES)
+        self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES, threads=threads)
         self._on_valid = (
-            Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES) if self.valid else None
+            Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES, threads=threads)
+            if self.valid
+            else None
         )
 
     @property

@@ -17,6 +17,7 @@ from alphamine.errors import SearchError
 from .budget import Budget
 from .checkpoint import Checkpoints
 from .encoding import finite
+from .executors.workforce import Workforce
 from .judge import Judge
 from .lock import locked
 from .plan import Plan, describe
@@ -44,6 +45,9 @@ def search(
     pool_size: int = 10,
     max_correlation: float = 0.7,
     batch: int = 32,
+    executor: str = "serial",
+    workers: int | None = None,
+    address: str | None = None,
     name: str | None = None,
     placebos: int = 0,
     source: Mapping[str, Any] | None = None,
@@ -76,6 +80,9 @@ def search(
         How many formulas are kept, and how alike two of them may be.
     batch : int
         Formulas asked for and evaluated at a time.
+    executor : {"serial", "processes", "ray"}
+        Who evaluates: this process, `workers` others on this machine, or as many on the Ray
+        cluster at `address`. The run is the same, bit for bit.
     name : str, optional
         Of the run.
     placebos : int
@@ -100,6 +107,7 @@ def search(
     pool = {"size": pool_size, "max_correlation": max_correlation}
     plan = Plan(searcher, seed, dict(options or {}), dict(grammar or {}), pool, batch, placebos)
     limits = Budget(budget, seconds, tokens, money)
+    workforce = Workforce(executor, workers, address)
     visible = panel.without_test()
     judge = Judge(visible)
     method, members = plan.parts(judge)
@@ -116,9 +124,11 @@ def search(
         store = held.enter_context(closing(Store.create(directory, facts)))
         store.event("started", {"at": now()})
         checkpoints = Checkpoints(directory, facts["run"])
-        study = Study(method, judge, members, store, batch, None, checkpoints)
+        force = held.enter_context(closing(workforce.build(judge)))
+        study = Study(method, judge, members, store, batch, force, checkpoints)
         stop = stop or held.enter_context(stop_on_signal())
-        Session(study, plan, limits, panel.notes).run(observe or ignore, stop)
+        session = Session(study, plan, limits, panel.notes, workforce)
+        session.run(observe or ignore, stop)
     return Run(directory, panel)
 
 
@@ -130,6 +140,9 @@ def resume(
     seconds: float | None = None,
     tokens: int | None = None,
     money: float | None = None,
+    executor: str = "serial",
+    workers: int | None = None,
+    address: str | None = None,
     observe: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Run:
@@ -145,7 +158,7 @@ def resume(
         The panel that was searched; by default the recorded dataset specification loaded again.
     budget, seconds, tokens, money : optional
         New limits, counted from the beginning of the run.
-    observe, stop : callable, optional
+    executor, workers, address, observe, stop : optional
         As for `search`.
 
     Raises
@@ -155,6 +168,7 @@ def resume(
         was searched, or the run's test split was opened.
     """
     directory = Path(run_dir)
+    workforce = Workforce(executor, workers, address)
     Run(directory)  # says so if there is none, before a lock would make the directory
     with ExitStack() as held:
         held.enter_context(locked(directory))
@@ -170,12 +184,14 @@ def resume(
         method, members = plan.parts(judge)
         limits.check(method, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
-        study = Study(method, judge, members, store, plan.batch, None, checkpoints)
+        force = held.enter_context(closing(workforce.build(judge)))
+        study = Study(method, judge, members, store, plan.batch, force, checkpoints)
         store.forget("finished")
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
-        Session(study, plan, limits, panel.notes).run(observe or ignore, stop)
+        session = Session(study, plan, limits, panel.notes, workforce)
+        session.run(observe or ignore, stop)
     return Run(directory, panel)
 
 

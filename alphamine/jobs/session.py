@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from .budget import Budget
 from .encoding import finite
+from .executors.workforce import Workforce
 from .judge import Judge
 from .outcome import outcome
 from .placebo import placebo
@@ -30,13 +31,23 @@ class Session:
     limits : Budget
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
+    workforce : Workforce
+        For placebo runs; the study has its own executor.
     """
 
-    def __init__(self, study: Study, plan: Plan, limits: Budget, notes: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        plan: Plan,
+        limits: Budget,
+        notes: Mapping[str, Any],
+        workforce: Workforce,
+    ) -> None:
         self.study = study
         self.plan = plan
         self.limits = limits
         self.notes = notes
+        self.workforce = workforce
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Search, then record the pool and what can be said of it."""
@@ -55,7 +66,10 @@ class Session:
 
     def _replay(self, judge: Judge) -> float:
         method, members = self.plan.parts(judge)
-        with TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
-            study = Study(method, judge, members, store, self.plan.batch)
+        with ExitStack() as held:
+            folder = held.enter_context(TemporaryDirectory())
+            store = held.enter_context(closing(Store.create(Path(folder), {})))
+            force = held.enter_context(closing(self.workforce.build(judge)))
+            study = Study(method, judge, members, store, self.plan.batch, force)
             study.run(self.limits, lambda progress: None)
             return study.best

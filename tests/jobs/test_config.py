@@ -44,6 +44,13 @@ def test_grammar_settings_are_only_those_given(tmp_path: Path) -> None:
         ({"data": "x", "seed": True}, "seed must be"),
         ({"data": "x", "seconds": float("nan")}, "seconds must be"),
         ({}, "data is missing"),
+        ({"data": "x", "options": {"popluation": 3}}, "no setting 'popluation'; did you mean"),
+        ({"data": "x", "options": {"tournament": 0}}, "tournament is at least 1, got 0"),
+        ({"data": "x", "executor": "threads"}, "executor must be"),
+        ({"data": "x", "executor": "processes", "workers": 0}, "workers is 1 to 4096, but got 0"),
+        ({"data": "x", "workers": 2}, "'serial' has no workers"),
+        ({"data": "x", "address": "host:1"}, "address is that of a Ray cluster"),
+        ({"data": "x", "tokens": -1}, "tokens must be greater than 0"),
     ],
 )
 def test_each_violation_names_key_law_and_value(changes: dict[str, object], message: str) -> None:

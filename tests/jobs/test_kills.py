@@ -81,6 +81,19 @@ def test_a_hundred_kills(searcher: str, whole: Callable[[str], Run], tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("searcher", SEARCHERS)
+@pytest.mark.parametrize("executor", ["processes", "ray"])
+def test_kills_of_the_master_of_workers(
+    searcher: str, executor: str, whole: Callable[[str], Run], tmp_path: Path
+) -> None:
+    if executor == "ray":
+        pytest.importorskip("ray")
+    kills = 20 if executor == "processes" else 3
+    for run in disturbed(tmp_path, searcher, kills, executor=executor, workers=2):
+        require_same(run, whole(searcher))
+
+
+@pytest.mark.slow
 def test_fifty_kills_inside_the_checkpoint_writer(
     whole: Callable[[str], Run], tmp_path: Path
 ) -> None:

@@ -1,0 +1,100 @@
+"""Workers on this machine: processes that map one copy of the panel.
+
+They are started afresh, not forked, so that threads and open files of this process do no harm, and
+they end when this process does, however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import Final
+
+from alphamine.errors import SearchError
+from alphamine.jobs.judge import Judge
+
+from .crew import Crew, Died, Worker
+from .parcel import pack
+
+# glibc gives large freed arrays back to the system at once, and gets them page by page anew: half
+# of a worker's time if nobody tells it not to.
+MALLOC: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}  # fmt: skip
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108
+
+
+def processes(judge: Judge, workers: int, threads: int) -> Crew:
+    """A crew of so many processes, each with so many threads.
+
+    Raises
+    ------
+    SearchError
+        If the system cannot hand open files to another process.
+    """
+    if os.name != "posix":
+        raise SearchError(
+            "the executor 'processes' needs a POSIX system (Linux, macOS); use 'serial' here"
+        )
+    return Crew(judge, _Processes(judge, threads), workers)
+
+
+class _Processes:
+    def __init__(self, judge: Judge, threads: int) -> None:
+        # A file without a name: its memory is free when the last process that maps it is gone.
+        folder = _MEMORY if _MEMORY.is_dir() else None
+        self._parcel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        pack(self._parcel, judge.panel, judge.own_train)
+        self._threads = threads
+
+    def start(self) -> Worker:
+        return _Process(self._parcel.fileno(), self._threads)
+
+    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+        by_end = {w.connection: w for w in workers if isinstance(w, _Process)}
+        return [by_end[end] for end in wait(list(by_end)) if isinstance(end, Connection)]
+
+    def close(self) -> None:
+        self._parcel.close()
+
+
+class _Process:
+    def __init__(self, parcel: int, threads: int) -> None:
+        self.connection, other = Pipe()
+        command = [sys.executable, "-P", "-m", "alphamine.jobs.executors.worker"]
+        with other:
+            self._process = subprocess.Popen(  # noqa: S603
+                [*command, str(parcel), str(other.fileno()), str(threads)],
+                pass_fds=(parcel, other.fileno()), stdin=subprocess.DEVNULL, stdout=2,
+                env={**os.environ, **MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)},
+                # Ctrl-C is for this process, which then tells its workers.
+                start_new_session=True,
+            )  # fmt: skip
+
+    def send(self, request: bytes) -> None:
+        try:
+            self.connection.send_bytes(request)
+        except OSError as error:
+            raise Died(self._end()) from error
+
+    def receive(self) -> bytes:
+        try:
+            return self.connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise Died(self._end()) from error
+
+    def stop(self) -> None:
+        self.connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _end(self) -> str:
+        code = self._process.wait()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -1,0 +1,126 @@
+"""Workers on a Ray cluster: this machine alone by default, or the cluster at an address.
+
+The panel is put into Ray's object store once for each node, and read there without a copy. Ray is
+optional and imported here only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+
+from alphamine.errors import MissingDependency, SearchError
+from alphamine.jobs.judge import Judge
+
+from .crew import Crew, Died, Worker
+from .desk import Desk
+from .parcel import Buffer, pack
+from .processes import MALLOC
+
+
+def ray_cluster(judge: Judge, workers: int, threads: int, address: str | None) -> Crew:
+    """A crew of so many Ray actors, each with so many threads.
+
+    Without an address a cluster of this machine is started for the run. Ray listens on all
+    interfaces even if it is told to use the loopback address; what keeps others out is the token
+    that it asks every connection for, from version 2.60 on without being told to.
+
+    Raises
+    ------
+    MissingDependency
+        If Ray is not installed.
+    SearchError
+        If the cluster cannot be reached.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependency(
+            "the executor 'ray' needs Ray; install it with: pip install 'alphamine[ray]'"
+        ) from None
+    return Crew(judge, _Cluster(ray, judge, workers, threads, address), workers)
+
+
+class _Cluster:
+    def __init__(
+        self, ray: Any, judge: Judge, workers: int, threads: int, address: str | None
+    ) -> None:
+        self._ray = ray
+        self._mine = not ray.is_initialized()
+        if self._mine:
+            _connect(ray, workers * threads, address)
+        with TemporaryFile() as file:
+            pack(file, judge.panel, judge.own_train)
+            self._parcel = ray.put(np.memmap(file, np.uint8, "r"))
+        variables = {**MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)}
+        options = {"num_cpus": threads, "runtime_env": {"env_vars": variables}}
+        self._actor = ray.remote(_Actor).options(**options)
+        self._threads = threads
+
+    def start(self) -> Worker:
+        return _Remote(self._ray, self._actor.remote(self._parcel, self._threads))
+
+    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+        by_reply = {w.reply: w for w in workers if isinstance(w, _Remote)}
+        done, _ = self._ray.wait(list(by_reply), num_returns=1)
+        return [by_reply[reply] for reply in done]
+
+    def close(self) -> None:
+        if self._mine:
+            self._ray.shutdown()
+
+
+def _connect(ray: Any, cores: int, address: str | None) -> None:
+    settings: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    if address is None:
+        settings |= {
+            "address": "local", "include_dashboard": False, "num_cpus": cores,
+            "_node_ip_address": "127.0.0.1",
+        }  # fmt: skip
+    else:
+        settings["address"] = address
+    try:
+        ray.init(**settings)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SearchError(
+            f"the Ray cluster at {address or 'this machine'} cannot be reached: {error}; start it "
+            "with `ray start`, or leave the address out"
+        ) from error
+
+
+class _Actor:
+    """Runs on the cluster."""
+
+    def __init__(self, parcel: Buffer, threads: int) -> None:
+        self._desk = Desk(parcel, threads)
+
+    def greeting(self) -> bytes:
+        return self._desk.greeting()
+
+    def answer(self, request: bytes) -> bytes:
+        return self._desk.answer(request)
+
+
+class _Remote:
+    def __init__(self, ray: Any, actor: Any) -> None:
+        self._ray = ray
+        self._actor = actor
+        self.reply = actor.greeting.remote()
+
+    def send(self, request: bytes) -> None:
+        self.reply = self._actor.answer.remote(request)
+
+    def receive(self) -> bytes:
+        try:
+            answer: bytes = self._ray.get(self.reply)
+        except self._ray.exceptions.RayActorError as error:
+            raise Died(f"Ray says {type(error).__name__}") from error
+        return answer
+
+    def stop(self) -> None:
+        self._ray.kill(self._actor)

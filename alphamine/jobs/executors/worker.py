@@ -1,0 +1,35 @@
+"""The program of a worker process: `python -m alphamine.jobs.executors.worker`."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from .desk import Desk
+
+
+def main(parcel: int, end: int, threads: int) -> None:
+    """Answer requests until the other side is gone.
+
+    Parameters
+    ----------
+    parcel, end : int
+        Open files: the panel, and the connection.
+    threads : int
+    """
+    mapped = mmap.mmap(parcel, 0, access=mmap.ACCESS_READ)
+    with Connection(end) as connection:
+        desk = Desk(np.frombuffer(mapped, np.uint8), threads)
+        try:
+            connection.send_bytes(desk.greeting())
+            while True:
+                connection.send_bytes(desk.answer(connection.recv_bytes()))
+        except (EOFError, ConnectionError):
+            return
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""Who gets which formulas, and what becomes of them when workers die: with workers that pretend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import WorkFailed
+from alphamine.expression.nodes import Node
+from alphamine.expression.portable import to_data
+from alphamine.jobs.executors.crew import Crew, Died, Worker
+from alphamine.jobs.executors.desk import Desk
+from alphamine.jobs.executors.parcel import Buffer
+from alphamine.jobs.judge import Judge
+
+FORMULAS = [am.parse(f"ts_mean(close, {d}) / close") for d in range(2, 26)]
+POISON = FORMULAS[7]
+
+
+class Pretender:
+    """Answers at once, in this process; dies of requests that the backend says are fatal."""
+
+    def __init__(self, backend: Pretenders) -> None:
+        self._backend = backend
+        self._answer: bytes | None = backend.desk.greeting()
+        self.alive = backend.starts <= backend.good_starts
+
+    def send(self, request: bytes) -> None:
+        self._backend.requests.append(json.loads(request)["formulas"])
+        self.alive = self.alive and not self._backend.fatal(self._backend.requests)
+        self._answer = self._backend.desk.answer(request)
+
+    def receive(self) -> bytes:
+        if not self.alive:
+            raise Died("SIGKILL")
+        assert self._answer is not None
+        answer, self._answer = self._answer, None
+        return answer
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+class Pretenders:
+    def __init__(
+        self, desk: Desk, fatal: Callable[[list[list[object]]], bool], good_starts: int = 10**6
+    ) -> None:
+        self.desk = desk
+        self.fatal = fatal
+        self.good_starts = good_starts
+        self.starts = 0
+        self.requests: list[list[object]] = []
+
+    def start(self) -> Worker:
+        self.starts += 1
+        return Pretender(self)
+
+    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+        # The last one answers first: order must not depend on who is quick.
+        return list(workers[-1:])
+
+    def close(self) -> None: ...
+
+
+def never(requests: object) -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def judge(small_panel: Panel) -> Judge:
+    return Judge(small_panel.without_test())
+
+
+@pytest.fixture(scope="module")
+def desk(judge: Judge, parcel_of: Callable[[Judge], Buffer]) -> Desk:
+    return Desk(parcel_of(judge), 1)
+
+
+@pytest.fixture(scope="module")
+def expected(judge: Judge) -> list[str]:
+    return [repr(judgement) for judgement in judge.judge(FORMULAS)]
+
+
+def answers(crew: Crew, formulas: Sequence[Node] = FORMULAS) -> list[str]:
+    return [repr(judgement) for judgement in crew.judge(formulas)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5, 40])
+def test_answers_come_in_order_and_each_formula_is_asked_for_once(
+    judge: Judge, desk: Desk, expected: list[str], workers: int
+) -> None:
+    backend = Pretenders(desk, never)
+    assert answers(Crew(judge, backend, workers)) == expected
+    asked = [formula for request in backend.requests for formula in request]
+    assert sorted(map(str, asked)) == sorted(str(to_data(f)) for f in FORMULAS)
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_lost(
+    judge: Judge, desk: Desk, expected: list[str]
+) -> None:
+    backend = Pretenders(desk, lambda requests: len(requests) in (2, 5, 11))
+    assert answers(Crew(judge, backend, 3)) == expected
+    assert backend.starts == 3 + 3
+
+
+def test_a_formula_that_kills_its_worker_twice_is_recorded_as_failed(
+    judge: Judge, desk: Desk, expected: list[str]
+) -> None:
+    backend = Pretenders(desk, lambda requests: to_data(POISON) in requests[-1])
+    found = list(Crew(judge, backend, 2).judge(FORMULAS))
+    alone = [request for request in backend.requests if request == [to_data(POISON)]]
+    assert len(alone) == 2
+    for i, judgement in enumerate(found):
+        if FORMULAS[i] is POISON:
+            assert judgement.failure == "it killed its worker twice: SIGKILL"
+            assert judgement.fitness == float("-inf")
+        else:
+            assert repr(judgement) == expected[i]
+
+
+def test_what_was_abandoned_is_not_taken_for_an_answer(
+    judge: Judge, desk: Desk, expected: list[str]
+) -> None:
+    crew = Crew(judge, Pretenders(desk, never), 4)
+    half = crew.judge(FORMULAS[::-1])
+    assert [repr(j) for j in islice(half, 3)] == expected[::-1][:3]
+    half.close()  # type: ignore[attr-defined]
+    assert answers(crew) == expected
+
+
+def test_workers_that_never_start_end_the_run(judge: Judge, desk: Desk) -> None:
+    crew = Crew(judge, Pretenders(desk, never, good_starts=0), 2)
+    with pytest.raises(WorkFailed, match="workers do not start: SIGKILL, 8 times in a row"):
+        answers(crew)
+
+
+def test_the_law_that_a_worker_states_reaches_the_caller(judge: Judge, desk: Desk) -> None:
+    crew = Crew(judge, Pretenders(desk, never), 2)
+    with pytest.raises(WorkFailed, match="may look back at most"):
+        answers(crew, [am.parse("ts_mean(close, 340)")])
+
+
+def test_operators_that_workers_lack_are_computed_here(
+    judge: Judge, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greeting = json.dumps({"operators": ["divide", "ts_std_dev"]}).encode()
+    monkeypatch.setattr(desk, "greeting", lambda: greeting)
+    backend = Pretenders(desk, never)
+    mixed = [FORMULAS[0], am.parse("ts_std_dev(close, 5) / close"), FORMULAS[1]]
+    expected = [repr(judgement) for judgement in judge.judge(mixed)]
+    assert answers(Crew(judge, backend, 2), mixed) == expected
+    assert [formula for request in backend.requests for formula in request] == [to_data(mixed[1])]

@@ -1,0 +1,64 @@
+"""A panel that was packed judges as the one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.jobs.executors.parcel import Buffer, unpack
+from alphamine.jobs.judge import Judge
+from alphamine.jobs.placebo import shuffled
+from alphamine.operators import Unit
+
+TEXTS = ("rank(volume)", "group_rank(close, sector)", "ts_corr(close, volume, 10)", "beta")
+FORMULAS = [am.parse(text) for text in TEXTS[:3]]
+
+
+def rich(panel: Panel) -> Panel:
+    """With everything that a panel may have."""
+    rng = np.random.default_rng(1)
+    days, names = panel.shape
+    ends = np.full(names, days - 1)
+    ends[3] = 150
+    return replace(
+        panel, groups={"sector": rng.integers(-1, 3, panel.shape).astype(np.int8)},
+        group_names={"sector": ("a", "b", "ä")}, universe=rng.random(panel.shape) < 0.9,
+        columns={**panel.columns, "beta": np.asfortranarray(rng.normal(size=panel.shape))},
+        units={"beta": Unit(0.0, 0.0), "volume": None}, ends=ends,
+    )  # fmt: skip
+
+
+def test_nothing_is_lost(small_panel: Panel, parcel_of: Callable[[Judge], Buffer]) -> None:
+    judge = Judge(rich(small_panel).without_test())
+    panel, train = unpack(parcel_of(judge))
+    assert train is None
+    mine = judge.panel
+    assert np.array_equal(panel.dates, mine.dates)
+    assert list(panel.symbols) == list(mine.symbols)
+    assert np.array_equal(panel.universe, mine.universe)
+    assert np.array_equal(panel.last_rows, mine.last_rows)
+    for name in mine.columns:
+        assert panel.columns[name].dtype == mine.columns[name].dtype
+        assert np.array_equal(panel.columns[name], mine.columns[name], equal_nan=True)
+    assert dict(panel.schema) == dict(mine.schema)
+    assert panel.splits == mine.splits
+    for field in ("label_spec", "group_names", "min_names", "name"):
+        assert getattr(panel, field) == getattr(mine, field)
+    again = Judge(panel).judge(FORMULAS)
+    assert repr(again) == repr(judge.judge(FORMULAS))
+
+
+def test_a_placebo_s_label_goes_with_it(
+    small_panel: Panel, parcel_of: Callable[[Judge], Buffer]
+) -> None:
+    visible = small_panel.without_test()
+    judge = Judge(visible, shuffled(visible.sample(), np.random.default_rng(4)))
+    panel, train = unpack(parcel_of(judge))
+    assert train is not None
+    formulas = [FORMULAS[0], FORMULAS[2]]
+    assert repr(Judge(panel, train).judge(formulas)) == repr(judge.judge(formulas))
+    assert repr(Judge(visible).judge(formulas)) != repr(judge.judge(formulas))
