@@ -1,7 +1,7 @@
 """The pool against AlphaGen's way of trying a formula, and the models that combine a pool.
 
-    python -m benchmarks.pool trial     time of one trial against a pool of 20, one core
-    python -m benchmarks.pool models    IC of every model on the synthetic market
+    python -m benchmarks.pool trial                time of one trial against a pool of 20, one core
+    python -m benchmarks.pool models [NAME ...]    IC of every model on the synthetic market
 
 CPU time of one thread, the least of several, so that other work on the machine does not matter.
 """
@@ -23,7 +23,7 @@ from alphamine.engine.scores import daily_scores
 from alphamine.expression.nodes import Node
 from alphamine.models.base import Design, signal_of
 from alphamine.models.registry import MODELS, make_model
-from alphamine.models.tuning import SPACES, tune_model
+from alphamine.models.tuning import tune_model
 from alphamine.pool.pool import Pool
 from alphamine.search.base import Candidate, Evaluation
 
@@ -116,7 +116,7 @@ def alphagen_trial(
         return float(correlation(ensemble, target))
 
 
-def models() -> None:
+def models(*names: str) -> None:
     panel = am.load("data_specs/synthetic.yaml").without_test()
     train, valid = panel.sample("train"), panel.sample("valid")
     evaluator = Evaluator(valid.panel)
@@ -127,10 +127,10 @@ def models() -> None:
     print("| model | IC train | IC valid | rank IC train | rank IC valid |\n|---|---|---|---|---|")
     weights = np.array([member.weight for member in pool.members])
     row("the pool's own weights", np.where(fitted.inside, fitted.x @ weights, np.nan), train, valid)
-    for name in MODELS:
+    for name in names or MODELS:
         design = walked if name == "dynamic" else fitted
         row(name, signal_of(make_model(name), design, fitted.days), train, valid)
-        if name in SPACES and name not in ("mlp", "gru"):
+        if name in ("ridge", "lasso", "elastic_net"):
             tuned = tune_model(name, fitted, fitted.days, trials=10)
             model = make_model(name, tuned.settings)
             row(f"{name}, tuned", signal_of(model, fitted, fitted.days), train, valid)
@@ -161,4 +161,4 @@ def row(name: str, signal: np.ndarray, train: Any, valid: Any) -> None:
 
 
 if __name__ == "__main__":
-    {"trial": trial, "models": models}[sys.argv[1]]()
+    {"trial": trial, "models": models}[sys.argv[1]](*sys.argv[2:])

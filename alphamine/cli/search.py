@@ -83,8 +83,8 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
             panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
             seconds=job.seconds, tokens=job.tokens, money=job.money, options=job.options,
             grammar=job.grammar.settings, pool_size=job.pool.size,
-            max_correlation=job.pool.max_correlation, batch=job.batch, name=name,
-            executor=job.executor, workers=job.workers, address=job.address,
+            max_correlation=job.pool.max_correlation, pool=job.pool.settings, batch=job.batch,
+            name=name, executor=job.executor, workers=job.workers, address=job.address,
             placebos=placebos, source=_source(job), observe=observe,
         )  # fmt: skip
 

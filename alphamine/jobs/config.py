@@ -21,10 +21,17 @@ class _Strict(BaseModel):
 
 
 class PoolConfig(_Strict):
-    """The pool: how many members, and how alike two of them may be."""
+    """The pool: how many members, how alike two of them may be, and what they maximise."""
 
     size: Annotated[int, Field(ge=1, le=200)] = 10
     max_correlation: Annotated[float, Field(gt=0, le=1)] = 0.7
+    objective: Literal["ic", "icir", "lcb"] | None = None
+    parity: Literal["alphagen"] | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the job gives beside the size and the correlation."""
+        return self.model_dump(exclude_none=True, exclude={"size", "max_correlation"})
 
 
 class GrammarConfig(_Strict):

@@ -11,6 +11,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
+from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.search.base import Searcher
 from alphamine.search.registry import make_searcher
@@ -31,7 +32,7 @@ class Plan:
     grammar : mapping
         Settings of `Grammar` that differ from its defaults.
     pool : mapping
-        `size` and `max_correlation`.
+        `size`, `max_correlation` and other arguments of `make_pool`.
     batch : int
         Formulas asked for and evaluated at a time.
     placebos : int
@@ -69,8 +70,7 @@ class Plan:
         """
         language = _language(judge.panel, judge.train, self.grammar)
         method = make_searcher(self.searcher, language, self.seed, self.options)
-        pool = Pool(judge.train, self.pool["size"], self.pool["max_correlation"])
-        return method, pool
+        return method, make_pool(judge.train, **self.pool)
 
 
 def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:

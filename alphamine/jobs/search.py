@@ -44,6 +44,7 @@ def search(
     grammar: Mapping[str, Any] | None = None,
     pool_size: int = 10,
     max_correlation: float = 0.7,
+    pool: Mapping[str, Any] | None = None,
     batch: int = 32,
     executor: str = "serial",
     workers: int | None = None,
@@ -78,6 +79,8 @@ def search(
         Settings of `Grammar` that differ from its defaults.
     pool_size, max_correlation
         How many formulas are kept, and how alike two of them may be.
+    pool : mapping, optional
+        Other settings of the pool: `objective`, `l1`, `ridge` ... (see `Pool`), or `parity`.
     batch : int
         Formulas asked for and evaluated at a time.
     executor : {"serial", "processes", "ray"}
@@ -104,8 +107,8 @@ def search(
     ------
     SearchError, DataError
     """
-    pool = {"size": pool_size, "max_correlation": max_correlation}
-    plan = Plan(searcher, seed, dict(options or {}), dict(grammar or {}), pool, batch, placebos)
+    chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
+    plan = Plan(searcher, seed, dict(options or {}), dict(grammar or {}), chosen, batch, placebos)
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
     visible = panel.without_test()
