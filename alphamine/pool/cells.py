@@ -109,8 +109,7 @@ class Cells:
         else:
             products = np.array([self._by_day(x.data.astype(np.float64) * y) for y in data])
         for row, other in zip(products, others, strict=True):
-            row *= x.scale
-            row *= other.scale
+            row *= x.scale * other.scale
         return products
 
     def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
