@@ -65,7 +65,6 @@ def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[
             "weak": sum(m["verdict"] == "weak" for m in members),
             "members": len(members),
             "family_p": min((m["family_p"] for m in members), default=1.0),
-            "discoveries": run.facts["trust"]["discoveries"],
             "trials": run.trials,
             "best_t": max((abs(m["t"]) for m in members), default=0.0),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from alphamine.evaluation.trust.deflation import TrialCount, expected_maximum
 from alphamine.evaluation.trust.effective import effective_trials
+from alphamine.evaluation.trust.inference import MeanTest, cosine_test
 from alphamine.evaluation.trust.overfitting import cscv
 from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
@@ -38,15 +40,16 @@ class Evidence:
     ----------
     members : tuple of mapping
         By member: `trust` (see `Trust.to_dict`, on train with the run's trials), `verdict`, `t`,
-        `valid_t`, `q_value` (Benjamini-Yekutieli over all evaluated formulas), `family_p`
-        (Romano-Wolf over the members, on the latest split).
+        `valid_t`, `q_value` (Benjamini-Yekutieli over the members, on valid; NaN without that
+        split: p-values of what a search chose by its train scores are no p-values there),
+        `family_p` (Romano-Wolf over the members, on the latest split).
     facts : mapping
         `trials`, and `mean` and `squares` of their ICIR (see `TrialCount`); `effective_trials`:
-        as how many independent ones they count; `best_of_luck`: the
-        z-score that the best of as many useless formulas shows; `discoveries`: evaluated formulas
-        with a q-value of at most 5 %; `overfitting`: probability of backtest overfitting among
-        the members, on train; `paths`: ICIR of the purged cross-validation paths of "take the
-        best member", on train; `family_split`. None where there are too few members or days.
+        as how many independent ones they count; `best_of_luck`: the z-score that the best of as
+        many useless formulas shows; `discoveries`: members with a q-value of at most 5 %, None
+        without a valid split; `overfitting`: probability of backtest overfitting among the
+        members, on train; `paths`: ICIR of the purged cross-validation paths of "take the best
+        member", on train; `family_split`. None where there are too few members or days.
     """
 
     members: tuple[Mapping[str, Any], ...]
@@ -57,7 +60,6 @@ def gather(
     members: Sequence[Member],
     judge: Judge,
     count: TrialCount,
-    p_values: Mapping[str, float],
     drawn: Sequence[Node],
 ) -> Evidence:
     """Judge the members of a pool.
@@ -68,27 +70,24 @@ def gather(
     judge : Judge
     count : TrialCount
         Of everything that was evaluated.
-    p_values : mapping of str to float
-        Two-sided, of every evaluated formula, by digest.
     drawn : sequence of Node
         Some of them, evenly drawn, to see how far they move together.
     """
     spec = judge.train.panel.label_spec
-    q = dict(zip(p_values, q_values(list(p_values.values())).tolist(), strict=True))
     train = judge.oriented_rank_ic(members, judge.train)
     latest = judge.valid or judge.train
     late = train if judge.valid is None else judge.oriented_rank_ic(members, latest)
     family = _family(late, spec.horizon)
+    held = [] if judge.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
+    q = q_values([_upper_tail(test) for test in held])
     rows = []
-    for i, member in enumerate(members):
+    for i in range(len(members)):
         trust = judge_trust(train[:, i], spec.horizon, count)
-        valid_t = float("nan")
-        if judge.valid is not None:
-            valid_t = judge_trust(late[:, i], spec.horizon, 1).t
         rows.append(
             {
-                "verdict": trust.word, "t": trust.t, "valid_t": valid_t,
-                "q_value": q[member.formula.digest],
+                "verdict": trust.word, "t": trust.t,
+                "valid_t": held[i].t if held else float("nan"),
+                "q_value": float(q[i]) if held else float("nan"),
                 "family_p": float("nan") if family is None else float(family[i]),
                 "trust": trust.to_dict(),
             }
@@ -101,11 +100,18 @@ def gather(
                 judge.train_rank_ic(drawn), count.trials, spec.horizon
             ),
             "best_of_luck": expected_maximum(count.trials),
-            "discoveries": sum(value <= 0.05 for value in q.values()),
+            "discoveries": int((q <= 0.05).sum()) if held else None,
             "family_split": latest.name, "overfitting": _overfitting(train),
             "paths": _paths(train, spec.reach),
         },
     )  # fmt: skip
+
+
+def _upper_tail(test: MeanTest) -> float:
+    """One-sided: a member's sign was decided before. 1 where the test says nothing."""
+    if math.isnan(test.t):
+        return 1.0
+    return test.p_value / 2.0 if test.t > 0.0 else 1.0 - test.p_value / 2.0
 
 
 def _family(series: FloatArray, horizon: int) -> FloatArray | None:

@@ -47,7 +47,7 @@ def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]
     """
     pool, judge = study.pool, study.judge
     members = pool.members
-    evidence = gather(members, judge, study.count, study.p_values(), _drawn(study))
+    evidence = gather(members, judge, study.count, _drawn(study))
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
     rows = [
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}

@@ -196,11 +196,6 @@ class Store:
         """Digests of the evaluations from number `first` on, in order."""
         return [d for (d,) in self._read(f"{_DIGESTS} WHERE seq >= ? ORDER BY seq", (first,))]
 
-    def train_scores(self, *names: str) -> Iterator[tuple[str, float | None]]:
-        """The digest and some train scores of every evaluation, in order; None is NaN."""
-        paths = ", ".join(f"json_extract(train, '$.{name}')" for name in names)
-        return self._read(f"SELECT digest, {paths} FROM eval ORDER BY seq")  # noqa: S608
-
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""
         [(found,)] = self._read("SELECT count(*) FROM eval")

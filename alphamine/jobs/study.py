@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.pool import Pool
 from alphamine.search.base import Candidate, Evaluation, Searcher
@@ -132,15 +130,6 @@ class Study:
                 return f"the searcher proposed nothing new {_FRUITLESS_ASKS} times in a row"
             observe(Progress(self.count.trials, self.best, len(self.pool)))
         return "the budget was spent"
-
-    def p_values(self) -> dict[str, float]:
-        """Two-sided p-value of every evaluated formula on train, by digest; 1 where undefined."""
-        from scipy.stats import t as student
-
-        digests, *columns = zip(*self.store.train_scores("t", "degrees"), strict=True)
-        t, degrees = np.array(columns, dtype=np.float64)
-        found = 2.0 * student.sf(np.abs(t), np.maximum(degrees, 1))
-        return dict(zip(digests, np.where(np.isnan(t), 1.0, found).tolist(), strict=True))
 
     def _step(self, n: int, stop: Callable[[], bool]) -> int:
         """One batch; returns how many formulas of it were new."""

@@ -16,6 +16,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.effective import effective_trials
+from alphamine.evaluation.trust.inference import cosine_count
 from alphamine.jobs.placebo import shuffled
 from alphamine.jobs.run import Run
 
@@ -55,16 +56,21 @@ def test_members_are_judged_by_all_trials(run: Run, small_panel: Panel) -> None:
     assert {"verdict", "t", "q_value", "family_p"} <= set(run.pool.table().columns)
 
 
-def test_q_values_are_those_of_statsmodels_over_all_trials(run: Run) -> None:
-    t = np.array([r.train["t"] for r in run.records])
-    degrees = np.array([r.train["degrees"] for r in run.records])
-    p = np.where(np.isnan(t), 1.0, 2 * stats.t.sf(np.abs(t), np.maximum(degrees, 1)))
-    q = dict(
-        zip([r.digest for r in run.records], multipletests(p, method="fdr_by")[1], strict=True)
-    )
-    for row in run.pool.rows():
-        assert row["q_value"] == pytest.approx(q[row["digest"]], rel=1e-9)
-    assert run.facts["trust"]["discoveries"] == sum(value <= 0.05 for value in q.values())
+def test_q_values_are_those_of_statsmodels_over_the_members_on_valid(run: Run) -> None:
+    rows = run.pool.rows()
+    days = len(run.facts["combined"]["valid"]["rank_ic"])
+    degrees = cosine_count(days, 5)
+    p = [stats.t.sf(row["valid_t"], degrees) for row in rows]
+    expected = multipletests(p, method="fdr_by")[1]
+    np.testing.assert_allclose([row["q_value"] for row in rows], expected, rtol=1e-6)
+    assert run.facts["trust"]["discoveries"] == int((expected <= 0.05).sum())
+
+
+def test_what_was_chosen_on_train_has_no_q_value_there(small_panel: Panel, tmp_path: Path) -> None:
+    whole = replace(small_panel, splits=None)
+    run = am.search(whole, "random", budget=20, seed=0, run_dir=tmp_path / "run")
+    assert np.isnan([row["q_value"] for row in run.pool.rows()]).all()
+    assert run.facts["trust"]["discoveries"] is None
 
 
 def test_the_effect_is_no_accident(run: Run) -> None:
@@ -108,10 +114,10 @@ def test_poisoned_later_rows_change_no_verdict(
         am.search(panel, "genetic", budget=60, seed=3, run_dir=tmp_path / name, placebos=1)
         for panel, name in ((small_panel, "clean"), (poison(small_panel, 206), "poisoned"))
     )
-    for name in ("verdict", "t", "q_value", "trust"):
+    for name in ("verdict", "t", "trust"):
         assert [r[name] for r in clean.pool.rows()] == [r[name] for r in poisoned.pool.rows()]
     assert clean.facts["placebo"] == poisoned.facts["placebo"]
-    for name in ("mean", "squares", "overfitting", "paths", "discoveries"):
+    for name in ("mean", "squares", "overfitting", "paths"):
         assert clean.facts["trust"][name] == poisoned.facts["trust"][name]
 
 

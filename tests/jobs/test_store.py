@@ -60,14 +60,6 @@ def test_formulas_are_found_by_digest(tmp_path: Path) -> None:
         assert store.known([]) == {}
 
 
-def test_scores_are_read_by_name_in_order(tmp_path: Path) -> None:
-    with closing(Store.create(tmp_path, {})) as store:
-        store.record(0, [record(n, train={"t": t, "degrees": n})
-                         for n, t in enumerate((0.1 + 0.2, math.nan))])  # fmt: skip
-        rows = [(record(0).digest, 0.1 + 0.2, 0), (record(1).digest, None, 1)]
-        assert list(store.train_scores("t", "degrees")) == rows
-
-
 def test_events_are_json_lines_too_and_a_torn_line_is_ended(tmp_path: Path) -> None:
     with closing(Store.create(tmp_path, {})) as store:
         store.event("started", {"seed": 1})
