@@ -13,7 +13,7 @@ import typer
 
 from alphamine.errors import AlphamineError
 
-from . import backtest, data, doctor, evaluate, operators, report, resume, reveal, search
+from . import backtest, compare, data, doctor, evaluate, operators, report, resume, reveal, search
 
 app = typer.Typer(
     help="Write, discover, judge, combine and ship formulaic alpha factors.",
@@ -27,6 +27,7 @@ FORMULA = {"ignore_unknown_options": True}
 
 app.command(name="search")(search.search)
 app.command(name="resume")(resume.resume)
+app.command(name="compare")(compare.compare)
 app.command(name="evaluate", context_settings=FORMULA)(evaluate.evaluate)
 app.command(name="backtest", context_settings=FORMULA)(backtest.backtest)
 app.command(name="operators")(operators.operators)

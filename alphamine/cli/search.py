@@ -80,19 +80,10 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
     panel = load(job.data, **job.overrides)
     with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
         return start(
-            panel, job.searcher, budget=job.budget, seed=job.seed, run_dir=job.run_dir,
-            seconds=job.seconds, tokens=job.tokens, money=job.money, options=job.options,
-            grammar=job.grammar.settings, pool_size=job.pool.size,
-            max_correlation=job.pool.max_correlation, pool=job.pool.settings, batch=job.batch,
-            name=name, executor=job.executor, workers=job.workers, address=job.address,
-            placebos=placebos, source=_source(job), observe=observe,
+            panel, job.searcher, seed=job.seed, run_dir=job.run_dir, seconds=job.seconds,
+            tokens=job.tokens, money=job.money, options=job.options, name=name,
+            placebos=placebos, observe=observe, **job.settings,
         )  # fmt: skip
-
-
-def _source(job: Any) -> dict[str, Any]:
-    """How to load the data again, from any working directory."""
-    known = Path(job.data)
-    return {"data": str(known.resolve()) if known.exists() else job.data, **job.overrides}
 
 
 def _show(run: Run, page: Path) -> None:

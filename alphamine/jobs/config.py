@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -50,23 +50,17 @@ class GrammarConfig(_Strict):
         return self.model_dump(exclude_none=True)
 
 
-class Job(_Strict):
-    """One search, as written in YAML and on the command line.
+class Task(_Strict):
+    """What a search and a comparison of searches have in common.
 
     Attributes
     ----------
     data : str
         Dataset specification; in a job file, a relative path starts at the file's folder.
-    searcher : str
-        Name of a registered searcher, with its settings in `options`.
     budget : int
         Distinct formulas to evaluate.
-    seconds, tokens, money : optional
-        Stop earlier, after this much searching, or after a searcher that asks a language model
-        has spent so much.
-    seed : int
     run_dir : str, optional
-        Where the run is recorded; `runs/NAME`, numbered if that is taken, by default.
+        Where the work is recorded.
     universe, horizon, delay, price, splits : optional
         What of the dataset specification the job changes.
     grammar : GrammarConfig
@@ -78,13 +72,7 @@ class Job(_Strict):
     """
 
     data: str
-    searcher: str = "genetic"
-    options: dict[str, bool | int | float | str] = {}
     budget: Annotated[int, Field(ge=1)] = 1000
-    seconds: Annotated[float, Field(gt=0)] | None = None
-    tokens: Annotated[int, Field(gt=0)] | None = None
-    money: Annotated[float, Field(gt=0)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     run_dir: str | None = None
     universe: str | None = None
     horizon: int | None = None
@@ -98,21 +86,17 @@ class Job(_Strict):
     workers: int | None = None
     address: str | None = None
 
-    @field_validator("searcher")
-    @classmethod
-    def _is_registered(cls, name: str) -> str:
-        if name not in SEARCHERS:
-            raise ValueError(f"one of {', '.join(SEARCHERS)}")
-        return name
-
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> Job:
+    def _parts_fit_together(self) -> Self:
         try:
-            settings(self.searcher, self.options)
-            Workforce(self.executor, self.workers, self.address)
+            self.check()
         except SearchError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def check(self) -> None:
+        """Laws of several keys together."""
+        Workforce(self.executor, self.workers, self.address)
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -120,6 +104,83 @@ class Job(_Strict):
         names = ("universe", "horizon", "delay", "price")
         chosen = {name: getattr(self, name) for name in names}
         return {**chosen, "splits": self.splits == "spec"}
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """How to load the data again, from any working directory."""
+        known = Path(self.data)
+        return {"data": str(known.resolve()) if known.exists() else self.data, **self.overrides}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of `alphamine.search` that do not depend on the searcher."""
+        return {
+            "budget": self.budget, "grammar": self.grammar.settings, "pool_size": self.pool.size,
+            "max_correlation": self.pool.max_correlation, "pool": self.pool.settings,
+            "batch": self.batch,
+            "executor": self.executor, "workers": self.workers, "address": self.address,
+            "source": self.source,
+        }  # fmt: skip
+
+
+class Job(Task):
+    """One search, as written in YAML and on the command line.
+
+    Attributes
+    ----------
+    searcher : str
+        Name of a registered searcher, with its settings in `options`.
+    seconds, tokens, money : optional
+        Stop earlier, after this much searching, or after a searcher that asks a language model
+        has spent so much.
+    seed : int
+    """
+
+    searcher: str = "genetic"
+    options: dict[str, bool | int | float | str] = {}
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    money: Annotated[float, Field(gt=0)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("searcher")
+    @classmethod
+    def _is_registered(cls, name: str) -> str:
+        if name not in SEARCHERS:
+            raise ValueError(f"one of {', '.join(SEARCHERS)}")
+        return name
+
+    def check(self) -> None:
+        super().check()
+        settings(self.searcher, self.options)
+
+
+class Contest(Task):
+    """Several searchers on the same data, with equal budgets and seeds.
+
+    Attributes
+    ----------
+    searchers : mapping of str to mapping
+        Settings by searcher; `random`, the baseline, is always among them.
+    seeds : int
+        Runs of each: seeds 0, 1 ...
+    """
+
+    searchers: dict[str, dict[str, bool | int | float | str] | None]
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+
+    def check(self) -> None:
+        super().check()
+        for name, options in self.contenders.items():
+            settings(name, options)
+
+    @property
+    def contenders(self) -> dict[str, dict[str, Any]]:
+        """Settings by searcher, the baseline first."""
+        return {"random": {}, **{name: options or {} for name, options in self.searchers.items()}}
+
+
+Form = TypeVar("Form", bound=Task)
 
 
 def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
@@ -130,25 +191,34 @@ def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
     DataError, SearchError
         Names the file, every key that is wrong, and the law that it breaks.
     """
+    return _read(Job, path, changes)
+
+
+def read_contest(path: Path, changes: Mapping[str, Any]) -> Contest:
+    """A comparison from a file, changed by options of the command line; see `read_job`."""
+    return _read(Contest, path, changes)
+
+
+def _read(form: type[Form], path: Path | None, changes: Mapping[str, Any]) -> Form:
     content = {} if path is None else read_mapping(path)
     if path is not None and isinstance(content.get("data"), str):
         content["data"] = str(resolve(content["data"], path.parent))
     source = "the options" if path is None else str(path)
     try:
-        return Job.model_validate({**content, **changes})
+        return form.model_validate({**content, **changes})
     except ValidationError as error:
-        raise SearchError(f"{source}: {_explain(error)}") from None
+        raise SearchError(f"{source}: {_explain(error, form)}") from None
 
 
 _PARTS: Final[dict[str, type[BaseModel]]] = {"pool": PoolConfig, "grammar": GrammarConfig}
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, form: type[Task]) -> str:
     problems = []
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            model = _PARTS.get(str(item["loc"][0]), Job)
+            model = _PARTS.get(str(item["loc"][0]), form)
             known = ", ".join(model.model_fields)
             problems.append(f"there is no key {key!r}; there are: {known}")
         elif item["type"] == "missing":

@@ -51,9 +51,7 @@ def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
     rows = [
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
-        for i, (member, row, proof) in enumerate(
-            zip(members, table.rows, evidence.members, strict=True)
-        )
+        for i, (member, row, proof) in enumerate(zip(members, table, evidence.members, strict=True))
     ]
     correlation = [[pool.correlation(a.formula, b.formula) for b in members] for a in members]
     facts = {

@@ -10,6 +10,7 @@ from .study import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
 
 @contextmanager
@@ -34,5 +35,24 @@ def progress_bar(
                 task, completed=progress.evaluated, best=max(progress.best, 0.0),
                 members=progress.pool_size,
             )  # fmt: skip
+
+        yield observe
+
+
+@contextmanager
+def contest_bar(console: Console, budget: int) -> Iterator[Callable[[str, int, Progress], None]]:
+    """Yield an observer of a comparison, which draws a bar for each run."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    with Bar(*columns, console=console) as bar:
+        tasks: dict[tuple[str, int], TaskID] = {}
+
+        def observe(name: str, seed: int, progress: Progress) -> None:
+            if (name, seed) not in tasks:
+                tasks[name, seed] = bar.add_task(f"{name}, seed {seed}", total=budget)
+            bar.update(tasks[name, seed], completed=progress.evaluated)
 
         yield observe

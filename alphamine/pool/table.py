@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.scores import DailyScores, daily_scores
+from alphamine.engine.scores import DailyScores
 from alphamine.operators.numeric import standard_ranks
 
 from .pool import Member, Pool
@@ -47,18 +47,10 @@ class PoolRow:
     max_correlation: float
 
 
-@dataclass(frozen=True, slots=True)
-class PoolTable:
-    """Rows best first, and the weighted members as one signal (`combine`)."""
-
-    rows: tuple[PoolRow, ...]
-    combined: PoolRow | None
-
-
 def pool_table(
     pool: Pool, evaluator: Evaluator, train: Sample, valid: Sample | None = None
-) -> PoolTable:
-    """Score the members on train and valid.
+) -> list[PoolRow]:
+    """Score the members on train and valid, the best first.
 
     Parameters
     ----------
@@ -68,22 +60,13 @@ def pool_table(
     train, valid : Sample
     """
     members = pool.members
-    if not members:
-        return PoolTable((), None)
     formulas = [member.formula for member in members]
     on_train = dict(evaluator.scores(formulas, train))
     on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
-    rows = [
+    return [
         _row(str(m.formula), m.sign, m.weight, on_train[i], on_valid.get(i), _largest(pool, m))
         for i, m in enumerate(members)
     ]
-    weights = [member.weight for member in members]
-    together = combine(evaluator.values(formulas), weights, evaluator.panel.universe)
-    combined = _row(
-        "combined", 1, 1.0, daily_scores(together, train),
-        daily_scores(together, valid) if valid else None, 0.0,
-    )  # fmt: skip
-    return PoolTable(tuple(rows), combined)
 
 
 def combine(

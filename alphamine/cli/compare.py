@@ -1,0 +1,90 @@
+"""`alphamine compare JOB.yaml`: searchers against each other, and against chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+from .output import console, print_json
+
+if TYPE_CHECKING:
+    from alphamine.jobs.compare import Row
+
+
+def compare(
+    job: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="See jobs/compare.yaml.")],
+    budget: Annotated[int | None, typer.Option(help="Distinct formulas of each run.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each searcher.")] = None,
+    run_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder of the runs; those there are reused.")
+    ] = None,
+    executor: options.Executor = None,
+    workers: options.Workers = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Open the test splits, on record.")] = (
+        False
+    ),
+    json: options.Json = False,
+) -> None:
+    """Run several searchers with equal budgets and seeds; print means and 95 % intervals."""
+    from alphamine import load
+    from alphamine.jobs.compare import compare as run_all
+    from alphamine.jobs.config import read_contest
+    from alphamine.jobs.progress import contest_bar
+
+    given = {
+        "budget": budget, "seeds": seeds, "run_dir": run_dir, "executor": executor,
+        "workers": workers,
+    }  # fmt: skip
+    contest = read_contest(job, {k: v for k, v in given.items() if v is not None})
+    panel = load(contest.data, **contest.overrides)
+    folder = Path(contest.run_dir or f"runs/{job.stem}-{panel.name}")
+    with contest_bar(console(stderr=True), contest.budget) as observe:
+        rows = run_all(contest, panel, folder, reveal, observe)
+    if json:
+        print_json(_document(rows, folder, contest.budget))
+    else:
+        _show(rows, folder, contest.budget)
+
+
+def _document(rows: Sequence[Row], folder: Path, budget: int) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from alphamine.jobs.encoding import finite
+
+    found = [
+        {
+            "searcher": row.searcher, "runs": [str(run.directory) for run in row.runs],
+            **{name: finite(asdict(estimate)) for name, estimate in row.estimates.items()},
+        }
+        for row in rows
+    ]  # fmt: skip
+    return {"budget": budget, "directory": str(folder), "rows": found}
+
+
+def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
+    from rich.table import Table
+
+    from alphamine.jobs.compare import MEASURES
+
+    table = Table(
+        title=f"{len(rows[0].runs)} runs of {budget:,} formulas each",
+        caption="mean over runs, and the half-width of its 95 % confidence interval",
+        caption_justify="left",
+    )
+    table.add_column("searcher")
+    shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
+    for name in shown:
+        table.add_column(MEASURES[name], justify="right")
+    for row in rows:
+        cells = [row.estimates.get(name) for name in shown]
+        table.add_row(
+            row.searcher,
+            *("-" if e is None else f"{e.mean:.4g} ± {e.half_width:.2g}" for e in cells),
+        )
+    screen = console()
+    screen.print(table)
+    screen.print(f"runs: {folder}", soft_wrap=True)

@@ -1,0 +1,113 @@
+"""A comparison: its own runs, each done once, and the statistics that scipy gives."""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import AlphamineError, SearchError, WorkFailed
+from alphamine.jobs import compare as module
+from alphamine.jobs.compare import Estimate, compare
+from alphamine.jobs.config import Contest, read_contest
+from alphamine.jobs.run import Run
+
+
+def contest(**changes: Any) -> Contest:
+    return Contest.model_validate(
+        {"data": "x", "searchers": {"genetic": None}, "budget": 40, "seeds": 2, **changes}
+    )
+
+
+def test_intervals_are_those_of_student() -> None:
+    values = [0.3, 0.5, 0.1, 0.45]
+    found = Estimate.of(values)
+    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx(
+        (low, high)
+    )
+    assert math.isnan(Estimate.of([1.0]).half_width)
+
+
+def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> None:
+    rows = compare(contest(), small_panel, tmp_path)
+    assert [row.searcher for row in rows] == ["random", "genetic"]
+    for row in rows:
+        runs = [am.open_run(tmp_path / f"{row.searcher}-s{seed}") for seed in (0, 1)]
+        assert [run.trials for run in runs] == [40, 40]
+        ics = [run.facts["combined"]["valid"]["numbers"]["rank_ic"] for run in runs]
+        assert row.estimates["valid_rank_ic"].mean == pytest.approx(np.mean(ics))
+        matrices = [np.abs(np.array(run.facts["correlation"])) for run in runs]
+        # The mean over all pairs from the whole matrix: less its diagonal of ones.
+        means = [(m.sum() - len(m)) / (len(m) * (len(m) - 1)) for m in matrices]
+        assert row.estimates["correlation"].mean == pytest.approx(np.mean(means))
+        assert {"recovery", "test_rank_ic"}.isdisjoint(row.estimates)
+        assert [run.test_openings for run in runs] == [[], []]
+
+
+def test_finished_runs_are_reused_and_interrupted_ones_continued(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compare(contest(), small_panel, tmp_path / "whole")
+    batches = count()
+
+    class Stopped:
+        def __enter__(self) -> Any:
+            return lambda: next(batches) > 100
+
+        def __exit__(self, *error: object) -> None: ...
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "stop_on_signal", Stopped)
+        with pytest.raises(WorkFailed, match="the same command goes on"):
+            compare(contest(), small_panel, tmp_path / "run")
+    finished = [p for p in (tmp_path / "run").iterdir() if not am.open_run(p).interrupted]
+    before = {path: (path / "events.jsonl").read_bytes() for path in finished}
+    assert before
+    again = compare(contest(), small_panel, tmp_path / "run")
+    assert before == {path: (path / "events.jsonl").read_bytes() for path in finished}
+    for row, expected in zip(again, whole, strict=True):
+        for run, other in zip(row.runs, expected.runs, strict=True):
+            assert repr(run.records) == repr(other.records)
+        assert row.estimates["distinct"] == expected.estimates["distinct"]
+
+
+def test_the_test_split_is_opened_only_if_asked(small_panel: Panel, tmp_path: Path) -> None:
+    one = contest(searchers={}, seeds=1, budget=20)
+    compare(one, small_panel, tmp_path)
+    [row] = compare(one, small_panel, tmp_path, reveal=True)
+    run: Run = am.open_run(tmp_path / "random-s0")
+    assert len(run.test_openings) == 1
+    assert row.estimates["test_rank_ic"].runs == 1
+
+
+def test_runs_of_something_else_are_refused(small_panel: Panel, tmp_path: Path) -> None:
+    one = contest(searchers={}, seeds=1, budget=20)
+    compare(one, small_panel, tmp_path)
+    with pytest.raises(SearchError, match="is of another search; choose another folder"):
+        compare(contest(searchers={}, seeds=1, budget=30), small_panel, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "law"),
+    [
+        ("searchers: {divination: }", "there is no searcher 'divination'"),
+        ("searchers: {genetic: {popluation: 3}}", "no setting 'popluation'"),
+        ("searchers: {genetic: }\nseeds: 0", "seeds must be"),
+        ("searchers: {genetic: }\nseed: 1", "there is no key 'seed'; there are: data, budget"),
+        ("seeds: 3", "searchers is missing"),
+    ],
+)
+def test_bad_comparisons_are_refused(tmp_path: Path, text: str, law: str) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text(f"data: d.yaml\n{text}\n")
+    with pytest.raises(AlphamineError) as refused:
+        read_contest(job, {})
+    assert law in str(refused.value)
