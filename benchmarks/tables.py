@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -259,10 +259,12 @@ NEEDS = {
 }  # fmt: skip
 
 
-def write_readme(results: Results, path: Path) -> None:
+def write_readme(
+    results: Results, path: Path, sections: Mapping[str, Callable[[Results], str]] | None = None
+) -> None:
     """Replace what stands between `<!-- NAME -->` and `<!-- end -->`."""
     text = path.read_text("utf-8")
-    for name, section in SECTIONS.items():
+    for name, section in (SECTIONS if sections is None else sections).items():
         if not all(results.get(needed) for needed in NEEDS.get(name, (name,))):
             continue
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from alphamine.expression.nodes import Node
 
 
@@ -47,6 +50,9 @@ class Evaluation:
         What the pool gained by it (0 if it was not admitted).
     repeated : bool
         Whether the ledger already knew the formula, so that nothing was evaluated.
+    sketch : (size,) float32, optional
+        Unit vector; the product of two is about the mean daily rank correlation on train of their
+        formulas. None where nothing was evaluated.
     """
 
     candidate: Candidate
@@ -54,13 +60,23 @@ class Evaluation:
     fitness: float
     gain: float = 0.0
     repeated: bool = False
+    sketch: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """What searchers may know of the pool: its formulas, best first."""
+    """What searchers may know of the pool.
+
+    Attributes
+    ----------
+    formulas : tuple of Node
+        Its members, best first.
+    max_correlation : float
+        How alike two of them may be, in absolute mean daily correlation on train.
+    """
 
     formulas: tuple[Node, ...] = ()
+    max_correlation: float = 1.0
 
 
 class Searcher(Protocol):

@@ -14,6 +14,8 @@ from alphamine.expression.grammar import Grammar
 from .base import Searcher
 from .genetic import GeneticSearcher, GeneticSettings
 from .random import RandomSearcher, RandomSettings
+from .rl.build import build
+from .rl.settings import RLSettings
 from .tune import TuneSearcher, TuneSettings
 
 
@@ -31,6 +33,7 @@ SEARCHERS: Final[Mapping[str, Entry]] = MappingProxyType(
         "random": Entry(RandomSearcher, RandomSettings, "draws from the grammar: the baseline"),
         "genetic": Entry(GeneticSearcher, GeneticSettings, "typed genetic programming"),
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
+        "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
     }
 )
 
@@ -59,8 +62,10 @@ def settings(name: str, options: Mapping[str, Any]) -> Any:
         if key not in known:
             raise SearchError(f"{name}: there is no setting {key!r}{_near(key, known)}")
         # A whole number may stand for a fraction, not the other way round.
-        fitting = {"int": (int,), "float": (int, float)}.get(str(known[key]), (object,))
-        if isinstance(value, bool) or not isinstance(value, fitting):
+        fitting = {"int": (int,), "float": (int, float), "str": (str,)}.get(
+            str(known[key]), (object,)
+        )
+        if isinstance(value, bool) != (known[key] == "bool") or not isinstance(value, fitting):
             raise SearchError(f"{name}: {key} is of type {known[key]}, got {value!r}")
     return entry.settings(**options)
 

@@ -7,6 +7,7 @@ limits of length, depth and look-back, reads at least one field, and pairs no va
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, Final
 
@@ -146,6 +147,31 @@ class Grammar:
     def tokens(self) -> tuple[Token, ...]:
         return self.vocabulary.tokens
 
+    def with_parts(self, parts: Iterable[Node]) -> Grammar:
+        """The grammar with tokens that put down whole expressions.
+
+        Such a token takes as many of the tokens that are left as its expression is long: it spares
+        steps, not length, so that the formulas of the grammar stay the same.
+
+        Raises
+        ------
+        SearchError
+            If a part has a type or a size that no formula of the grammar has.
+        """
+        leaves = {number: [*members] for number, members in self._leaves.items()}
+        for part in map(canonicalise, parts):
+            number = self.type_of(part)
+            if number is None or (why := self.problem(part)) is not None:
+                why = why if number is not None else "it has no type of this grammar"
+                raise SearchError(f"parts are formulas of the grammar, but {part}: {why}")
+            if part not in leaves.setdefault(number, []):
+                leaves[number].append(part)
+        wider = copy(self)
+        wider.__dict__.pop("vocabulary", None)
+        sizes = {n: (self.length(n), self.levels(n)) for found in leaves.values() for n in found}
+        wider.vocabulary = Vocabulary(self.moves, leaves, self.windows, sizes)
+        return wider
+
     @cached_property
     def _completion(self) -> Completion:
         accepted = [number for number, _ in self._roots]
@@ -218,10 +244,14 @@ class Grammar:
         below = max((self.levels(child) for child in node.inputs), default=0)
         return below + (not isinstance(node, Call) or node.operator.name != "reverse")
 
+    def type_of(self, node: Node) -> int | None:
+        """Number of an expression's type; None if the grammar has no such."""
+        return self._types.of(node)
+
     def same_type(self, a: Node, b: Node) -> bool:
         """Whether one may stand where the other does, as far as kinds and units go."""
-        number = self._types.of(a)
-        return number is not None and number == self._types.of(b)
+        number = self.type_of(a)
+        return number is not None and number == self.type_of(b)
 
     def result(self, move: Move, inputs: Sequence[Node]) -> int | None:
         """Type number of what a move makes of expressions; None if it takes no such."""

@@ -17,14 +17,21 @@ import numpy.typing as npt
 from alphamine.errors import SearchError
 
 from .canonical import canonicalise, unsigned
-from .completion import Completion, Item
-from .nodes import Node, call
+from .completion import Completion, Item, Stack
+from .nodes import Constant, Node, call, constant
 from .productions import Move
+
+_MEMORY = 1 << 16
+# Joined with one of these, a value may stay itself.
+_NEUTRAL = frozenset({constant(0.0), constant(1.0), constant(-1.0)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """One action: put a leaf on the stack, announce a window, apply an operator, or end."""
+    """One action: put a leaf on the stack, announce a window, apply an operator, or end.
+
+    A leaf may be a whole expression, of so many tokens and levels.
+    """
 
     kind: Literal["leaf", "window", "operator", "end"]
     text: str
@@ -32,6 +39,8 @@ class Token:
     type: int = -1
     window: int | None = None
     move: Move | None = None
+    length: int = 1
+    levels: int = 1
 
     def __str__(self) -> str:
         return self.text
@@ -46,15 +55,21 @@ class Vocabulary:
     leaves : mapping of int to sequence of Node
         Fields and literals by type number.
     windows : sequence of int
+    sizes : mapping of Node to (int, int)
+        Tokens and levels of those leaves that are whole expressions.
     """
 
     def __init__(
-        self, moves: Sequence[Move], leaves: Mapping[int, Sequence[Node]], windows: Sequence[int]
+        self,
+        moves: Sequence[Move],
+        leaves: Mapping[int, Sequence[Node]],
+        windows: Sequence[int],
+        sizes: Mapping[Node, tuple[int, int]] | None = None,
     ) -> None:
         used = {d for move in moves for d in move.windows}
         tokens = [Token("operator", str(move), move=move) for move in moves]
         tokens += [
-            Token("leaf", str(leaf), leaf=leaf, type=number)
+            Token("leaf", str(leaf), leaf, number, None, None, *(sizes or {}).get(leaf, (1, 1)))
             for number, members in leaves.items()
             for leaf in members
         ]
@@ -65,6 +80,19 @@ class Vocabulary:
         numbered = list(enumerate(self.tokens))
         self.leaves = [(n, token) for n, token in numbered if token.leaf is not None]
         self.operators = [(n, t.move) for n, t in numbered if t.move is not None]
+        # By what matters of a stack, the tokens left and the window: see `Prefix._steps`.
+        self.shapes: dict[tuple[Stack, int, int | None], list[tuple[list[int], list[_Step]]]] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A token to push towards a move, the value that is to come of it, and the tokens it takes."""
+
+    place: int
+    move: Move
+    window: int | None
+    item: Item
+    cost: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,44 +147,102 @@ class Prefix:
         dull = [place for place in self._mark_moves(mask) if not mask[place]]
         if not mask.any():
             mask[dull] = True
+        for number in self._suspects(mask):
+            mask[number] = bool(self._after(number).mask.any())
         return mask
 
+    def _suspects(self, mask: npt.NDArray[np.bool_]) -> Iterator[int]:
+        """Allowed tokens after which the upper two values may be of no use but to repeat another.
+
+        `Completion` takes it that some other operator makes another value of the same type. That
+        is not so for `volume * 2 | 2 | volume`, if nothing but a volume will do.
+        """
+        if self.window is not None or len(self.stack) < 2:
+            return
+        if self._echo(0):
+            for number, token in self.vocabulary.leaves:
+                if mask[number] and token.leaf is not None and self._echo(0, token.leaf):
+                    yield number
+        echoes = [self._echo(taken) for taken in range(4)]
+        for number, move in self.vocabulary.operators:
+            taken = len(move.operator.inputs)
+            if mask[number] and echoes[taken] and self._echo(taken, self._made(move, None)):
+                yield number
+
+    def _echo(self, taken: int, new: Node | None = None) -> bool:
+        """Whether `new`, in place of the top values, and the one under it may only repeat a third.
+
+        Without `new`: whether there is such a value.
+        """
+        if len(self.stack) < taken + 2:
+            return False
+        (below, item), (top, _) = self.stack[len(self.stack) - taken - 2 :][:2]
+        parts = {unsigned(child) for child in unsigned(below).inputs} | {unsigned(below)}
+        if any(n is not None and unsigned(n) not in parts | _NEUTRAL for n in (top, new)):
+            return False
+        # Literals do not join each other.
+        if isinstance(below, Constant) or (isinstance(top, Constant) and isinstance(new, Constant)):
+            return False
+        # With tokens to spare, the repetition can be changed.
+        changed = (item[0], item[1], 1 + max(i[2] for i in self._items[-taken - 2 :]), True)
+        return not self._can(taken + 1, changed, 2)
+
     def _mark_leaves(self, mask: npt.NDArray[np.bool_]) -> None:
-        able: dict[Item, bool] = {}
+        able: dict[tuple[Item, int], bool] = {}
         for number, token in self.vocabulary.leaves:
-            item = self._leaf(token)
-            if item not in able:
-                able[item] = self._can(0, item, 1)
-            mask[number] = able[item]
+            key = (self._leaf(token), token.length)
+            if key not in able:
+                able[key] = self.completion.within(key[0]) and self._can(0, *key)
+            mask[number] = able[key]
 
     def _leaf(self, token: Token) -> Item:
-        repeats = bool(self.stack) and unsigned(self.stack[-1][0]) is token.leaf
-        return token.type, 0, 1, repeats
+        assert token.leaf is not None
+        repeats = bool(self.stack) and unsigned(self.stack[-1][0]) is unsigned(token.leaf)
+        return token.type, token.leaf.lookback, token.levels, repeats
 
     def _mark_moves(self, mask: npt.NDArray[np.bool_]) -> Iterator[int]:
         """Allow the moves after which the formula can be finished; yield those that pair twins."""
-        tops = [self._top(taken) for taken in range(min(3, len(self.stack)) + 1)]
-        able: dict[tuple[int, Item, int], bool] = {}
-        for number, move in self.vocabulary.operators:
-            taken = len(move.operator.inputs)
-            if taken >= len(tops):
+        shapes, key = self.vocabulary.shapes, (tuple(self._items), self.left, self.window)
+        steps = shapes.get(key)
+        if steps is None:
+            if len(shapes) >= _MEMORY:
+                shapes.clear()
+            steps = shapes[key] = [self._steps(k) for k in range(1, min(3, len(self.stack)) + 1)]
+        for taken, (sure, doubtful) in enumerate(steps, start=1):
+            if self._top(taken)[3]:
+                yield from [*sure, *(step.place for step in doubtful)]
                 continue
-            types, furthest, levels, twins = tops[taken]
+            mask[sure] = True
+            for step in doubtful:
+                if not mask[step.place]:
+                    repeats = self._repeats(step.move, step.window, step.item)
+                    item = (*step.item[:3], True)
+                    mask[step.place] = not repeats or self._can(taken, item, step.cost)
+
+    def _steps(self, taken: int) -> tuple[list[int], list[_Step]]:
+        """Tokens towards moves on the top values after which the formula can be finished.
+
+        They follow from the types, look-backs and levels on the stack, whatever the values are;
+        but the steps of the second list might make the value below once more.
+        """
+        sure: dict[int, None] = {}
+        doubtful = []
+        types, furthest, levels, _ = self._top(taken)
+        below = self._items[-taken - 1][:2] if len(self.stack) > taken else None
+        able: dict[tuple[Item, int], bool] = {}
+        for number, move in self.vocabulary.operators:
             result = move.results.get(types)
             if result is None:
                 continue
             for place, window, added, cost in self._choices(number, move):
                 item = (result, furthest + added, levels + move.levels, False)
-                if mask[place] or not self.completion.within(item):
-                    continue
-                key = (taken, item, cost)
-                if key not in able:
-                    able[key] = self._can(taken, item, cost)
-                if twins and able[key]:
-                    yield place
-                elif able[key]:
-                    repeats = self._repeats(move, window, item)
-                    mask[place] = not repeats or self._can(taken, (*item[:3], True), cost)
+                if (item, cost) not in able:
+                    able[item, cost] = self.completion.within(item) and self._can(taken, item, cost)
+                if able[item, cost] and item[:2] == below:
+                    doubtful.append(_Step(place, move, window, item, cost))
+                elif able[item, cost]:
+                    sure[place] = None
+        return [*sure], doubtful
 
     def _top(self, taken: int) -> tuple[tuple[int, ...], int, int, bool]:
         """Types, look-back and levels of the last values, and whether two of them are alike."""
@@ -223,12 +309,15 @@ class Prefix:
                 f"tokens keep to the mask, but {token!r} is not allowed after {self}; "
                 f"allowed: {', '.join(str(t) for t in self.allowed())}"
             )
+        return self._after(number)
+
+    def _after(self, number: int) -> Prefix:
         chosen = self.vocabulary.tokens[number]
         if chosen.kind == "end":
             return replace(self, done=True)
         if chosen.leaf is not None:
             stack = (*self.stack, (chosen.leaf, self._leaf(chosen)))
-            return replace(self, stack=stack, left=self.left - 1)
+            return replace(self, stack=stack, left=self.left - chosen.length)
         if chosen.move is None:
             return replace(self, window=chosen.window, left=self.left - 1)
         move, taken = chosen.move, len(chosen.move.operator.inputs)

@@ -9,6 +9,7 @@ from typing import Final
 
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.pool import Pool
+from alphamine.pool.sketch import Sketch
 from alphamine.search.base import Candidate, Evaluation, Searcher
 
 from .budget import Budget
@@ -95,6 +96,7 @@ class Study:
         self.seconds = 0.0
         self._executor = executor or Serial(judge)
         self._checkpoints = checkpoints
+        self._sketch = Sketch(judge.train)
         self._fruitless = 0
         self._recorded = store.count()
         # Recorded, but not applied yet: answers to questions that will be asked again.
@@ -140,38 +142,40 @@ class Study:
             c for c in candidates
             if distinct[d := c.formula.digest] is c and (d not in known or d in self._ahead)
         ]  # fmt: skip
-        gains = self._apply(fresh, known, stop)
+        offered = self._apply(fresh, known, stop)
         results = []
         for candidate in candidates:
             digest = candidate.formula.digest
             # Of equal proposals in one batch only the first was evaluated.
-            repeated = distinct[digest] is not candidate or digest not in gains
-            gain = 0.0 if repeated else gains[digest]
-            record = known[digest]
-            results.append(Evaluation(candidate, record.train, record.fitness, gain, repeated))
+            if distinct[digest] is candidate and digest in offered:
+                results.append(offered[digest])
+            else:
+                record = known[digest]
+                results.append(Evaluation(candidate, record.train, record.fitness, repeated=True))
         self.searcher.tell(results, self.pool.view())
         return len(fresh)
 
     def _apply(
         self, fresh: Sequence[Candidate], known: dict[str, Record], stop: Callable[[], bool]
-    ) -> dict[str, float]:
-        """Judge new formulas, offer them to the pool and record them; what the pool gained.
+    ) -> dict[str, Evaluation]:
+        """Judge new formulas, offer them to the pool and record them; what came of it, by digest.
 
         What was judged is added to `known`.
         """
         new = [c for c in fresh if c.formula.digest not in known]
         known |= {c.formula.digest: _record(c, j) for c, j in self._judge(new, stop)}
         told = [(c, known[c.formula.digest]) for c in fresh]
-        gains = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told])
+        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told])
         for _, record in told:
             self.count.add(record.train["rank_icir"])
             self.best = max(self.best, record.fitness)
         if new:
             records = [known[c.formula.digest] for c in new]
-            self.store.record(self._recorded, [replace(r, gain=gains[r.digest]) for r in records])
+            records = [replace(record, gain=offered[record.digest].gain) for record in records]
+            self.store.record(self._recorded, records)
         self._recorded += len(new)
-        self._ahead.difference_update(gains)
-        return gains
+        self._ahead.difference_update(offered)
+        return offered
 
     def _judge(
         self, candidates: Sequence[Candidate], stop: Callable[[], bool]
@@ -194,14 +198,16 @@ class Study:
                 raise _Stopped
         return found
 
-    def _offer(self, evaluations: Sequence[Evaluation]) -> dict[str, float]:
-        """Offer formulas to the pool in their order; by digest, what it gained."""
-        gains = {e.candidate.formula.digest: 0.0 for e in evaluations}
+    def _offer(self, evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+        """Offer formulas to the pool in their order; what it gained and their sketches."""
+        found = {e.candidate.formula.digest: e for e in evaluations}
         wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
         values = self.judge.train_values([e.candidate.formula for e in wanted])
         for evaluation, array in zip(wanted, values, strict=True):
-            gains[evaluation.candidate.formula.digest] = self.pool.offer(evaluation, array)
-        return gains
+            gain = self.pool.offer(evaluation, array)
+            told = replace(evaluation, gain=gain, sketch=self._sketch(array))
+            found[evaluation.candidate.formula.digest] = told
+        return found
 
     def _save(self) -> float:
         """Write a checkpoint; seconds until the next one is due."""

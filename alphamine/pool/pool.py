@@ -163,7 +163,8 @@ class Pool:
 
     def view(self) -> PoolView:
         """What searchers may see."""
-        return PoolView(tuple(member.formula for member in self.members))
+        formulas = tuple(member.formula for member in self.members)
+        return PoolView(formulas, self.max_correlation)
 
     def ic_series(self, weights: Mapping[Node, float] | None = None) -> FloatArray:
         """Daily IC on train of the members with other weights, or with their own; (days,)."""

@@ -6,12 +6,16 @@ runs them all; no panel is needed, because a searcher knows nothing of panels.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
@@ -19,6 +23,7 @@ from alphamine.expression.grammar import Grammar
 from alphamine.search.base import Candidate, Evaluation, PoolView, Searcher
 
 Factory = Callable[[Grammar, int], Searcher]
+_ARRAY: Final = "$array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,20 @@ def follows_its_seed(case: Case) -> None:
         raise SearchError("another seed gives other proposals, but they are the same")
 
 
+def begins_alike(case: Case) -> None:
+    """The first proposals are the same however many are asked for."""
+    few, many = (
+        [c.formula.digest for c in case.new().ask(n)] for n in (case.batch // 2, case.batch)
+    )
+    if few != many[: len(few)]:
+        raise SearchError(
+            "a smaller batch is the beginning of a larger one, or a run with a raised budget would "
+            f"not be the longer run, but ask({len(few)}) and ask({len(many)}) begin differently"
+        )
+
+
 def resumes(case: Case) -> None:
-    """Saved as JSON and loaded by a new searcher at any round, it goes on as if never stopped."""
+    """Saved as JSON and arrays and loaded at any round, it goes on as if never stopped."""
     whole = proposals(case.new(), case.rounds, case.batch)
     for stop in range(1, case.rounds):
         before = case.new()
@@ -159,9 +176,26 @@ def resumes(case: Case) -> None:
 
 def _through_json(state: dict[str, Any]) -> Any:
     try:
-        return json.loads(json.dumps(state, allow_nan=False))
+        text = json.dumps(state, allow_nan=False, default=_packed)
     except (TypeError, ValueError) as error:
-        raise SearchError(f"state_dict holds plain JSON values only: {error}") from None
+        raise SearchError(
+            f"state_dict holds plain JSON values and numpy arrays only: {error}"
+        ) from None
+    return json.loads(text, object_hook=_unpacked)
+
+
+def _packed(value: object) -> dict[str, str]:
+    if not isinstance(value, np.ndarray) or value.dtype.hasobject:
+        raise TypeError(f"{type(value).__name__} is neither")
+    file = io.BytesIO()
+    np.save(file, value, allow_pickle=False)
+    return {_ARRAY: base64.b64encode(file.getvalue()).decode()}
+
+
+def _unpacked(value: dict[str, Any]) -> Any:
+    if set(value) != {_ARRAY}:
+        return value
+    return np.load(io.BytesIO(base64.b64decode(value[_ARRAY])), allow_pickle=False)
 
 
 def survives_bad_scores(case: Case) -> None:
@@ -190,6 +224,6 @@ def seldom_repeats_itself(case: Case) -> None:
 
 
 LAWS: tuple[Callable[[Case], None], ...] = (
-    proposes_what_is_asked, keeps_to_the_grammar, follows_its_seed, resumes, survives_bad_scores,
-    seldom_repeats_itself,
+    proposes_what_is_asked, keeps_to_the_grammar, follows_its_seed, begins_alike, resumes,
+    survives_bad_scores, seldom_repeats_itself,
 )  # fmt: skip

@@ -335,3 +335,23 @@ def test_formulas_survive_json() -> None:
     for _ in range(500):
         formula = grammar.sample(rng)
         assert from_data(json.loads(json.dumps(to_data(formula))), schema) is formula
+
+
+@pytest.mark.parametrize(
+    ("spelling", "trap"),
+    [
+        # 1 would leave `low` as it is, and no token to tell it from the `low` below.
+        ("0.5 0.5 10 open low greater_equal 1 low low", "1"),
+        # A volume is needed, and `0.5 * volume` is there already.
+        ("high reverse zscore 10 high vwap less_equal 0.5 volume multiply 0.5", "volume"),
+    ],
+)
+def test_no_token_leads_to_a_value_that_can_only_repeat(spelling: str, trap: str) -> None:
+    grammar = Grammar(fields=("open", "high", "low", "close", "vwap", "volume", "sector"))
+    prefix = grammar.start()
+    for token in spelling.split():
+        prefix = prefix.push(token)
+    allowed = {str(token) for token in prefix.allowed()}
+    assert trap not in allowed
+    assert allowed
+    assert all(prefix.push(token).mask.any() for token in allowed - {"end"})

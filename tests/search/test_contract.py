@@ -19,12 +19,13 @@ from alphamine.search.random import RandomSearcher
 from alphamine.search.registry import SEARCHERS, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "genetic": {"population": 40},
     "tune": {"formulas": "ts_corr(ts_mean(close, 10), ts_delta(ts_mean(volume, 20), 5), 10)"},
+    "rl": {"hidden": 8, "minibatch": 16, "steps": 2},
 }
-# Estimators look long for what is new.
-ROUNDS = {"tune": (3, 8)}
+# Estimators look long for what is new, and networks take their time.
+ROUNDS = {"tune": (3, 8), "rl": (4, 12)}
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
@@ -93,6 +94,12 @@ class _Stubborn(RandomSearcher):
         return super().ask(1) * n
 
 
+class _Hasty(RandomSearcher):
+    def ask(self, n: int) -> list[Candidate]:
+        self._rng.random(n)
+        return super().ask(n)
+
+
 class _Fragile(RandomSearcher):
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         self.total = [math.floor(r.fitness) for r in results]
@@ -108,6 +115,7 @@ class _Binary(RandomSearcher):
     [
         (_Forgetful, "resumed"), (_Unseeded, "equal seeds"), (_Uncanonical, "canonical"),
         (_Oversized, "grammar"), (_Short, "candidates"), (_Stubborn, "new"), (_Binary, "JSON"),
+        (_Hasty, "smaller batch"),
     ],
 )  # fmt: skip
 def test_the_contract_catches_broken_searchers(broken: type[RandomSearcher], law: str) -> None:

@@ -1,0 +1,31 @@
+"""Where torch is first needed: only when an RL searcher is built."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.search.base import Searcher
+
+from .settings import RLSettings
+
+
+def build(grammar: Grammar, seed: int, settings: RLSettings | None = None) -> Searcher:
+    """An RL searcher.
+
+    Raises
+    ------
+    SearchError
+        If torch, or for `ppo` sb3-contrib, is not installed.
+    """
+    chosen = settings or RLSettings()
+    for package in ("torch", *(["sb3_contrib"] if chosen.learner == "ppo" else [])):
+        if find_spec(package) is None:
+            raise SearchError(
+                f"the searcher 'rl' with learner {chosen.learner!r} needs {package}, which is not "
+                "installed: pip install 'alphamine[rl]'"
+            )
+    from .searcher import RLSearcher
+
+    return RLSearcher(grammar, seed, chosen)

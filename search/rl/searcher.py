@@ -1,0 +1,211 @@
+"""The searcher: a policy writes formulas token by token and is rewarded for what the pool gains.
+
+After AlphaGen (Yu et al., KDD 2023): formulas in reverse Polish order, rewarded together rather
+than each for itself. What differs: every episode ends in a valid formula, many are written at once,
+the reward is the pool's marginal gain, and what was ever tried is judged anew when the pool
+changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Node
+from alphamine.search.base import Candidate, Evaluation, PoolView
+from alphamine.search.memory import Memory, generator_from, generator_state
+
+from .episodes import Episodes, IntArray, Writer
+from .flow import Flow
+from .formulas import read_formulas
+from .learner import FloatArray, Learner, Lesson
+from .networks import Policy
+from .prior import prior_of
+from .reinforce import Reinforce
+from .replay import Replay
+from .settings import RLSettings
+
+# Episodes written at once. Their number is fixed so that the first proposals do not depend on how
+# many are asked for: a smaller last batch is the beginning of a whole one.
+_GROUP = 16
+_TRIES = 6
+# Known formulas that the policy writes again teach it too, but no more than the new ones do.
+_AGAIN = 64
+
+
+class _Asked(NamedTuple):
+    """A proposal, with its episode if the policy wrote it or could have."""
+
+    formula: Node
+    episode: Episodes | None
+    origin: str
+
+
+class RLSearcher:
+    """Writes formulas and learns what the pool lacks.
+
+    Parameters
+    ----------
+    grammar : Grammar
+    seed : int
+    settings : RLSettings
+    """
+
+    def __init__(self, grammar: Grammar, seed: int, settings: RLSettings) -> None:
+        self._schema = {field.name: field for field in grammar.fields}
+        parts = read_formulas(settings.parts, self._schema)
+        self._grammar = grammar.with_parts(parts) if parts else grammar
+        self._settings = settings
+        self._rng = np.random.default_rng(seed)
+        prior = prior_of(self._grammar)
+        self._table = prior.table if settings.prior else np.zeros_like(prior.table)
+        self._writer = Writer(self._grammar, prior)
+        self._replay = Replay(self._writer.steps, self._writer.tokens)
+        self._memory = Memory()
+        self._given = [
+            formula for formula in read_formulas(settings.given, self._schema)
+            if grammar.problem(formula) is None
+        ]  # fmt: skip
+        self._again: list[int] = []
+        self._asked: list[_Asked] = []
+        with _one_thread():
+            self._learner = make_learner(settings, self._table, self._writer, seed)
+
+    def ask(self, n: int) -> list[Candidate]:
+        self._asked = [
+            _Asked(formula, self._writer.spelt(formula), "given")
+            for formula in self._given[:n] if self._memory.add(formula)
+        ]  # fmt: skip
+        del self._given[:n]
+        with _one_thread():
+            if self._settings.baseline == "greedy":
+                self._asked += self._written(1, n - len(self._asked), greedy=True)
+            for _ in range(_TRIES * (1 + n // _GROUP)):
+                if len(self._asked) < n:
+                    self._asked += self._written(_GROUP, n - len(self._asked))
+        while len(self._asked) < n:
+            formula = self._memory.new(lambda: self._grammar.sample(self._rng))
+            self._asked.append(_Asked(formula, None, "random"))
+        return [Candidate(asked.formula, asked.origin) for asked in self._asked]
+
+    def _written(self, count: int, wanted: int, greedy: bool = False) -> list[_Asked]:
+        """The first `wanted` new formulas of so many episodes; known ones are noted."""
+        even = self._rng.random(count) < (0.0 if greedy else self._settings.explore)
+
+        def choose(episodes: Episodes, step: int) -> IntArray:
+            shares = self._learner.probabilities(episodes)
+            if even.any():
+                prior = np.exp(self._table[episodes.rows[:, -1]]) * episodes.masks[:, -1]
+                shares[even] = prior[even]
+            if greedy:
+                return np.asarray(shares.argmax(axis=1))
+            bounds = shares.cumsum(axis=1)
+            drawn = self._rng.random((count, 1)) * bounds[:, -1:]
+            return np.asarray((bounds <= drawn).sum(axis=1))
+
+        episodes, formulas = self._writer.write(count, choose)
+        found: list[_Asked] = []
+        for i, formula in enumerate(formulas):
+            if len(found) == wanted:
+                break
+            place = self._replay.place(formula)
+            origin = "greedy" if greedy else "prior" if even[i] else "policy"
+            if place is not None and origin != "prior":
+                self._again.append(place)
+            if self._memory.add(formula):
+                found.append(_Asked(formula, episodes.only([i]), origin))
+        return found
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        new, again = self._remember(results), self._again[:_AGAIN]
+        self._again = []
+        if not len(self._replay):
+            return
+        rewards = self._rewards(pool)
+        greedy = [i for i, origin in new if origin == "greedy"]
+        own = [i for i, origin in new if origin in ("policy", "greedy")]
+        lesson = Lesson(
+            np.array(own + again, dtype=np.int64), greedy[0] if greedy else None, self._replay,
+            rewards,
+        )  # fmt: skip
+        with _one_thread():
+            self._learner.learn(lesson, self._rng)
+        if len(self._replay) > self._settings.replay:
+            kept = np.argsort(-rewards, kind="stable")[: self._settings.replay]
+            self._replay.keep(np.sort(kept))
+
+    def _remember(self, results: Sequence[Evaluation]) -> list[tuple[int, str]]:
+        """Add what was judged to the replay; numbers and origins."""
+        judged = [
+            (asked, result) for asked, result in zip(self._asked, results, strict=True)
+            if asked.episode is not None and not result.repeated
+        ]  # fmt: skip
+        self._asked = []
+        if not judged:
+            return []
+        size = max((len(r.sketch) for _, r in judged if r.sketch is not None), default=1)
+        size = self._replay.sketches.shape[1] or size
+        sketches = np.zeros((len(judged), size), dtype=np.float32)
+        for i, (_, result) in enumerate(judged):
+            if result.sketch is not None:
+                sketches[i] = result.sketch
+        merits = np.array([_merit(result) for _, result in judged])
+        episodes = [asked.episode for asked, _ in judged if asked.episode is not None]
+        formulas = [asked.formula for asked, _ in judged]
+        numbers = self._replay.add(Episodes.all(episodes), formulas, merits, sketches)
+        return [(int(i), asked.origin) for i, (asked, _) in zip(numbers, judged, strict=True)]
+
+    def _rewards(self, pool: PoolView) -> FloatArray:
+        if self._settings.reward == "single":
+            return np.abs(self._replay.merits)
+        return self._replay.gains(pool, level=self._settings.reward == "level")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rng": generator_state(self._rng), "memory": self._memory.state(),
+            "given": len(self._given), "replay": self._replay.state(),
+            "learner": self._learner.state(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rng = generator_from(state["rng"])
+        self._memory.load(state["memory"])
+        self._given = self._given[len(self._given) - state["given"] :]
+        self._replay.load(state["replay"], self._schema)
+        self._learner.load(state["learner"])
+
+
+def make_learner(
+    settings: RLSettings, table: npt.NDArray[np.float32], writer: Writer, seed: int
+) -> Learner:
+    """The learner of some settings, untrained."""
+    if settings.learner == "ppo":
+        from .ppo import PPO
+
+        return PPO(settings, writer, seed)
+    policy = Policy(settings, table, writer.steps, seed)
+    return Flow(policy, settings) if settings.learner == "flow" else Reinforce(policy, settings)
+
+
+def _merit(result: Evaluation) -> float:
+    """Mean rank IC on train of what the pool may take, 0 of all else."""
+    merit = result.scores.get("rank_ic", math.nan)
+    return merit if math.isfinite(result.fitness) and math.isfinite(merit) else 0.0
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The last bits of a sum depend on how many threads share it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

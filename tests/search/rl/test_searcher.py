@@ -1,0 +1,136 @@
+"""Every learner keeps the searcher contract, learns, and knows what the pool lacks."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Node
+from alphamine.search.base import Candidate, Evaluation, PoolView, Searcher
+from alphamine.search.registry import make_searcher
+from alphamine.search.rl import build as building
+from alphamine.search.rl.replay import Replay
+from alphamine.search.rl.settings import PRESETS, RLSettings
+from alphamine.testing.searcher import check_searcher
+
+pytest.importorskip("torch")
+
+TINY = {"hidden": 8, "minibatch": 16, "steps": 2}
+LEARNERS: Mapping[str, dict[str, object]] = {
+    "reinforce": {},
+    "greedy": {"baseline": "greedy", "quantile": 1.0, "encoder": "lstm"},
+    "flow": {"learner": "flow"},
+    "rover": {"learner": "flow", "backup": "mean", "encoder": "lstm"},
+    "ppo": {"learner": "ppo", "rollout": 80, "epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def grammar() -> Grammar:
+    return Grammar(fields=("close", "open", "volume"), max_length=8)
+
+
+def searcher(grammar: Grammar, seed: int = 0, **options: object) -> Searcher:
+    return make_searcher("rl", grammar, seed, {**TINY, **options})
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_keeps_the_contract(name: str, grammar: Grammar) -> None:
+    check_searcher(lambda g, s: searcher(g, s, **LEARNERS[name]), grammar, rounds=3, batch=8)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_learns(name: str, grammar: Grammar) -> None:
+    """Formulas that read the volume and not the close are worth the most."""
+    options = {"learning_rate": 0.02, "explore": 0.0, "reward": "single", **LEARNERS[name]}
+    agent = searcher(grammar, 1, **options)
+    rounds = []
+    for _ in range(14):
+        asked = agent.ask(20)
+        values = [_value(c.formula) for c in asked]
+        rounds.append(float(np.mean(values)))
+        agent.tell([judged(c, v) for c, v in zip(asked, values, strict=True)], PoolView())
+    assert np.mean(rounds[-4:]) > 1.15 * np.mean(rounds[:3]), rounds
+
+
+def _value(formula: Node) -> float:
+    return 0.2 + 0.6 * ("volume" in formula.fields and "close" not in formula.fields)
+
+
+def judged(candidate: Candidate, merit: float, sketch: np.ndarray | None = None) -> Evaluation:
+    return Evaluation(candidate, {"rank_ic": merit}, abs(merit), sketch=sketch)
+
+
+def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
+    """Rewards are made anew for every episode when the pool changes."""
+    agent = searcher(grammar, 2)
+    asked = agent.ask(3)
+    sketches = np.eye(4, dtype=np.float32)[[0, 0, 1]]
+    told = [judged(c, m, s) for c, m, s in zip(asked, (0.05, 0.04, 0.03), sketches, strict=True)]
+    agent.tell(told, PoolView())
+    state = agent.state_dict()
+    replay = Replay(9, len(grammar.tokens))
+    replay.load(state["replay"], {field.name: field for field in grammar.fields})
+    np.testing.assert_allclose(replay.merits, [0.05, 0.04, 0.03])
+    alone = replay.gains(PoolView())
+    beside = replay.gains(PoolView((asked[0].formula,), 0.7))
+    assert alone.argsort().tolist() == [2, 1, 0]
+    assert beside[1] < 0.0 < 0.005 < beside[2]
+    unit = math.sqrt(1.01)
+    # The second would have to take the place of the first; the third comes beside it.
+    assert math.isclose(beside[1], (0.04 - 0.05) / unit)
+    assert math.isclose(beside[2], (math.hypot(0.05, 0.03) - 0.05) / unit)
+    assert math.isclose(beside[0], 0.05 / unit)
+
+
+def test_given_formulas_come_first_and_are_learnt_from(grammar: Grammar) -> None:
+    agent = searcher(grammar, 0, given="close / open; ts_corr(close, volume, 5); close + volume")
+    asked = agent.ask(4)
+    assert [str(c.formula) for c in asked[:2]] == ["close / open", "ts_corr(close, volume, 5)"]
+    assert [c.origin for c in asked] == ["given", "given", asked[2].origin, asked[3].origin]
+    agent.tell([judged(c, 0.01) for c in asked], PoolView())
+    assert len(agent.state_dict()["replay"]["merits"]) == 4
+
+
+def test_a_library_and_parts_can_be_given(grammar: Grammar) -> None:
+    agent = searcher(grammar, 0, given="library:alpha158", parts="ts_mean(close, 5)")
+    assert {c.origin for c in agent.ask(5)} == {"given"}
+
+
+def test_settings_are_checked() -> None:
+    for name, value, law in (
+        ("learner", "sarsa", "one of reinforce, flow, ppo"), ("explore", 1.5, "0 to 1"),
+        ("hidden", 0, "at least 1"), ("entropy", -1.0, "at least 0"),
+    ):  # fmt: skip
+        with pytest.raises(SearchError, match=law):
+            RLSettings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_settings_of_the_searcher_and_of_the_grammar(name: str) -> None:
+    preset = PRESETS[name]
+    language = Grammar(fields=("close", "volume"), **preset.grammar)
+    assert language.max_length == {"kdd23": 19, "fcs": 14}[name]
+    agent = make_searcher("rl", language, 0, {**preset.options, "hidden": 8})
+    assert all(language.problem(c.formula) is None for c in agent.ask(2))
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, grammar: Grammar) -> None:
+    monkeypatch.setattr(building, "find_spec", lambda name: None)
+    with pytest.raises(SearchError, match=r"needs torch.*alphamine\[rl\]"):
+        make_searcher("rl", grammar, 0)
+
+
+def test_torch_is_loaded_only_when_a_searcher_is_built() -> None:
+    script = "import sys, alphamine.search.registry; print('torch' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "False"

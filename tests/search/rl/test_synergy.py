@@ -1,0 +1,51 @@
+"""Closed-form gains against the pool's objective computed afresh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alphamine.search.rl.synergy import Synergy
+
+
+def objective(merits: np.ndarray, sketches: np.ndarray) -> float:
+    matrix = sketches @ sketches.T
+    matrix[np.diag_indices(len(matrix))] = 1.01
+    return float(np.sqrt(merits @ np.linalg.solve(matrix, merits)))
+
+
+def test_gains_and_losses_are_those_of_the_pool_computed_afresh() -> None:
+    rng = np.random.default_rng(0)
+    sketches = rng.normal(size=(9, 40)) + rng.normal(size=40)
+    sketches /= np.linalg.norm(sketches, axis=1, keepdims=True)
+    merits = rng.normal(0.0, 0.05, 9)
+    pool = Synergy(merits[:5], sketches[:5])
+    before = objective(merits[:5], sketches[:5])
+    assert np.isclose(pool.objective, before)
+    gains = pool.gains(merits[5:], sketches[5:])
+    for k, gain in enumerate(gains, start=5):
+        members = [*range(5), k]
+        assert np.isclose(gain, objective(merits[members], sketches[members]) - before)
+    for k, loss in enumerate(pool.losses()):
+        members = [i for i in range(5) if i != k]
+        assert np.isclose(loss, before - objective(merits[members], sketches[members]))
+
+
+def test_members_that_are_too_alike_leave_for_a_newcomer() -> None:
+    rng = np.random.default_rng(1)
+    sketches = rng.normal(size=(4, 40))
+    sketches[3] = sketches[1] + 0.3 * sketches[3]
+    sketches /= np.linalg.norm(sketches, axis=1, keepdims=True)
+    merits = np.array([0.05, 0.03, -0.04, 0.02])
+    assert abs(sketches[3] @ sketches[1]) > 0.8
+    pool = Synergy(merits[:3], sketches[:3], most_alike=0.8)
+    [gain] = pool.gains(merits[3:], sketches[3:])
+    after = objective(merits[[0, 2, 3]], sketches[[0, 2, 3]])
+    assert np.isclose(gain, after - objective(merits[:3], sketches[:3]))
+    assert gain < 0.0
+
+
+def test_an_empty_pool_gains_the_merit() -> None:
+    empty = Synergy(np.zeros(0), np.zeros((0, 4)))
+    found = empty.gains(np.array([0.1, -0.2]), np.eye(4)[:2])
+    np.testing.assert_allclose(found, np.array([0.1, 0.2]) / np.sqrt(1.01))
+    assert empty.objective == 0.0
