@@ -125,16 +125,22 @@ class Store:
                 f"a run directory holds a file {FILE_NAME}, but {directory} has none; "
                 "give the directory that `alphamine search` named at its end"
             )
+        logged = Path(f"{path}-wal").exists()
         try:
             db = sqlite3.connect(
                 f"{path.resolve().as_uri()}?{_mode(path)}", uri=True, isolation_level=None
             )
             [application] = db.execute("PRAGMA application_id").fetchone()
             [version] = db.execute("PRAGMA user_version").fetchone()
+            [page] = db.execute("PRAGMA page_size").fetchone()
         except sqlite3.Error as error:
             raise SearchError(
                 f"{path} is not a readable SQLite file ({error}); restore it or search anew"
             ) from error
+        # SQLite fills the end of a torn page with zeros and says nothing.
+        if path.stat().st_size % page and not logged:
+            db.close()
+            raise SearchError(f"{path} was cut off; restore it or search anew")
         if application != _APPLICATION_ID:
             db.close()
             raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
@@ -194,7 +200,7 @@ class Store:
 
     def digests(self, first: int) -> list[str]:
         """Digests of the evaluations from number `first` on, in order."""
-        return [d for (d,) in self._read(f"{_DIGESTS} WHERE seq >= ? ORDER BY seq", (first,))]
+        return [d for (d,) in self._read(_DIGESTS, (first,))]
 
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""
@@ -247,9 +253,9 @@ class Store:
         rows = self._read("SELECT content FROM pool ORDER BY position")
         return [decode(content) for (content,) in rows]
 
-    def _read(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+    def _read(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._guard():
-            yield from self._db.execute(query, parameters)
+            return self._db.execute(query, parameters).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -268,7 +274,7 @@ class Store:
             ) from error
 
 
-_DIGESTS: Final = "SELECT digest FROM eval"
+_DIGESTS: Final = "SELECT digest FROM eval WHERE seq >= ? ORDER BY seq"
 _COLUMNS: Final = "digest, formula, fitness, gain, train, valid, origin, parents, failure"
 
 

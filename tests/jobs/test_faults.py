@@ -1,0 +1,110 @@
+"""Full disks, cut files, places that cannot be written, jumping clocks: an error or a continuation.
+
+Never a wrong result.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import AlphamineError, SearchError, WorkFailed
+from alphamine.jobs import times
+from alphamine.jobs.run import Run
+from alphamine.jobs.store import FILE_NAME, Store
+
+SEARCH: dict[str, Any] = {"searcher": "genetic", "budget": 64, "seed": 3, "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def whole(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return am.search(small_panel, run_dir=tmp_path_factory.mktemp("faults") / "whole", **SEARCH)
+
+
+def require_same(run: Run, whole: Run) -> None:
+    assert repr(run.records) == repr(whole.records)
+    assert repr(run.pool) == repr(whole.pool)
+
+
+def test_a_full_disk_is_an_error_and_room_is_a_continuation(
+    small_panel: Panel, tmp_path: Path, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Store.create
+
+    def cramped(directory: Path, facts: Any) -> Store:
+        store = create(directory, facts)
+        store._db.execute("PRAGMA max_page_count = 16")
+        return store
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "create", cramped)
+        with pytest.raises(WorkFailed, match="full; what was committed before is kept"):
+            am.search(small_panel, run_dir=tmp_path / "run", **SEARCH)
+    assert 0 < am.open_run(tmp_path / "run").trials < 64
+    require_same(am.resume(tmp_path / "run", small_panel), whole)
+
+
+def test_a_ledger_cut_anywhere_is_refused_or_read_whole(
+    small_panel: Panel, tmp_path: Path, whole: Run
+) -> None:
+    content = (whole.directory / FILE_NAME).read_bytes()
+    for cut in range(0, len(content), len(content) // 64):
+        shutil.copytree(whole.directory, tmp_path / str(cut))
+        (tmp_path / str(cut) / FILE_NAME).write_bytes(content[:cut])
+        with pytest.raises(AlphamineError):
+            require_same(am.open_run(tmp_path / str(cut)), whole)
+        with pytest.raises(AlphamineError):
+            am.resume(tmp_path / str(cut), small_panel, budget=80)
+
+
+def test_a_log_cut_anywhere_loses_batches_at_most(
+    small_panel: Panel, tmp_path: Path, whole: Run
+) -> None:
+    # The write-ahead log of a killed process: what was committed last is in it alone.
+    numbers = count()
+    source = tmp_path / "source"
+
+    def stop() -> bool:
+        if next(numbers) == 50:
+            shutil.copytree(tmp_path / "run", source)
+        return False
+
+    am.search(small_panel, run_dir=tmp_path / "run", stop=stop, **SEARCH)
+    log = (source / f"{FILE_NAME}-wal").read_bytes()
+    for share in (0.0, 0.5, 0.9, 0.999, 1.0):
+        directory = tmp_path / f"cut{share}"
+        shutil.copytree(source, directory)
+        (directory / f"{FILE_NAME}-wal").write_bytes(log[: int(share * len(log))])
+        (directory / f"{FILE_NAME}-shm").unlink(missing_ok=True)
+        try:
+            run = am.resume(directory, small_panel)
+        except SearchError as error:
+            # Nothing is left of it but an empty file.
+            assert "not one that alphamine wrote" in str(error)  # noqa: PT017
+            assert share == 0.0
+        else:
+            require_same(run, whole)
+
+
+def test_a_place_that_cannot_be_written_is_refused(small_panel: Panel) -> None:
+    with pytest.raises(SearchError, match="must be writable, but /proc/run is not"):
+        am.search(small_panel, run_dir="/proc/run", **SEARCH)
+
+
+def test_clocks_that_jump_change_nothing(
+    small_panel: Panel, tmp_path: Path, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumps = count()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + (-1) ** next(jumps) * 86400.0)
+    monkeypatch.setattr(times, "now", lambda: "1970-01-01 00:00:00 UTC")
+    run = am.search(small_panel, run_dir=tmp_path / "run", seconds=600.0, **SEARCH)
+    assert run.facts["stopped"] == "the budget was spent"
+    require_same(run, whole)
