@@ -50,26 +50,59 @@ inline double quantile_at(double rank, double n, Driver driver) {
     return driver == kCauchy ? std::tan(pi * (p - 0.5)) : p - 0.5;
 }
 
+// Quantiles of the average ranks of a day, in its order. Those of untied ranks are kept for the
+// counts of late, since days differ by a few names.
+template <class T>
+class QuantileValues {
+public:
+    QuantileValues(Index columns, Driver driver, Arena& arena)
+        : columns_(columns), driver_(driver), values_(arena.take<T>((kKept + 1) * columns)) {}
+
+    const T* operator()(const SortedDay& day) {
+        const Index place = day.count % kKept;
+        T* values = values_ + place * columns_;
+        if (kept_[place] != day.count) {
+            for (Index i = 0; i < day.count; ++i) values[i] = at(2.0 * i, day.count);
+            kept_[place] = day.count;
+        }
+        return day.tied ? tied(day, values) : values;
+    }
+
+private:
+    static constexpr Index kKept = 32;
+
+    T at(double twice, Index count) const {
+        const double n = static_cast<double>(count);
+        return static_cast<T>(quantile_at(twice / (2.0 * (n - 1.0)), n, driver_));
+    }
+
+    const T* tied(const SortedDay& day, const T* untied) {
+        T* values = values_ + kKept * columns_;
+        for (Index i = 0; i < day.count; ++i) {
+            const std::uint32_t twice = day.twice[i];
+            if (i > 0 && twice == day.twice[i - 1])
+                values[i] = values[i - 1];
+            else
+                values[i] = twice % 2 == 0 ? untied[twice / 2] : at(twice, day.count);
+        }
+        return values;
+    }
+
+    Index columns_;
+    Driver driver_;
+    T* values_;
+    Index kept_[kKept] = {};  // counts
+};
+
 template <class T>
 void quantile(const Call<T>& s) {
     const Driver driver = static_cast<Driver>(static_cast<int>(s.params[0]));
-    T* values = s.arena->template take<T>(s.shape.stride);
-    Index untied = 0;  // how many quantiles of untied ranks `values` holds
-    const auto fill = [&](const SortedDay& day) {
-        const double n = static_cast<double>(day.count);
-        for (Index i = 0; i < day.count; ++i) {
-            const double twice = day.tied ? day.twice[i] : 2.0 * static_cast<double>(i);
-            values[i] = static_cast<T>(quantile_at(twice / (2.0 * (n - 1.0)), n, driver));
-        }
-        untied = day.tied ? 0 : day.count;
-    };
+    QuantileValues<T> quantiles(s.shape.stride, driver, *s.arena);
     for_sorted_days(s.input(0), s.stride[0], s.inside, s.shape.stride, s.shape, *s.arena,
                     [&](Index t, const SortedDay& day) {
                         T* row = s.out + t * s.shape.stride;
                         clear_row(row, s.shape.stride);
-                        if (day.count < 2) return;
-                        if (day.tied || untied != day.count) fill(day);
-                        scatter(values, day, row);
+                        if (day.count > 1) scatter(quantiles(day), day, row);
                     });
 }
 

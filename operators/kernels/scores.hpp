@@ -4,6 +4,9 @@
 // sorted: what then stands where in the order of the values are the label's ranks among the pairs
 // themselves. Ranks are whole numbers (twice the average rank), whose sums of products are exact in
 // double: a rank correlation has the same bits in whatever order the symbols stand.
+//
+// Turnover needs the ranks by column. Where every name with a value has a label and the reverse, the
+// values are sorted as they stand, and the rank correlation is a product of ranks by column.
 #pragma once
 
 #include "rank.hpp"
@@ -53,6 +56,35 @@ inline double sum_products(Index count, const std::uint32_t* a, const std::uint3
     return sum_products(count, [a](Index i, Vec<double>) { return load_wide(a + i); }, b);
 }
 
+// Sum of a[n] * b[n] for whole numbers, exact below 2^53; `stride` is a multiple of kLaneBlock.
+inline double dot(const std::int32_t* a, const std::int32_t* b, Index stride) {
+    constexpr Index L = kLanes<double>;
+    Vec<double> even{}, odd{};
+    for (Index n = 0; n < stride; n += 2 * L) {
+        even += load_wide(a + n) * load_wide(b + n);
+        odd += load_wide(a + n + L) * load_wide(b + n + L);
+    }
+    return sum_of(even + odd);
+}
+
+// Twice the average rank minus its mean, at column(place) of each place that a day orders; 0 for
+// columns that have no rank.
+template <class Column>
+inline void centre(const SortedDay& day, Index stride, Column column, std::int32_t* centred) {
+    std::fill(centred, centred + stride, 0);
+    const std::int32_t count = static_cast<std::int32_t>(day.count), mean = count - 1;
+    if (day.tied) {
+#pragma GCC unroll 4
+        for (std::int32_t i = 0; i < count; ++i)
+            centred[column(day.order[i])] = static_cast<std::int32_t>(day.twice[i]) - mean;
+    } else {
+#pragma GCC unroll 4
+        for (std::int32_t i = 0; i < count; ++i) centred[column(day.order[i])] = 2 * i - mean;
+    }
+}
+
+constexpr auto kAsTheyStand = [](std::uint32_t column) { return column; };
+
 // The label of the scored days in every form that scores need; made once for a sample.
 class LabelDays {
 public:
@@ -61,11 +93,12 @@ public:
         : rows(rows), stride(padded(columns)) {
         const std::size_t cells = rows * stride;
         const std::size_t scratch = 256 * (stride + kLaneBlock) + 4096;
-        if (!pages_.ensure(cells * 16 + rows * 40 + scratch + 4096)) return;
+        if (!pages_.ensure(cells * 20 + rows * 40 + scratch + 4096)) return;
         Arena arena(pages_.data(), pages_.bytes());
         this->values = arena.take<double>(cells);
         order = arena.take<std::uint32_t>(cells);
         twice = arena.take<std::uint32_t>(cells);
+        centred = arena.take<std::int32_t>(cells);
         count = arena.take<std::int64_t>(rows);
         tied = arena.take<std::int32_t>(rows);
         total = arena.take<double>(rows);
@@ -87,6 +120,7 @@ public:
     double* values = nullptr;
     // Columns by ascending label, then those without one; twice the average rank of the former.
     std::uint32_t *order = nullptr, *twice = nullptr;
+    std::int32_t* centred = nullptr;  // by column
     std::int64_t* count = nullptr;
     std::int32_t* tied = nullptr;                 // 0: the ranks are 0, 1, 2, ...
     double *total = nullptr, *squares = nullptr;  // sums of the labels and of their squares
@@ -98,6 +132,7 @@ private:
         std::uint32_t* columns = order + t * stride;
         columns = std::copy(day.order, day.order + day.count, columns);
         if (day.tied) std::copy(day.twice, day.twice + day.count, twice + t * stride);
+        centre(day, stride, kAsTheyStand, centred + t * stride);
         const double* row = values + t * stride;
         Vec<double> sum{}, sum_squares{};
         for (Index n = 0; n < stride; n += kLanes<double>) {
@@ -276,6 +311,7 @@ public:
         const bool ranked = out_.rank_ic != nullptr || out_.turnover != nullptr;
         DayCells<T> cells[kKeyLanes];
         std::int64_t pairs[kKeyLanes], present[kKeyLanes];
+        bool by_label = false;
         for (Index l = 0; l < days; ++l) {
             const Index t = start + l;
             present[l] = see(x + l * x_stride, inside + l * inside_stride, seen(l));
@@ -283,23 +319,36 @@ public:
             if (out_.ic) out_.ic[t] = pairs[l] < min_names_ ? kNaN<double> : ic;
             if (out_.pairs) out_.pairs[t] = pairs[l];
             if (out_.present) out_.present[t] = present[l];
-            if (ranked) cells[l] = {laid_out(l), everyone_, lay_out(t, l, pairs[l], present[l])};
+            if (!ranked) continue;
+            if (out_.turnover && pairs[l] == present[l] && pairs[l] == label_.count[t]) {
+                columns_[l] = nullptr;
+                cells[l] = {seen(l), everyone_, label_.stride};
+            } else {
+                by_label = true;
+                cells[l] = {laid_out(l), everyone_, lay_out(t, l, pairs[l], present[l])};
+            }
         }
         if (!ranked) return;
         sorter_.sort(cells, days);
         double products[kKeyLanes];
-        sorter_.column_products(products);
+        if (by_label) sorter_.column_products(products);
         for (Index l = 0; l < days; ++l) {
             const Index t = start + l;
             const bool scored = out_.rank_ic != nullptr && pairs[l] >= min_names_;
+            const bool by_column = columns_[l] == nullptr;
             const bool only_pairs = out_.turnover == nullptr || present[l] == pairs[l];
-            const bool untied = only_pairs && !label_.tied[t] && !std::isnan(products[l]);
+            const bool untied =
+                !by_column && only_pairs && !label_.tied[t] && !std::isnan(products[l]);
             if (out_.rank_ic) out_.rank_ic[t] = kNaN<double>;
             if (scored && untied) out_.rank_ic[t] = untied_rank_ic(pairs[l], products[l]);
             if (out_.turnover == nullptr && (untied || !scored)) continue;
             const SortedDay day = sorter_.day(static_cast<int>(l));
-            if (scored && !untied) out_.rank_ic[t] = rank_ic(t, l, day, pairs[l]);
-            if (out_.turnover) out_.turnover[t] = turnover(t, l, day);
+            if (out_.turnover) centre_columns(l, day);
+            if (scored && by_column)
+                out_.rank_ic[t] = column_rank_ic(t, day);
+            else if (scored && !untied)
+                out_.rank_ic[t] = rank_ic(t, l, day, pairs[l]);
+            if (out_.turnover) out_.turnover[t] = turnover(t, day);
         }
     }
 
@@ -401,6 +450,26 @@ private:
         return std::min(1.0, std::max(-1.0, centred(xy) / std::sqrt(square)));
     }
 
+    void centre_columns(Index l, const SortedDay& day) {
+        const std::uint32_t* columns = columns_[l];
+        if (columns == nullptr)
+            centre(day, label_.stride, kAsTheyStand, ranks_);
+        else
+            centre(day, label_.stride, [columns](std::uint32_t j) { return columns[j]; }, ranks_);
+    }
+
+    // The same of a day whose names all have a value and a label, from the ranks by column.
+    double column_rank_ic(Index t, const SortedDay& day) const {
+        const double m = static_cast<double>(day.count), untied = m * (m * m - 1.0) / 3.0;
+        const std::int32_t* labels = label_.centred + t * label_.stride;
+        const double xx = day.tied ? dot(ranks_, ranks_, label_.stride) : untied;
+        const double yy = label_.tied[t] ? dot(labels, labels, label_.stride) : untied;
+        const double square = xx * yy;
+        if (!(square > 0.0)) return kNaN<double>;
+        const double shared = dot(ranks_, labels, label_.stride);
+        return std::min(1.0, std::max(-1.0, shared / std::sqrt(square)));
+    }
+
     // The order of a day's pairs: they stand before the values without a label.
     SortedDay labelled(const SortedDay& day, std::int64_t pairs) {
         Index count = 0;
@@ -428,21 +497,13 @@ private:
         return label_twice_;
     }
 
-    double turnover(Index t, Index l, const SortedDay& day) {
-        const std::int32_t count = static_cast<std::int32_t>(day.count), mean = count - 1;
-        const std::uint32_t* columns = columns_[l];
-        std::fill(ranks_, ranks_ + label_.stride, 0);
+    double turnover(Index t, const SortedDay& day) {
         double book = static_cast<double>(day.count * day.count / 2);
         if (day.tied) {
-            for (std::int32_t i = 0; i < count; ++i)
-                ranks_[columns[day.order[i]]] = static_cast<std::int32_t>(day.twice[i]) - mean;
             Vec<double> gross{};
             for (Index n = 0; n < label_.stride; n += kLanes<double>)
                 gross += magnitude<double>(load_wide(ranks_ + n));
             book = sum_of(gross);
-        } else {
-#pragma GCC unroll 4
-            for (std::int32_t i = 0; i < count; ++i) ranks_[columns[day.order[i]]] = 2 * i - mean;
         }
         const double each = book > 0.0 ? 1.0 / book : kNaN<double>;
         Vec<double> traded{};
@@ -462,7 +523,7 @@ private:
     std::int32_t* ranks_;
     double* weights_;  // of the day before
     DaySorter<T> sorter_;
-    const std::uint32_t* columns_[kKeyLanes];  // of the values as they are laid out
+    const std::uint32_t* columns_[kKeyLanes];  // of the values as laid out; null: as they stand
 };
 
 // Scores of the label's days; `x` and `inside` point at the first of them.
