@@ -28,7 +28,8 @@
 
 namespace alphamine {
 
-// Exponents of the largest and the smallest values that are not 0; a denormal counts as 2^-126.
+// Exponents of the largest and the smallest values that are not 0: all are at least 2^bottom and
+// smaller than 2^(top + 1).
 struct Extent {
     int top = 0, bottom = 0;
     int range() const { return top - bottom; }
@@ -52,8 +53,10 @@ public:
             bottom = std::min<std::uint32_t>(bottom, smallest_[l]);
         }
         if (top == 0) return Extent{};
-        const auto exponent = [](std::uint32_t bits) { return std::max(1, int(bits >> 23)) - 127; };
-        return Extent{exponent(top), exponent(bottom + 1)};
+        const auto exponent = [](std::uint32_t bits, int denormal) {
+            return bits >> 23 ? int(bits >> 23) - 127 : denormal;
+        };
+        return Extent{exponent(top, -126), exponent(bottom + 1, -149)};
     }
 
 private:

@@ -16,37 +16,7 @@ constexpr bool kDirect = std::is_same<T, double>::value;
 // Share of n * sum(x^2) below which its difference from sum(x)^2 is too inaccurate.
 constexpr double kCancelled = 1e-7;
 
-// Ratios over / sqrt(square) of two registers in float arithmetic, brought into its range by an
-// exact power of two: four times as fast as in double, and right to two units in the last place.
-inline Vec<float> float_ratio(Vec<double> over0, Vec<double> over1, Vec<double> square0,
-                              Vec<double> square1) {
-    typedef std::uint64_t Bits __attribute__((vector_size(AM_VECTOR_BYTES), may_alias));
-    const auto scale = [](Vec<double>& over, Vec<double>& square) {
-        const Bits even = (reinterpret_cast<Bits>(square) >> 52) & 0x7fe;
-        square *= reinterpret_cast<Vec<double>>((2045 - even) << 52);
-        over *= reinterpret_cast<Vec<double>>((1534 - (even >> 1)) << 52);
-    };
-    scale(over0, square0);
-    scale(over1, square1);
-    return join(over0, over1) / square_root(join(square0, square1));
-}
-
-// What the sums say of one register of windows: over / sqrt(square), or just `over`, and which of
-// them lost too many digits. Filled in place: the compiler copies vectors in structs through memory.
-struct Judged {
-    Vec<double> over, square;
-    Mask<double> lost;
-};
-enum class Finish { plain, ratio, correlation };  // a correlation is limited to [-1, 1]
 struct Certain {};  // in place of a direct computation: no window loses digits
-
-template <Finish finish>
-inline Vec<float> finished(const Judged& a, const Judged& b) {
-    if constexpr (finish == Finish::plain) return join(a.over, b.over);
-    const Vec<float> ratio = float_ratio(a.over, b.over, a.square, b.square);
-    if constexpr (finish != Finish::correlation) return ratio;
-    return lower(splat(1.0f), higher(splat(-1.0f), ratio));
-}
 
 // Writes what judge(sums, count, i, at, judged) says of every window that has `need` values; the
 // windows that are lost come from direct(i, count, at).
@@ -55,13 +25,14 @@ inline void write_judgements(const Call<float>& s, const Block<float>& block, In
                              int need, Source sums, Judge judge, Fallback direct) {
     float* out = s.out + c;
     const Index stride = s.shape.stride;
+    const auto unit = sums.unit();
     for_windows(block, first, s.window, need,
                 [=](Index i, const Count* counts, const Enough<float>& enough, Index t) mutable {
                     const Index at = t * stride;
                     Judged a, b;
                     judge(sums(i, 0), counts[0], i, at + c, a);
                     judge(sums(i, 1), counts[1], i + kPart, at + c + kPart, b);
-                    store(out + at, or_missing(enough.mask[0], finished<finish>(a, b)));
+                    store(out + at, or_missing(enough.mask[0], finished<finish>(unit, a, b)));
                     if constexpr (!std::is_same<Fallback, Certain>::value) {
                         if (!any(a.lost | b.lost)) return;
                         const Mask<double> lost[] = {a.lost & enough.part(0), b.lost & enough.part(1)};
@@ -148,11 +119,10 @@ inline Vec<double> spread_of(const Sums& sums, const Count& count, Judged& judge
 
 template <class T>
 void ts_std_dev(const Call<T>& s) {
-    from_sums<kSquares, Finish::ratio>(
+    from_sums<kSquares, Finish::root>(
         s, std::max(s.min_periods, 2),
         [](const Sums& sums, const Count& count, Index, Index, Judged& judged) {
-            judged.over = judged.square =
-                spread_of(sums, count, judged) * count.inverse * count.inverse_less;
+            judged.square = spread_of(sums, count, judged) * count.inverse * count.inverse_less;
         },
         [](const Direct<T>& d, const Count& count, Index) {
             return square_root(d.moment(2) * count.inverse_less) * d.up;

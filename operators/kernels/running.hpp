@@ -2,6 +2,7 @@
 #pragma once
 
 #include "doubling.hpp"
+#include "ratio.hpp"
 
 namespace alphamine {
 
@@ -18,11 +19,13 @@ template <int wanted>
 class RunningSums {
 public:
     RunningSums(const float* values, Extent extent, int window)
-        : values_(values), back_(window * kStrip), size_(splat(double(window))),
+        : values_(values), back_(window * kStrip), size_(splat(double(window))), unit_(extent.top),
           squares_{{extent, extent, window}, {extent, extent, window}} {
         for (Index i = 0; i < back_ - kStrip; i += kStrip)
             for (int k = 0; k < kParts; ++k) move(load_wide(values + i + k * kPart), Vec<double>{}, k);
     }
+
+    BlockUnit unit() const { return BlockUnit(unit_); }
 
     Sums operator()(Index i, int k) {
         const float* at = values_ + i + k * kPart;
@@ -45,13 +48,18 @@ private:
     const float* values_;
     Index back_;
     Vec<double> size_, sum_[kParts] = {}, ramp_[kParts] = {};
+    int unit_;
     ProductSum squares_[kParts];
 };
+
+// Units of products of squares are moved to the middle of the floats' range.
+constexpr int kCentre = 12;
 
 class RunningPairs {
 public:
     RunningPairs(const Block<float>& x, const Block<float>& y, int window)
         : x_(x.values), y_(y.values), back_(window * kStrip),
+          unit_(x.extent.top + y.extent.top - kCentre),
           xx_{{x.extent, x.extent, window}, {x.extent, x.extent, window}},
           yy_{{y.extent, y.extent, window}, {y.extent, y.extent, window}},
           xy_{{x.extent, y.extent, window}, {x.extent, y.extent, window}} {
@@ -60,6 +68,8 @@ public:
                 move(load_wide(x_ + i + k * kPart), Vec<double>{}, load_wide(y_ + i + k * kPart),
                      Vec<double>{}, k);
     }
+
+    BlockUnit unit() const { return BlockUnit(unit_); }
 
     Sums operator()(Index i, int k) {
         const Index at = i + k * kPart;
@@ -86,6 +96,7 @@ private:
 
     const float *x_, *y_;
     Index back_;
+    int unit_;
     Vec<double> sum_x_[kParts] = {}, sum_y_[kParts] = {};
     ProductSum xx_[kParts], yy_[kParts], xy_[kParts];
 };
@@ -108,6 +119,8 @@ public:
         else
             window_sums(x, sums, block.rows, window_);
     }
+
+    LaneUnit unit() const { return {}; }
 
     Sums operator()(Index i, int k) const {
         Sums sums;
@@ -138,6 +151,8 @@ public:
         window_sums(x, arrays_[0], a.rows, window_);
         window_sums(y, arrays_[1], a.rows, window_);
     }
+
+    LaneUnit unit() const { return {}; }
 
     Sums operator()(Index i, int k) const {
         const auto at = [&](int array) { return load(arrays_[array] + i + k * kPart); };

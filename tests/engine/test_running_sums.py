@@ -154,3 +154,21 @@ def test_deviations_and_correlations_are_right_to_the_last_places(level: float) 
                 assert abs(deviation[t, column] - wanted) <= 3e-7 * wanted
                 wanted = float(xy) / math.sqrt(xx * yy)
                 assert abs(correlation[t, column] - wanted) <= 3e-7 * abs(wanted) + 1e-9
+
+
+@pytest.mark.parametrize("power", [-100, -40, 40, 90])
+def test_deviations_and_correlations_follow_a_power_of_two_bit_for_bit(power: int) -> None:
+    rng = np.random.default_rng(9)
+    x, y = market(300, 33, 10)
+    x[:, ::2] *= 2.0 ** rng.integers(-9, 10, x[:, ::2].shape)
+    y[::7] *= 1e-3
+    scale = 2.0**power
+    # What scaling would take digits from is not there to begin with.
+    x, y = (np.where(np.abs(a) < 2.0**-1, np.nan, a) for a in (x, y * 1e5))
+    for d in WINDOWS:
+        formulas = [call("ts_std_dev", X, d), call("ts_zscore", X, d), call("ts_corr", X, Y, d)]
+        plain = values(x, y, formulas, min_periods=2)
+        deviation, score, correlation = values(x * scale, y / scale, formulas, min_periods=2)
+        np.testing.assert_array_equal(deviation, (plain[0] * scale).astype(np.float32))
+        np.testing.assert_array_equal(score, plain[1])
+        np.testing.assert_array_equal(correlation, plain[2])
