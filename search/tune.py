@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from alphamine.errors import MissingDependency, SearchError, UnitWarning
+from alphamine.errors import SearchError, UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
 from alphamine.expression.parser import parse
 from alphamine.expression.productions import allowed_windows
+from alphamine.extras import parzen_study
 
 from .base import Candidate, Evaluation, PoolView
 from .memory import CAPACITY, Memory
@@ -132,21 +133,15 @@ class TuneSearcher:
 
     def _study(self, turn: int) -> Any:
         """What was told of a formula, as a study that goes on from there."""
-        try:
-            import optuna
-        except ImportError:
-            raise MissingDependency(
-                "tune needs Optuna; install it with: pip install 'alphamine[models]'"
-            ) from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         [seed] = np.random.SeedSequence([self._seed, self._asked, turn]).generate_state(1)
-        sampler = optuna.samplers.TPESampler(seed=int(seed))
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study = parzen_study(int(seed), "tune needs")
+        from optuna.trial import create_trial
+
         distributions = _distributions(self._knobs[turn])
         for other, places, value in self._told:
             if other == turn:
                 study.add_trial(
-                    optuna.trial.create_trial(
+                    create_trial(
                         params={str(i): place for i, place in enumerate(places)},
                         distributions=distributions, value=value,
                     )

@@ -101,7 +101,7 @@ class Run:
     @cached_property
     def trial_count(self) -> TrialCount:
         """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
-        trust = self.facts["trust"]
+        trust = self._recorded("trust")
         return TrialCount(trust["trials"], trust["mean"], trust["squares"])
 
     @property
@@ -184,12 +184,27 @@ class Run:
             "directory": str(self.directory),
             "trials": self.trials,
             "pool": finite(self.pool.rows()),
-            "trust": self.facts["trust"],
+            "trust": self._recorded("trust"),
             "placebo": self.facts.get("placebo"),
             "test_openings": self.test_openings,
-            **{k: self.facts[k] for k in ("searcher", "seed", "stopped", "recovery")},
-            "combined": {s: block["numbers"] for s, block in self.facts["combined"].items()},
+            **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
+            "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
         }
+
+    def lacks(self, what: str) -> SearchError:
+        """The error for a run of another version, which did not record what is asked for."""
+        return SearchError(
+            f"the run in {self.directory} was recorded by alphamine "
+            f"{self.facts.get('version', 'of unknown version')} without {what}, "
+            "which is needed here; search again with the same job and seed, or read "
+            "open_run(...).evaluations()"
+        )
+
+    def _recorded(self, name: str) -> Any:
+        """A fact that a run of this version has once it has ended."""
+        if name not in self.facts:
+            raise self.lacks(name)
+        return self.facts[name]
 
     def __repr__(self) -> str:
         return f"<run {self.name}: {self.trials} formulas tried, {len(self.pool)} in the pool>"

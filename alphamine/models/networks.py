@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from alphamine.errors import MissingDependency, SearchError
+from alphamine.errors import SearchError
+from alphamine.extras import one_torch_thread, require
 
 from .base import Design, Features, FloatArray, Rows
+
+_NEED: Final = "networks need"
 
 
 class Network(ABC):
@@ -69,10 +70,10 @@ class Network(ABC):
         """Forecasts (names,) as a tensor."""
 
     def fit(self, design: Design, days: Rows) -> None:
-        torch = _torch()
+        torch = require("torch", _NEED, "PyTorch")
         learning_rate, weight_decay = self.settings["learning_rate"], self.settings["weight_decay"]
         seed = int(self.settings["seed"])
-        with _one_thread(torch):
+        with one_torch_thread():
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self._net = self._build(torch, design.x.shape[2])
@@ -90,9 +91,9 @@ class Network(ABC):
                     optimiser.step()
 
     def predict(self, design: Design) -> FloatArray:
-        torch = _torch()
+        torch = require("torch", _NEED, "PyTorch")
         signal = np.zeros(design.inside.shape)
-        with _one_thread(torch), torch.no_grad():
+        with one_torch_thread(), torch.no_grad():
             for day, inside in enumerate(design.inside):
                 names = np.flatnonzero(inside)
                 if len(names):
@@ -103,7 +104,7 @@ class Network(ABC):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the weights and settings of a fitted network as safetensors."""
         facts = {"kind": self.kind, "features": self._features, "settings": self.settings}
-        _safetensors().save_file(
+        require("safetensors.torch", _NEED, "safetensors").save_file(
             {name: tensor.contiguous() for name, tensor in self._net.state_dict().items()},
             path,
             {"alphamine": json.dumps(facts)},
@@ -118,7 +119,8 @@ class Network(ABC):
         SearchError
             If the file holds another kind of network, or none of ours.
         """
-        torch, safetensors = _torch(), _safetensors()
+        torch = require("torch", _NEED, "PyTorch")
+        safetensors = require("safetensors.torch", _NEED, "safetensors")
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -186,34 +188,3 @@ class RecurrentModel(Network):
     def _outputs(self, inputs: Any) -> Any:
         states, _ = self._net["gru"](inputs)
         return self._net["out"](states[:, -1])[:, 0]
-
-
-@contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
-    """The sums of several threads depend on how many there are."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise MissingDependency(
-            "networks need PyTorch; install it with: pip install 'alphamine[models]'"
-        ) from None
-    return torch
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise MissingDependency(
-            "networks are stored with safetensors; install it with: pip install 'alphamine[models]'"
-        ) from None
-    return safetensors.torch

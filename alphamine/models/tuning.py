@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from alphamine.errors import MissingDependency, SearchError
+from alphamine.errors import SearchError
 from alphamine.evaluation.trust.splitters import PurgedKFold
+from alphamine.extras import parzen_study
 
 from .base import Design, Rows
 from .registry import MODELS, make_model
@@ -75,15 +76,8 @@ def tune_model(
         known = ", ".join(SPACES)
         reason = "has nothing to tune" if name in MODELS else "does not exist"
         raise SearchError(f"model {name!r} {reason}; those that can be tuned are: {known}")
-    try:
-        import optuna
-    except ImportError:
-        raise MissingDependency(
-            "tuning needs Optuna; install it with: pip install 'alphamine[models]'"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     splits = list(PurgedKFold(folds, design.reach, design.reach).split(days))
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    study = parzen_study(seed, "tuning needs")
     tried: list[tuple[Mapping[str, Any], float]] = []
     for _ in range(trials):
         trial = study.ask()

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alphamine.errors import AlphamineError, SearchError
+from alphamine.errors import AlphamineError
 from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
@@ -77,12 +77,7 @@ def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
     lacking = sorted(_FACTS - run.facts.keys())
     lacking += sorted({f"pool: {name}" for row in members for name in {*POOL_COLUMNS} - {*row}})
     if lacking:
-        raise SearchError(
-            f"the run in {run.directory} was recorded by alphamine "
-            f"{run.facts.get('version', 'of unknown version')} without {', '.join(lacking)}, which "
-            "a report shows; search again with the same job and seed, or read "
-            "open_run(...).evaluations()"
-        )
+        raise run.lacks(", ".join(lacking))
 
 
 def factor_page(report: FactorReport) -> str:

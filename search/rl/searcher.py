@@ -9,16 +9,15 @@ changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
+from alphamine.extras import one_torch_thread
 from alphamine.search.base import Candidate, Evaluation, PoolView
 from alphamine.search.memory import Memory, generator_from, generator_state
 
@@ -75,7 +74,7 @@ class RLSearcher:
         ]  # fmt: skip
         self._again: list[int] = []
         self._asked: list[_Asked] = []
-        with _one_thread():
+        with one_torch_thread():
             self._learner = make_learner(settings, self._table, self._writer, seed)
 
     def ask(self, n: int) -> list[Candidate]:
@@ -84,7 +83,7 @@ class RLSearcher:
             for formula in self._given[:n] if self._memory.add(formula)
         ]  # fmt: skip
         del self._given[:n]
-        with _one_thread():
+        with one_torch_thread():
             if self._settings.baseline == "greedy":
                 self._asked += self._written(1, n - len(self._asked), greedy=True)
             for _ in range(_TRIES * (1 + n // _GROUP)):
@@ -135,7 +134,7 @@ class RLSearcher:
             np.array(own + again, dtype=np.int64), greedy[0] if greedy else None, self._replay,
             rewards,
         )  # fmt: skip
-        with _one_thread():
+        with one_torch_thread():
             self._learner.learn(lesson, self._rng)
         if len(self._replay) > self._settings.replay:
             kept = np.argsort(-rewards, kind="stable")[: self._settings.replay]
@@ -198,14 +197,3 @@ def _merit(result: Evaluation) -> float:
     """Mean rank IC on train of what the pool may take, 0 of all else."""
     merit = result.scores.get("rank_ic", math.nan)
     return merit if math.isfinite(result.fitness) and math.isfinite(merit) else 0.0
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The last bits of a sum depend on how many threads share it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

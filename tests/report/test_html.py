@@ -116,6 +116,16 @@ def test_a_run_of_another_version_says_what_it_lacks(
         run.report()
 
 
+def test_a_run_of_another_version_says_so_to_programs_too(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    run = write_run(tmp_path / "run")
+    run.facts.pop("trust")
+    for asked in (run.to_dict, lambda: run.trial_count):
+        with pytest.raises(SearchError, match=r"recorded by alphamine 0.1.0 without trust, which"):
+            asked()
+
+
 def test_a_report_that_cannot_be_written_says_so(tmp_path: Path, write_run: WriteRun) -> None:
     run = write_run(tmp_path / "run")
     with pytest.raises(AlphamineError, match="cannot write the report"):

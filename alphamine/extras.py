@@ -1,0 +1,52 @@
+"""Optional packages, imported where they are needed and set so that a seed decides the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from .errors import MissingDependency
+
+
+def require(module: str, purpose: str, package: str) -> Any:
+    """A module of the extra `models`.
+
+    Parameters
+    ----------
+    module : str
+        What is imported.
+    purpose, package : str
+        Who needs it ("networks need") and what it is called ("PyTorch"), for the error.
+
+    Raises
+    ------
+    MissingDependency
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        raise MissingDependency(
+            f"{purpose} {package}; install it with: pip install 'alphamine[models]'"
+        ) from None
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """The last bits of PyTorch's sums depend on how many threads share them: one here."""
+    torch = import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def parzen_study(seed: int, purpose: str) -> Any:
+    """An Optuna study that maximises by a tree-structured Parzen estimator, without its log."""
+    optuna = require("optuna", purpose, "Optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
