@@ -10,8 +10,8 @@ from typing import Any
 from .errors import MissingDependency
 
 
-def require(module: str, purpose: str, package: str) -> Any:
-    """A module of the extra `models`.
+def require(module: str, purpose: str, package: str, extra: str = "models") -> Any:
+    """A module that an extra installs.
 
     Parameters
     ----------
@@ -19,6 +19,8 @@ def require(module: str, purpose: str, package: str) -> Any:
         What is imported.
     purpose, package : str
         Who needs it ("networks need") and what it is called ("PyTorch"), for the error.
+    extra : str
+        Of alphamine, that brings it.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def require(module: str, purpose: str, package: str) -> Any:
         return import_module(module)
     except ImportError:
         raise MissingDependency(
-            f"{purpose} {package}; install it with: pip install 'alphamine[models]'"
+            f"{purpose} {package}; install it with: pip install 'alphamine[{extra}]'"
         ) from None
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pyarrow import ArrowException, dataset
 
-from alphamine.errors import DataError, MissingDependency
+from alphamine.errors import DataError
+from alphamine.extras import require
 
 from .validate import check_name
 
@@ -26,12 +27,7 @@ def query_table(query: str, files: Mapping[str, Path], database: Path | None) ->
     DataError
         If a file cannot be read or the query fails.
     """
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingDependency(
-            "a duckdb source needs DuckDB; install it with: pip install 'alphamine[sql]'"
-        ) from None
+    duckdb = require("duckdb", "a duckdb source needs", "DuckDB", "sql")
     try:
         connection = duckdb.connect(str(database or ":memory:"), read_only=database is not None)
     except duckdb.Error as error:

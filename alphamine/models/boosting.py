@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alphamine.errors import MissingDependency
+from alphamine.extras import require
 
 from .base import Design, FloatArray, Rows
 
@@ -47,12 +47,7 @@ class BoostedModel:
         }  # fmt: skip
 
     def fit(self, design: Design, days: Rows) -> None:
-        try:
-            import lightgbm
-        except ImportError:
-            raise MissingDependency(
-                "boosted trees need LightGBM; install it with: pip install 'alphamine[models]'"
-            ) from None
+        lightgbm = require("lightgbm", "boosted trees need", "LightGBM")
         x, y = design.cells(days)
         data = lightgbm.Dataset(x, y, params={"verbose": -1})
         self._booster = lightgbm.train(self._settings, data, self._trees)

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from alphamine.errors import MissingDependency, SearchError
+from alphamine.errors import SearchError
+from alphamine.extras import require
 
 from .base import Design, FloatArray, Rows
 
@@ -60,12 +61,7 @@ class LinearModel:
         return np.asarray(design.x @ self.weights)
 
     def _estimator(self, cells: int) -> Any:
-        try:
-            from sklearn import linear_model
-        except ImportError:
-            raise MissingDependency(
-                "linear models need scikit-learn; install it with: pip install 'alphamine[models]'"
-            ) from None
+        linear_model = require("sklearn.linear_model", "linear models need", "scikit-learn")
         settings: dict[str, Any] = {"fit_intercept": False}
         if self.kind != "ols":
             settings["alpha"] = self.alpha * (cells if self.kind == "ridge" else 1)
