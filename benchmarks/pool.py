@@ -62,7 +62,7 @@ def trial() -> None:
     pool = Pool(train, MEMBERS, 1.0)
     field = panel.schema["close"].node
     for array in members:
-        pool.offer(Evaluation(Candidate(field, ""), {"rank_ic": 0.03}, 0.03), array)
+        pool.offer(Evaluation(Candidate(field, ""), {"rank_ic": 0.03}, 0.03), pool.vector(array))
     assert len(pool) == MEMBERS
     weak = np.where(np.isnan(newcomer), np.nan, rng.normal(size=hint.shape)).astype(np.float32)
     vector = pool.vector(weak)
@@ -148,7 +148,8 @@ def filled(panel: Panel) -> Pool:
     formulas: list[Node] = [am.parse(text, fields=panel.schema) for text in texts]
     for formula, values in zip(formulas, evaluator.values(formulas), strict=True):
         rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
-        pool.offer(Evaluation(Candidate(formula, ""), {"rank_ic": rank_ic}, abs(rank_ic)), values)
+        found = Evaluation(Candidate(formula, ""), {"rank_ic": rank_ic}, abs(rank_ic))
+        pool.offer(found, pool.vector(values))
     return pool
 
 

@@ -19,7 +19,7 @@ from .cache import Kept, ValueCache
 from .graph import CHEAP, Graph
 from .lowering import Lowering
 from .native import Library, ScoredLabel, Workspace
-from .program import Compiler, Program, ScoreSheet, Sink
+from .program import SCORES, Compiler, Program, ScoreSheet, Sink
 from .reference import MinPeriods, ReferenceBackend, Values
 from .scores import DailyScores
 from .storage import Padded, PanelArrays, aligned
@@ -85,7 +85,7 @@ class CpuEngine:
         for start in range(0, len(formulas), batch):
             part = formulas[start : start + batch]
             outputs = [np.empty(shape, dtype) for _ in part]
-            sinks = [Sink(self.lowering.emit, i) for i in range(len(part))]
+            sinks = [[Sink(self.lowering.emit, i)] for i in range(len(part))]
             counts = self._run(part, sinks, outputs)
             for index, values in enumerate(outputs):
                 yield start + index, values, counts[index]
@@ -100,24 +100,51 @@ class CpuEngine:
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores)."""
         days = sample.rows.stop - sample.rows.start
-        members = self._members(sample)
         wanted = frozenset(["ic", *["rank_ic"] * rank_ic, *["turnover"] * turnover])
         batch = max(self.threads * _SHARD, _RESULT_BYTES // (40 * max(days, 1)))
         for start in range(0, len(formulas), batch):
             part = formulas[start : start + batch]
-            sheet = ScoreSheet.blank(
-                self._label(sample), sample.rows.start, sample.panel.min_names, len(part), days,
-                wanted,
-            )  # fmt: skip
-            sinks = [Sink(self.lowering.score, i) for i in range(len(part))]
-            counts = self._run(part, sinks, (), sheet, partial=not counted)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                coverage = sheet.present / members
-            for i in range(len(part)):
-                yield start + i, DailyScores(
-                    sheet.ic[i], sheet.rank_ic[i], sheet.pairs[i], coverage[i], sheet.turnover[i],
-                    counts[i] if counted else 0,
-                )  # fmt: skip
+            yield from enumerate(self._scored(part, sample, wanted, counted), start)
+
+    def scored_values(
+        self, formulas: Sequence[Node], sample: Sample
+    ) -> Iterator[tuple[int, DailyScores, Values]]:
+        """Yield (index, daily scores, values)."""
+        shape, dtype = self.arrays.panel.shape, self.arrays.dtype
+        batch = max(1, _RESULT_BYTES // (shape[0] * shape[1] * dtype.itemsize))
+        for start in range(0, len(formulas), batch):
+            part = formulas[start : start + batch]
+            outputs = [np.empty(shape, dtype) for _ in part]
+            found = self._scored(part, sample, SCORES, True, outputs)
+            for index, (daily, values) in enumerate(zip(found, outputs, strict=True), start):
+                yield index, daily, values
+
+    def _scored(
+        self,
+        formulas: Sequence[Node],
+        sample: Sample,
+        wanted: frozenset[str],
+        counted: bool,
+        outputs: Sequence[npt.NDArray[np.floating]] = (),
+    ) -> list[DailyScores]:
+        """Daily scores of one program, which also writes values if it is given arrays for them."""
+        days = sample.rows.stop - sample.rows.start
+        sheet = ScoreSheet.blank(
+            self._label(sample), sample.rows.start, sample.panel.min_names, len(formulas), days,
+            wanted,
+        )  # fmt: skip
+        operations = [self.lowering.score, *[self.lowering.emit] * bool(outputs)]
+        sinks = [[Sink(operation, i) for operation in operations] for i in range(len(formulas))]
+        counts = self._run(formulas, sinks, outputs, sheet, partial=not counted)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            coverage = sheet.present / self._members(sample)
+        return [
+            DailyScores(
+                sheet.ic[i], sheet.rank_ic[i], sheet.pairs[i], coverage[i], sheet.turnover[i],
+                counts[i] if counted else 0,
+            )
+            for i in range(len(formulas))
+        ]  # fmt: skip
 
     def _label(self, sample: Sample) -> ScoredLabel:
         """The sample's label, prepared once."""
@@ -132,7 +159,7 @@ class CpuEngine:
     def _run(
         self,
         formulas: Sequence[Node],
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sequence[Sink]],
         values: Sequence[npt.NDArray[np.floating]] = (),
         scores: ScoreSheet | None = None,
         partial: bool = False,
@@ -146,7 +173,7 @@ class CpuEngine:
         order = graph.neighbours_first()
         size = self._shard_size(len(formulas))
         for start in range(0, len(order), size):
-            compiler.add_shard([(graph.roots[i], [sinks[i]]) for i in order[start : start + size]])
+            compiler.add_shard([(graph.roots[i], sinks[i]) for i in order[start : start + size]])
         infinite = compiler.program.run(
             self.arrays, self.workspace, self.threads, values, scores, partial
         )
@@ -203,7 +230,7 @@ class CpuEngine:
         """The value of a node that has no kernel, computed by its numpy function."""
         numbers = list(dict.fromkeys(c for c in node.inputs if c.kind is not Kind.GROUP))
         outputs = [np.empty(self.arrays.panel.shape, self.arrays.dtype) for _ in numbers]
-        sinks = [Sink(self.lowering.emit, i) for i in range(len(numbers))]
+        sinks = [[Sink(self.lowering.emit, i)] for i in range(len(numbers))]
         total = sum(self._run(numbers, sinks, outputs, given=known))
         below: dict[Node, Values] = dict(zip(numbers, outputs, strict=True))
         for child in set(node.inputs):

@@ -53,6 +53,12 @@ class Engine(Protocol):
         """
         ...
 
+    def scored_values(
+        self, formulas: Sequence[Node], sample: Sample
+    ) -> Iterator[tuple[int, DailyScores, Values]]:
+        """Yield (index, daily scores, values): all scores, and the values of one pass."""
+        ...
+
 
 class Evaluator:
     """Evaluates formulas on a panel; each distinct sub-expression of a batch once.
@@ -113,6 +119,7 @@ class Evaluator:
         sample: Sample,
         rank_ic: bool = True,
         turnover: bool = True,
+        counted: bool = True,
     ) -> Iterator[tuple[int, DailyScores]]:
         """Yield (index, daily scores) of formulas on a sample of this evaluator's panel.
 
@@ -126,6 +133,9 @@ class Evaluator:
         rank_ic, turnover : bool
             Ranking is most of the work: without both, only IC, pairs and coverage are computed,
             and what is left out is NaN.
+        counted : bool
+            False: infinite cells are not counted (there are 0), and only the rows that the
+            sample's days depend on are computed.
 
         Raises
         ------
@@ -134,7 +144,15 @@ class Evaluator:
         """
         self._check_sample(sample)
         self._check(formulas)
-        return self.engine.scores(formulas, sample, rank_ic, turnover)
+        return self.engine.scores(formulas, sample, rank_ic, turnover, counted)
+
+    def scored_values(
+        self, formulas: Sequence[Node], sample: Sample
+    ) -> Iterator[tuple[int, DailyScores, Values]]:
+        """Yield (index, daily scores, values) of formulas: `scores` and `stream` in one pass."""
+        self._check_sample(sample)
+        self._check(formulas)
+        return self.engine.scored_values(formulas, sample)
 
     def screen(
         self,

@@ -86,8 +86,15 @@ class NumpyEngine:
         if not counted:
             yield from self._recent_scores(formulas, sample)
             return
+        for index, scores, _ in self.scored_values(formulas, sample):
+            yield index, scores
+
+    def scored_values(
+        self, formulas: Sequence[Node], sample: Sample
+    ) -> Iterator[tuple[int, DailyScores, Values]]:
+        """Yield (index, daily scores, values) as formulas are completed."""
         for index, values, infinite in self.stream(formulas):
-            yield index, daily_scores(values[: sample.panel.shape[0]], sample, infinite)
+            yield index, daily_scores(values[: sample.panel.shape[0]], sample, infinite), values
 
     def _recent_scores(
         self, formulas: Sequence[Node], sample: Sample

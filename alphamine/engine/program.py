@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,10 @@ class Sink:
     position: int
 
 
+# Daily series that cost something; the rest is counted on the way.
+SCORES: Final = frozenset(["ic", "rank_ic", "turnover"])
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreSheet:
     """Where the daily scores of a program's formulas go: one row for each formula.
@@ -38,7 +43,7 @@ class ScoreSheet:
     ic, rank_ic, turnover : (formulas, days) float64
     pairs, present : (formulas, days) int64
     wanted : frozenset of str
-        Which of `ic`, `rank_ic` and `turnover` are computed; the others stay as they are.
+        Which of `SCORES` are computed; the others stay as they are.
     """
 
     label: ScoredLabel

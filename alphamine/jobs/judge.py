@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
@@ -13,15 +13,14 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.reference import Values
 from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest, cosine_test
 from alphamine.expression.nodes import Node
+from alphamine.pool.cells import Cells, Vector
 from alphamine.pool.pool import Member
 
 _CACHE_BYTES: Final = 128 << 20
-_VALUE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its
 # mean rank IC is a mean of few numbers.
 MIN_COVERAGE: Final = 0.5
@@ -40,6 +39,8 @@ class Judgement:
         As defined below.
     test : MeanTest
         Of the mean rank IC on train.
+    vector : Vector or None
+        What a pool needs of its values, if it was asked for.
     failure : str or None
         Why there are no scores.
     """
@@ -48,6 +49,7 @@ class Judgement:
     valid: Summary | None
     fitness: float
     test: MeanTest
+    vector: Vector | None = field(default=None, repr=False)
     failure: str | None = None
 
     @property
@@ -67,7 +69,7 @@ class Judgement:
             rank_ic=nan, rank_ic_std=nan, rank_icir=nan, ic=nan, ic_std=nan, icir=nan, days=0,
             pairs=nan, coverage=nan, turnover=nan,
         )  # fmt: skip
-        return cls(train, None, -math.inf, MeanTest(nan, nan, 0, nan, 0), reason)
+        return cls(train, None, -math.inf, MeanTest(nan, nan, 0, nan, 0), failure=reason)
 
 
 def as_mapping(summary: Summary) -> dict[str, float]:
@@ -114,14 +116,24 @@ class Judge:
         """On the panel of the latest sample."""
         return self._on_valid or self._on_train
 
-    def judge(self, formulas: Sequence[Node]) -> list[Judgement]:
-        """One judgement per formula, in order."""
-        train = _scores(self._on_train, self.train, formulas)
+    def judge(self, formulas: Sequence[Node], cells: Cells | None = None) -> list[Judgement]:
+        """One judgement per formula, in order, with vectors on the cells of a pool if it is given.
+
+        Formulas are computed once for scores and vectors; on valid, which starts with its own rows
+        and what they look back to, once more.
+        """
         valid: list[Summary | None] = [None] * len(formulas)
         if self.valid is not None and self._on_valid is not None:
-            scores = _scores(self._on_valid, self.valid, formulas)
-            valid = [Summary.of(daily) for daily in scores]
-        return [self._judgement(daily, held) for daily, held in zip(train, valid, strict=True)]
+            held = self._on_valid.scores(formulas, self.valid, counted=False)
+            for i, daily in held:
+                valid[i] = Summary.of(daily)
+        if cells is None:
+            train = _scores(self._on_train, self.train, formulas)
+            return [self._judgement(*pair) for pair in zip(train, valid, strict=True)]
+        found: dict[int, Judgement] = {}
+        for i, daily, values in self._on_train.scored_values(formulas, self.train):
+            found[i] = replace(self._judgement(daily, valid[i]), vector=cells.vector(values))
+        return [found[i] for i in range(len(formulas))]
 
     def _judgement(self, daily: DailyScores, valid: Summary | None) -> Judgement:
         train = Summary.of(daily)
@@ -142,15 +154,10 @@ class Judge:
         series = [m.sign * daily.rank_ic for m, daily in zip(members, scores, strict=True)]
         return np.array(series).reshape(len(members), len(sample.label)).T
 
-    def train_values(self, formulas: Sequence[Node]) -> Iterator[Values]:
-        """Values of formulas, in order, on the rows of the train sample's panel.
-
-        A part at a time: all of them at once may not fit into memory.
-        """
-        rows, symbols = self.train.panel.shape
-        size = max(1, _VALUE_BYTES // (4 * rows * symbols))
-        for start in range(0, len(formulas), size):
-            yield from self._on_train.values(formulas[start : start + size])
+    def vectors(self, formulas: Sequence[Node], cells: Cells) -> list[Vector]:
+        """What a pool needs of formulas that were judged before, in order."""
+        found = {i: cells.vector(values) for i, values, _ in self._on_train.stream(formulas)}
+        return [found[i] for i in range(len(formulas))]
 
 
 def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:

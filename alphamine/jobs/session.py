@@ -69,7 +69,7 @@ class Session:
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
-            force = held.enter_context(closing(self.workforce.build(judge)))
+            force = held.enter_context(closing(self.workforce.build(judge, members.cells)))
             study = Study(method, judge, members, store, self.plan.batch, force)
             study.run(self.limits, lambda progress: None)
             return study.best

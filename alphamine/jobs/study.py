@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.pool.cells import Vector
 from alphamine.pool.pool import Pool
 from alphamine.pool.sketch import Sketch
 from alphamine.search.base import Candidate, Evaluation, Searcher
@@ -24,6 +25,9 @@ _FRUITLESS_ASKS: Final = 50
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
 _CHECKPOINT_SECONDS: Final = 2.0
 _CHECKPOINT_SHARE: Final = 0.04
+# Bytes of a batch's vectors that are kept until the batch is whole; the others are computed again.
+_VECTOR_BYTES: Final = 1 << 29
+_TOGETHER: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,9 @@ class Study:
         self.best = float("-inf")
         self.count = TrialCount()
         self.seconds = 0.0
-        self._executor = executor or Serial(judge)
+        self._executor = executor or Serial(judge, pool.cells)
         self._checkpoints = checkpoints
-        self._sketch = Sketch(judge.train)
+        self._sketch = Sketch(pool.cells)
         self._fruitless = 0
         self._recorded = store.count()
         # Recorded, but not applied yet: answers to questions that will be asked again.
@@ -163,9 +167,15 @@ class Study:
         What was judged is added to `known`.
         """
         new = [c for c in fresh if c.formula.digest not in known]
-        known |= {c.formula.digest: _record(c, j) for c, j in self._judge(new, stop)}
+        vectors: dict[str, Vector] = {}
+        held = 0
+        for candidate, judgement in self._judge(new, stop):
+            known[candidate.formula.digest] = _record(candidate, judgement)
+            if judgement.vector is not None and held < _VECTOR_BYTES:
+                vectors[candidate.formula.digest] = judgement.vector
+                held += judgement.vector.nbytes
         told = [(c, known[c.formula.digest]) for c in fresh]
-        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told])
+        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told], vectors)
         for _, record in told:
             self.count.add(record.train["rank_icir"])
             self.best = max(self.best, record.fitness)
@@ -179,35 +189,48 @@ class Study:
 
     def _judge(
         self, candidates: Sequence[Candidate], stop: Callable[[], bool]
-    ) -> list[tuple[Candidate, Judgement]]:
-        """Candidates with their judgements, in order.
+    ) -> Iterator[tuple[Candidate, Judgement]]:
+        """Yield candidates with their judgements, in order.
 
         Raises
         ------
         _Stopped
             If the study is stopped before the last one is known.
         """
-        found: list[tuple[Candidate, Judgement]] = []
+        left = len(candidates)
         judgements = self._executor.judge([candidate.formula for candidate in candidates])
         for candidate, judgement in zip(candidates, judgements, strict=True):
-            found.append((candidate, judgement))
             if judgement.failure is not None:
                 content = {"formula": str(candidate.formula), "reason": judgement.failure}
                 self.store.event("failed", content)
-            if len(found) < len(candidates) and stop():
+            yield candidate, judgement
+            left -= 1
+            if left and stop():
                 raise _Stopped
-        return found
 
-    def _offer(self, evaluations: Sequence[Evaluation]) -> dict[str, Evaluation]:
+    def _offer(
+        self, evaluations: Sequence[Evaluation], vectors: Mapping[str, Vector]
+    ) -> dict[str, Evaluation]:
         """Offer formulas to the pool in their order; what it gained and their sketches."""
         found = {e.candidate.formula.digest: e for e in evaluations}
-        wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
-        values = self.judge.train_values([e.candidate.formula for e in wanted])
-        for evaluation, array in zip(wanted, values, strict=True):
-            gain = self.pool.offer(evaluation, array)
-            told = replace(evaluation, gain=gain, sketch=self._sketch(array))
+        for evaluation, vector in self._with_vectors(evaluations, vectors):
+            gain = self.pool.offer(evaluation, vector)
+            told = replace(evaluation, gain=gain, sketch=self._sketch(vector))
             found[evaluation.candidate.formula.digest] = told
         return found
+
+    def _with_vectors(
+        self, evaluations: Sequence[Evaluation], vectors: Mapping[str, Vector]
+    ) -> Iterator[tuple[Evaluation, Vector]]:
+        """What the pool wants to see; vectors not at hand are computed, a few at a time."""
+        wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
+        for start in range(0, len(wanted), _TOGETHER):
+            part = wanted[start : start + _TOGETHER]
+            missing = [f for e in part if (f := e.candidate.formula).digest not in vectors]
+            computed = dict(zip(missing, self.judge.vectors(missing, self.pool.cells), strict=True))
+            for evaluation in part:
+                formula = evaluation.candidate.formula
+                yield evaluation, vectors.get(formula.digest) or computed[formula]
 
     def _save(self) -> float:
         """Write a checkpoint; seconds until the next one is due."""
@@ -237,7 +260,10 @@ class Study:
             return
         recorded, state = found
         self.searcher.load_state_dict(state["searcher"])
-        self.pool.load_state_dict(state["pool"], self.judge.train_values)
+        cells = self.pool.cells
+        self.pool.load_state_dict(
+            state["pool"], lambda formulas: self.judge.vectors(formulas, cells)
+        )
         self.count = TrialCount(**state["count"])
         self.best, self._fruitless = state["best"], state["fruitless"]
         self.seconds = state["seconds"]

@@ -17,9 +17,10 @@ from alphamine.data.splits import Sample
 from alphamine.expression.nodes import Node
 from alphamine.search.base import Evaluation
 
+from .cells import Vector
 from .gain import Form
 from .gram import Gram
-from .pool import Entry, Fit, Pool, Values
+from .pool import Entry, Fit, Pool
 from .weights import fit_weights
 
 
@@ -51,7 +52,7 @@ class AlphaGenPool(Pool):
     ) -> None:
         super().__init__(train, capacity, max_correlation, l1=l1, series="value")
 
-    def offer(self, evaluation: Evaluation, values: Values) -> float:
+    def offer(self, evaluation: Evaluation, vector: Vector) -> float:
         """Take a formula in, unless it is a copy.
 
         Returns
@@ -62,7 +63,6 @@ class AlphaGenPool(Pool):
         """
         if not self.wants(evaluation.fitness):
             return 0.0
-        vector = self.vector(values)
         daily = self._daily(vector, self._entries)
         if (self._gram.mean(daily[1:]) > self.max_correlation).any():
             return 0.0
@@ -83,7 +83,7 @@ class AlphaGenPool(Pool):
         return {**super().state_dict(), "weights": self._fit.weights.tolist()}
 
     def load_state_dict(
-        self, state: Mapping[str, Any], evaluate: Callable[[Sequence[Node]], Iterable[Values]]
+        self, state: Mapping[str, Any], evaluate: Callable[[Sequence[Node]], Iterable[Vector]]
     ) -> None:
         super().load_state_dict(state, evaluate)
         self._fit = self._weighted(self._gram, np.array(state["weights"], dtype=np.float64))

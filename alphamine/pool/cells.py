@@ -72,18 +72,18 @@ class Cells:
                 f"a pool ranks at most {_MOST_NAMES} names a day, but the universe has "
                 f"{count.max()}; use a smaller universe"
             )
-        self.series = series
+        self.series, self.labelled = series, labelled
         self._rows = sample.rows
         self._inside = inside & (count >= sample.panel.min_names)[:, None]
         self._columns = np.nonzero(self._inside)[1].astype(np.int32)
-        self._start = np.concatenate([[0], np.cumsum(self._inside.sum(axis=1))]).astype(np.int64)
-        self._sizes = np.diff(self._start)
+        self.start = np.concatenate([[0], np.cumsum(self._inside.sum(axis=1))]).astype(np.int64)
+        self._sizes = np.diff(self.start)
         self._library = load()
         self.label = self._vector(sample.label)
 
     @property
     def days(self) -> int:
-        return len(self._start) - 1
+        return len(self.start) - 1
 
     def vector(self, values: npt.NDArray[np.floating]) -> Vector:
         """Standardise values of a formula.
@@ -105,7 +105,7 @@ class Cells:
         """
         data = [other.data for other in others]
         if self._library is not None:
-            products = self._library.products(x.data, data, self._start)
+            products = self._library.products(x.data, data, self.start)
         else:
             products = np.array([self._by_day(x.data.astype(np.float64) * y) for y in data])
         for row, other in zip(products, others, strict=True):
@@ -126,7 +126,7 @@ class Cells:
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
         if self._library is not None:
             rows = np.ascontiguousarray(values)
-            return self._library.rank_cells(rows, self._columns, self._start)
+            return self._library.rank_cells(rows, self._columns, self.start)
         ranks = average_ranks(np.where(self._inside, values.astype(np.float64), np.nan))
         count = (~np.isnan(ranks)).sum(axis=1)
         centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self._inside]
@@ -147,7 +147,7 @@ class Cells:
 
     def _squares(self, data: Data) -> FloatArray:
         if self._library is not None:
-            squares: FloatArray = self._library.products(data, [data], self._start)[0]
+            squares: FloatArray = self._library.products(data, [data], self.start)[0]
             return squares
         cells: FloatArray = data.astype(np.float64)
         return self._by_day(cells * cells)
@@ -164,5 +164,5 @@ class Cells:
         out = np.full(self.days, empty)
         # Empty days own no cell, and reduceat must not see them.
         if full.any():
-            out[full] = ufunc.reduceat(cells, self._start[:-1][full])
+            out[full] = ufunc.reduceat(cells, self.start[:-1][full])
         return out

@@ -179,7 +179,7 @@ class Pool:
         return 1.0 if i == j else float(self._gram.matrix[i, j])
 
     def wants(self, fitness: float) -> bool:
-        """Whether a formula of this fitness could be admitted; if not, `offer` needs no values."""
+        """Whether a formula of this fitness could be admitted; if not, nothing need be offered."""
         return math.isfinite(fitness)
 
     def vector(self, values: Values) -> Vector:
@@ -206,14 +206,14 @@ class Pool:
         described = [self._described(vector)[1] for vector in vectors]
         return self._gains(described, refit)[0]
 
-    def offer(self, evaluation: Evaluation, values: Values) -> float:
+    def offer(self, evaluation: Evaluation, vector: Vector) -> float:
         """Admit a formula if the pool is better with it.
 
         Parameters
         ----------
         evaluation : Evaluation
-        values : (T, N) float
-            Of the formula, on the rows of the train sample's panel or of a longer one.
+        vector : Vector
+            Of the formula, on the pool's cells.
 
         Returns
         -------
@@ -222,7 +222,6 @@ class Pool:
         """
         if not self.wants(evaluation.fitness):
             return 0.0
-        vector = self.vector(values)
         daily, terms = self._described(vector)
         gains, [leaving] = self._gains([terms])
         if not gains[0] > 0.0:
@@ -249,7 +248,7 @@ class Pool:
         }
 
     def load_state_dict(
-        self, state: Mapping[str, Any], evaluate: Callable[[Sequence[Node]], Iterable[Values]]
+        self, state: Mapping[str, Any], evaluate: Callable[[Sequence[Node]], Iterable[Vector]]
     ) -> None:
         """Restore what `state_dict` returned.
 
@@ -257,17 +256,17 @@ class Pool:
         ----------
         state : mapping
         evaluate : callable
-            Values of formulas, for instance `Evaluator.values`.
+            Vectors of formulas on the pool's cells.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnitWarning)
             formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
         entries: list[Entry] = []
         gram = Gram(self.cells.label.scale > 0.0)
-        for formula, item, values in zip(
+        for formula, item, vector in zip(
             formulas, state["members"], evaluate(formulas), strict=True
         ):
-            entry = Entry(formula, item["sign"], item["fitness"], self.vector(values))
+            entry = Entry(formula, item["sign"], item["fitness"], vector)
             daily = self._daily(entry.vector, entries)
             gram = gram.with_member(daily[0], daily[1:], entry.vector.size)
             entries.append(entry)

@@ -43,7 +43,7 @@ class Recorded:
 
     def offer(self, k: int, pool: AlphaGenPool) -> float:
         evaluation = Evaluation(Candidate(self.panel.schema[f"x{k}"].node, ""), {"rank_ic": 1}, 1.0)
-        return pool.offer(evaluation, self.panel.columns[f"x{k}"])
+        return pool.offer(evaluation, pool.vector(self.panel.columns[f"x{k}"]))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_copy_is_refused_and_its_reverse_is_not(recorded: Recorded) -> None:
     assert recorded.offer(0, pool) == 0.0
     assert len(pool) == 1
     reverse = Evaluation(Candidate(-recorded.panel.schema["x0"].node, ""), {"rank_ic": -1}, 1.0)
-    pool.offer(reverse, -recorded.panel.columns["x0"])
+    pool.offer(reverse, pool.vector(-recorded.panel.columns["x0"]))
     assert len(pool) == 2
 
 
@@ -123,10 +123,13 @@ def test_a_restored_pool_goes_on_as_the_first(
 ) -> None:
     whole, restored = AlphaGenPool(train, capacity=4), AlphaGenPool(train, capacity=4)
     for evaluation, values in offers[:20]:
-        whole.offer(evaluation, values)
+        whole.offer(evaluation, whole.vector(values))
     state = json.loads(json.dumps(whole.state_dict()))
-    restored.load_state_dict(state, Evaluator(panel).values)
+    restored.load_state_dict(
+        state, lambda formulas: map(restored.vector, Evaluator(panel).values(formulas))
+    )
     assert restored.members == whole.members
     for evaluation, values in offers[20:]:
-        assert restored.offer(evaluation, values) == whole.offer(evaluation, values)
+        vector = whole.vector(values)
+        assert restored.offer(evaluation, vector) == whole.offer(evaluation, vector)
     assert restored.members == whole.members

@@ -26,7 +26,7 @@ Oracle = Callable[..., np.ndarray]
 def filled(train: Sample, offers: Sequence[Offer], **settings: Any) -> Pool:
     pool = Pool(train, **settings)
     for evaluation, values in offers:
-        pool.offer(evaluation, values)
+        pool.offer(evaluation, pool.vector(values))
     return pool
 
 
@@ -68,7 +68,8 @@ def test_the_pool_changes_only_for_the_better(
     pool = Pool(train, capacity, limit)
     for index in np.random.default_rng(seed).permutation(len(offers)):
         before, formulas = pool.score, pool.view().formulas
-        gain = pool.offer(*offers[index])
+        evaluation, values = offers[index]
+        gain = pool.offer(evaluation, pool.vector(values))
         assert gain >= 0.0
         assert (gain > 0.0) == (pool.view().formulas != formulas)
         assert pool.score == pytest.approx(before + gain, abs=1e-12)
@@ -181,9 +182,9 @@ def test_a_formula_enters_once_and_its_reverse_never(
 ) -> None:
     node = panel.schema["x3"].node
     pool = Pool(train)
-    assert pool.offer(*judged(node)) > 0.0
-    assert pool.offer(*judged(node)) == 0.0
-    assert pool.offer(*judged(-node)) == 0.0
+    for formula, enters in ((node, True), (node, False), (-node, False)):
+        evaluation, values = judged(formula)
+        assert (pool.offer(evaluation, pool.vector(values)) > 0.0) == enters
     assert [member.formula for member in pool.members] == [node]
 
 
@@ -195,10 +196,10 @@ def test_a_better_formula_drives_out_what_resembles_it(
     weakened = values - 0.5 * against
     worse = Evaluation(Candidate(panel.schema["close"].node, "test"), best.scores, best.fitness / 2)
     pool = Pool(train)
-    assert pool.offer(worse, weakened) > 0.0
-    assert pool.offer(best, values) > 0.0
+    assert pool.offer(worse, pool.vector(weakened)) > 0.0
+    assert pool.offer(best, pool.vector(values)) > 0.0
     assert [member.formula for member in pool.members] == [best.candidate.formula]
-    assert pool.offer(worse, weakened) == 0.0
+    assert pool.offer(worse, pool.vector(weakened)) == 0.0
 
 
 @pytest.mark.parametrize("fitness", [float("-inf"), float("nan")])
@@ -207,7 +208,8 @@ def test_a_formula_without_fitness_is_refused(
 ) -> None:
     evaluation, values = judged(panel.schema["x3"].node)
     pool = Pool(train)
-    assert pool.offer(Evaluation(evaluation.candidate, evaluation.scores, fitness), values) == 0.0
+    useless = Evaluation(evaluation.candidate, evaluation.scores, fitness)
+    assert pool.offer(useless, pool.vector(values)) == 0.0
     assert len(pool) == 0
 
 
@@ -220,11 +222,14 @@ def test_a_restored_pool_decides_as_the_first_would_have(
     whole = filled(train, offers[:half], **settings)
     state = json.loads(json.dumps(whole.state_dict()))
     restored = Pool(train, **settings)
-    restored.load_state_dict(state, Evaluator(panel).values)
+    restored.load_state_dict(
+        state, lambda formulas: map(restored.vector, Evaluator(panel).values(formulas))
+    )
     assert restored.state_dict() == whole.state_dict()
     assert restored.score == whole.score
     for evaluation, values in offers[half:]:
-        assert restored.offer(evaluation, values) == whole.offer(evaluation, values)
+        vector = whole.vector(values)
+        assert restored.offer(evaluation, vector) == whole.offer(evaluation, vector)
         assert restored.members == whole.members
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from alphamine.data.panel import Panel
+from alphamine.pool.cells import Cells
 from alphamine.pool.sketch import Sketch
 
 
@@ -19,7 +20,12 @@ def test_products_are_about_the_mean_daily_rank_correlation() -> None:
         {"close": close}, universe=universe,
     )  # fmt: skip
     sample = panel.sample()
-    sketch = Sketch(sample)
+    cells = Cells(sample)
+    image = Sketch(cells)
+
+    def sketch(values: np.ndarray) -> np.ndarray:
+        return image(cells.vector(values))
+
     common = rng.normal(size=(rows, columns))
     factors = [common + k * rng.normal(size=(rows, columns)) for k in (0.0, 0.5, 1.0, 3.0)]
     factors.append(np.where(rng.random((rows, columns)) < 0.2, np.nan, -factors[1]))

@@ -6,7 +6,6 @@ part are tried again one by one; the formula that then kills its worker twice is
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import Final, Protocol
 from alphamine.errors import WorkFailed
 from alphamine.expression.nodes import Call, Node
 from alphamine.jobs.judge import Judge, Judgement
+from alphamine.pool.cells import Cells
 
-from .desk import judgement_of, request
+from .letters import Answer, request
 from .serial import Serial
 
 # Long enough that handing out costs little, short enough that no worker waits long for the last.
@@ -96,13 +96,14 @@ class Crew:
     ----------
     judge : Judge
         For formulas with operators that workers do not know: those registered in this process.
+    cells : Cells
     backend : Backend
     workers : int
     """
 
-    def __init__(self, judge: Judge, backend: Backend, workers: int) -> None:
+    def __init__(self, judge: Judge, cells: Cells, backend: Backend, workers: int) -> None:
         self._backend = backend
-        self._here = Serial(judge)
+        self._here = Serial(judge, cells)
         self._operators: frozenset[str] = frozenset()
         self._number = 0
         self._failed_starts = 0
@@ -165,21 +166,21 @@ class Crew:
         ready = self._backend.ready([seat.worker for seat in busy])
         for seat in (s for s in busy if s.worker in ready):
             try:
-                answer = json.loads(seat.worker.receive())
+                answer = Answer.of(seat.worker.receive())
             except Died as death:
                 self._replace(seat, waiting, found, str(death))
                 continue
-            if "operators" in answer:
-                self._operators = frozenset(answer["operators"])
+            if answer.operators:
+                self._operators = frozenset(answer.operators)
                 self._failed_starts, seat.started = 0, True
                 continue
             part, seat.part, seat.number = seat.part, None, 0
-            if part is None or answer["id"] <= first:
+            if part is None or answer.number <= first:
                 continue
-            if "error" in answer:
-                raise WorkFailed(answer["error"])
-            self._each = answer["seconds"] / len(part.places)
-            found.update(zip(part.places, map(judgement_of, answer["judgements"]), strict=True))
+            if answer.error:
+                raise WorkFailed(answer.error)
+            self._each = answer.seconds / len(part.places)
+            found.update(zip(part.places, answer.judgements, strict=True))
 
     def _replace(
         self, seat: _Seat, waiting: deque[_Part], found: dict[int, Judgement], how: str

@@ -1,29 +1,17 @@
-"""What a worker does, in whatever kind of process: read a request, judge, answer.
-
-Requests and answers are JSON. A request has an `id` and `formulas` (see `expression.portable`);
-the answer has the same `id`, `seconds` and `judgements`, or an `error`. The first answer, to no
-request, tells the names of the operators that the worker knows.
-"""
+"""What a worker does, in whatever kind of process: read a request, judge, answer."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any, Final
 
 from alphamine.errors import AlphamineError
-from alphamine.evaluation.summary import Summary
-from alphamine.evaluation.trust.inference import MeanTest
-from alphamine.expression.nodes import Node
-from alphamine.expression.portable import from_data, to_data
-from alphamine.jobs.judge import Judge, Judgement, as_mapping
+from alphamine.expression.portable import from_data
+from alphamine.jobs.judge import Judge
 from alphamine.operators import CATALOGUE
 
+from .letters import Answer
 from .parcel import Buffer, unpack
-
-_TEST: Final = tuple(field.name for field in fields(MeanTest))
 
 
 class Desk:
@@ -37,12 +25,12 @@ class Desk:
     """
 
     def __init__(self, parcel: Buffer, threads: int) -> None:
-        panel, train = unpack(parcel)
+        panel, train, self._cells = unpack(parcel)
         self._judge = Judge(panel, train, threads=threads)
 
     def greeting(self) -> bytes:
         """The first answer."""
-        return json.dumps({"operators": list(CATALOGUE)}).encode()
+        return Answer(operators=tuple(CATALOGUE)).to_bytes()
 
     def answer(self, request: bytes) -> bytes:
         """What a request asks for."""
@@ -50,32 +38,9 @@ class Desk:
         began = time.monotonic()
         try:
             formulas = [from_data(data, self._judge.panel.schema) for data in asked["formulas"]]
-            judgements = [_to_data(judgement) for judgement in self._judge.judge(formulas)]
+            judgements = tuple(self._judge.judge(formulas, self._cells))
         except AlphamineError as error:
-            return json.dumps({"id": asked["id"], "error": str(error)}).encode()
-        seconds = time.monotonic() - began
-        return json.dumps(
-            {"id": asked["id"], "seconds": seconds, "judgements": judgements}
-        ).encode()
-
-
-def request(number: int, formulas: Sequence[Node]) -> bytes:
-    """A request for the judgements of some formulas."""
-    content = {"id": number, "formulas": [to_data(formula) for formula in formulas]}
-    return json.dumps(content).encode()
-
-
-def judgement_of(data: Sequence[Any]) -> Judgement:
-    """One judgement of an answer."""
-    train, valid, fitness, test = data
-    return Judgement(
-        Summary(**train), None if valid is None else Summary(**valid), fitness, MeanTest(*test)
-    )
-
-
-def _to_data(judgement: Judgement) -> list[Any]:
-    valid = judgement.valid
-    return [
-        as_mapping(judgement.train), None if valid is None else as_mapping(valid),
-        judgement.fitness, [getattr(judgement.test, name) for name in _TEST],
-    ]  # fmt: skip
+            return Answer(asked["id"], error=str(error)).to_bytes()
+        return Answer(
+            asked["id"], seconds=time.monotonic() - began, judgements=judgements
+        ).to_bytes()

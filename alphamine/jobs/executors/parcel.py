@@ -18,13 +18,14 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
 from alphamine.operators import Unit
+from alphamine.pool.cells import Cells
 
 Buffer = npt.NDArray[np.uint8]
 _ALIGNMENT: Final = 64
 
 
-def pack(file: BinaryIO, panel: Panel, train: Sample | None) -> None:
-    """Write a panel, and the label to train on if it is not the panel's own."""
+def pack(file: BinaryIO, panel: Panel, train: Sample | None, cells: Cells) -> None:
+    """Write a panel, the label to train on if it is not the panel's own, and the kind of cells."""
     parts = list(_parts(panel, train))
     items, place = [], 0
     for role, name, array in parts:
@@ -32,7 +33,7 @@ def pack(file: BinaryIO, panel: Panel, train: Sample | None) -> None:
         place += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
     header = json.dumps({
         "arrays": items, "settings": _settings(panel), "label": asdict(panel.label_spec),
-        "splits": panel.splits and asdict(panel.splits),
+        "splits": panel.splits and asdict(panel.splits), "cells": [cells.series, cells.labelled],
     }).encode()  # fmt: skip
     header += b" " * (-(8 + len(header)) % _ALIGNMENT)
     file.write(len(header).to_bytes(8, "little") + header)
@@ -42,8 +43,8 @@ def pack(file: BinaryIO, panel: Panel, train: Sample | None) -> None:
     file.flush()
 
 
-def unpack(buffer: Buffer) -> tuple[Panel, Sample | None]:
-    """The panel in a buffer, as views of it, and the sample to train on if it is another."""
+def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells]:
+    """The panel in a buffer, as views of it, the sample to train on if it is another, the cells."""
     length = int.from_bytes(buffer[:8].tobytes(), "little")
     header = json.loads(buffer[8 : 8 + length].tobytes())
     arrays: dict[str, dict[str, Any]] = {}
@@ -61,8 +62,9 @@ def unpack(buffer: Buffer) -> tuple[Panel, Sample | None]:
         label_spec=LabelSpec(**header["label"]), splits=splits and _splits(splits),
         min_names=settings["min_names"], name=settings["name"],
     )  # fmt: skip
-    label = axis.get("train")
-    return panel, None if label is None else replace(panel.sample(), label=label)
+    sample, label = panel.sample(), axis.get("train")
+    train = None if label is None else replace(sample, label=label)
+    return panel, train, Cells(train or sample, *header["cells"])
 
 
 def _parts(panel: Panel, train: Sample | None) -> Iterator[tuple[str, str, npt.NDArray[Any]]]:

@@ -18,6 +18,7 @@ from typing import Final
 
 from alphamine.errors import SearchError
 from alphamine.jobs.judge import Judge
+from alphamine.pool.cells import Cells
 
 from .crew import Crew, Died, Worker
 from .parcel import pack
@@ -31,7 +32,7 @@ MALLOC: Final = {
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 
-def processes(judge: Judge, workers: int, threads: int) -> Crew:
+def processes(judge: Judge, cells: Cells, workers: int, threads: int) -> Crew:
     """A crew of so many processes, each with so many threads.
 
     Raises
@@ -43,15 +44,15 @@ def processes(judge: Judge, workers: int, threads: int) -> Crew:
         raise SearchError(
             "the executor 'processes' needs a POSIX system (Linux, macOS); use 'serial' here"
         )
-    return Crew(judge, _Processes(judge, threads), workers)
+    return Crew(judge, cells, _Processes(judge, cells, threads), workers)
 
 
 class _Processes:
-    def __init__(self, judge: Judge, threads: int) -> None:
+    def __init__(self, judge: Judge, cells: Cells, threads: int) -> None:
         # A file without a name: its memory is free when the last process that maps it is gone.
         folder = _MEMORY if _MEMORY.is_dir() else None
         self._parcel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        pack(self._parcel, judge.panel, judge.own_train)
+        pack(self._parcel, judge.panel, judge.own_train, cells)
         self._threads = threads
 
     def start(self) -> Worker:

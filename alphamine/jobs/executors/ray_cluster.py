@@ -16,6 +16,7 @@ import numpy as np
 
 from alphamine.errors import MissingDependency, SearchError
 from alphamine.jobs.judge import Judge
+from alphamine.pool.cells import Cells
 
 from .crew import Crew, Died, Worker
 from .desk import Desk
@@ -23,7 +24,9 @@ from .parcel import Buffer, pack
 from .processes import MALLOC
 
 
-def ray_cluster(judge: Judge, workers: int, threads: int, address: str | None) -> Crew:
+def ray_cluster(
+    judge: Judge, cells: Cells, workers: int, threads: int, address: str | None
+) -> Crew:
     """A crew of so many Ray actors, each with so many threads.
 
     Without an address a cluster of this machine is started for the run. Ray listens on all
@@ -43,19 +46,20 @@ def ray_cluster(judge: Judge, workers: int, threads: int, address: str | None) -
         raise MissingDependency(
             "the executor 'ray' needs Ray; install it with: pip install 'alphamine[ray]'"
         ) from None
-    return Crew(judge, _Cluster(ray, judge, workers, threads, address), workers)
+    backend = _Cluster(ray, judge, cells, workers, threads, address)
+    return Crew(judge, cells, backend, workers)
 
 
 class _Cluster:
     def __init__(
-        self, ray: Any, judge: Judge, workers: int, threads: int, address: str | None
+        self, ray: Any, judge: Judge, cells: Cells, workers: int, threads: int, address: str | None
     ) -> None:
         self._ray = ray
         self._mine = not ray.is_initialized()
         if self._mine:
             _connect(ray, workers * threads, address)
         with TemporaryFile() as file:
-            pack(file, judge.panel, judge.own_train)
+            pack(file, judge.panel, judge.own_train, cells)
             self._parcel = ray.put(np.memmap(file, np.uint8, "r"))
         variables = {**MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)}
         options = {"num_cpus": threads, "runtime_env": {"env_vars": variables}}

@@ -8,6 +8,7 @@ from typing import Final
 from alphamine.engine.cpu import usable_threads
 from alphamine.errors import SearchError
 from alphamine.jobs.judge import Judge
+from alphamine.pool.cells import Cells
 
 from .base import Executor
 from .serial import Serial
@@ -48,8 +49,8 @@ class Workforce:
                 "use 'ray'"
             )
 
-    def build(self, judge: Judge) -> Executor:
-        """The executor.
+    def build(self, judge: Judge, cells: Cells) -> Executor:
+        """The executor, whose judgements come with vectors on the cells of a pool.
 
         Raises
         ------
@@ -57,14 +58,14 @@ class Workforce:
             If it cannot be had here.
         """
         if self.executor == "serial":
-            return Serial(judge)
+            return Serial(judge, cells)
         cores = usable_threads(None)
         workers = self.workers or cores
         threads = max(1, cores // workers)
         if self.executor == "processes":
             from .processes import processes
 
-            return processes(judge, workers, threads)
+            return processes(judge, cells, workers, threads)
         from .ray_cluster import ray_cluster
 
-        return ray_cluster(judge, workers, threads, self.address)
+        return ray_cluster(judge, cells, workers, threads, self.address)

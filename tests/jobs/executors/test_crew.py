@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Any, TypeAlias
 
 import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import WorkFailed
-from alphamine.expression.nodes import Node
 from alphamine.expression.portable import to_data
 from alphamine.jobs.executors.crew import Crew, Died, Worker
 from alphamine.jobs.executors.desk import Desk
+from alphamine.jobs.executors.letters import Answer
 from alphamine.jobs.executors.parcel import Buffer
 from alphamine.jobs.judge import Judge
+from alphamine.pool.cells import Cells
 
 FORMULAS = [am.parse(f"ts_mean(close, {d}) / close") for d in range(2, 26)]
 POISON = FORMULAS[7]
+Seen: TypeAlias = list[tuple[str, list[bytes]]]
+Exact: TypeAlias = Callable[[Any], Seen]
 
 
 class Pretender:
@@ -82,37 +86,38 @@ def desk(judge: Judge, parcel_of: Callable[[Judge], Buffer]) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def expected(judge: Judge) -> list[str]:
-    return [repr(judgement) for judgement in judge.judge(FORMULAS)]
+def cells(judge: Judge) -> Cells:
+    return Cells(judge.train)
 
 
-def answers(crew: Crew, formulas: Sequence[Node] = FORMULAS) -> list[str]:
-    return [repr(judgement) for judgement in crew.judge(formulas)]
+@pytest.fixture(scope="module")
+def expected(judge: Judge, cells: Cells, exact: Exact) -> Seen:
+    return exact(judge.judge(FORMULAS, cells))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5, 40])
 def test_answers_come_in_order_and_each_formula_is_asked_for_once(
-    judge: Judge, desk: Desk, expected: list[str], workers: int
+    judge: Judge, desk: Desk, expected: Seen, cells: Cells, exact: Exact, workers: int
 ) -> None:
     backend = Pretenders(desk, never)
-    assert answers(Crew(judge, backend, workers)) == expected
+    assert exact(Crew(judge, cells, backend, workers).judge(FORMULAS)) == expected
     asked = [formula for request in backend.requests for formula in request]
     assert sorted(map(str, asked)) == sorted(str(to_data(f)) for f in FORMULAS)
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
-    judge: Judge, desk: Desk, expected: list[str]
+    judge: Judge, desk: Desk, expected: Seen, cells: Cells, exact: Exact
 ) -> None:
     backend = Pretenders(desk, lambda requests: len(requests) in (2, 5, 11))
-    assert answers(Crew(judge, backend, 3)) == expected
+    assert exact(Crew(judge, cells, backend, 3).judge(FORMULAS)) == expected
     assert backend.starts == 3 + 3
 
 
 def test_a_formula_that_kills_its_worker_twice_is_recorded_as_failed(
-    judge: Judge, desk: Desk, expected: list[str]
+    judge: Judge, desk: Desk, expected: Seen, cells: Cells, exact: Exact
 ) -> None:
     backend = Pretenders(desk, lambda requests: to_data(POISON) in requests[-1])
-    found = list(Crew(judge, backend, 2).judge(FORMULAS))
+    found = list(Crew(judge, cells, backend, 2).judge(FORMULAS))
     alone = [request for request in backend.requests if request == [to_data(POISON)]]
     assert len(alone) == 2
     for i, judgement in enumerate(found):
@@ -120,38 +125,42 @@ def test_a_formula_that_kills_its_worker_twice_is_recorded_as_failed(
             assert judgement.failure == "it killed its worker twice: SIGKILL"
             assert judgement.fitness == float("-inf")
         else:
-            assert repr(judgement) == expected[i]
+            assert exact([judgement]) == expected[i : i + 1]
 
 
 def test_what_was_abandoned_is_not_taken_for_an_answer(
-    judge: Judge, desk: Desk, expected: list[str]
+    judge: Judge, desk: Desk, expected: Seen, cells: Cells, exact: Exact
 ) -> None:
-    crew = Crew(judge, Pretenders(desk, never), 4)
+    crew = Crew(judge, cells, Pretenders(desk, never), 4)
     half = crew.judge(FORMULAS[::-1])
-    assert [repr(j) for j in islice(half, 3)] == expected[::-1][:3]
+    assert exact(islice(half, 3)) == expected[::-1][:3]
     half.close()  # type: ignore[attr-defined]
-    assert answers(crew) == expected
+    assert exact(crew.judge(FORMULAS)) == expected
 
 
-def test_workers_that_never_start_end_the_run(judge: Judge, desk: Desk) -> None:
-    crew = Crew(judge, Pretenders(desk, never, good_starts=0), 2)
+def test_workers_that_never_start_end_the_run(
+    judge: Judge, desk: Desk, cells: Cells, exact: Exact
+) -> None:
+    crew = Crew(judge, cells, Pretenders(desk, never, good_starts=0), 2)
     with pytest.raises(WorkFailed, match="workers do not start: SIGKILL, 8 times in a row"):
-        answers(crew)
+        exact(crew.judge(FORMULAS))
 
 
-def test_the_law_that_a_worker_states_reaches_the_caller(judge: Judge, desk: Desk) -> None:
-    crew = Crew(judge, Pretenders(desk, never), 2)
+def test_the_law_that_a_worker_states_reaches_the_caller(
+    judge: Judge, desk: Desk, cells: Cells, exact: Exact
+) -> None:
+    crew = Crew(judge, cells, Pretenders(desk, never), 2)
     with pytest.raises(WorkFailed, match="may look back at most"):
-        answers(crew, [am.parse("ts_mean(close, 340)")])
+        exact(crew.judge([am.parse("ts_mean(close, 340)")]))
 
 
 def test_operators_that_workers_lack_are_computed_here(
-    judge: Judge, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    judge: Judge, desk: Desk, cells: Cells, exact: Exact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greeting = json.dumps({"operators": ["divide", "ts_std_dev"]}).encode()
+    greeting = Answer(operators=("divide", "ts_std_dev")).to_bytes()
     monkeypatch.setattr(desk, "greeting", lambda: greeting)
     backend = Pretenders(desk, never)
     mixed = [FORMULAS[0], am.parse("ts_std_dev(close, 5) / close"), FORMULAS[1]]
-    expected = [repr(judgement) for judgement in judge.judge(mixed)]
-    assert answers(Crew(judge, backend, 2), mixed) == expected
+    expected = exact(judge.judge(mixed, cells))
+    assert exact(Crew(judge, cells, backend, 2).judge(mixed)) == expected
     assert [formula for request in backend.requests for formula in request] == [to_data(mixed[1])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from alphamine.jobs.executors.parcel import Buffer, unpack
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.placebo import shuffled
 from alphamine.operators import Unit
+from alphamine.pool.cells import Cells
 
 TEXTS = ("rank(volume)", "group_rank(close, sector)", "ts_corr(close, volume, 10)", "beta")
 FORMULAS = [am.parse(text) for text in TEXTS[:3]]
@@ -32,9 +34,11 @@ def rich(panel: Panel) -> Panel:
     )  # fmt: skip
 
 
-def test_nothing_is_lost(small_panel: Panel, parcel_of: Callable[[Judge], Buffer]) -> None:
+def test_nothing_is_lost(
+    small_panel: Panel, parcel_of: Callable[[Judge], Buffer], exact: Callable[..., list[Any]]
+) -> None:
     judge = Judge(rich(small_panel).without_test())
-    panel, train = unpack(parcel_of(judge))
+    panel, train, cells = unpack(parcel_of(judge))
     assert train is None
     mine = judge.panel
     assert np.array_equal(panel.dates, mine.dates)
@@ -48,8 +52,8 @@ def test_nothing_is_lost(small_panel: Panel, parcel_of: Callable[[Judge], Buffer
     assert panel.splits == mine.splits
     for field in ("label_spec", "group_names", "min_names", "name"):
         assert getattr(panel, field) == getattr(mine, field)
-    again = Judge(panel).judge(FORMULAS)
-    assert repr(again) == repr(judge.judge(FORMULAS))
+    again = Judge(panel).judge(FORMULAS, cells)
+    assert exact(again) == exact(judge.judge(FORMULAS, Cells(judge.train)))
 
 
 def test_a_placebo_s_label_goes_with_it(
@@ -57,7 +61,7 @@ def test_a_placebo_s_label_goes_with_it(
 ) -> None:
     visible = small_panel.without_test()
     judge = Judge(visible, shuffled(visible.sample(), np.random.default_rng(4)))
-    panel, train = unpack(parcel_of(judge))
+    panel, train, _ = unpack(parcel_of(judge))
     assert train is not None
     formulas = [FORMULAS[0], FORMULAS[2]]
     assert repr(Judge(panel, train).judge(formulas)) == repr(judge.judge(formulas))

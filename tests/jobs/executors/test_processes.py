@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -24,7 +24,10 @@ from alphamine.jobs.executors.crew import Crew
 from alphamine.jobs.executors.workforce import Workforce
 from alphamine.jobs.judge import Judge
 from alphamine.operators import CATALOGUE
+from alphamine.pool.cells import Cells
 
+Seen: TypeAlias = list[tuple[str, list[bytes]]]
+Exact: TypeAlias = Callable[[Any], Seen]
 SEARCH: dict[str, Any] = {"searcher": "genetic", "budget": 150, "seed": 3, "batch": 16}
 
 
@@ -41,13 +44,13 @@ def formulas(small_panel: Panel) -> list[Node]:
 
 
 @pytest.fixture(scope="module")
-def expected(judge: Judge, formulas: list[Node]) -> list[str]:
-    return [repr(judgement) for judgement in judge.judge(formulas)]
+def expected(judge: Judge, formulas: list[Node], exact: Exact) -> Seen:
+    return exact(judge.judge(formulas, Cells(judge.train)))
 
 
 @pytest.fixture
 def crew(judge: Judge) -> Iterator[Crew]:
-    with closing(Workforce("processes", 2).build(judge)) as found:
+    with closing(Workforce("processes", 2).build(judge, Cells(judge.train))) as found:
         assert isinstance(found, Crew)
         yield found
 
@@ -63,12 +66,12 @@ def children() -> list[int]:
 
 
 def test_workers_judge_as_this_process_does_and_a_killed_one_is_no_loss(
-    crew: Crew, formulas: list[Node], expected: list[str]
+    crew: Crew, formulas: list[Node], expected: Seen, exact: Exact
 ) -> None:
-    assert [repr(j) for j in crew.judge(formulas)] == expected
+    assert exact(crew.judge(formulas)) == expected
     found = []
     for number, judgement in enumerate(crew.judge(formulas)):
-        found.append(repr(judgement))
+        found += exact([judgement])
         if number == 20:
             os.kill(children()[0], signal.SIGKILL)
     assert found == expected
@@ -78,12 +81,12 @@ def test_workers_judge_as_this_process_does_and_a_killed_one_is_no_loss(
 
 
 def test_an_operator_of_one_s_own_is_computed_here(
-    crew: Crew, judge: Judge, formulas: list[Node]
+    crew: Crew, judge: Judge, formulas: list[Node], exact: Exact
 ) -> None:
     am.register_operator("my_square", lambda x: x * x, meaning="Square.")
     try:
         mixed = [am.parse("my_square(ts_returns(close, 5))"), *formulas[:5]]
-        assert repr(list(crew.judge(mixed))) == repr(judge.judge(mixed))
+        assert exact(crew.judge(mixed)) == exact(judge.judge(mixed, Cells(judge.train)))
     finally:
         del CATALOGUE._entries["my_square"]
 
@@ -144,12 +147,12 @@ def test_workers_end_with_their_master(small_panel: Panel, tmp_path: Path) -> No
 
 
 def test_a_stopped_worker_is_waited_for(
-    crew: Crew, formulas: list[Node], expected: list[str]
+    crew: Crew, formulas: list[Node], expected: Seen, exact: Exact
 ) -> None:
-    assert [repr(j) for j in crew.judge(formulas)] == expected
+    assert exact(crew.judge(formulas)) == expected
     stopped = children()[0]
     os.kill(stopped, signal.SIGSTOP)
     later = threading.Timer(0.5, os.kill, (stopped, signal.SIGCONT))
     later.start()
-    assert [repr(j) for j in crew.judge(formulas)] == expected
+    assert exact(crew.judge(formulas)) == expected
     later.join()

@@ -1,0 +1,103 @@
+"""What the master and its workers write to one another.
+
+A request is JSON: a number, and formulas (see `expression.portable`). An answer is the length of a
+JSON text, that text, and the arrays of the judgements' vectors one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.inference import MeanTest
+from alphamine.expression.nodes import Node
+from alphamine.expression.portable import to_data
+from alphamine.jobs.judge import Judgement, as_mapping
+from alphamine.pool.cells import Vector
+
+_TEST: Final = tuple(field.name for field in fields(MeanTest))
+_LENGTH: Final = 8
+
+
+def request(number: int, formulas: Sequence[Node]) -> bytes:
+    """A request for the judgements of some formulas."""
+    content = {"id": number, "formulas": [to_data(formula) for formula in formulas]}
+    return json.dumps(content).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker has to say.
+
+    Attributes
+    ----------
+    number : int
+        Of the request; 0 in the first answer, which is to none.
+    operators : tuple of str
+        In the first answer: the names of those that the worker knows.
+    seconds : float
+        What the judgements took.
+    judgements : tuple of Judgement
+    error : str or None
+        Why there are none.
+    """
+
+    number: int = 0
+    operators: tuple[str, ...] = ()
+    seconds: float = 0.0
+    judgements: tuple[Judgement, ...] = ()
+    error: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """The answer as it is sent."""
+        text = json.dumps({
+            "number": self.number, "operators": self.operators, "seconds": self.seconds,
+            "judgements": [_to_data(judgement) for judgement in self.judgements],
+            "error": self.error,
+        }).encode()  # fmt: skip
+        vectors = [j.vector for j in self.judgements if j.vector is not None]
+        arrays = [part.tobytes() for v in vectors for part in (v.data, v.scale, v.size)]
+        return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
+
+    @classmethod
+    def of(cls, received: bytes) -> Answer:
+        """The answer that was sent."""
+        end = _LENGTH + int.from_bytes(received[:_LENGTH], "little")
+        content = json.loads(received[_LENGTH:end])
+        judgements = []
+        for data in content["judgements"]:
+            judgement, end = _from_data(data, received, end)
+            judgements.append(judgement)
+        return cls(
+            content["number"], tuple(content["operators"]), content["seconds"], tuple(judgements),
+            content["error"],
+        )  # fmt: skip
+
+
+def _to_data(judgement: Judgement) -> list[Any]:
+    valid, vector = judgement.valid, judgement.vector
+    return [
+        as_mapping(judgement.train), None if valid is None else as_mapping(valid),
+        judgement.fitness, [getattr(judgement.test, name) for name in _TEST],
+        None if vector is None else [vector.data.dtype.str, len(vector.data), len(vector.scale)],
+    ]  # fmt: skip
+
+
+def _from_data(data: Sequence[Any], received: bytes, start: int) -> tuple[Judgement, int]:
+    """A judgement whose vector begins at a place, and where the next one's does."""
+    train, valid, fitness, test, shape = data
+    vector = None
+    if shape is not None:
+        arrays = []
+        for dtype, count in ((shape[0], shape[1]), ("<f8", shape[2]), ("<f8", shape[2])):
+            # A copy is aligned, and does not keep the whole answer in memory.
+            arrays.append(np.frombuffer(received, dtype, count, start).copy())
+            start += arrays[-1].nbytes
+        vector = Vector(*arrays)
+    held = None if valid is None else Summary(**valid)
+    return Judgement(Summary(**train), held, fitness, MeanTest(*test), vector), start
