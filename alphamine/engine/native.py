@@ -6,6 +6,7 @@ Calls release the GIL. The C side of every structure here is in `operators/kerne
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import warnings
 from collections.abc import Sequence
 from ctypes import c_char_p, c_int32, c_int64, c_void_p
@@ -84,11 +85,17 @@ class Library:
     ----------
     path : Path
         Shared object, one of those that `setup.py` builds.
+
+    Attributes
+    ----------
+    digest : str
+        Of the file: another build may give other last bits.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         dll = ctypes.CDLL(str(path))
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         for name, result, arguments in _FUNCTIONS:
             function = getattr(dll, name)
             function.restype, function.argtypes = result, arguments

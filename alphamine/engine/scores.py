@@ -53,11 +53,14 @@ def daily_scores(
     sample : Sample
     """
     universe = sample.panel.universe[sample.rows]
-    x = np.where(universe, values[sample.rows].astype(np.float64), np.nan)
+    # A panel may have many names that never enter the universe of these days.
+    names = np.flatnonzero(universe.any(axis=0))
+    universe, label = universe[:, names], sample.label[:, names]
+    x = np.where(universe, values[sample.rows][:, names].astype(np.float64), np.nan)
     present = ~np.isnan(x)
-    both = present & ~np.isnan(sample.label)
+    both = present & ~np.isnan(label)
     pairs = both.sum(axis=1)
-    a, b = np.where(both, x, np.nan), np.where(both, sample.label, np.nan)
+    a, b = np.where(both, x, np.nan), np.where(both, label, np.nan)
     enough = pairs >= sample.panel.min_names
     members = universe.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

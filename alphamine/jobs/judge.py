@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from alphamine import __version__
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.native import load
 from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest, cosine_test
@@ -109,6 +111,15 @@ class Judge:
             Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES, threads=threads)
             if self.valid
             else None
+        )
+
+    @property
+    def identity(self) -> str:
+        """What the last bits of judgements depend on, apart from the data."""
+        library = load()
+        build = f", build {library.digest}" if library is not None else ""
+        return (
+            f"alphamine {__version__}, {self.evaluator.engine.name}{build}, numpy {np.__version__}"
         )
 
     @property

@@ -21,11 +21,15 @@ from .evidence import gather
 from .judge import Judge
 from .study import Study
 
-# 200 formulas are 19,900 correlations, and about a second.
+# 200 formulas are 19,900 correlations, and seconds on a large panel; whoever stops a search does
+# not wait for them.
 _DRAWN: Final = 200
+_DRAWN_IN_HASTE: Final = 20
 
 
-def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def outcome(
+    study: Study, notes: Mapping[str, Any], haste: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The members of the pool, and facts about them together.
 
     Parameters
@@ -34,6 +38,8 @@ def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]
         At its end.
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
+    haste : bool
+        Look at fewer formulas to see how far they move together.
 
     Returns
     -------
@@ -47,7 +53,9 @@ def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]
     """
     pool, judge = study.pool, study.judge
     members = pool.members
-    evidence = gather(members, judge, study.count, _drawn(study))
+    evidence = gather(
+        members, judge, study.count, _drawn(study, _DRAWN_IN_HASTE if haste else _DRAWN)
+    )
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
     rows = [
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
@@ -63,10 +71,10 @@ def outcome(study: Study, notes: Mapping[str, Any]) -> tuple[list[dict[str, Any]
     return rows, facts
 
 
-def _drawn(study: Study) -> list[Node]:
+def _drawn(study: Study, number: int) -> list[Node]:
     """Formulas of the ledger at even distances; what is asked for by digest is few rows to read."""
     digests = study.store.digests(0)
-    few = digests[:: -(-len(digests) // _DRAWN)] if digests else []
+    few = digests[:: -(-len(digests) // number)] if digests else []
     schema = study.judge.panel.schema
     return [parse(record.formula, fields=schema) for record in study.store.known(few).values()]
 

@@ -90,7 +90,7 @@ def describe(panel: Panel, judge: Judge) -> dict[str, Any]:
     samples = [s for s in (judge.train, judge.valid) if s is not None]
     return {
         "fitted_on": judge.train.name,
-        "engine": judge.evaluator.engine.name,
+        "engine": judge.identity,
         "panel": {
             "name": panel.name, "fingerprint": panel.fingerprint, "rows": rows,
             "symbols": symbols, "fields": list(panel.schema),

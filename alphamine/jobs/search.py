@@ -130,7 +130,7 @@ def search(
         force = held.enter_context(closing(workforce.build(judge, members.cells)))
         study = Study(method, judge, members, store, batch, force, checkpoints)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, workforce)
+        session = Session(study, plan, limits, panel.notes, force)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 
@@ -193,7 +193,7 @@ def resume(
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, workforce)
+        session = Session(study, plan, limits, panel.notes, force)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .budget import Budget
 from .encoding import finite
-from .executors.workforce import Workforce
+from .executors.base import Executor
 from .judge import Judge
 from .outcome import outcome
 from .placebo import placebo
@@ -31,8 +31,8 @@ class Session:
     limits : Budget
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
-    workforce : Workforce
-        For placebo runs; the study has its own executor.
+    executor : Executor
+        That of the study; it serves placebo runs afterwards.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class Session:
         plan: Plan,
         limits: Budget,
         notes: Mapping[str, Any],
-        workforce: Workforce,
+        executor: Executor,
     ) -> None:
         self.study = study
         self.plan = plan
         self.limits = limits
         self.notes = notes
-        self.workforce = workforce
+        self.executor = executor
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Search, then record the pool and what can be said of it."""
         study = self.study
         stopped = study.run(self.limits, observe, stop)
-        members, results = outcome(study, self.notes)
+        members, results = outcome(study, self.notes, haste=stopped == INTERRUPTED)
         if self.plan.placebos and stopped != INTERRUPTED:
             results["placebo"] = placebo(
                 study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
@@ -69,7 +69,7 @@ class Session:
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
-            force = held.enter_context(closing(self.workforce.build(judge, members.cells)))
-            study = Study(method, judge, members, store, self.plan.batch, force)
+            self.executor.turn_to(judge, members.cells)
+            study = Study(method, judge, members, store, self.plan.batch, self.executor)
             study.run(self.limits, lambda progress: None)
             return study.best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -15,7 +16,7 @@ from alphamine.search.base import Candidate, Evaluation, Searcher
 
 from .budget import Budget
 from .checkpoint import Checkpoints
-from .executors.base import Executor
+from .executors.base import Executor, never
 from .executors.serial import Serial
 from .judge import Judge, Judgement, as_mapping
 from .run import INTERRUPTED
@@ -37,11 +38,6 @@ class Progress:
     evaluated: int
     best: float
     pool_size: int
-
-
-def never() -> bool:
-    """Nobody stops the study."""
-    return False
 
 
 class _Stopped(Exception):
@@ -175,7 +171,7 @@ class Study:
                 vectors[candidate.formula.digest] = judgement.vector
                 held += judgement.vector.nbytes
         told = [(c, known[c.formula.digest]) for c in fresh]
-        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told], vectors)
+        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told], vectors, stop)
         for _, record in told:
             self.count.add(record.train["rank_icir"])
             self.best = max(self.best, record.fitness)
@@ -198,25 +194,38 @@ class Study:
             If the study is stopped before the last one is known.
         """
         left = len(candidates)
-        judgements = self._executor.judge([candidate.formula for candidate in candidates])
-        for candidate, judgement in zip(candidates, judgements, strict=True):
+        judgements = self._executor.judge([c.formula for c in candidates], stop)
+        for candidate, judgement in zip(candidates, judgements, strict=False):
             if judgement.failure is not None:
                 content = {"formula": str(candidate.formula), "reason": judgement.failure}
                 self.store.event("failed", content)
             yield candidate, judgement
             left -= 1
-            if left and stop():
-                raise _Stopped
+        if left:
+            raise _Stopped
 
     def _offer(
-        self, evaluations: Sequence[Evaluation], vectors: Mapping[str, Vector]
+        self,
+        evaluations: Sequence[Evaluation],
+        vectors: Mapping[str, Vector],
+        stop: Callable[[], bool],
     ) -> dict[str, Evaluation]:
-        """Offer formulas to the pool in their order; what it gained and their sketches."""
+        """Offer formulas to the pool in their order; what it gained and their sketches.
+
+        Raises
+        ------
+        _Stopped
+            If the study is stopped before the last one; the pool is then as before.
+        """
         found = {e.candidate.formula.digest: e for e in evaluations}
+        pool = copy(self.pool)
         for evaluation, vector in self._with_vectors(evaluations, vectors):
-            gain = self.pool.offer(evaluation, vector)
+            gain = pool.offer(evaluation, vector)
             told = replace(evaluation, gain=gain, sketch=self._sketch(vector))
             found[evaluation.candidate.formula.digest] = told
+            if stop():
+                raise _Stopped
+        self.pool = pool
         return found
 
     def _with_vectors(

@@ -47,6 +47,62 @@ class Vector:
         return int(self.data.nbytes + self.scale.nbytes + self.size.nbytes)
 
 
+class DayCells:
+    """Some (day, symbol) cells of a panel, day after day.
+
+    Parameters
+    ----------
+    inside : (T, N) bool
+    """
+
+    def __init__(self, inside: npt.NDArray[np.bool_]) -> None:
+        self.inside = inside
+        self.columns = np.nonzero(inside)[1].astype(np.int32)
+        self.start = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int64)
+        self.sizes = np.diff(self.start)
+        self.library = load()
+        widest = int(self.sizes.max(initial=0))
+        if widest > _MOST_NAMES:
+            raise SearchError(
+                f"at most {_MOST_NAMES} names a day are ranked, but the universe has {widest}; use "
+                "a smaller universe"
+            )
+
+    def ranks(
+        self, values: npt.NDArray[np.floating]
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+        """Twice the centred average rank of each cell, 0 where there is no value.
+
+        And how many cells of each day have one.
+
+        Parameters
+        ----------
+        values : (T, N) float
+        """
+        if self.library is not None:
+            rows = np.ascontiguousarray(values)
+            return self.library.rank_cells(rows, self.columns, self.start)
+        ranks = average_ranks(np.where(self.inside, values.astype(np.float64), np.nan))
+        count = (~np.isnan(ranks)).sum(axis=1)
+        centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self.inside]
+        return centred.astype(np.int16), count
+
+    def products(self, x: Data, others: Sequence[Data]) -> FloatArray:
+        """Sums over the cells of each day of x times each of the others, (others, days)."""
+        if self.library is not None:
+            return self.library.products(x, others, self.start)
+        return np.array([self.by_day(x.astype(np.float64) * y) for y in others])
+
+    def by_day(self, cells: FloatArray, ufunc: np.ufunc = np.add, empty: float = 0.0) -> FloatArray:
+        """What a reduction makes of the cells of each day, (T,)."""
+        full = self.sizes > 0
+        out = np.full(len(self.sizes), empty)
+        # Empty days own no cell, and reduceat must not see them.
+        if full.any():
+            out[full] = ufunc.reduceat(cells, self.start[:-1][full])
+        return out
+
+
 class Cells:
     """The (day, symbol) cells on which a pool compares formulas, day after day.
 
@@ -66,24 +122,20 @@ class Cells:
         inside = sample.panel.universe[sample.rows]
         if labelled:
             inside = inside & ~np.isnan(sample.label)
-        count = inside.sum(axis=1)
-        if series == "rank" and count.max(initial=0) > _MOST_NAMES:
-            raise SearchError(
-                f"a pool ranks at most {_MOST_NAMES} names a day, but the universe has "
-                f"{count.max()}; use a smaller universe"
-            )
         self.series, self.labelled = series, labelled
         self._rows = sample.rows
-        self._inside = inside & (count >= sample.panel.min_names)[:, None]
-        self._columns = np.nonzero(self._inside)[1].astype(np.int32)
-        self.start = np.concatenate([[0], np.cumsum(self._inside.sum(axis=1))]).astype(np.int64)
-        self._sizes = np.diff(self.start)
-        self._library = load()
+        enough = inside.sum(axis=1) >= sample.panel.min_names
+        self._cells = DayCells(inside & enough[:, None])
         self.label = self._vector(sample.label)
 
     @property
     def days(self) -> int:
-        return len(self.start) - 1
+        return len(self._cells.sizes)
+
+    @property
+    def start(self) -> npt.NDArray[np.int64]:
+        """Where the cells of each day start, (days + 1,)."""
+        return self._cells.start
 
     def vector(self, values: npt.NDArray[np.floating]) -> Vector:
         """Standardise values of a formula.
@@ -103,66 +155,36 @@ class Cells:
         (others, days) float64
             0 on days on which either has no values. The bits depend on the two vectors alone.
         """
-        data = [other.data for other in others]
-        if self._library is not None:
-            products = self._library.products(x.data, data, self.start)
-        else:
-            products = np.array([self._by_day(x.data.astype(np.float64) * y) for y in data])
+        products = self._cells.products(x.data, [other.data for other in others])
         for row, other in zip(products, others, strict=True):
             row *= x.scale * other.scale
         return products
 
     def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
-        standardise = self._ranks if self.series == "rank" else self._centred
-        data, present = standardise(values)
-        squares = self._squares(data)
+        data: Data
+        data, present = (
+            self._cells.ranks(values) if self.series == "rank" else self._centred(values)
+        )
+        [squares] = self._cells.products(data, [data])
         with np.errstate(divide="ignore"):
             scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
-        size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._sizes, 1))
+        size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._cells.sizes, 1))
         return Vector(data, scale, size)
 
-    def _ranks(
-        self, values: npt.NDArray[np.floating]
-    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
-        if self._library is not None:
-            rows = np.ascontiguousarray(values)
-            return self._library.rank_cells(rows, self._columns, self.start)
-        ranks = average_ranks(np.where(self._inside, values.astype(np.float64), np.nan))
-        count = (~np.isnan(ranks)).sum(axis=1)
-        centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self._inside]
-        return centred.astype(np.int16), count
-
     def _centred(self, values: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
-        cells: FloatArray = values[self._inside].astype(np.float64)
+        by_day, sizes = self._cells.by_day, self._cells.sizes
+        cells: FloatArray = values[self._cells.inside].astype(np.float64)
         present = ~np.isnan(cells)
         cells[~present] = 0.0
-        count = self._by_day(present.astype(np.float64))
+        count = by_day(present.astype(np.float64))
         varies = self._peak(cells, present) > self._peak(-cells, present) * -1.0
-        cells -= np.repeat(self._by_day(cells) / np.maximum(count, 1.0), self._sizes)
+        cells -= np.repeat(by_day(cells) / np.maximum(count, 1.0), sizes)
         # Scaling by the largest deviation keeps the squares inside float64 whatever the unit.
         peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
-        cells /= np.repeat(peak, self._sizes)
+        cells /= np.repeat(peak, sizes)
         cells[~present] = 0.0
         return cells, count
 
-    def _squares(self, data: Data) -> FloatArray:
-        if self._library is not None:
-            squares: FloatArray = self._library.products(data, [data], self.start)[0]
-            return squares
-        cells: FloatArray = data.astype(np.float64)
-        return self._by_day(cells * cells)
-
     def _peak(self, cells: FloatArray, present: npt.NDArray[np.bool_]) -> FloatArray:
         """Largest value that is present of each day; -inf where there is none."""
-        return self._reduced(np.maximum, np.where(present, cells, -np.inf), -np.inf)
-
-    def _by_day(self, cells: FloatArray) -> FloatArray:
-        return self._reduced(np.add, cells, 0.0)
-
-    def _reduced(self, ufunc: np.ufunc, cells: FloatArray, empty: float) -> FloatArray:
-        full = self._sizes > 0
-        out = np.full(self.days, empty)
-        # Empty days own no cell, and reduceat must not see them.
-        if full.any():
-            out[full] = ufunc.reduceat(cells, self.start[:-1][full])
-        return out
+        return self._cells.by_day(np.where(present, cells, -np.inf), np.maximum, -np.inf)

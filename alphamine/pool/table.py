@@ -11,8 +11,8 @@ import numpy.typing as npt
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores
-from alphamine.operators.numeric import standard_ranks
 
+from .cells import DayCells
 from .pool import Member, Pool
 
 
@@ -87,12 +87,18 @@ def combine(
     (T, N) float64
         NaN outside the universe and where no member has a value.
     """
-    total, present = np.zeros(universe.shape), np.zeros(universe.shape, dtype=bool)
+    cells = DayCells(universe)
+    total, present = np.zeros(len(cells.columns)), np.zeros(len(cells.columns), dtype=bool)
     for array, weight in zip(values, weights, strict=True):
-        ranks = standard_ranks(np.where(universe, array.astype(np.float64), np.nan))
-        total += weight * np.nan_to_num(ranks)
-        present |= ~np.isnan(ranks)
-    return np.where(present, total, np.nan)
+        ranks, count = cells.ranks(array)
+        [squares] = cells.products(ranks, [ranks])
+        varies = squares > 0.0
+        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
+        total += weight * ranks * np.repeat(scale, cells.sizes)
+        present |= ~np.isnan(array[universe]) & np.repeat(varies, cells.sizes)
+    out = np.full(universe.shape, np.nan)
+    out[universe] = np.where(present, total, np.nan)
+    return out
 
 
 def _largest(pool: Pool, member: Member) -> float:

@@ -87,9 +87,9 @@ def test_without_any_checkpoint_everything_is_asked_again_and_nothing_evaluated_
     judged: list[int] = []
     original = study_module.Serial.judge
 
-    def counted(self: Any, formulas: Any) -> Any:
+    def counted(self: Any, formulas: Any, stop: Any) -> Any:
         judged.append(len(formulas))
-        return original(self, formulas)
+        return original(self, formulas, stop)
 
     monkeypatch.setattr(study_module.Serial, "judge", counted)
     run = am.resume(tmp_path / "run", small_panel)

@@ -131,6 +131,25 @@ def test_batch_size_does_not_change_what_is_recorded(
     assert recorded[0] == recorded[1] == recorded[2]
 
 
+def test_a_batch_that_is_stopped_while_it_is_offered_leaves_no_trace(
+    small_panel: Panel, scripted: Callable[..., Any], store: Store
+) -> None:
+    study = study_of(small_panel, scripted(FORMULAS), store)
+    offers: list[float] = []
+
+    class Watched(Pool):
+        def offer(self, evaluation: Any, vector: Any) -> float:
+            offers.append(evaluation.fitness)
+            return super().offer(evaluation, vector)
+
+    study.pool = Watched(study.judge.train, 4, 0.7)
+    # The first batch is offered whole, and the second one after its first formula no more.
+    assert study.run(Budget(DISTINCT), ignore, lambda: len(offers) > 3) == "it was interrupted"
+    assert len(offers) == 4
+    assert store.count() == 3
+    assert {str(m.formula) for m in study.pool.members} <= set(FORMULAS[:3])
+
+
 def test_a_searcher_without_new_ideas_ends_the_run(
     small_panel: Panel, scripted: Callable[..., Any], store: Store
 ) -> None:

@@ -11,8 +11,10 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.native import load
+from alphamine.operators.numeric import standard_ranks
 from alphamine.pool import cells as module
 from alphamine.pool.cells import Cells
+from alphamine.pool.table import combine
 from alphamine.search.base import Evaluation
 
 Offer = tuple[Evaluation, np.ndarray]
@@ -28,7 +30,7 @@ def test_numpy_and_the_library_agree_to_the_bit(
     train: Sample, offers: list[Offer], by_numpy: Cells
 ) -> None:
     kernels = Cells(replace(train))
-    kernels._library = load()
+    kernels._cells.library = load()
     ours = [kernels.vector(values) for _, values in offers]
     theirs = [by_numpy.vector(values) for _, values in offers]
     for a, b in zip(ours, theirs, strict=True):
@@ -40,6 +42,23 @@ def test_numpy_and_the_library_agree_to_the_bit(
     np.testing.assert_array_equal(products, by_numpy.products(theirs[0], theirs))
     for row, other in zip(products, ours, strict=True):
         np.testing.assert_array_equal(kernels.products(other, [ours[0]])[0], row)
+
+
+def test_members_are_combined_by_their_standardised_ranks() -> None:
+    rng = np.random.default_rng(1)
+    universe = rng.random((40, 30)) < 0.7
+    universe[3] = False
+    arrays = [rng.integers(0, 9, (40, 30)).astype(np.float32) for _ in range(3)]
+    for array in arrays:
+        array[rng.random(array.shape) < 0.2] = np.nan
+    arrays[1][5] = 2.0
+    inside = [np.where(universe, array.astype(np.float64), np.nan) for array in arrays]
+    ranks = np.stack([standard_ranks(array) for array in inside])
+    expected = np.where(
+        np.isnan(ranks).all(axis=0), np.nan, np.tensordot([0.5, -1, 2], np.nan_to_num(ranks), 1)
+    )
+    assert np.isnan(expected).any()
+    np.testing.assert_allclose(combine(arrays, [0.5, -1, 2], universe), expected, rtol=1e-12)
 
 
 def test_products_of_many_names_do_not_overflow() -> None:

@@ -89,8 +89,7 @@ def stepdown(series: FloatArray, horizon: int, weights: FloatArray) -> FloatArra
     (K,) float64
         Rejecting all below a has a family-wise error of about a at most.
     """
-    from scipy.stats import norm
-    from scipy.stats import t as student
+    from scipy.special import ndtri, stdtr
 
     days = len(series)
     error = np.sqrt(cosine_long_run_variance(series, horizon) / days)
@@ -102,5 +101,5 @@ def stepdown(series: FloatArray, horizon: int, weights: FloatArray) -> FloatArra
         drawn = np.where(varies, moves / spread, 0.0)
     degrees = cosine_count(days, horizon)
     # The upper tail keeps its digits; by symmetry the sign is put back afterwards.
-    score = np.sign(t) * norm.isf(student.sf(np.abs(t), degrees))
+    score = -np.sign(t) * ndtri(stdtr(degrees, -np.abs(t)))
     return adjusted_p_values(np.asarray(score), drawn)

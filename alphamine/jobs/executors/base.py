@@ -6,21 +6,33 @@ whoever does the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from alphamine.expression.nodes import Node
-from alphamine.jobs.judge import Judgement
+from alphamine.jobs.judge import Judge, Judgement
+from alphamine.pool.cells import Cells
+
+
+def never() -> bool:
+    """Nobody stops the work."""
+    return False
 
 
 class Executor(Protocol):
     """Interchangeable way to judge batches."""
 
-    def judge(self, formulas: Sequence[Node]) -> Iterator[Judgement]:
+    def judge(
+        self, formulas: Sequence[Node], stop: Callable[[], bool] = never
+    ) -> Iterator[Judgement]:
         """Yield one judgement per formula, in order.
 
-        The caller may stop in between; what was not yielded is then forgotten.
+        Fewer, if `stop()`, which is asked now and then, is true.
         """
+        ...
+
+    def turn_to(self, judge: Judge, cells: Cells) -> None:
+        """Judge on another panel or label, for a pool of other cells, from now on."""
         ...
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ part are tried again one by one; the formula that then kills its worker twice is
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,13 +17,18 @@ from alphamine.expression.nodes import Call, Node
 from alphamine.jobs.judge import Judge, Judgement
 from alphamine.pool.cells import Cells
 
+from .base import never
 from .letters import Answer, request
 from .serial import Serial
 
 # Long enough that handing out costs little, short enough that no worker waits long for the last.
 _PART_SECONDS: Final = 0.2
+_FIRST_PART: Final = 8
 _DEATHS: Final = 2
 _FAILED_STARTS: Final = 8
+# Importing alphamine takes seconds, but a cluster may have no processor free for ever.
+_START_SECONDS: Final = 180.0
+_TICK_SECONDS: Final = 0.25
 
 
 class Died(Exception):
@@ -62,8 +68,12 @@ class Backend(Protocol):
         """A new worker."""
         ...
 
-    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
-        """Wait until some workers have an answer, or are dead; return them."""
+    def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
+        """Wait until some workers have an answer or are dead, or the time is over; return them."""
+        ...
+
+    def share(self, judge: Judge, cells: Cells) -> None:
+        """Let workers that are started from now on have this panel, label and pool's cells."""
         ...
 
     def close(self) -> None:
@@ -103,16 +113,33 @@ class Crew:
 
     def __init__(self, judge: Judge, cells: Cells, backend: Backend, workers: int) -> None:
         self._backend = backend
-        self._here = Serial(judge, cells)
-        self._operators: frozenset[str] = frozenset()
+        self._workers = workers
         self._number = 0
-        self._failed_starts = 0
         self._each = 0.0
-        self._seats = [_Seat(backend.start()) for _ in range(workers)]
+        self._seats: list[_Seat] = []
+        self.turn_to(judge, cells)
 
-    def judge(self, formulas: Sequence[Node]) -> Iterator[Judgement]:
-        """Yield one judgement per formula, in order."""
+    def turn_to(self, judge: Judge, cells: Cells) -> None:
+        """Judge on another panel or label, for a pool of other cells, in new workers.
+
+        The old ones go first: a cluster may have no room for both.
+        """
+        self._dismiss()
+        self._here = Serial(judge, cells)
+        self._identity = judge.identity
+        self._operators: frozenset[str] = frozenset()
+        self._failed_starts = 0
+        self._heard = time.monotonic()
+        self._backend.share(judge, cells)
+        self._seats = [_Seat(self._backend.start()) for _ in range(self._workers)]
+
+    def judge(
+        self, formulas: Sequence[Node], stop: Callable[[], bool] = never
+    ) -> Iterator[Judgement]:
+        """Yield one judgement per formula, in order; fewer if `stop()` is true."""
         while not self._operators and formulas:
+            if stop():
+                return
             self._wait(formulas, deque(), {})
         known = self._operators
         away = [i for i, formula in enumerate(formulas) if _operators(formula) <= known]
@@ -128,19 +155,28 @@ class Crew:
                 self._hand_out(formulas, waiting)
                 found[place] = next(self._here.judge([formula]))
             while place not in found:
+                if stop():
+                    return
                 self._hand_out(formulas, waiting)
                 self._wait(formulas, waiting, found, first)
             yield found.pop(place)
+            if stop():
+                return
 
     def close(self) -> None:
         """End the workers."""
+        self._dismiss()
+        self._backend.close()
+
+    def _dismiss(self) -> None:
         for seat in self._seats:
             seat.worker.stop()
-        self._backend.close()
+        self._seats = []
 
     def _parts(self, places: list[int]) -> deque[_Part]:
         fair = -(-len(places) // (2 * len(self._seats)))
-        size = max(1, fair if not self._each else min(fair, int(_PART_SECONDS / self._each)))
+        most = int(_PART_SECONDS / self._each) if self._each else _FIRST_PART
+        size = max(1, min(fair, most))
         return deque(_Part(places[i : i + size]) for i in range(0, len(places), size))
 
     def _hand_out(self, formulas: Sequence[Node], waiting: deque[_Part]) -> None:
@@ -161,9 +197,10 @@ class Crew:
         found: dict[int, Judgement],
         first: int = 0,
     ) -> None:
-        """Read the answers that are there, at least one."""
+        """Read the answers that are there, or arrive in a moment."""
         busy = [seat for seat in self._seats if seat.number or not seat.started]
-        ready = self._backend.ready([seat.worker for seat in busy])
+        ready = self._backend.ready([seat.worker for seat in busy], _TICK_SECONDS)
+        self._require_a_start(bool(ready))
         for seat in (s for s in busy if s.worker in ready):
             try:
                 answer = Answer.of(seat.worker.receive())
@@ -171,6 +208,7 @@ class Crew:
                 self._replace(seat, waiting, found, str(death))
                 continue
             if answer.operators:
+                self._require_same_build(answer.identity)
                 self._operators = frozenset(answer.operators)
                 self._failed_starts, seat.started = 0, True
                 continue
@@ -181,6 +219,27 @@ class Crew:
                 raise WorkFailed(answer.error)
             self._each = answer.seconds / len(part.places)
             found.update(zip(part.places, answer.judgements, strict=True))
+
+    def _require_a_start(self, heard: bool) -> None:
+        """Refuse to wait for ever for workers of which none starts."""
+        now = time.monotonic()
+        if heard or any(seat.started for seat in self._seats):
+            self._heard = now
+        elif now - self._heard > _START_SECONDS:
+            raise WorkFailed(
+                f"workers start within {_START_SECONDS:.0f} s, but none of {len(self._seats)} has; "
+                "ask for as many workers as the machine or the cluster has processors free, then "
+                "`alphamine resume`"
+            )
+
+    def _require_same_build(self, theirs: str) -> None:
+        """The last bits of a judgement depend on the build that computed it."""
+        if theirs != self._identity:
+            raise WorkFailed(
+                f"workers compute as this process does, with {self._identity}, but one has "
+                f"{theirs}; install the same build on every machine and do not rebuild it during "
+                "a run, then `alphamine resume`"
+            )
 
     def _replace(
         self, seat: _Seat, waiting: deque[_Part], found: dict[int, Judgement], how: str

@@ -30,7 +30,7 @@ class Desk:
 
     def greeting(self) -> bytes:
         """The first answer."""
-        return Answer(operators=tuple(CATALOGUE)).to_bytes()
+        return Answer(operators=tuple(CATALOGUE), identity=self._judge.identity).to_bytes()
 
     def answer(self, request: bytes) -> bytes:
         """What a request asks for."""

@@ -40,6 +40,8 @@ class Answer:
         Of the request; 0 in the first answer, which is to none.
     operators : tuple of str
         In the first answer: the names of those that the worker knows.
+    identity : str
+        In the first answer: what the worker computes with (see `Judge.identity`).
     seconds : float
         What the judgements took.
     judgements : tuple of Judgement
@@ -49,6 +51,7 @@ class Answer:
 
     number: int = 0
     operators: tuple[str, ...] = ()
+    identity: str = ""
     seconds: float = 0.0
     judgements: tuple[Judgement, ...] = ()
     error: str | None = None
@@ -56,7 +59,8 @@ class Answer:
     def to_bytes(self) -> bytes:
         """The answer as it is sent."""
         text = json.dumps({
-            "number": self.number, "operators": self.operators, "seconds": self.seconds,
+            "number": self.number, "operators": self.operators, "identity": self.identity,
+            "seconds": self.seconds,
             "judgements": [_to_data(judgement) for judgement in self.judgements],
             "error": self.error,
         }).encode()  # fmt: skip
@@ -74,8 +78,8 @@ class Answer:
             judgement, end = _from_data(data, received, end)
             judgements.append(judgement)
         return cls(
-            content["number"], tuple(content["operators"]), content["seconds"], tuple(judgements),
-            content["error"],
+            content["number"], tuple(content["operators"]), content["identity"],
+            content["seconds"], tuple(judgements), content["error"],
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ Buffer = npt.NDArray[np.uint8]
 _ALIGNMENT: Final = 64
 
 
-def pack(file: BinaryIO, panel: Panel, train: Sample | None, cells: Cells) -> None:
+def pack(file: IO[bytes], panel: Panel, train: Sample | None, cells: Cells) -> None:
     """Write a panel, the label to train on if it is not the panel's own, and the kind of cells."""
     parts = list(_parts(panel, train))
     items, place = [], 0

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from alphamine.errors import SearchError
 from alphamine.jobs.judge import Judge
@@ -44,26 +44,32 @@ def processes(judge: Judge, cells: Cells, workers: int, threads: int) -> Crew:
         raise SearchError(
             "the executor 'processes' needs a POSIX system (Linux, macOS); use 'serial' here"
         )
-    return Crew(judge, cells, _Processes(judge, cells, threads), workers)
+    return Crew(judge, cells, _Processes(threads), workers)
 
 
 class _Processes:
-    def __init__(self, judge: Judge, cells: Cells, threads: int) -> None:
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._parcel: IO[bytes] | None = None
+
+    def share(self, judge: Judge, cells: Cells) -> None:
+        self.close()
         # A file without a name: its memory is free when the last process that maps it is gone.
         folder = _MEMORY if _MEMORY.is_dir() else None
         self._parcel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         pack(self._parcel, judge.panel, judge.own_train, cells)
-        self._threads = threads
 
     def start(self) -> Worker:
+        assert self._parcel is not None
         return _Process(self._parcel.fileno(), self._threads)
 
-    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+    def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
         by_end = {w.connection: w for w in workers if isinstance(w, _Process)}
-        return [by_end[end] for end in wait(list(by_end)) if isinstance(end, Connection)]
+        return [by_end[end] for end in wait(list(by_end), seconds) if isinstance(end, Connection)]
 
     def close(self) -> None:
-        self._parcel.close()
+        if self._parcel is not None:
+            self._parcel.close()
 
 
 class _Process:

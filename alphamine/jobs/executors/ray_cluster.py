@@ -46,32 +46,33 @@ def ray_cluster(
         raise MissingDependency(
             "the executor 'ray' needs Ray; install it with: pip install 'alphamine[ray]'"
         ) from None
-    backend = _Cluster(ray, judge, cells, workers, threads, address)
-    return Crew(judge, cells, backend, workers)
+    return Crew(judge, cells, _Cluster(ray, workers, threads, address), workers)
 
 
 class _Cluster:
-    def __init__(
-        self, ray: Any, judge: Judge, cells: Cells, workers: int, threads: int, address: str | None
-    ) -> None:
+    def __init__(self, ray: Any, workers: int, threads: int, address: str | None) -> None:
         self._ray = ray
         self._mine = not ray.is_initialized()
         if self._mine:
             _connect(ray, workers * threads, address)
-        with TemporaryFile() as file:
-            pack(file, judge.panel, judge.own_train, cells)
-            self._parcel = ray.put(np.memmap(file, np.uint8, "r"))
+        self._parcel: Any = None
         variables = {**MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)}
         options = {"num_cpus": threads, "runtime_env": {"env_vars": variables}}
         self._actor = ray.remote(_Actor).options(**options)
         self._threads = threads
 
+    def share(self, judge: Judge, cells: Cells) -> None:
+        # The panel before this one leaves the object store with its last reference.
+        with TemporaryFile() as file:
+            pack(file, judge.panel, judge.own_train, cells)
+            self._parcel = self._ray.put(np.memmap(file, np.uint8, "r"))
+
     def start(self) -> Worker:
         return _Remote(self._ray, self._actor.remote(self._parcel, self._threads))
 
-    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+    def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
         by_reply = {w.reply: w for w in workers if isinstance(w, _Remote)}
-        done, _ = self._ray.wait(list(by_reply), num_returns=1)
+        done, _ = self._ray.wait(list(by_reply), num_returns=1, timeout=seconds)
         return [by_reply[reply] for reply in done]
 
     def close(self) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeAlias
 
+import numpy as np
 import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import WorkFailed
 from alphamine.expression.portable import to_data
+from alphamine.jobs.executors import crew as crew_module
 from alphamine.jobs.executors.crew import Crew, Died, Worker
 from alphamine.jobs.executors.desk import Desk
 from alphamine.jobs.executors.letters import Answer
 from alphamine.jobs.executors.parcel import Buffer
 from alphamine.jobs.judge import Judge
+from alphamine.jobs.placebo import shuffled
 from alphamine.pool.cells import Cells
 
 FORMULAS = [am.parse(f"ts_mean(close, {d}) / close") for d in range(2, 26)]
@@ -33,6 +37,8 @@ class Pretender:
         self._backend = backend
         self._answer: bytes | None = backend.desk.greeting()
         self.alive = backend.starts <= backend.good_starts
+        backend.working += 1
+        assert backend.working <= backend.room
 
     def send(self, request: bytes) -> None:
         self._backend.requests.append(json.loads(request)["formulas"])
@@ -48,23 +54,32 @@ class Pretender:
 
     def stop(self) -> None:
         self.alive = False
+        self._backend.working -= 1
 
 
 class Pretenders:
     def __init__(
-        self, desk: Desk, fatal: Callable[[list[list[object]]], bool], good_starts: int = 10**6
+        self,
+        desk: Desk,
+        fatal: Callable[[list[list[object]]], bool],
+        good_starts: int = 10**6,
+        room: int = 10**6,
     ) -> None:
         self.desk = desk
         self.fatal = fatal
         self.good_starts = good_starts
-        self.starts = 0
+        self.room = room
+        self.starts = self.shared = self.working = 0
         self.requests: list[list[object]] = []
 
     def start(self) -> Worker:
         self.starts += 1
         return Pretender(self)
 
-    def ready(self, workers: Sequence[Worker]) -> list[Worker]:
+    def share(self, judge: Judge, cells: Cells) -> None:
+        self.shared += 1
+
+    def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
         # The last one answers first: order must not depend on who is quick.
         return list(workers[-1:])
 
@@ -138,6 +153,55 @@ def test_what_was_abandoned_is_not_taken_for_an_answer(
     assert exact(crew.judge(FORMULAS)) == expected
 
 
+def test_workers_of_which_none_ever_starts_are_waited_for_so_long(
+    judge: Judge, desk: Desk, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew_module, "_START_SECONDS", 0.2)
+    backend = Pretenders(desk, never)
+    monkeypatch.setattr(backend, "ready", lambda workers, seconds: time.sleep(0.01) or [])
+    with pytest.raises(WorkFailed, match="but none of 3 has; ask for as many workers as"):
+        list(Crew(judge, cells, backend, 3).judge(FORMULAS))
+
+
+def test_a_stop_is_noticed_while_waiting(
+    judge: Judge, desk: Desk, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = Pretenders(desk, never)
+    crew = Crew(judge, cells, backend, 2)
+    assert len(list(crew.judge(FORMULAS, lambda: len(backend.requests) > 1))) < len(FORMULAS)
+    monkeypatch.setattr(backend, "ready", lambda workers, seconds: [])
+    calls = count()
+    crew = Crew(judge, cells, backend, 2)
+    assert list(crew.judge(FORMULAS, lambda: next(calls) > 3)) == []
+
+
+def test_another_label_is_judged_by_new_workers_after_the_old_ones_went(
+    small_panel: Panel, judge: Judge, desk: Desk, expected: Seen, cells: Cells, exact: Exact,
+    parcel_of: Callable[[Judge], Buffer],
+) -> None:  # fmt: skip
+    backend = Pretenders(desk, never, room=2)
+    crew = Crew(judge, cells, backend, 2)
+    assert exact(crew.judge(FORMULAS)) == expected
+    visible = small_panel.without_test()
+    other = Judge(visible, shuffled(visible.sample(), np.random.default_rng(4)))
+    others = Cells(other.train)
+    backend.desk = Desk(parcel_of(other), 1)
+    crew.turn_to(other, others)
+    assert (backend.starts, backend.shared) == (4, 2)
+    found = exact(crew.judge(FORMULAS))
+    assert found == exact(other.judge(FORMULAS, others))
+    assert found != expected
+
+
+def test_workers_of_another_build_are_refused(
+    judge: Judge, desk: Desk, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = Answer(operators=("divide",), identity="numpy alone")
+    monkeypatch.setattr(desk, "greeting", stale.to_bytes)
+    with pytest.raises(WorkFailed, match=r"as this process does, .* but one has numpy alone; "):
+        list(Crew(judge, cells, Pretenders(desk, never), 2).judge(FORMULAS))
+
+
 def test_workers_that_never_start_end_the_run(
     judge: Judge, desk: Desk, cells: Cells, exact: Exact
 ) -> None:
@@ -157,8 +221,8 @@ def test_the_law_that_a_worker_states_reaches_the_caller(
 def test_operators_that_workers_lack_are_computed_here(
     judge: Judge, desk: Desk, cells: Cells, exact: Exact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greeting = Answer(operators=("divide", "ts_std_dev")).to_bytes()
-    monkeypatch.setattr(desk, "greeting", lambda: greeting)
+    greeting = Answer(operators=("divide", "ts_std_dev"), identity=judge.identity)
+    monkeypatch.setattr(desk, "greeting", greeting.to_bytes)
     backend = Pretenders(desk, never)
     mixed = [FORMULAS[0], am.parse("ts_std_dev(close, 5) / close"), FORMULAS[1]]
     expected = exact(judge.judge(mixed, cells))
