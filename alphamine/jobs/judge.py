@@ -57,11 +57,8 @@ class Judgement:
     @property
     def scores(self) -> dict[str, float]:
         """What searchers and the ledger are told of train."""
-        test = self.test
-        return {
-            **as_mapping(self.train), "t": test.t, "degrees": test.degrees,
-            "effective_days": test.effective_days,
-        }  # fmt: skip
+        tested = {name: getattr(self.test, name) for name in _TEST_SCORES}
+        return {**as_mapping(self.train), **tested}
 
     @classmethod
     def failed(cls, reason: str) -> Judgement:
@@ -76,10 +73,12 @@ class Judgement:
 
 def as_mapping(summary: Summary) -> dict[str, float]:
     """The numbers of a summary by name."""
-    return {name: getattr(summary, name) for name in _NAMES}
+    return {name: getattr(summary, name) for name in VALID_SCORES}
 
 
-_NAMES: Final = tuple(field.name for field in fields(Summary))
+VALID_SCORES: Final = tuple(field.name for field in fields(Summary))
+_TEST_SCORES: Final = ("t", "degrees", "effective_days")
+TRAIN_SCORES: Final = (*VALID_SCORES, *_TEST_SCORES)
 
 
 class Judge:

@@ -14,24 +14,30 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 from alphamine.errors import SearchError, WorkFailed
 
-from .encoding import decode, encode, finite
+from .encoding import decode, encode
+from .judge import TRAIN_SCORES, VALID_SCORES
 from .times import now
 
 FILE_NAME: Final = "run.sqlite"
 EVENTS_NAME: Final = "events.jsonl"
 _APPLICATION_ID: Final = 0x616C7068  # "alph"
-_SCHEMA_VERSION: Final = 2
-_SCHEMA: Final = """
+_SCHEMA_VERSION: Final = 3
+# Scores are columns without a type, so that whole numbers stay whole; NaN is NULL.
+_SCORES: Final = (
+    *(f"train_{name}" for name in TRAIN_SCORES), *(f"valid_{name}" for name in VALID_SCORES)
+)  # fmt: skip
+_SCHEMA: Final = f"""
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE eval (
     seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, formula TEXT NOT NULL,
-    fitness REAL, gain REAL NOT NULL, train TEXT NOT NULL, valid TEXT,
-    origin TEXT NOT NULL, parents TEXT NOT NULL, failure TEXT
+    fitness REAL, gain REAL NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL, failure TEXT,
+    {", ".join(_SCORES)}
 );
 CREATE TABLE event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);
 CREATE TABLE pool (position INTEGER PRIMARY KEY, digest TEXT NOT NULL, content TEXT NOT NULL);
@@ -50,7 +56,8 @@ class Record:
     fitness, gain : float
         As in `Evaluation`.
     train, valid : mapping of str to float
-        Scores; `valid` is None where there is no such split. No searcher ever sees it.
+        Those of `TRAIN_SCORES` and `VALID_SCORES`; `valid` is None where there is no such split.
+        No searcher ever sees it.
     origin : str
     parents : sequence of str
     failure : str, optional
@@ -178,14 +185,14 @@ class Store:
         """
         rows = [
             (
-                first + i, r.digest, r.formula, finite(r.fitness), r.gain, encode(r.train),
-                None if r.valid is None else encode(r.valid), r.origin, encode(r.parents),
-                r.failure,
+                first + i, r.digest, r.formula, r.fitness if r.fitness > -math.inf else None,
+                r.gain, r.origin, " ".join(r.parents), r.failure, *_TRAIN(r.train),
+                *(_NO_SCORES if r.valid is None else _VALID(r.valid)),
             )
             for i, r in enumerate(records)
         ]  # fmt: skip
         with self._transaction() as db:
-            db.executemany("INSERT INTO eval VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+            db.executemany(_INSERT, rows)
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in order."""
@@ -275,7 +282,15 @@ class Store:
 
 
 _DIGESTS: Final = "SELECT digest FROM eval WHERE seq >= ? ORDER BY seq"
-_COLUMNS: Final = "digest, formula, fitness, gain, train, valid, origin, parents, failure"
+_COLUMNS: Final = ", ".join(
+    ("digest", "formula", "fitness", "gain", "origin", "parents", "failure", *_SCORES)
+)
+_INSERT: Final = f"INSERT INTO eval VALUES ({','.join('?' * (8 + len(_SCORES)))})"  # noqa: S608
+_TRAIN: Final = itemgetter(*TRAIN_SCORES)
+_VALID: Final = itemgetter(*VALID_SCORES)
+_NO_SCORES: Final = (None,) * len(VALID_SCORES)
+# The number of days is there whenever there is such a split.
+_VALID_DAYS: Final = 7 + len(TRAIN_SCORES) + VALID_SCORES.index("days")
 
 
 def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -283,10 +298,14 @@ def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    digest, formula, fitness, gain, train, valid, origin, parents, failure = row
+    digest, formula, fitness, gain, origin, parents, failure = row[:7]
+    scores = [math.nan if score is None else score for score in row[7:]]
+    train, valid = scores[: len(TRAIN_SCORES)], scores[len(TRAIN_SCORES) :]
     return Record(
-        digest, formula, -math.inf if fitness is None else fitness, gain, decode(train),
-        None if valid is None else decode(valid), origin, tuple(json.loads(parents)), failure,
+        digest, formula, -math.inf if fitness is None else fitness, gain,
+        dict(zip(TRAIN_SCORES, train, strict=True)),
+        None if row[_VALID_DAYS] is None else dict(zip(VALID_SCORES, valid, strict=True)),
+        origin, tuple(parents.split()), failure,
     )  # fmt: skip
 
 

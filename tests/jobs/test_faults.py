@@ -40,7 +40,8 @@ def test_a_full_disk_is_an_error_and_room_is_a_continuation(
 
     def cramped(directory: Path, facts: Any) -> Store:
         store = create(directory, facts)
-        store._db.execute("PRAGMA max_page_count = 16")
+        [pages] = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages + 4}")
         return store
 
     with monkeypatch.context() as patched:
@@ -72,7 +73,7 @@ def test_a_log_cut_anywhere_loses_batches_at_most(
     source = tmp_path / "source"
 
     def stop() -> bool:
-        if next(numbers) == 50:
+        if next(numbers) == 110:
             shutil.copytree(tmp_path / "run", source)
         return False
 

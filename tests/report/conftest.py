@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES
 from alphamine.jobs.run import Run, open_run
 from alphamine.jobs.store import Record, Store
 
@@ -79,9 +80,10 @@ def _write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 
     }  # fmt: skip
     with closing(Store.create(directory, facts)) as store:
         scores = rng.normal(0, 0.02, 40)
+        blank = dict.fromkeys(TRAIN_SCORES, 0.0)
         store.record(0, [
-            Record(f"{i:032x}", f"{text} {i}", abs(x), 0.0, {"rank_ic": x}, {"rank_ic": x / 2},
-                   text)
+            Record(f"{i:032x}", f"{text} {i}", abs(x), 0.0, {**blank, "rank_ic": x},
+                   dict.fromkeys(VALID_SCORES, x / 2), text)
             for i, x in enumerate(scores)
         ])  # fmt: skip
         store.write_pool([
