@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from alphamine.data.panel import Panel
+from alphamine.engine.cpu import CpuEngine
+from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.lowering import Lowering
 from alphamine.engine.native import load
+from alphamine.engine.reference import Values
 from alphamine.expression.nodes import Node, call, constant, field
+from alphamine.expression.parser import parse
 from alphamine.operators import CATALOGUE, Kind, Operator
 from alphamine.testing.corpus import partners, series
 from alphamine.testing.samples import samples
@@ -84,6 +89,30 @@ def test_tiers_1_and_2_have_kernels() -> None:
         if op.tier < 3 and lowering(next(calls(op))[0]) is None  # type: ignore[arg-type]
     }
     assert without == BY_REFERENCE
+    readme = Path(__file__).parents[2] / "benchmarks" / "README.md"
+    assert ", ".join(f"`{name}`" for name in sorted(without)) in readme.read_text()
+
+
+def test_the_reference_serves_where_there_is_no_kernel(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = load()
+    assert library is not None
+    engine = CpuEngine(panel, np.dtype("float32"), "full", library)
+    served: list[str] = []
+    compute = engine.reference.compute
+
+    def spy(node: Node, inputs: Mapping[Node, Values]) -> tuple[Values, int]:
+        served.append(str(node))
+        return compute(node, inputs)
+
+    monkeypatch.setattr(engine.reference, "compute", spy)
+    part = "group_backfill(ts_delay(close, 1), sector, 5)"
+    formula = parse(f"ts_mean({part}, 3) / {part} * volume")
+    [(_, values, _)] = engine.stream([formula])
+    assert served == [part]
+    [want] = Evaluator(panel, backend="reference").values([formula])
+    np.testing.assert_allclose(values, want, rtol=2e-6)
 
 
 def corpus_panel() -> Panel:
