@@ -38,7 +38,7 @@ void ts_decay_linear(const Call<T>& s) {
         const Vec<double> inverse = splat(2.0 / (size * (size + 1.0)));
         double* counts = s.arena->template take<double>(block_cells(s.window));
         double* masses = s.arena->template take<double>(block_cells(s.window));
-        for_summed_blocks<kRamps>(s, [&](auto sums, const Block<T>& block, Index first, Index c) {
+        for_summed_blocks<kRamps>(s, [&](const auto& sums, const Block<T>& block, Index first, Index c) {
             const bool whole = !block.gaps || s.min_periods >= s.window;
             const auto present = [cells = block.present](Index i) { return load_wide(cells + i); };
             if (!whole) window_ramps(present, counts, masses, block.rows, s.window);
@@ -49,8 +49,7 @@ void ts_decay_linear(const Call<T>& s) {
                     if (whole) return;
                     const Vec<double> mean = of.ramp / load(masses + i);
                     judged.over = count.n == size ? judged.over : mean;
-                },
-                Certain{});
+                });
         });
     }
 }

@@ -86,6 +86,15 @@ inline Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) {
 #define AM_FUSED 0
 #endif
 
+// a b - c, with one rounding where there is an instruction for it.
+inline Vec<double> product_less(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if AM_FUSED
+    return fused(a, b, -c);
+#else
+    return a * b - c;
+#endif
+}
+
 // The exact sum of products of floats, see above.
 class ProductSum {
 public:

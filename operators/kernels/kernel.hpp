@@ -72,6 +72,7 @@ constexpr int kLanes = AM_VECTOR_BYTES / sizeof(T);
 
 // Half a register of floats: as many lanes as a register of doubles.
 typedef float HalfFloat __attribute__((vector_size(AM_VECTOR_BYTES / 2), may_alias));
+typedef std::int32_t HalfMask __attribute__((vector_size(AM_VECTOR_BYTES / 2), may_alias));
 
 template <class T>
 inline Vec<T> splat(T value) {
@@ -101,6 +102,19 @@ inline bool any(M mask) {
     std::int64_t found = 0;
     for (std::size_t i = 0; i < sizeof(M) / sizeof(mask[0]); ++i) found |= mask[i];
     return found != 0;
+#endif
+}
+
+// A bit for each lane of a comparison of doubles.
+inline int bits_of(Mask<double> mask) {
+#if defined(__AVX512F__)
+    return _mm512_movepi64_mask((__m512i)mask);
+#elif defined(__AVX__)
+    return _mm256_movemask_pd((__m256d)mask);
+#else
+    int bits = 0;
+    for (int l = 0; l < kLanes<double>; ++l) bits |= (mask[l] != 0) << l;
+    return bits;
 #endif
 }
 
@@ -142,11 +156,13 @@ inline V square_root(V v) {
     return out;
 }
 #if defined(__AVX512F__)
+inline HalfFloat square_root(HalfFloat v) { return (HalfFloat)_mm256_sqrt_ps((__m256)v); }
 inline Vec<float> square_root(Vec<float> v) { return (Vec<float>)_mm512_sqrt_ps((__m512)v); }
 inline Vec<double> square_root(Vec<double> v) { return (Vec<double>)_mm512_sqrt_pd((__m512d)v); }
 #elif defined(__AVX__)
 inline Vec<float> square_root(Vec<float> v) { return (Vec<float>)_mm256_sqrt_ps((__m256)v); }
 inline Vec<double> square_root(Vec<double> v) { return (Vec<double>)_mm256_sqrt_pd((__m256d)v); }
+inline HalfFloat square_root(HalfFloat v) { return (HalfFloat)_mm_sqrt_ps((__m128)v); }
 #elif defined(__SSE2__)
 inline Vec<float> square_root(Vec<float> v) { return (Vec<float>)_mm_sqrt_ps((__m128)v); }
 inline Vec<double> square_root(Vec<double> v) { return (Vec<double>)_mm_sqrt_pd((__m128d)v); }
@@ -188,6 +204,13 @@ inline void store_narrow(float* p, Vec<double> v) {
     *reinterpret_cast<HalfFloat*>(p) = __builtin_convertvector(v, HalfFloat);
 }
 #endif
+
+// Half a register of floats, and its widening and rounding.
+inline HalfFloat load_half(const float* p) { return *reinterpret_cast<const HalfFloat*>(p); }
+inline void store_half(float* p, HalfFloat v) { *reinterpret_cast<HalfFloat*>(p) = v; }
+inline Vec<double> widen(HalfFloat v) { return __builtin_convertvector(v, Vec<double>); }
+inline Mask<double> widen(HalfMask v) { return __builtin_convertvector(v, Mask<double>); }
+inline HalfFloat narrow(Vec<double> v) { return __builtin_convertvector(v, HalfFloat); }
 
 // Two registers of doubles as one of floats.
 inline Vec<float> join(Vec<double> low, Vec<double> high) {

@@ -6,66 +6,44 @@
 #pragma once
 
 #include "direct.hpp"
-#include "running.hpp"
+#include "judged.hpp"
 
 namespace alphamine {
 
 template <class T>
 constexpr bool kDirect = std::is_same<T, double>::value;
 
-// Share of n * sum(x^2) below which its difference from sum(x)^2 is too inaccurate.
+// Share of sum(x)^2 below which its difference from n * sum(x^2) is too inaccurate.
 constexpr double kCancelled = 1e-7;
 
-struct Certain {};  // in place of a direct computation: no window loses digits
-
-// Writes what judge(sums, count, i, at, judged) says of every window that has `need` values; the
-// windows that are lost come from direct(i, count, at).
-template <Finish finish, class Source, class Judge, class Fallback>
-inline void write_judgements(const Call<float>& s, const Block<float>& block, Index first, Index c,
-                             int need, Source sums, Judge judge, Fallback direct) {
-    float* out = s.out + c;
-    const Index stride = s.shape.stride;
-    const auto unit = sums.unit();
-    for_windows(block, first, s.window, need,
-                [=](Index i, const Count* counts, const Enough<float>& enough, Index t) mutable {
-                    const Index at = t * stride;
-                    Judged a, b;
-                    judge(sums(i, 0), counts[0], i, at + c, a);
-                    judge(sums(i, 1), counts[1], i + kPart, at + c + kPart, b);
-                    store(out + at, or_missing(enough.mask[0], finished<finish>(unit, a, b)));
-                    if constexpr (!std::is_same<Fallback, Certain>::value) {
-                        if (!any(a.lost | b.lost)) return;
-                        const Mask<double> lost[] = {a.lost & enough.part(0), b.lost & enough.part(1)};
-                        for (Index k = 0; k < kParts; ++k) {
-                            if (!any(lost[k])) continue;
-                            const Vec<double> value = direct(i + k * kPart, counts[k], at + c + k * kPart);
-                            for (Index l = 0; l < kPart; ++l)
-                                if (lost[k][l]) out[at + k * kPart + l] = static_cast<float>(value[l]);
-                        }
-                    }
-                });
-}
+constexpr auto kZero = [](Index) { return Vec<double>{}; };
+constexpr auto kNothing = [](Index) { return splat(kNaN<double>); };
 
 // Values of windows from the sums of one input: judge(sums, count, i, at, judged) in float storage,
-// direct(window, count, at) from the window itself.
-template <int wanted, Finish finish, class T, class Judge, class Fallback>
-inline void from_sums(const Call<T>& s, int need, Judge judge, Fallback direct) {
-    const auto from_window = [&](const Block<T>& block) {
-        return [&](Index i, const Count& count, Index at) {
-            return direct(Direct<T>(block, i, s.window, count.n), count, at);
-        };
-    };
-    if constexpr (kDirect<T>)
+// direct(window, count, at) from the window itself, flat(at) where it is constant.
+template <int wanted, Finish finish, class T, class Judge, class Flat, class Fallback>
+inline void from_sums(const Call<T>& s, int need, Judge judge, Flat flat, Fallback direct) {
+    if constexpr (kDirect<T>) {
         for_blocks_of(s, [&](const Block<T>& block, Index first, Index c) {
-            write_windows(s, block, first, c, need, from_window(block));
+            write_windows(s, block, first, c, need, [&](Index i, const Count& count, Index at) {
+                return direct(Direct<T>(block, i, s.window, count.n), count, at);
+            });
         });
-    else
-        for_summed_blocks<wanted>(s, [&](auto sums, const Block<T>& block, Index first, Index c) {
+    } else {
+        const JudgedRows rows(s.window, *s.arena);
+        Constants constants(s.window, *s.arena);
+        for_summed_blocks<wanted>(s, [&](const auto& sums, const Block<T>& block, Index first, Index c) {
+            constants.reset(block);
+            const auto again = [&](Index i, const Count& count, Index at, Mask<double> lost) {
+                if (!any(lost & ~constants.at(i))) return flat(at);
+                return direct(Direct<T>(block, i, s.window, count.n), count, at);
+            };
             if constexpr (wanted == kOnlySum)
-                write_judgements<finish>(s, block, first, c, need, sums, judge, Certain{});
+                write_judgements<finish>(s, block, first, c, need, sums, judge);
             else
-                write_judgements<finish>(s, block, first, c, need, sums, judge, from_window(block));
+                write_judgements<finish>(s, rows, block, first, c, need, sums, judge, again);
         });
+    }
 }
 
 template <class T>
@@ -82,7 +60,7 @@ void ts_sum(const Call<T>& s) {
         from_sums<kOnlySum, Finish::plain>(
             s, s.min_periods,
             [](const Sums& sums, const Count&, Index, Index, Judged& judged) { judged.over = sums.x; },
-            [](const Direct<T>& d, const Count&, Index) { return d.mean(); });
+            kNothing, [](const Direct<T>& d, const Count&, Index) { return d.mean(); });
     }
 }
 
@@ -93,7 +71,7 @@ void ts_mean(const Call<T>& s) {
         [](const Sums& sums, const Count& count, Index, Index, Judged& judged) {
             judged.over = sums.x * count.inverse;
         },
-        [](const Direct<T>& d, const Count&, Index) { return d.mean(); });
+        kNothing, [](const Direct<T>& d, const Count&, Index) { return d.mean(); });
 }
 
 template <class T>
@@ -105,15 +83,15 @@ void ts_av_diff(const Call<T>& s) {
             // n * x - sum is exact for floats of like size: a constant window gives exactly 0.
             judged.over = (count.n * load_wide(x + at) - sums.x) * count.inverse;
         },
-        [=](const Direct<T>& d, const Count&, Index at) {
+        kNothing, [=](const Direct<T>& d, const Count&, Index at) {
             return d.today(load_wide(x + at)) * d.up;
         });
 }
 
 // n times the sum of squared deviations, and whether the subtraction lost too many digits.
 inline Vec<double> spread_of(const Sums& sums, const Count& count, Judged& judged) {
-    const Vec<double> all = count.n * sums.xx, spread = all - sums.x * sums.x;
-    judged.lost = spread <= all * kCancelled;
+    const Vec<double> square = sums.x * sums.x, spread = product_less(count.n, sums.xx, square);
+    judged.lost = spread <= square * kCancelled;
     return spread;
 }
 
@@ -122,9 +100,9 @@ void ts_std_dev(const Call<T>& s) {
     from_sums<kSquares, Finish::root>(
         s, std::max(s.min_periods, 2),
         [](const Sums& sums, const Count& count, Index, Index, Judged& judged) {
-            judged.square = spread_of(sums, count, judged) * count.inverse * count.inverse_less;
+            judged.square = spread_of(sums, count, judged) * count.inverse_both;
         },
-        [](const Direct<T>& d, const Count& count, Index) {
+        kZero, [](const Direct<T>& d, const Count& count, Index) {
             return square_root(d.moment(2) * count.inverse_less) * d.up;
         });
 }
@@ -136,9 +114,9 @@ void ts_zscore(const Call<T>& s) {
         s, std::max(s.min_periods, 2),
         [=](const Sums& sums, const Count& count, Index, Index at, Judged& judged) {
             judged.over = (count.n * load_wide(x + at) - sums.x) * count.inverse;
-            judged.square = spread_of(sums, count, judged) * count.inverse * count.inverse_less;
+            judged.square = spread_of(sums, count, judged) * count.inverse_both;
         },
-        [=](const Direct<T>& d, const Count& count, Index at) {
+        kNothing, [=](const Direct<T>& d, const Count& count, Index at) {
             const Vec<double> today = d.today(load_wide(x + at));
             const Vec<double> z = today / square_root(d.moment(2) * count.inverse_less);
             return d.varies() ? z : splat(kNaN<double>);
@@ -146,33 +124,43 @@ void ts_zscore(const Call<T>& s) {
 }
 
 // The same for two inputs over the cells where both are present: judge(kx, ky, kxy, count, judged)
-// from n times the sums of squares and products of deviations; direct(x, y, products, count).
-template <Finish finish, class T, class Judge, class Fallback>
-inline void from_products(const Call<T>& s, Judge judge, Fallback direct) {
+// from n times the sums of squares and products of deviations; direct(x, y, products, count); `flat`
+// where one of them is constant.
+template <Finish finish, class T, class Judge, class Flat, class Fallback>
+inline void from_products(const Call<T>& s, Judge judge, Flat flat, Fallback direct) {
     const int need = std::max(s.min_periods, 2), w = s.window;
-    const auto from_window = [&](const Block<T>& x, const Block<T>& y) {
-        return [&, w](Index i, const Count& count, Index) {
-            const Direct<T> of_x(x, i, w, count.n), of_y(y, i, w, count.n);
-            return direct(of_x, of_y, cross(of_x, of_y, y, i, w), count);
-        };
+    const auto from_window = [&](const Block<T>& x, const Block<T>& y, Index i, const Count& count) {
+        const Direct<T> of_x(x, i, w, count.n), of_y(y, i, w, count.n);
+        return direct(of_x, of_y, cross(of_x, of_y, y, i, w), count);
     };
-    if constexpr (kDirect<T>)
+    if constexpr (kDirect<T>) {
         for_blocks_of_pairs(s, 0, [&](const Block<T>& x, const Block<T>& y, Index first, Index c) {
-            write_windows(s, x, first, c, need, from_window(x, y));
+            write_windows(s, x, first, c, need, [&](Index i, const Count& count, Index) {
+                return from_window(x, y, i, count);
+            });
         });
-    else
-        for_summed_pairs(s, 0, [&](auto sums, const Block<T>& x, const Block<T>& y, Index first,
-                                   Index c) {
+    } else {
+        const JudgedRows rows(w, *s.arena);
+        Constants constants[] = {Constants(w, *s.arena), Constants(w, *s.arena)};
+        for_summed_pairs(s, 0, [&](const auto& sums, const Block<T>& x, const Block<T>& y,
+                                   Index first, Index c) {
+            constants[0].reset(x);
+            constants[1].reset(y);
             write_judgements<finish>(
-                s, x, first, c, need, sums,
+                s, rows, x, first, c, need, sums,
                 [=](const Sums& of, const Count& count, Index, Index, Judged& judged) {
-                    const Vec<double> xx = count.n * of.xx, yy = count.n * of.yy;
-                    const Vec<double> kx = xx - of.x * of.x, ky = yy - of.y * of.y;
-                    judge(kx, ky, count.n * of.xy - of.x * of.y, count, judged);
+                    const Vec<double> xx = of.x * of.x, yy = of.y * of.y;
+                    const Vec<double> kx = product_less(count.n, of.xx, xx);
+                    const Vec<double> ky = product_less(count.n, of.yy, yy);
+                    judge(kx, ky, product_less(count.n, of.xy, of.x * of.y), count, judged);
                     judged.lost = (kx <= xx * kCancelled) | (ky <= yy * kCancelled);
                 },
-                from_window(x, y));
+                [&](Index i, const Count& count, Index at, Mask<double> lost) {
+                    if (!any(lost & ~(constants[0].at(i) | constants[1].at(i)))) return flat(at);
+                    return from_window(x, y, i, count);
+                });
         });
+    }
 }
 
 template <class T>
@@ -180,8 +168,9 @@ void ts_covariance(const Call<T>& s) {
     from_products<Finish::plain>(
         s,
         [](Vec<double>, Vec<double>, Vec<double> kxy, const Count& count, Judged& judged) {
-            judged.over = kxy * count.inverse * count.inverse_less;
+            judged.over = kxy * count.inverse_both;
         },
+        kZero,
         [](const Direct<T>& a, const Direct<T>& b, Vec<double> products, const Count& count) {
             return products * count.inverse_less * a.up * b.up;
         });
@@ -195,6 +184,7 @@ void ts_corr(const Call<T>& s) {
             judged.over = kxy;
             judged.square = kx * ky;
         },
+        kNothing,
         [](const Direct<T>& a, const Direct<T>& b, Vec<double> products, const Count&) {
             const Vec<double> corr = products / square_root(a.moment(2) * b.moment(2));
             const Vec<double> limited = lower(splat(1.0), higher(splat(-1.0), corr));

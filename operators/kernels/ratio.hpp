@@ -1,4 +1,4 @@
-// Ratios over / sqrt(square) and roots sqrt(square) of two registers in float arithmetic, scaled into
+// Ratios over / sqrt(square) and roots sqrt(square) of windows in float arithmetic, scaled into
 // its range by exact powers of two: four times as fast as in double, and right to two units in the
 // last place.
 //
@@ -17,7 +17,7 @@
 
 namespace alphamine {
 
-// What the sums say of one register of windows: over / sqrt(square), sqrt(square) or just `over`, and
+// What the sums say of a register of windows: over / sqrt(square), sqrt(square) or just `over`, and
 // which of them lost too many digits. Filled in place: the compiler copies vectors in structs through
 // memory.
 struct Judged {
@@ -38,9 +38,8 @@ public:
         square *= down_square_;
     }
 
-    Vec<float> root(Vec<double> square0, Vec<double> square1) const {
-        return square_root(join(square0 * down_square_, square1 * down_square_)) * up_;
-    }
+    // Float roots of scaled squares in the unit of the values.
+    Vec<float> scaled_back(Vec<float> root) const { return root * up_; }
 
 private:
     Vec<double> down_, down_square_;
@@ -58,30 +57,72 @@ public:
     }
 
     // Scaled back in double: the power itself may be no float.
-    Vec<float> root(Vec<double> square0, Vec<double> square1) const {
-        Vec<double> down0 = splat(1.0), down1 = down0;
-        scale(down0, square0);
-        scale(down1, square1);
-        const Vec<float> root = square_root(join(square0, square1));
-        return join(wide_part(&root, 0) / down0, wide_part(&root, 1) / down1);
+    HalfFloat root(Vec<double> square) const {
+        Vec<double> down = splat(1.0);
+        scale(down, square);
+        return narrow(widen(square_root(narrow(square))) / down);
     }
 };
 
-template <class Unit>
-inline Vec<float> ratio_in(const Unit& unit, const Judged& a, const Judged& b) {
-    Vec<double> over0 = a.over, over1 = b.over, square0 = a.square, square1 = b.square;
-    unit.scale(over0, square0);
-    unit.scale(over1, square1);
-    return join(over0, over1) / square_root(join(square0, square1));
-}
-
-// Any ratio may be of cubes, say, which no unit of a block fits.
+// Roots and quotients take as long for half a register of floats as for a whole one: the halves of a
+// block leave what they are taken of in rows, `over` where the results will stand.
 template <Finish finish, class Unit>
-inline Vec<float> finished(const Unit& unit, const Judged& a, const Judged& b) {
-    if constexpr (finish == Finish::plain) return join(a.over, b.over);
-    if constexpr (finish == Finish::root) return unit.root(a.square, b.square);
-    if constexpr (finish == Finish::ratio) return ratio_in(LaneUnit{}, a, b);
-    return lower(splat(1.0f), higher(splat(-1.0f), ratio_in(unit, a, b)));
-}
+class Finisher {
+public:
+    // Whether the halves leave results. A unit for each lane takes roots at once.
+    static constexpr bool at_once =
+        finish == Finish::plain || (finish == Finish::root && std::is_same<Unit, LaneUnit>::value);
+
+    explicit Finisher(Unit unit) : unit_(unit) {}
+
+    void half(Judged& judged, float* over, float* square) const {
+        if constexpr (finish == Finish::plain) {
+            store_half(over, narrow(judged.over));
+        } else if constexpr (at_once) {
+            store_half(over, unit_.root(judged.square));
+        } else {
+            scale(judged);
+            if constexpr (finish != Finish::root) store_half(over, narrow(judged.over));
+            store_half(square, narrow(judged.square));
+        }
+    }
+
+    Vec<float> row(const float* over, const float* square) const {
+        if constexpr (at_once)
+            return load(over);
+        else if constexpr (finish == Finish::root)
+            return unit_.scaled_back(square_root(load(square)));
+        else
+            return ratio(load(over), load(square));
+    }
+
+    // A row from both of its halves at hand.
+    Vec<float> both(Judged& a, Judged& b) const {
+        if constexpr (finish == Finish::plain) {
+            return join(a.over, b.over);
+        } else {
+            scale(a);
+            scale(b);
+            return ratio(join(a.over, b.over), join(a.square, b.square));
+        }
+    }
+
+private:
+    // Any ratio may be of cubes, say, which no unit of a block fits.
+    void scale(Judged& judged) const {
+        if constexpr (finish == Finish::ratio)
+            LaneUnit{}.scale(judged.over, judged.square);
+        else
+            unit_.scale(judged.over, judged.square);
+    }
+
+    static Vec<float> ratio(Vec<float> over, Vec<float> square) {
+        const Vec<float> value = over / square_root(square);
+        if constexpr (finish == Finish::ratio) return value;
+        return lower(splat(1.0f), higher(splat(-1.0f), value));
+    }
+
+    Unit unit_;
+};
 
 }  // namespace alphamine

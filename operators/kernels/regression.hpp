@@ -62,6 +62,12 @@ inline void on_time(const Call<T>& s, Emit emit) {
             judged.over = emit(fit);
             judged.lost |= count.n != size;
         },
+        [=](Index at) {
+            TimeFit fit{};
+            fit.squares = fit.up = splat(1.0);
+            fit.today = load_wide(x + at) - load_wide(x + at);
+            return emit(fit);
+        },
         [=](const Direct<T>& d, const Count& count, Index at) {
             return emit(direct_fit(d, w, count.n, load_wide(x + at)));
         });

@@ -14,42 +14,37 @@ struct Sums {
 
 enum Wanted { kOnlySum = 0, kSquares = 1, kRamps = 2 };
 
-// Goes down a block row by row: (i, k) gives the sums of part k of the row that starts at element i.
+// Sums of half a block: one register of doubles a row, so that all of them stay in registers. Goes
+// down row by row: (i) gives the sums of the windows whose newest row has its register at element i.
 template <int wanted>
 class RunningSums {
 public:
+    // `values`: the first row's register.
     RunningSums(const float* values, Extent extent, int window)
-        : values_(values), back_(window * kStrip), size_(splat(double(window))), unit_(extent.top),
-          squares_{{extent, extent, window}, {extent, extent, window}} {
-        for (Index i = 0; i < back_ - kStrip; i += kStrip)
-            for (int k = 0; k < kParts; ++k) move(load_wide(values + i + k * kPart), Vec<double>{}, k);
+        : back_(window * kStrip), size_(splat(double(window))), squares_(extent, extent, window) {
+        for (Index i = 0; i < back_ - kStrip; i += kStrip) move(load_wide(values + i), Vec<double>{});
     }
 
-    BlockUnit unit() const { return BlockUnit(unit_); }
-
-    Sums operator()(Index i, int k) {
-        const float* at = values_ + i + k * kPart;
-        move(load_wide(at), load_wide(at - back_), k);
+    Sums operator()(const float* at) {
+        move(load_wide(at), load_wide(at - back_));
         Sums sums;
-        sums.x = sum_[k];
-        if constexpr ((wanted & kSquares) != 0) sums.xx = squares_[k].value();
-        if constexpr ((wanted & kRamps) != 0) sums.ramp = ramp_[k];
+        sums.x = sum_;
+        if constexpr ((wanted & kSquares) != 0) sums.xx = squares_.value();
+        if constexpr ((wanted & kRamps) != 0) sums.ramp = ramp_;
         return sums;
     }
 
 private:
-    void move(Vec<double> in, Vec<double> out, int k) {
+    void move(Vec<double> in, Vec<double> out) {
         // A day later every value weighs one less.
-        if constexpr ((wanted & kRamps) != 0) ramp_[k] = (ramp_[k] - sum_[k]) + size_ * in;
-        if constexpr ((wanted & kSquares) != 0) squares_[k].replace(in, out);
-        sum_[k] += in - out;
+        if constexpr ((wanted & kRamps) != 0) ramp_ = (ramp_ - sum_) + size_ * in;
+        if constexpr ((wanted & kSquares) != 0) squares_.replace(in, out);
+        sum_ += in - out;
     }
 
-    const float* values_;
     Index back_;
-    Vec<double> size_, sum_[kParts] = {}, ramp_[kParts] = {};
-    int unit_;
-    ProductSum squares_[kParts];
+    Vec<double> size_, sum_{}, ramp_{};
+    ProductSum squares_;
 };
 
 // Units of products of squares are moved to the middle of the floats' range.
@@ -57,55 +52,70 @@ constexpr int kCentre = 12;
 
 class RunningPairs {
 public:
-    RunningPairs(const Block<float>& x, const Block<float>& y, int window)
-        : x_(x.values), y_(y.values), back_(window * kStrip),
-          unit_(x.extent.top + y.extent.top - kCentre),
-          xx_{{x.extent, x.extent, window}, {x.extent, x.extent, window}},
-          yy_{{y.extent, y.extent, window}, {y.extent, y.extent, window}},
-          xy_{{x.extent, y.extent, window}, {x.extent, y.extent, window}} {
+    RunningPairs(const float* x, const float* y, Extent of_x, Extent of_y, int window)
+        : back_(window * kStrip), xx_(of_x, of_x, window), yy_(of_y, of_y, window),
+          xy_(of_x, of_y, window) {
         for (Index i = 0; i < back_ - kStrip; i += kStrip)
-            for (int k = 0; k < kParts; ++k)
-                move(load_wide(x_ + i + k * kPart), Vec<double>{}, load_wide(y_ + i + k * kPart),
-                     Vec<double>{}, k);
+            move(load_wide(x + i), Vec<double>{}, load_wide(y + i), Vec<double>{});
     }
 
-    BlockUnit unit() const { return BlockUnit(unit_); }
-
-    Sums operator()(Index i, int k) {
-        const Index at = i + k * kPart;
-        move(load_wide(x_ + at), load_wide(x_ + at - back_), load_wide(y_ + at),
-             load_wide(y_ + at - back_), k);
+    Sums operator()(const float* x, const float* y) {
+        move(load_wide(x), load_wide(x - back_), load_wide(y), load_wide(y - back_));
         Sums sums;
-        sums.x = sum_x_[k];
-        sums.y = sum_y_[k];
-        sums.xx = xx_[k].value();
-        sums.yy = yy_[k].value();
-        sums.xy = xy_[k].value();
+        sums.x = sum_x_;
+        sums.y = sum_y_;
+        sums.xx = xx_.value();
+        sums.yy = yy_.value();
+        sums.xy = xy_.value();
         return sums;
     }
 
 private:
-    void move(Vec<double> x, Vec<double> old_x, Vec<double> y, Vec<double> old_y, int k) {
-        sum_x_[k] += x - old_x;
-        sum_y_[k] += y - old_y;
-        xx_[k].replace(x, old_x);
-        yy_[k].replace(y, old_y);
-        xy_[k].add(x, y);
-        xy_[k].add(-old_x, old_y);
+    void move(Vec<double> x, Vec<double> old_x, Vec<double> y, Vec<double> old_y) {
+        sum_x_ += x - old_x;
+        sum_y_ += y - old_y;
+        xx_.replace(x, old_x);
+        yy_.replace(y, old_y);
+        xy_.add(x, y);
+        xy_.add(-old_x, old_y);
     }
 
-    const float *x_, *y_;
     Index back_;
-    int unit_;
-    Vec<double> sum_x_[kParts] = {}, sum_y_[kParts] = {};
-    ProductSum xx_[kParts], yy_[kParts], xy_[kParts];
+    Vec<double> sum_x_{}, sum_y_{};
+    ProductSum xx_, yy_, xy_;
+};
+
+// The sums of a block's halves, running.
+template <int wanted>
+struct RunningBlock {
+    const Block<float>& block;
+    int window;
+
+    BlockUnit unit() const { return BlockUnit(block.extent.top); }
+    auto half(Index k) const {
+        const float* values = block.values;
+        return [=, sums = RunningSums<wanted>(values + k, block.extent, window)](
+                   Index i) mutable { return sums(values + i); };
+    }
+};
+
+struct RunningPairBlock {
+    const Block<float>&x, &y;
+    int window;
+
+    BlockUnit unit() const { return BlockUnit(x.extent.top + y.extent.top - kCentre); }
+    auto half(Index k) const {
+        const float *a = x.values, *b = y.values;
+        return [=, sums = RunningPairs(a + k, b + k, x.extent, y.extent, window)](
+                   Index i) mutable { return sums(a + i, b + i); };
+    }
 };
 
 // The same sums by doubling, for all rows at once. 0.0 is added because a running sum has no -0.
 template <int wanted>
-class DoubledSums {
+class DoubledBlock {
 public:
-    DoubledSums(int window, Arena& arena) : window_(window) {
+    DoubledBlock(int window, Arena& arena) : window_(window) {
         for (double*& array : arrays_) array = arena.take<double>(block_cells(window));
     }
 
@@ -122,12 +132,14 @@ public:
 
     LaneUnit unit() const { return {}; }
 
-    Sums operator()(Index i, int k) const {
-        Sums sums;
-        sums.x = load(arrays_[0] + i + k * kPart) + 0.0;
-        if constexpr ((wanted & kSquares) != 0) sums.xx = load(arrays_[1] + i + k * kPart);
-        if constexpr ((wanted & kRamps) != 0) sums.ramp = load(arrays_[2] + i + k * kPart) + 0.0;
-        return sums;
+    auto half(Index) const {
+        return [=, x = arrays_[0], xx = arrays_[1], ramp = arrays_[2]](Index i) {
+            Sums sums;
+            sums.x = load(x + i) + 0.0;
+            if constexpr ((wanted & kSquares) != 0) sums.xx = load(xx + i);
+            if constexpr ((wanted & kRamps) != 0) sums.ramp = load(ramp + i) + 0.0;
+            return sums;
+        };
     }
 
 private:
@@ -135,9 +147,9 @@ private:
     double* arrays_[3];
 };
 
-class DoubledPairs {
+class DoubledPairBlock {
 public:
-    DoubledPairs(int window, Arena& arena) : window_(window) {
+    DoubledPairBlock(int window, Arena& arena) : window_(window) {
         for (double*& array : arrays_) array = arena.take<double>(block_cells(window));
     }
 
@@ -154,15 +166,17 @@ public:
 
     LaneUnit unit() const { return {}; }
 
-    Sums operator()(Index i, int k) const {
-        const auto at = [&](int array) { return load(arrays_[array] + i + k * kPart); };
-        Sums sums;
-        sums.x = at(0) + 0.0;
-        sums.y = at(1) + 0.0;
-        sums.xx = at(2);
-        sums.yy = at(3);
-        sums.xy = at(4);
-        return sums;
+    auto half(Index) const {
+        return [x = arrays_[0], y = arrays_[1], xx = arrays_[2], yy = arrays_[3],
+                xy = arrays_[4]](Index i) {
+            Sums sums;
+            sums.x = load(x + i) + 0.0;
+            sums.y = load(y + i) + 0.0;
+            sums.xx = load(xx + i);
+            sums.yy = load(yy + i);
+            sums.xy = load(xy + i);
+            return sums;
+        };
     }
 
 private:
@@ -182,14 +196,14 @@ inline bool exact(const Block<float>& a, const Block<float>& b, int window) {
            exact_products(x, y, window, a.rows);
 }
 
-// Runs body(sums, block, first row, first column) over all blocks of one input: sums(i, k) has the
-// sums of its windows.
+// Runs body(source, block, first row, first column) over all blocks of one input: source.half(k)
+// gives the sums of the windows in the half of a block that starts at column k.
 template <int wanted, class Body>
 inline void for_summed_blocks(const Call<float>& s, Body body) {
-    DoubledSums<wanted> doubled(s.window, *s.arena);
+    DoubledBlock<wanted> doubled(s.window, *s.arena);
     for_blocks_of(s, [&](const Block<float>& block, Index first, Index c) {
         if (exact<wanted>(block, s.window)) {
-            body(RunningSums<wanted>(block.values, block.extent, s.window), block, first, c);
+            body(RunningBlock<wanted>{block, s.window}, block, first, c);
         } else {
             doubled.fill(block);
             body(doubled, block, first, c);
@@ -199,11 +213,11 @@ inline void for_summed_blocks(const Call<float>& s, Body body) {
 
 template <class Body>
 inline void for_summed_pairs(const Call<float>& s, Index lag, Body body) {
-    DoubledPairs doubled(s.window, *s.arena);
+    DoubledPairBlock doubled(s.window, *s.arena);
     for_blocks_of_pairs(s, lag,
                         [&](const Block<float>& x, const Block<float>& y, Index first, Index c) {
                             if (exact(x, y, s.window)) {
-                                body(RunningPairs(x, y, s.window), x, y, first, c);
+                                body(RunningPairBlock{x, y, s.window}, x, y, first, c);
                             } else {
                                 doubled.fill(x, y);
                                 body(doubled, x, y, first, c);

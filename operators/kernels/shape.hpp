@@ -40,7 +40,7 @@ inline void from_deviations(const Call<T>& s, int least, Add add, Judge judge) {
         });
     } else {
         const int w = s.window, need = std::max(s.min_periods, least);
-        for_summed_blocks<kOnlySum>(s, [&](auto sums, const Block<T>& block, Index first, Index c) {
+        for_summed_blocks<kOnlySum>(s, [&](const auto& sums, const Block<T>& block, Index first, Index c) {
             const T *values = block.values, *present = block.present;
             const bool gaps = block.gaps;
             write_judgements<finish>(
@@ -56,8 +56,7 @@ inline void from_deviations(const Call<T>& s, int least, Add add, Judge judge) {
                         for (Index j = oldest; j <= i; j += kStrip)
                             add(load_wide(values + j) - mean, found);
                     judge(found, count, judged);
-                },
-                Certain{});
+                });
         });
     }
 }
@@ -94,11 +93,14 @@ constexpr double kSkewLost = 1e-4;
 inline void long_skewness(const Call<float>& s, int need) {
     const int w = s.window;
     double* cubes = s.arena->take<double>(block_cells(w));
-    for_summed_blocks<kSquares>(s, [&](auto sums, const Block<float>& block, Index first, Index c) {
+    const JudgedRows rows(w, *s.arena);
+    Constants constants(w, *s.arena);
+    for_summed_blocks<kSquares>(s, [&](const auto& sums, const Block<float>& block, Index first, Index c) {
+        constants.reset(block);
         const auto x = [values = block.values](Index i) { return load_wide(values + i); };
         window_sums([=](Index i) { return x(i) * x(i) * x(i); }, cubes, block.rows, w);
         write_judgements<Finish::ratio>(
-            s, block, first, c, need, sums,
+            s, rows, block, first, c, need, sums,
             [=](const Sums& of, const Count& count, Index i, Index, Judged& judged) {
                 const Vec<double> n = count.n, a = of.x, all = n * of.xx, spread = all - a * a;
                 // spread = n^2 * m2 and third = n^3 * m3, the central moments.
@@ -107,7 +109,8 @@ inline void long_skewness(const Call<float>& s, int need) {
                 judged.square = spread * spread * spread;
                 judged.lost = spread <= all * kSkewLost;
             },
-            [&](Index i, const Count& count, Index) {
+            [&](Index i, const Count& count, Index, Mask<double> lost) {
+                if (!any(lost & ~constants.at(i))) return splat(kNaN<double>);
                 const Direct<float> d(block, i, w, count.n);
                 Judged judged;
                 judge_skewness({d.moment(2), d.moment(3), d.up}, count, judged);

@@ -18,7 +18,7 @@ constexpr Index kAhead = 24;
 template <class T>
 constexpr int kRegisters = kStrip / kLanes<T>;
 
-inline Index block_rows(int window) { return std::max<Index>(128, 2 * window); }
+inline Index block_rows(int window) { return std::max<Index>(192, 2 * window); }
 
 // Runs body(first row, rows, first column) over all blocks of `width` columns.
 template <class Body>
@@ -125,24 +125,20 @@ inline void for_blocks_of_pairs(const Call<T>& s, Index lag, Body body) {
     });
 }
 
-// Present values in each of a register of windows: n, 1 / n, 1 / (n - 1).
+// Present values in each of a register of windows: n, 1 / n, 1 / (n - 1), 1 / (n (n - 1)).
 struct Count {
-    Vec<double> n, inverse, inverse_less;
+    Vec<double> n, inverse, inverse_less, inverse_both;
 };
 
-inline Count count_of(Vec<double> n) { return {n, 1.0 / n, 1.0 / (n - 1.0)}; }
+inline Count count_of(Vec<double> n) {
+    const Vec<double> inverse = 1.0 / n, less = 1.0 / (n - 1.0);
+    return {n, inverse, less, inverse * less};
+}
 
 // Where windows have the `need` values that a value asks for. One row of a block.
 template <class T>
 struct Enough {
     Mask<T> mask[kRegisters<T>];
-
-    Mask<double> part(int k) const {
-        if constexpr (sizeof(T) == sizeof(double)) return mask[k];
-        Mask<double> wide;
-        for (int l = 0; l < kPart; ++l) wide[l] = -std::int64_t{mask[0][k * kPart + l] != 0};
-        return wide;
-    }
 };
 
 // Part k of a row of a block in double, and two parts as a row where there are enough values.
@@ -194,6 +190,17 @@ inline void for_windows(const Block<T>& block, Index first, int window, int need
         for_counted_windows<true>(block, first, window, need, body);
     else
         for_counted_windows<false>(block, first, window, need, body);
+}
+
+// out[i] = how many values the windows of a block have (whole numbers: the running count is exact).
+inline void count_windows(const Block<float>& block, int window, float* out) {
+    const Index lead = (window - 1) * kStrip, back = window * kStrip;
+    Vec<float> n{};
+    for (Index i = 0; i < lead; i += kStrip) n += load(block.present + i);
+    for (Index i = lead; i < block.rows * kStrip; i += kStrip) {
+        n += load(block.present + i) - load(block.present + i - back);
+        store(out + i, n);
+    }
 }
 
 // Writes value(i, count, at) of every window that has `need` values: i is its element in the
