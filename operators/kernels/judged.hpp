@@ -51,7 +51,7 @@ inline Lost* judge_halves(const Call<float>& s, const JudgedRows& rows, Index co
 }
 
 // Writes what judge(sums, count, i, at, judged) says of every window that has `need` values; those
-// that are lost come from again(i, count, at, lost).
+// that are lost come from again(i, n, at, lost).
 template <Finish finish, class Source, class Judge, class Again>
 inline void write_judgements(const Call<float>& s, const JudgedRows& rows,
                              const Block<float>& block, Index first, Index c, int need,
@@ -72,14 +72,13 @@ inline void write_judgements(const Call<float>& s, const JudgedRows& rows,
         }
     }
     for (const Lost* one = rows.lost; one != end; ++one) {
-        Count count = count_of(splat(static_cast<double>(s.window)));
-        if (block.gaps) count = count_of(widen(load_half(rows.counts + one->i)));
-        Mask<double> lanes = count.n >= static_cast<double>(need);
-        for (int l = 0; l < kPart; ++l) lanes[l] &= -std::int64_t{one->lanes >> l & 1};
+        Vec<double> n = splat(static_cast<double>(s.window));
+        if (block.gaps) n = widen(load_half(rows.counts + one->i));
+        const Mask<double> lanes = mask_of(one->lanes) & (n >= static_cast<double>(need));
         if (!any(lanes)) continue;
-        const Vec<double> value = again(one->i, count, one->at, lanes);
-        for (int l = 0; l < kPart; ++l)
-            if (lanes[l]) s.out[one->at + l] = static_cast<float>(value[l]);
+        const Vec<double> value = again(one->i, n, one->at, lanes);
+        float* out = s.out + one->at;
+        store_half(out, narrow(lanes ? value : widen(load_half(out))));
     }
 }
 

@@ -118,6 +118,13 @@ inline int bits_of(Mask<double> mask) {
 #endif
 }
 
+// The comparison that gives these bits.
+inline Mask<double> mask_of(int bits) {
+    Mask<double> each;
+    for (int l = 0; l < kLanes<double>; ++l) each[l] = 1 << l;
+    return ((Mask<double>{} + bits) & each) != 0;
+}
+
 // The smaller and the larger of two; b where one of them is NaN. One instruction each on x86.
 template <class V>
 inline V lower(V a, V b) {

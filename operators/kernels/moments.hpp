@@ -34,9 +34,9 @@ inline void from_sums(const Call<T>& s, int need, Judge judge, Flat flat, Fallba
         Constants constants(s.window, *s.arena);
         for_summed_blocks<wanted>(s, [&](const auto& sums, const Block<T>& block, Index first, Index c) {
             constants.reset(block);
-            const auto again = [&](Index i, const Count& count, Index at, Mask<double> lost) {
+            const auto again = [&](Index i, Vec<double> n, Index at, Mask<double> lost) {
                 if (!any(lost & ~constants.at(i))) return flat(at);
-                return direct(Direct<T>(block, i, s.window, count.n), count, at);
+                return direct(Direct<T>(block, i, s.window, n), count_of(n), at);
             };
             if constexpr (wanted == kOnlySum)
                 write_judgements<finish>(s, block, first, c, need, sums, judge);
@@ -155,9 +155,9 @@ inline void from_products(const Call<T>& s, Judge judge, Flat flat, Fallback dir
                     judge(kx, ky, product_less(count.n, of.xy, of.x * of.y), count, judged);
                     judged.lost = (kx <= xx * kCancelled) | (ky <= yy * kCancelled);
                 },
-                [&](Index i, const Count& count, Index at, Mask<double> lost) {
+                [&](Index i, Vec<double> n, Index at, Mask<double> lost) {
                     if (!any(lost & ~(constants[0].at(i) | constants[1].at(i)))) return flat(at);
-                    return from_window(x, y, i, count);
+                    return from_window(x, y, i, count_of(n));
                 });
         });
     }

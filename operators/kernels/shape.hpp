@@ -109,11 +109,11 @@ inline void long_skewness(const Call<float>& s, int need) {
                 judged.square = spread * spread * spread;
                 judged.lost = spread <= all * kSkewLost;
             },
-            [&](Index i, const Count& count, Index, Mask<double> lost) {
+            [&](Index i, Vec<double> n, Index, Mask<double> lost) {
                 if (!any(lost & ~constants.at(i))) return splat(kNaN<double>);
-                const Direct<float> d(block, i, w, count.n);
+                const Direct<float> d(block, i, w, n);
                 Judged judged;
-                judge_skewness({d.moment(2), d.moment(3), d.up}, count, judged);
+                judge_skewness({d.moment(2), d.moment(3), d.up}, count_of(n), judged);
                 return judged.over / square_root(judged.square);
             });
     });
