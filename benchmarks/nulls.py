@@ -23,7 +23,8 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.splits import Splits
 from alphamine.data.synthetic import simulate
 from alphamine.data.synthetic_settings import MarketSettings
-from alphamine.evaluation.trust.verdict import judge_trust
+from alphamine.evaluation.trust.inference import cosine_count, cosine_long_run_variance
+from alphamine.evaluation.trust.verdict import SURVIVES_T, judge_trust
 
 from .tables import write_readme
 
@@ -35,7 +36,7 @@ SEARCHERS, HORIZONS = ("random", "genetic"), (5, 20)
 SEARCHES, BUDGET = 50, 500
 # Days and horizon of series without a search.
 SERIES = ((250, 20), (500, 20), (500, 5), (1200, 5), (2400, 1))
-RUNS, TRIALS = 20, 10_000
+RUNS, TRIALS = 200, 10_000
 STRENGTHS, COUNTS, DRAWS = (3, 4, 5, 6, 7, 8, 10), (1, 100, 10_000), 1000
 
 
@@ -103,12 +104,15 @@ def lucky(runs: int, trials: int) -> dict[str, dict[str, Any]]:
     found = {}
     for days, horizon in SERIES:
         rng = np.random.default_rng([days, horizon])
-        survivors, degrees = [], 0
+        survivors = []
         for _ in range(runs):
             series = overlapping(rng, days, horizon, trials)
-            trusts = [judge_trust(x, horizon, trials) for x in series.T.copy()]
-            survivors.append(sum(trust.word.startswith("survives") for trust in trusts))
-            degrees = trusts[0].degrees
+            error = np.sqrt(cosine_long_run_variance(series, horizon) / days)
+            # Nothing below the verdict's hurdle for t can survive.
+            strong = series.T[np.abs(series.mean(axis=0)) > SURVIVES_T * error]
+            words = [judge_trust(x, horizon, trials).word for x in strong]
+            survivors.append(sum(word.startswith("survives") for word in words))
+        degrees = cosine_count(days, horizon)
         found[f"{days} {horizon}"] = {"survivors": survivors, "degrees": degrees, "trials": trials}
         print(
             f"  {days} days, horizon {horizon}: {sum(map(bool, survivors))} of {runs}", flush=True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from alphamine.evaluation.trust.deflation import TrialCount, expected_maximum
 from alphamine.evaluation.trust.effective import effective_trials
-from alphamine.evaluation.trust.inference import MeanTest, cosine_test
+from alphamine.evaluation.trust.inference import cosine_test
 from alphamine.evaluation.trust.overfitting import cscv
 from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
@@ -79,7 +78,8 @@ def gather(
     late = train if judge.valid is None else judge.oriented_rank_ic(members, latest)
     family = _family(late, spec.horizon)
     held = [] if judge.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
-    q = q_values([_upper_tail(test) for test in held])
+    # A member's sign was decided on train. Where the test says nothing, nothing is discovered.
+    q = q_values(np.nan_to_num([test.upper_p_value for test in held], nan=1.0))
     rows = []
     for i in range(len(members)):
         trust = judge_trust(train[:, i], spec.horizon, count)
@@ -105,13 +105,6 @@ def gather(
             "paths": _paths(train, spec.reach),
         },
     )  # fmt: skip
-
-
-def _upper_tail(test: MeanTest) -> float:
-    """One-sided: a member's sign was decided before. 1 where the test says nothing."""
-    if math.isnan(test.t):
-        return 1.0
-    return test.p_value / 2.0 if test.t > 0.0 else 1.0 - test.p_value / 2.0
 
 
 def _family(series: FloatArray, horizon: int) -> FloatArray | None:

@@ -19,30 +19,46 @@ DATES = np.datetime64("2021-01-01") + np.arange(T)
 CLOSE = np.exp(np.random.default_rng(3).normal(0, 0.1, (T, 4)).cumsum(axis=0))
 
 
-def panel(label: LabelSpec, splits: Any, close: np.ndarray = CLOSE) -> Panel:
+def panel(
+    label: LabelSpec, splits: Any, close: np.ndarray = CLOSE, dates: np.ndarray = DATES
+) -> Panel:
     return Panel.from_arrays(
-        DATES, list("abcd"), {"close": close}, label_spec=label, splits=splits, min_names=2
+        dates, list("abcd"), {"close": close}, label_spec=label, splits=splits, min_names=2
     )
+
+
+@st.composite
+def calendars(draw: st.DrawFn) -> np.ndarray:
+    """Dates of T rows, with weekends, holidays and closures of any length."""
+    steps = draw(st.lists(st.sampled_from([1, 1, 1, 3, 4, 12]), min_size=T, max_size=T))
+    return np.datetime64("2021-01-01") + np.cumsum(steps)
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    horizon=st.integers(1, 20), delay=st.integers(0, 3),
-    valid=st.integers(30, 60), test=st.integers(90, 110),
+    dates=calendars(), horizon=st.integers(1, 20), delay=st.integers(0, 3),
+    valid=st.integers(30, 60), test=st.integers(90, 110), spare=st.none() | st.integers(0, 4),
 )  # fmt: skip
-def test_no_train_label_reaches_the_next_split(
-    horizon: int, delay: int, valid: int, test: int
+def test_no_label_reaches_the_next_split(
+    dates: np.ndarray, horizon: int, delay: int, valid: int, test: int, spare: int | None
 ) -> None:
     label = LabelSpec(horizon, delay)
-    whole = panel(label, {"valid": str(DATES[valid]), "test": str(DATES[test])})
+    borders: dict[str, Any] = {"valid": str(dates[valid]), "test": str(dates[test])}
+    if spare is not None:
+        # Pairs of dates, with as many rows between the splits as are needed, and some to spare.
+        unused = label.reach + spare + 1
+        rows = {"train": (0, valid - unused), "valid": (valid, test - unused), "test": (test, -1)}
+        borders = {name: [str(dates[a]), str(dates[b])] for name, (a, b) in rows.items()}
+    whole = panel(label, borders, dates=dates)
     assert whole.splits is not None
     for name, following in (("train", valid), ("valid", test)):
         start, stop = getattr(whole.splits, name)
-        assert stop - 1 + label.reach == following - 1  # the last label ends just before
+        # The last label ends just before the next split, or as many rows earlier as are to spare.
+        assert stop - 1 + label.reach == following - 1 - (spare or 0)
         # Whatever happens from the next split on, the sample is the same bit for bit.
         changed = CLOSE.copy()
         changed[following:] *= 17.0
-        other = panel(label, whole.splits, changed).sample(name)
+        other = panel(label, whole.splits, changed, dates).sample(name)
         sample = whole.sample(name)
         assert sample.panel.shape[0] <= following
         assert sample.rows == slice(start, stop)

@@ -29,6 +29,9 @@ def test_poisoned_valid_and_test_rows_change_no_train_score(
     clean = found(small_panel, tmp_path / "clean", searcher=searcher)
     poisoned = found(poison(small_panel, 206), tmp_path / "poisoned", searcher=searcher)
     assert clean.pool.formulas == poisoned.pool.formulas
+    for mine, other in zip(clean.pool.rows(), poisoned.pool.rows(), strict=True):
+        for name in ("weight", "sign", "train_rank_ic", "max_correlation", "t"):
+            assert repr(mine[name]) == repr(other[name])
     for a, b in zip(clean.records, poisoned.records, strict=True):
         assert (a.formula, a.origin, a.fitness, a.gain) == (b.formula, b.origin, b.fitness, b.gain)
         assert repr(a.train) == repr(b.train)

@@ -29,6 +29,19 @@ def expected_maximum(trials: int) -> float:
     )
 
 
+def best_of_luck(p_value: float, trials: int) -> float:
+    """Probability that the smallest of `trials` p-values of true nulls is at most `p_value`.
+
+    Exact if they are independent. Sidak (1967, "Rectangular Confidence Regions for the Means of
+    Multivariate Normal Distributions") showed that it is an upper bound for two-sided tests of
+    normal numbers however they depend.
+    """
+    if not 0.0 <= p_value < 1.0:
+        return p_value
+    # In logarithms: 1 - (1 - p)^N has no digits left for a tiny p.
+    return -math.expm1(trials * math.log1p(-p_value))
+
+
 def probabilistic_ratio(
     ratio: float, benchmark: float, periods: float, skew: float, kurtosis: float
 ) -> float:
@@ -69,19 +82,22 @@ def deflated_ratio(
 def shape(series: FloatArray) -> tuple[float, float, float]:
     """Mean / standard deviation (ddof 1), skewness and kurtosis of a series without NaN."""
     mean = float(series.sum()) / len(series)
-    return shape_of_centred(series - mean, mean)
+    centred = series - mean
+    return shape_of_centred(centred, float(centred @ centred), mean)
 
 
-def shape_of_centred(centred: FloatArray, mean: float) -> tuple[float, float, float]:
-    """`shape` of a series given as its mean and the rest."""
+def shape_of_centred(
+    centred: FloatArray, squares: float, mean: float
+) -> tuple[float, float, float]:
+    """`shape` of a series given as its mean, the rest, and the sum of the squares of the rest."""
     days = len(centred)
-    second = centred * centred
-    squares = float(second.sum()) / days
     if squares <= 0.0 or days < 2:
         return float("nan"), float("nan"), float("nan")
+    second = centred * centred
     cubes, fourths = float(second @ centred) / days, float(second @ second) / days
-    std = math.sqrt(squares * days / (days - 1))
-    return mean / std, cubes / squares**1.5, fourths / (squares * squares)
+    variance = squares / days
+    ratio = mean / math.sqrt(squares / (days - 1))
+    return ratio, cubes / variance**1.5, fourths / (variance * variance)
 
 
 @dataclass(slots=True)

@@ -43,11 +43,19 @@ class MeanTest:
 
     @property
     def p_value(self) -> float:
-        """Two-sided."""
-        # `scipy.stats` says the same, and takes a second to import.
-        from scipy.special import stdtr
+        """Two-sided, with all digits however small; NaN where `t` is."""
+        # Student's tail as an incomplete beta function (Abramowitz and Stegun, 26.7.1). Of
+        # `scipy.stats`, which says the same, the import alone takes a second.
+        from scipy.special import betainc
 
-        return float(2.0 * stdtr(self.degrees, -abs(self.t)))
+        n = self.degrees
+        return float(betainc(0.5 * n, 0.5, n / (n + self.t * self.t))) if n else float("nan")
+
+    @property
+    def upper_p_value(self) -> float:
+        """One-sided: of a mean that is not above zero."""
+        half = 0.5 * self.p_value
+        return half if self.t > 0.0 else 1.0 - half
 
     @property
     def score(self) -> float:
@@ -69,18 +77,47 @@ def cosine_count(days: int, horizon: int) -> int:
 
 @lru_cache(maxsize=32)
 def _cosines(days: int, count: int) -> FloatArray:
-    """sqrt(2/T) cos(pi j (t - 1/2) / T) for j = 1..count, one row each."""
-    t = (np.arange(days) + 0.5) / days
-    table: FloatArray = np.sqrt(2.0 / days) * np.cos(np.pi * np.arange(1, count + 1)[:, None] * t)
-    table.flags.writeable = False
-    return table
+    """sqrt(2/T) cos(pi j (t - 1/2) / T) for t in the first half of the days.
+
+    First those of odd j in 1..count, then those of even j and, so that both have as many rows, a
+    row of zeros if `count` is odd: (2, ceil(count/2), ceil(T/2)). A day in the middle counts half,
+    as it belongs to both halves.
+    """
+    t = (np.arange((days + 1) // 2) + 0.5) / days
+    j = np.arange(1, 2 * ((count + 1) // 2) + 1)
+    table = np.sqrt(2.0 / days) * np.cos(np.pi * j[:, None] * t)
+    table[count:] = 0.0
+    if days % 2:
+        table[:, -1] *= 0.5
+    halves = np.stack([table[::2], table[1::2]])
+    halves.flags.writeable = False
+    return halves
+
+
+def _folded(centred: FloatArray) -> FloatArray:
+    """First half less and plus the mirrored second half, which is all that cosines see.
+
+    Those of odd j have opposite signs in the two halves, those of even j the same.
+    """
+    half = (len(centred) + 1) // 2
+    first, last = centred[:half], centred[: -half - 1 : -1]
+    folded = np.empty((2, *first.shape))
+    np.subtract(first, last, out=folded[0])
+    np.add(first, last, out=folded[1])
+    return folded
 
 
 def cosine_long_run_variance(series: FloatArray, horizon: int) -> FloatArray:
     """Long-run variance of each column of `series` (T, K) without NaN, by cosine weights."""
-    days = len(series)
-    weights = _cosines(days, cosine_count(days, horizon)) @ (series - series.mean(axis=0))
-    return np.asarray(np.square(weights).mean(axis=0))
+    count = cosine_count(len(series), horizon)
+    weights = _cosines(len(series), count) @ _folded(series - series.mean(axis=0))
+    return np.asarray(np.square(weights).sum(axis=(0, 1)) / count)
+
+
+def too_little(series: FloatArray) -> bool:
+    """Whether a series without NaN has fewer than 8 days, or does not vary."""
+    # Most series are seen to vary by two of their days.
+    return len(series) < 8 or bool(series[0] == series[-1] and (series == series[0]).all())
 
 
 def cosine_test(series: FloatArray, horizon: int) -> MeanTest:
@@ -96,23 +133,24 @@ def cosine_test(series: FloatArray, horizon: int) -> MeanTest:
     x = series[~np.isnan(series)]
     days = len(x)
     mean = float(x.sum()) / days if days else float("nan")
-    if days < 8 or (x == x[0]).all():
+    if too_little(x):
         return MeanTest(mean, float("nan"), 0, float("nan"), days)
-    return centred_test(x - mean, mean, horizon)
+    centred = x - mean
+    return centred_test(centred, float(centred @ centred), mean, horizon)
 
 
-def centred_test(centred: FloatArray, mean: float, horizon: int) -> MeanTest:
-    """`cosine_test` of a series without NaN that varies, given as its mean and the rest."""
+def centred_test(centred: FloatArray, squares: float, mean: float, horizon: int) -> MeanTest:
+    """`cosine_test` of a series without NaN that varies, less its mean, and their squares' sum."""
     days = len(centred)
     count = cosine_count(days, horizon)
     # One dot product per cosine: a matrix product has other bits for another number of threads.
-    weights = np.vecdot(_cosines(days, count), centred)
+    weights = np.vecdot(_cosines(days, count), _folded(centred)[:, None]).ravel()
     spread = float(weights @ weights) / count
     return MeanTest(
         mean=mean,
         t=mean / sqrt(spread / days),
         degrees=count,
-        effective_days=min(float(days), float(centred @ centred) / spread),
+        effective_days=min(float(days), squares / spread),
         days=days,
     )
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from alphamine.evaluation.trust.deflation import (
     TrialCount,
+    best_of_luck,
     deflated_ratio,
     expected_maximum,
     probabilistic_ratio,
@@ -29,6 +30,55 @@ def test_expected_maximum_is_that_of_normal_draws(trials: int) -> None:
     draws = np.random.default_rng(trials).standard_normal((4000, trials)).max(axis=1)
     assert expected_maximum(trials) == pytest.approx(draws.mean(), abs=0.06)
     assert expected_maximum(1) == 0.0
+
+
+@pytest.mark.parametrize("p_value", [0.0, 1e-300, 3e-17, 1e-6, 0.05, 0.7])
+@pytest.mark.parametrize("trials", [1, 2, 10_000, 10**9])
+def test_best_of_luck_has_all_digits(p_value: float, trials: int) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(400):
+        expected = float(1 - (1 - mpmath.mpf(p_value)) ** trials)
+    assert best_of_luck(p_value, trials) == pytest.approx(expected, rel=1e-12, abs=0.0)
+    assert best_of_luck(1.0, trials) == 1.0
+    assert math.isnan(best_of_luck(math.nan, trials))
+
+
+@pytest.mark.parametrize("oriented", [False, True])
+@pytest.mark.parametrize(("days", "horizon"), [(400, 1), (300, 20)])
+def test_one_search_of_nothing_in_twenty_looks_as_good(
+    days: int, horizon: int, oriented: bool
+) -> None:
+    # The probability that is shown for the best of 40 useless series is uniform over searches.
+    rng = np.random.default_rng(days)
+    best = []
+    for _ in range(300):
+        sums = np.cumsum(rng.standard_normal((40, days + horizon)), axis=1)
+        trusts = [
+            judge_trust(x, horizon, 40, oriented=oriented)
+            for x in sums[:, horizon:] - sums[:, :-horizon]
+        ]
+        best.append(min(trust.luck for trust in trusts))
+    for level in (0.05, 0.2, 0.5):
+        share = float(np.mean(np.array(best) <= level))
+        assert abs(share - level) < 3.5 * math.sqrt(level * (1 - level) / 300)
+
+
+def test_a_survivor_is_never_noise() -> None:
+    # Long tails, few degrees of freedom: what survives is also likely better than luck on average.
+    rng = np.random.default_rng(12)
+    survived = 0
+    for _ in range(600):
+        days, horizon = int(rng.choice([120, 300, 900])), int(rng.choice([1, 5, 20]))
+        noise = rng.standard_t(4, days) + rng.choice([-1.0, 1.0]) * rng.exponential(1.0, days)
+        x = np.convolve(noise, np.ones(horizon))[:days] + rng.uniform(0.0, 2.0) * horizon
+        trust = judge_trust(x, horizon, int(rng.choice([1, 30, 3000])))
+        if trust.word.startswith("survives"):
+            survived += 1
+            assert trust.deflated >= 0.5
+            assert trust.luck <= 0.05
+            assert abs(trust.t) > 3.0
+            assert set(trust.period_signs) == {1}
+    assert survived > 60
 
 
 def test_probability_grows_with_ratio_and_days() -> None:

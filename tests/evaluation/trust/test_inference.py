@@ -77,3 +77,22 @@ def test_score_is_as_unlikely_as_t(degrees: int) -> None:
         exact = np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), degrees))
         assert score == pytest.approx(exact, abs=0.06 if degrees < 8 else 0.035)
         assert abs(score) <= abs(exact) + 0.003
+
+
+@pytest.mark.parametrize("degrees", [4, 25, 71])
+@pytest.mark.parametrize("t", [-40.0, -3.5, -0.2, 0.0, 1.0, 6.0, 12.0])
+def test_p_values_keep_their_digits(degrees: int, t: float) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(60):
+        x = mpmath.mpf(degrees) / (degrees + mpmath.mpf(t) ** 2)
+        both = mpmath.betainc(mpmath.mpf(degrees) / 2, 0.5, 0, x, regularized=True)
+        upper = both / 2 if t > 0 else 1 - both / 2
+    test = MeanTest(t, t, degrees, 100.0, 100)
+    assert test.p_value == pytest.approx(float(both), rel=1e-12)
+    assert test.p_value == pytest.approx(2 * stats.t.sf(abs(t), degrees), rel=1e-8)
+    assert test.upper_p_value == pytest.approx(float(upper), rel=1e-12)
+
+
+def test_what_cannot_be_tested_has_no_p_value() -> None:
+    test = cosine_test(np.full(300, 0.1), 1)
+    assert np.isnan([test.t, test.p_value, test.upper_p_value]).all()

@@ -1,8 +1,6 @@
-"""Multiple testing against statsmodels and arch; cross-validation against independent code."""
+"""Multiple testing against statsmodels and arch; cross-validation against purgedcv."""
 
 from __future__ import annotations
-
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -54,6 +52,33 @@ def test_stepdown_is_the_printed_algorithm() -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_stepdown_equals_arch(seed: int) -> None:
+    bootstrap = pytest.importorskip("arch.bootstrap")
+    days, count, draws, block = 300, 12, 999, 20
+    rng = np.random.default_rng(seed)
+    series = rng.standard_normal((days, count)) + 0.6 * rng.standard_normal((days, 1))
+    # Standardised before, as arch does not; no mean so low that it would stop competing, and some
+    # at 0, because it fails if it has rejected all.
+    series = (series - series.mean(axis=0)) / series.std(axis=0) + rng.uniform(0.0, 0.3, count)
+    series[:, :2] -= series[:, :2].mean(axis=0)
+    rows = np.arange(days)
+    same = bootstrap.CircularBlockBootstrap(block, rows, seed=seed)
+    drawn = np.stack([series[at[0]].mean(axis=0) for at, _ in same.bootstrap(draws)])
+    p = adjusted_p_values(series.mean(axis=0), drawn - series.mean(axis=0))
+    for size in (0.01, 0.05, 0.1, 0.25, 0.5):
+        peer = bootstrap.StepM(
+            np.zeros(days), -series, size, block, draws, "circular", studentize=False, seed=seed
+        )
+        peer.compute()
+        superior = set(peer.superior_models)
+        # It interpolates between two draws, where a p-value counts them: one draw apart.
+        assert set(np.flatnonzero(p <= size)) <= superior
+        assert superior <= set(np.flatnonzero(p <= size + 1.0 / (draws + 1) + 1e-12))
+        # Some are found, and never those without a mean.
+        assert 0 < len(superior) <= 10
+
+
 def test_stepdown_finds_the_real_one_in_any_unit() -> None:
     rng = np.random.default_rng(2)
     series = rng.standard_normal((300, 6)) + np.array([0.4, 0.0, 0, 0, -0.4, 0.05])
@@ -76,25 +101,19 @@ def test_family_wise_error_under_the_null() -> None:
     assert rejected / 200 <= 0.10
 
 
-def naive_cscv(series: np.ndarray, blocks: int) -> list[float]:
-    cut = np.array_split(series, blocks)
-    logits = []
-    for pick in combinations(range(blocks), blocks // 2):
-        inside = np.vstack([cut[i] for i in pick])
-        outside = np.vstack([cut[i] for i in range(blocks) if i not in pick])
-        best = (inside.mean(0) / inside.std(0, ddof=1)).argmax()
-        scores = outside.mean(0) / outside.std(0, ddof=1)
-        w = (scores <= scores[best]).sum() / (series.shape[1] + 1)
-        logits.append(float(np.log(w / (1 - w))))
-    return logits
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_cscv_is_its_definition(seed: int) -> None:
-    series = np.random.default_rng(seed).standard_normal((160, 7)) + 5.0
-    found = cscv(series, 8)
-    np.testing.assert_allclose(found.logits, naive_cscv(series, 8), atol=1e-12)
-    assert found.probability == np.mean(np.array(found.logits) <= 0)
+@pytest.mark.parametrize("seed", range(20))
+def test_cscv_equals_purgedcv(seed: int) -> None:
+    peer = pytest.importorskip("purgedcv")
+    rng = np.random.default_rng(seed)
+    count, blocks = int(rng.integers(2, 9)), int(rng.choice([4, 6, 8]))
+    series = rng.standard_normal((20 * blocks, count)) + 5.0 * rng.standard_normal()
+    expected = peer.probability_of_backtest_overfitting(series.T, blocks)
+    found = cscv(series, blocks)
+    # It lists the halves that are tested, and this those that select.
+    np.testing.assert_allclose(found.logits, expected.logits[::-1], rtol=0, atol=1e-12)
+    # On the median is overfitted here, and not there.
+    on_median = float((np.abs(expected.logits) < 1e-12).mean())
+    assert found.probability == pytest.approx(expected.pbo + on_median, abs=1e-12)
 
 
 def test_cscv_tells_luck_from_merit() -> None:
