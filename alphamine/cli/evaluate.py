@@ -33,6 +33,9 @@ def evaluate(
     trials: Annotated[
         int, typer.Option(help="Formulas tried to arrive at this one; the verdict allows for it.")
     ] = 1,
+    rationale: Annotated[
+        str, typer.Option(help="Why it should forecast; shown in the page and in JSON.")
+    ] = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
     full: Annotated[
@@ -53,7 +56,7 @@ def evaluate(
     )
     report = judge(
         formula, panel, split, trials=trials, dialect=dialect, dtype=dtype,
-        strict_units=strict_units,
+        strict_units=strict_units, rationale=rationale,
     )  # fmt: skip
     if html is not None:
         report.write_html(html)

@@ -186,5 +186,12 @@ def _rows_from_starts(
     for name, following in zip(names, [*names[1:], None], strict=True):
         if following and starts[following] <= starts[name]:
             raise DataError(f"split {following!r} must start after {name!r} does")
-        ranges[name] = (starts[name], starts[following] - gap if following else len(dates))
+        stop = starts[following] - gap if following else len(dates)
+        if following and stop <= starts[name]:
+            raise DataError(
+                f"split {name!r} has no rows: it starts {starts[following] - starts[name]} rows "
+                f"before {following!r}, and labels read {gap} rows ahead (horizon + delay); use a "
+                "shorter horizon, or move its dates"
+            )
+        ranges[name] = (starts[name], stop)
     return ranges

@@ -38,6 +38,7 @@ def evaluate(
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
+    rationale: str = "",
 ) -> FactorReport:
     """Score a formula against the panel's label.
 
@@ -65,6 +66,8 @@ def evaluate(
         Observations that a window needs.
     strict_units : bool
         Refuse a formula that mixes units; otherwise the report carries the complaints.
+    rationale : str
+        Why it should forecast, in the words of whoever proposed it; the report shows it as text.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def evaluate(
         raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")
     sample = panel.sample(split)
     [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
-    return report_of(node, daily, sample, trials, request)
+    return report_of(node, daily, sample, trials, request, rationale)
 
 
 def report_of(
@@ -102,6 +105,7 @@ def report_of(
     sample: Sample,
     trials: int | TrialCount = 1,
     request: Request | None = None,
+    rationale: str = "",
 ) -> FactorReport:
     """Assemble the report of a formula from its daily scores on a sample."""
     panel = sample.panel
@@ -124,6 +128,7 @@ def report_of(
         by_year={int(year): Summary.of(daily, years == year) for year in np.unique(years)},
         sample=sample,
         request=request or Request(),
+        rationale=rationale,
     )
 
 

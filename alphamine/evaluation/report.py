@@ -74,6 +74,8 @@ class FactorReport(Summary):
     by_year : mapping of int to Summary
     sample : Sample
     request : Request
+    rationale : str
+        Why the formula should forecast, in the words of whoever proposed it; may be empty.
     """
 
     formula: Node
@@ -90,6 +92,7 @@ class FactorReport(Summary):
     by_year: dict[int, Summary] = field(repr=False)
     sample: Sample = field(repr=False)
     request: Request = field(repr=False)
+    rationale: str = ""
 
     @property
     def trials(self) -> int:
@@ -154,6 +157,7 @@ class FactorReport(Summary):
         """
         document = {
             "formula": str(self.formula),
+            "rationale": self.rationale,
             "panel": self.panel,
             "split": self.split,
             "start": str(self.dates[0]) if len(self.dates) else None,
@@ -221,8 +225,9 @@ class FactorReport(Summary):
             + "</tr>"
             for name, row in self.rows()
         )
+        said = f"{html.escape(self.rationale)}<br>" if self.rationale else ""
         return (
-            f"<table><caption><code>{html.escape(str(self.formula))}</code><br>"
+            f"<table><caption><code>{html.escape(str(self.formula))}</code><br>{said}"
             f"{html.escape(self.caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )

@@ -93,7 +93,7 @@ def test_pairs_of_dates_are_inclusive() -> None:
         ({"train": [day(0)]}, "has 1 dates"),
         ({"valid": "soon"}, "'soon' is not a date"),
         ({"valid": day(50), "test": day(40)}, "'test' must start after 'valid'"),
-        ({"valid": day(3)}, "'train' has no rows"),
+        ({"valid": day(3)}, "'train' has no rows: it starts 3 rows before 'valid'"),
         ({"validation": day(50)}, "named train, valid, test"),
         ({}, "named train, valid, test"),
     ],

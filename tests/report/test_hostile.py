@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -57,7 +58,8 @@ def hostile_panel(text: str) -> Panel:
 
 
 def factor_page_of(text: str, folder: Path) -> str:
-    return factor_page(am.evaluate(am.parse("rank(volume) < 0.5"), hostile_panel(text)))
+    formula = am.parse("rank(volume) < 0.5")
+    return factor_page(am.evaluate(formula, hostile_panel(text), rationale=f"why: {text}"))
 
 
 def backtest_page_of(text: str, folder: Path) -> str:
@@ -120,19 +122,23 @@ def test_hostile_names_are_text(
     for block in figures_of(page):
         assert not set(block) & set("<>&\u2028\u2029")
         json.loads(block)
+    if kind == "factor":
+        hostile = f"why: {hostile}"
     # HTML has no NUL: parsers replace it.
     assert hostile.replace("\x00", "\ufffd") in "".join(shape.data).replace("\x00", "\ufffd")
 
 
 def test_notebook_tables_are_text_too(escaping: str) -> None:
     panel = hostile_panel(escaping)
-    report = am.evaluate(am.parse("rank(volume) < 0.5"), panel)
+    report = am.evaluate(am.parse("rank(volume) < 0.5"), panel, rationale=f"why: {escaping}")
+    assert report.to_dict()["rationale"] == f"why: {escaping}"
     traded = backtest(panel.columns["volume"], panel, name=escaping)
     for shown in (Shape(report._repr_html_()), Shape(traded._repr_html_())):
         assert {tag for tag, _ in shown.found} <= {
             "table", "caption", "code", "br", "thead", "tbody", "tr", "th", "td", "p"
         }  # fmt: skip
         assert all(not names for _, names in shown.found)
+    assert f"why: {html.escape(escaping)}" in report._repr_html_()
 
 
 def test_a_hostile_field_in_a_formula_is_text(tmp_path: Path) -> None:
