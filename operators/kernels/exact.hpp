@@ -72,29 +72,6 @@ inline bool exact_products(Extent a, Extent b, int window, Index rows) {
     return a.range() + b.range() <= 55 - bit_length(window) - bit_length(rows);
 }
 
-#if defined(__AVX512F__)
-#define AM_FUSED 1
-inline Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) {
-    return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-}
-#elif defined(__FMA__)
-#define AM_FUSED 1
-inline Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) {
-    return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-}
-#else
-#define AM_FUSED 0
-#endif
-
-// a b - c, with one rounding where there is an instruction for it.
-inline Vec<double> product_less(Vec<double> a, Vec<double> b, Vec<double> c) {
-#if AM_FUSED
-    return fused(a, b, -c);
-#else
-    return a * b - c;
-#endif
-}
-
 // The exact sum of products of floats, see above.
 class ProductSum {
 public:

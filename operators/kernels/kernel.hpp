@@ -175,6 +175,36 @@ inline Vec<float> square_root(Vec<float> v) { return (Vec<float>)_mm_sqrt_ps((__
 inline Vec<double> square_root(Vec<double> v) { return (Vec<double>)_mm_sqrt_pd((__m128d)v); }
 #endif
 
+#if defined(__AVX512F__)
+#define AM_FUSED 1
+inline Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) {
+    return (Vec<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+#elif defined(__FMA__)
+#define AM_FUSED 1
+inline Vec<double> fused(Vec<double> a, Vec<double> b, Vec<double> c) {
+    return (Vec<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+#else
+#define AM_FUSED 0
+#endif
+
+// a b + c and a b - c, with one rounding where there is an instruction for it.
+inline Vec<double> product_plus(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if AM_FUSED
+    return fused(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+inline Vec<double> product_less(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if AM_FUSED
+    return fused(a, b, -c);
+#else
+    return a * b - c;
+#endif
+}
+
 // Value where the mask is true, else 0.
 template <class V, class M>
 inline V only(M mask, V value) {

@@ -85,7 +85,7 @@ public:
         : rows(rows), stride(padded(columns)) {
         const std::size_t cells = rows * stride;
         const std::size_t scratch = 256 * (stride + kLaneBlock) + 4096;
-        if (!pages_.ensure(cells * 20 + rows * 40 + scratch + 4096)) return;
+        if (!pages_.ensure(cells * 20 + rows * 24 + scratch + 4096)) return;
         Arena arena(pages_.data(), pages_.bytes());
         this->values = arena.take<double>(cells);
         order = arena.take<std::uint32_t>(cells);
@@ -93,8 +93,6 @@ public:
         centred = arena.take<std::int32_t>(cells);
         count = arena.take<std::int64_t>(rows);
         tied = arena.take<std::int32_t>(rows);
-        total = arena.take<double>(rows);
-        squares = arena.take<double>(rows);
         for (Index t = 0; t < rows; ++t) {
             double* row = this->values + t * stride;
             std::copy(values + t * columns, values + (t + 1) * columns, row);
@@ -106,7 +104,7 @@ public:
                         [&](Index t, const SortedDay& day) { note(t, day); });
     }
 
-    bool ready() const { return squares != nullptr; }
+    bool ready() const { return tied != nullptr; }
 
     Index rows, stride;
     double* values = nullptr;
@@ -114,8 +112,7 @@ public:
     std::uint32_t *order = nullptr, *twice = nullptr;
     std::int32_t* centred = nullptr;  // by column
     std::int64_t* count = nullptr;
-    std::int32_t* tied = nullptr;                 // 0: the ranks are 0, 1, 2, ...
-    double *total = nullptr, *squares = nullptr;  // sums of the labels and of their squares
+    std::int32_t* tied = nullptr;  // 0: the ranks are 0, 1, 2, ...
 
 private:
     void note(Index t, const SortedDay& day) {
@@ -126,16 +123,8 @@ private:
         if (day.tied) std::copy(day.twice, day.twice + day.count, twice + t * stride);
         centre(day, stride, kAsTheyStand, centred + t * stride);
         const double* row = values + t * stride;
-        Vec<double> sum{}, sum_squares{};
-        for (Index n = 0; n < stride; n += kLanes<double>) {
-            const Vec<double> y = load(row + n);
-            sum += only(y == y, y);
-            sum_squares += only(y == y, y * y);
-        }
         for (Index n = 0; n < stride; ++n)
             if (row[n] != row[n]) *columns++ = static_cast<std::uint32_t>(n);
-        total[t] = sum_of(sum);
-        squares[t] = sum_of(sum_squares);
     }
 
     Pages pages_;

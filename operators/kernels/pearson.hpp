@@ -64,17 +64,19 @@ constexpr double kLostDigits = 1e-5;
 
 // Sums over the pairs of a day.
 struct PairSums {
-    Vec<double> x{}, xx{}, xy{};
+    Vec<double> x{}, y{}, xx{}, yy{}, xy{};
     Mask<double> negative{};
 
     void add(Vec<double> a, Vec<double> b) {
-        const Vec<double> product = a * b;
-        const Mask<double> both = product == product;
-        const Vec<double> value = only(both, a);
+        const Mask<double> both = (a == a) & (b == b);
+        a = only(both, a);
+        b = only(both, b);
         negative += both;
-        x += value;
-        xx += value * value;
-        xy += only(both, product);
+        x += a;
+        y += b;
+        xx = product_plus(a, a, xx);
+        yy = product_plus(b, b, yy);
+        xy = product_plus(a, b, xy);
     }
 };
 
@@ -88,23 +90,11 @@ inline double correlation(const float* x, const LabelDays& label, Index t, std::
         odd.add(load_wide(x + n + L), load(y + n + L));
     }
     const Mask<double> negative = even.negative + odd.negative;
-    Index count = 0;
-    for (int l = 0; l < L; ++l) count -= negative[l];
-    *pairs = count;
-    double b = label.total[t], bb = label.squares[t];
-    if (count != label.count[t]) {
-        Vec<double> sy{}, syy{};
-        for (Index n = 0; n < label.stride; n += L) {
-            const Vec<double> a = load_wide(x + n), v = load(y + n);
-            const Vec<double> value = only((a == a) & (v == v), v);
-            sy += value;
-            syy += value * value;
-        }
-        b = sum_of(sy);
-        bb = sum_of(syy);
-    }
-    const double m = static_cast<double>(count);
-    const double a = sum_of(even.x + odd.x), aa = sum_of(even.xx + odd.xx);
+    *pairs = 0;
+    for (int l = 0; l < L; ++l) *pairs -= negative[l];
+    const double m = static_cast<double>(*pairs);
+    const double a = sum_of(even.x + odd.x), b = sum_of(even.y + odd.y);
+    const double aa = sum_of(even.xx + odd.xx), bb = sum_of(even.yy + odd.yy);
     const double left = m * aa - a * a, right = m * bb - b * b;
     if (left > kLostDigits * m * aa && right > kLostDigits * m * bb) {
         const double shared = m * sum_of(even.xy + odd.xy) - a * b;
