@@ -31,7 +31,11 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
             const T* seen_row = values + (first + l) * stride;
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             T* row = rows + l * pitch;
-            for (Index c = 0; c < count; ++c) row[c] = seen_row[columns[begin + c]];
+            const std::int32_t* names = columns + begin;
+            if (count && names[count - 1] - names[0] == count - 1)
+                std::copy_n(seen_row + names[0], count, row);
+            else
+                for (Index c = 0; c < count; ++c) row[c] = seen_row[names[c]];
             cells[l] = {row, everyone, padded(count + 1)};
             std::fill(row + count, row + cells[l].columns, kNaN<T>);
         }
@@ -39,26 +43,36 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
         for (int l = 0; l < group; ++l) {
             const SortedDay day = sorter.day(l);
             std::int16_t* ranks = out + start[first + l];
-            std::fill(ranks, out + start[first + l + 1], std::int16_t{0});
-            const auto twice = [&](Index i) { return day.tied ? Index{day.twice[i]} : 2 * i; };
-            for (Index i = 0; i < day.count; ++i)
-                ranks[day.order[i]] = static_cast<std::int16_t>(twice(i) - (day.count - 1));
+            const std::int64_t count = start[first + l + 1] - start[first + l];
+            if (day.count < count) std::fill(ranks, ranks + count, std::int16_t{0});
+            const Index centre = day.count - 1;
+            if (day.tied)
+                for (Index i = 0; i < day.count; ++i)
+                    ranks[day.order[i]] = static_cast<std::int16_t>(Index{day.twice[i]} - centre);
+            else
+                for (Index i = 0; i < day.count; ++i)
+                    ranks[day.order[i]] = static_cast<std::int16_t>(2 * i - centre);
             present[first + l] = day.count;
         }
     }
     return true;
 }
 
-// Whole numbers below 2^15: exact, so that the order of summation does not matter. Partial sums of
-// `block` products stay inside 32 bits.
+inline std::int32_t short_product(const std::int16_t* a, const std::int16_t* b, Index count) {
+    std::int32_t sum = 0;
+    for (Index i = 0; i < count; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
+    return sum;
+}
+
+// Whole numbers below `count`: exact, so that the order of summation does not matter. Partial sums
+// of `block` products stay inside 32 bits; below 1,290 names that is all of them.
 inline double cell_product(const std::int16_t* a, const std::int16_t* b, Index count) {
-    const Index block = std::max<Index>(1, (Index{1} << 31) / std::max<Index>(1, count * count) - 1);
+    if (count < 1290) return short_product(a, b, count);
+    const Index block = std::max<Index>(1, (Index{1} << 31) / (count * count) - 1);
     std::int64_t total = 0;
     for (Index begin = 0; begin < count; begin += block) {
         const Index end = std::min(count, begin + block);
-        std::int32_t sum = 0;
-        for (Index i = begin; i < end; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
-        total += sum;
+        total += short_product(a + begin, b + begin, end - begin);
     }
     return static_cast<double>(total);
 }

@@ -70,8 +70,10 @@ def ended(child: int, delay: float) -> bool:
 
 
 def work(panel: Any, directory: Path, settings: dict[str, Any]) -> None:
-    """Begin the run, or go on with it."""
+    """Begin the run, or go on with it, unless it was killed between its end and its process's."""
     executor = settings["executor"]
+    if recorded(directory) and "finished" in am.open_run(directory).facts:
+        return
     try:
         am.resume(directory, panel, **executor)
     except am.AlphamineError:
