@@ -99,25 +99,20 @@ def overlapping(
     return np.asarray(sums[horizon:] - sums[:-horizon] + t * horizon / math.sqrt(days))
 
 
-def lucky(runs: int, trials: int) -> dict[str, dict[str, Any]]:
+def lucky(days: int, horizon: int, runs: int, trials: int) -> dict[str, int]:
     """Runs of independent useless series: in how many does any of them survive."""
-    found = {}
-    for days, horizon in SERIES:
-        rng = np.random.default_rng([days, horizon])
-        survivors = []
-        for _ in range(runs):
-            series = overlapping(rng, days, horizon, trials)
-            error = np.sqrt(cosine_long_run_variance(series, horizon) / days)
-            # Nothing below the verdict's hurdle for t can survive.
-            strong = series.T[np.abs(series.mean(axis=0)) > SURVIVES_T * error]
-            words = [judge_trust(x, horizon, trials).word for x in strong]
-            survivors.append(sum(word.startswith("survives") for word in words))
-        degrees = cosine_count(days, horizon)
-        found[f"{days} {horizon}"] = {"survivors": survivors, "degrees": degrees, "trials": trials}
-        print(
-            f"  {days} days, horizon {horizon}: {sum(map(bool, survivors))} of {runs}", flush=True
-        )
-    return found
+    rng = np.random.default_rng([days, horizon])
+    claims = 0
+    for _ in range(runs):
+        series = overlapping(rng, days, horizon, trials)
+        error = np.sqrt(cosine_long_run_variance(series, horizon) / days)
+        # Nothing below the verdict's hurdle for t can survive.
+        strong = series.T[np.abs(series.mean(axis=0)) > SURVIVES_T * error]
+        words = [judge_trust(x, horizon, trials).word for x in strong]
+        claims += any(word.startswith("survives") for word in words)
+    print(f"  {days} days, horizon {horizon}: {claims} of {runs}", flush=True)
+    degrees = cosine_count(days, horizon)
+    return {"claims": claims, "runs": runs, "degrees": degrees, "trials": trials}
 
 
 def power(draws: int) -> dict[str, dict[str, dict[str, float]]]:
@@ -144,8 +139,13 @@ def main() -> None:
     quick = parser.parse_args().quick
     known = not quick and RESULTS.exists()
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if known else {}
-    if "lucky" not in results:
-        results["lucky"] = lucky(2, 500) if quick else lucky(RUNS, TRIALS)
+    series = results.setdefault("lucky", {})
+    for days, horizon in SERIES:
+        if f"{days} {horizon}" not in series:
+            size = (2, 500) if quick else (RUNS, TRIALS)
+            series[f"{days} {horizon}"] = lucky(days, horizon, *size)
+            if not quick:
+                RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if "power" not in results:
         results["power"] = power(50 if quick else DRAWS)
     found = results.setdefault("searches", {})

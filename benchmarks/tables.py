@@ -219,10 +219,9 @@ def null_series(results: Results) -> str:
     rows = []
     for key, found in results["nulls"]["lucky"].items():
         days, horizon = key.split()
-        survivors = found["survivors"]
         rows.append(
-            [f"{days} days, horizon {horizon}", str(found["degrees"]), str(len(survivors)),
-             f"{found['trials']:,}", interval(sum(map(bool, survivors)), len(survivors))]
+            [f"{days} days, horizon {horizon}", str(found["degrees"]), str(found["runs"]),
+             f"{found['trials']:,}", interval(found["claims"], found["runs"])]
         )  # fmt: skip
     header = ["series of luck", "degrees of freedom", "runs", "trials each", "something survives"]
     return table(header, rows)

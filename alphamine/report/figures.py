@@ -114,7 +114,10 @@ def bars(
     )  # fmt: skip
     if sideways:
         figure.update_layout(height=max(340, 60 + 22 * len(labels)))
-        return figure.update_yaxes(type="category", autorange="reversed")
+        return figure.update_yaxes(
+            type="category", autorange="reversed", tickvals=labels,
+            ticktext=[_short_name(name) for name in labels],
+        )  # fmt: skip
     if percent:
         figure.update_yaxes(tickformat=".2~%")
     return figure.update_xaxes(type="category")
@@ -189,6 +192,11 @@ def _figure(x: str | None, y: str | None) -> go.Figure:
     figure.update_xaxes(title=x, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     figure.update_yaxes(title=y, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     return figure
+
+
+def _short_name(name: str, longest: int = 22) -> str:
+    """A long name cut to its beginning, so that bars keep room beside it on a phone."""
+    return name if len(name) <= longest else f"{name[: longest - 1].rstrip()}…"
 
 
 def _rounded(values: Any) -> list[float | None]:

@@ -100,7 +100,7 @@ def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path)
     claims = {**nothing, "survive": 3, "family_p": 0.01, "best_t": 7.5}
     nulls = {
         "searches": {"random 5": [nothing] * 3, "genetic 5": [nothing, claims]},
-        "lucky": {"500 20": {"survivors": [0, 2, 0, 0], "degrees": 8, "trials": 10_000}},
+        "lucky": {"500 20": {"claims": 1, "runs": 4, "degrees": 8, "trials": 10_000}},
         "power": {"500 20": {"1": {"3": 0.52, "5": 0.96}, "100": {"3": 0.0, "5": 0.03}}},
     }
     page = tmp_path / "README.md"

@@ -39,3 +39,11 @@ def test_correlation_map_keeps_order_and_scale() -> None:
     assert list(cells.x) == ["#1", "#2"]
     assert [list(row) for row in cells.z] == [[1, -0.4], [-0.4, None]]
     assert (cells.zmin, cells.zmax) == (-1, 1)
+
+
+def test_long_names_beside_bars_are_cut_and_stay_apart() -> None:
+    names = ["Automotive components and tyres", "Automotive components and glass", "Banks"]
+    figure = figures.bars(names, [0.1, 0.2, 0.3], sideways=True)
+    assert list(figure.data[0].y) == names
+    assert list(figure.layout.yaxis.ticktext) == [*["Automotive components…"] * 2, "Banks"]
+    assert list(figure.layout.yaxis.tickvals) == names
