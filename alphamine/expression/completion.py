@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from .bounds import FAR, Bound
 from .reach import Reach
@@ -65,6 +66,33 @@ class Completion:
         if self._needed.least(below)[place] > left:
             return False
         return bool(self._enough.least(below)[place] <= left) or self._search(stack, left)
+
+    def able(
+        self, below: Stack, made: npt.NDArray[np.int64], left: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Which of several values, none of which repeats another, may lie on a stack.
+
+        Parameters
+        ----------
+        below : Stack
+        made : (n, 3) int
+            Type, look-back and levels of each value.
+        left : (n,) int
+            Tokens that are left after it.
+
+        Returns
+        -------
+        (n,) bool
+        """
+        kinds, lookbacks, levels = made.T
+        under = tuple([(item[0], item[2], item[3]) for item in below])
+        able = (lookbacks <= self._lookback) & (levels <= self._depth)
+        able &= self._needed.least(under)[0, kinds, levels] <= left
+        sure = self._enough.least(under)[0, kinds, levels] <= left
+        for i in np.flatnonzero(able & ~sure):
+            item = (int(kinds[i]), int(lookbacks[i]), int(levels[i]), False)
+            able[i] = self._search((*below, item), int(left[i]))
+        return np.asarray(able)
 
     def finished(self, stack: Sequence[Item]) -> bool:
         """Whether the stack is one value that a formula may have."""

@@ -6,7 +6,7 @@ if and only if the formula can still be finished within the grammar's limits aft
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -80,19 +80,100 @@ class Vocabulary:
         numbered = list(enumerate(self.tokens))
         self.leaves = [(n, token) for n, token in numbered if token.leaf is not None]
         self.operators = [(n, t.move) for n, t in numbered if t.move is not None]
-        # By what matters of a stack, the tokens left and the window: see `Prefix._steps`.
-        self.shapes: dict[tuple[Stack, int, int | None], list[tuple[list[int], list[_Step]]]] = {}
+        # By what matters of a stack, the tokens left and the window.
+        self.shapes: dict[tuple[Stack, int, int | None], _Shape] = {}
+        self._options: dict[tuple[tuple[int, ...], int | None], _Options] = {}
+
+    @cached_property
+    def putting(self) -> _Options:
+        """What leaves put on the stack."""
+        found = [
+            (_Step(n, None, None), t.type, t.leaf.lookback, t.levels, t.length)
+            for n, t in self.leaves if t.leaf is not None
+        ]  # fmt: skip
+        return _Options.of(found, len(self.tokens))
+
+    def options(self, types: tuple[int, ...], window: int | None) -> _Options:
+        """What moves make of values of some types."""
+        found = self._options.get((types, window))
+        if found is None:
+            steps = [
+                (_Step(place, move, d), move.results[types], added, move.levels, cost)
+                for number, move in self.operators if types in move.results
+                for place, d, added, cost in self._choices(number, move, window)
+            ]  # fmt: skip
+            found = self._options[types, window] = _Options.of(steps, len(self.tokens))
+        return found
+
+    def _choices(
+        self, number: int, move: Move, window: int | None
+    ) -> list[tuple[int, int | None, int, int]]:
+        """Token to push towards `move`; the window, look-back and tokens that this implies."""
+        if window is not None:
+            return [(number, window, move.lookback(window), 1)] if window in move.windows else []
+        if not move.windows:
+            return [(number, None, move.lookbacks[0], 1)]
+        places = [self.numbers[f"{d}d"] for d in move.windows]
+        return [
+            (place, d, added, 2)
+            for place, d, added in zip(places, move.windows, move.lookbacks, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
-    """A token to push towards a move, the value that is to come of it, and the tokens it takes."""
+    """A token to push, and the move that it leads to, if any."""
 
     place: int
-    move: Move
+    move: Move | None
     window: int | None
-    item: Item
-    cost: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Options:
+    """What tokens make of the top of a stack, those that make alike values together.
+
+    Attributes
+    ----------
+    made : (n, 3) int
+        Type; look-back and levels beyond those of the values that are taken.
+    cost : (n,) int
+        Tokens.
+    tokens : (n, tokens) bool
+        Which tokens lead there.
+    steps : list of list of _Step
+    """
+
+    made: npt.NDArray[np.int64]
+    cost: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.bool_]
+    steps: list[list[_Step]]
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[_Step, int, int, int, int]], tokens: int) -> _Options:
+        groups: dict[tuple[int, int, int, int], list[_Step]] = {}
+        for step, *what in found:
+            groups.setdefault((what[0], what[1], what[2], what[3]), []).append(step)
+        rows = np.array([*groups], dtype=np.int64).reshape(-1, 4)
+        leading = np.zeros((len(groups), tokens), dtype=bool)
+        for row, steps in zip(leading, groups.values(), strict=True):
+            row[[step.place for step in steps]] = True
+        return cls(rows[:, :3], rows[:, 3], leading, [*groups.values()])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """What may follow a stack of values, whatever they are, by the number of values taken.
+
+    Attributes
+    ----------
+    sure : list of (tokens,) bool
+    doubtful : list of list of (_Step, Item, int)
+        Steps that might make the value below once more, that value, and their tokens.
+    """
+
+    sure: list[npt.NDArray[np.bool_]]
+    doubtful: list[list[tuple[_Step, Item, int]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +223,10 @@ class Prefix:
         if self.done:
             return mask
         mask[self.vocabulary.end] = self.window is None and self.completion.finished(self._items)
+        shape = self._shape
         if self.window is None:
-            self._mark_leaves(mask)
-        dull = [place for place in self._mark_moves(mask) if not mask[place]]
+            self._mark_leaves(mask, shape.sure[0])
+        dull = [*self._mark_moves(mask, shape)]
         if not mask.any():
             mask[dull] = True
         for number in self._suspects(mask):
@@ -187,62 +269,70 @@ class Prefix:
         changed = (item[0], item[1], 1 + max(i[2] for i in self._items[-taken - 2 :]), True)
         return not self._can(taken + 1, changed, 2)
 
-    def _mark_leaves(self, mask: npt.NDArray[np.bool_]) -> None:
-        able: dict[tuple[Item, int], bool] = {}
-        for number, token in self.vocabulary.leaves:
-            key = (self._leaf(token), token.length)
-            if key not in able:
-                able[key] = self.completion.within(key[0]) and self._can(0, *key)
-            mask[number] = able[key]
+    def _mark_leaves(self, mask: npt.NDArray[np.bool_], sure: npt.NDArray[np.bool_]) -> None:
+        mask |= sure
+        number = self._twin
+        if number is not None:
+            token = self.vocabulary.tokens[number]
+            item = self._leaf(token)
+            mask[number] = self.completion.within(item) and self._can(0, item, token.length)
+
+    @cached_property
+    def _twin(self) -> int | None:
+        """The leaf that is what lies on top."""
+        top = unsigned(self.stack[-1][0]) if self.stack else None
+        found = (
+            n for n, t in self.vocabulary.leaves if t.leaf is not None and unsigned(t.leaf) is top
+        )
+        return next(found, None)
 
     def _leaf(self, token: Token) -> Item:
         assert token.leaf is not None
         repeats = bool(self.stack) and unsigned(self.stack[-1][0]) is unsigned(token.leaf)
         return token.type, token.leaf.lookback, token.levels, repeats
 
-    def _mark_moves(self, mask: npt.NDArray[np.bool_]) -> Iterator[int]:
+    def _mark_moves(self, mask: npt.NDArray[np.bool_], shape: _Shape) -> Iterator[int]:
         """Allow the moves after which the formula can be finished; yield those that pair twins."""
+        for taken in range(1, len(shape.sure)):
+            sure, doubtful = shape.sure[taken], shape.doubtful[taken]
+            if self._top(taken)[3]:
+                yield from [*np.flatnonzero(sure), *(step.place for step, _, _ in doubtful)]
+                continue
+            mask |= sure
+            for step, item, cost in doubtful:
+                if not mask[step.place]:
+                    assert step.move is not None
+                    repeats = self._repeats(step.move, step.window, item)
+                    mask[step.place] = not repeats or self._can(taken, (*item[:3], True), cost)
+
+    @property
+    def _shape(self) -> _Shape:
+        """What types, look-backs and levels on the stack allow."""
         shapes, key = self.vocabulary.shapes, (tuple(self._items), self.left, self.window)
-        steps = shapes.get(key)
-        if steps is None:
+        shape = shapes.get(key)
+        if shape is None:
             if len(shapes) >= _MEMORY:
                 shapes.clear()
-            steps = shapes[key] = [self._steps(k) for k in range(1, min(3, len(self.stack)) + 1)]
-        for taken, (sure, doubtful) in enumerate(steps, start=1):
-            if self._top(taken)[3]:
-                yield from [*sure, *(step.place for step in doubtful)]
-                continue
-            mask[sure] = True
-            for step in doubtful:
-                if not mask[step.place]:
-                    repeats = self._repeats(step.move, step.window, step.item)
-                    item = (*step.item[:3], True)
-                    mask[step.place] = not repeats or self._can(taken, item, step.cost)
+            parts = [self._following(taken) for taken in range(min(3, len(self.stack)) + 1)]
+            shape = shapes[key] = _Shape([sure for sure, _ in parts], [some for _, some in parts])
+        return shape
 
-    def _steps(self, taken: int) -> tuple[list[int], list[_Step]]:
-        """Tokens towards moves on the top values after which the formula can be finished.
-
-        They follow from the types, look-backs and levels on the stack, whatever the values are;
-        but the steps of the second list might make the value below once more.
-        """
-        sure: dict[int, None] = {}
-        doubtful = []
+    def _following(self, taken: int) -> tuple[npt.NDArray[np.bool_], list[tuple[_Step, Item, int]]]:
+        """Tokens that take so many values and after which the formula can be finished."""
         types, furthest, levels, _ = self._top(taken)
-        below = self._items[-taken - 1][:2] if len(self.stack) > taken else None
-        able: dict[tuple[Item, int], bool] = {}
-        for number, move in self.vocabulary.operators:
-            result = move.results.get(types)
-            if result is None:
-                continue
-            for place, window, added, cost in self._choices(number, move):
-                item = (result, furthest + added, levels + move.levels, False)
-                if (item, cost) not in able:
-                    able[item, cost] = self.completion.within(item) and self._can(taken, item, cost)
-                if able[item, cost] and item[:2] == below:
-                    doubtful.append(_Step(place, move, window, item, cost))
-                elif able[item, cost]:
-                    sure[place] = None
-        return [*sure], doubtful
+        words = self.vocabulary
+        options = words.options(types, self.window) if taken else words.putting
+        made = options.made + np.array([0, furthest, levels])
+        below = tuple(self._items[: len(self._items) - taken])
+        able = self.completion.able(below, made, self.left - options.cost)
+        if not taken or not below:
+            return np.asarray(options.tokens[able].any(axis=0)), []
+        alike = able & (made[:, 0] == below[-1][0]) & (made[:, 1] == below[-1][1])
+        doubtful = [
+            (step, (int(made[i, 0]), int(made[i, 1]), int(made[i, 2]), False), int(options.cost[i]))
+            for i in np.flatnonzero(alike) for step in options.steps[i]
+        ]  # fmt: skip
+        return np.asarray(options.tokens[able & ~alike].any(axis=0)), doubtful
 
     def _top(self, taken: int) -> tuple[tuple[int, ...], int, int, bool]:
         """Types, look-back and levels of the last values, and whether two of them are alike."""
@@ -251,20 +341,6 @@ class Prefix:
         furthest = max([item[1] for item in items], default=0)
         levels = max([item[2] for item in items], default=0)
         return tuple([item[0] for item in items]), furthest, levels, len(nodes) < taken
-
-    def _choices(self, number: int, move: Move) -> list[tuple[int, int | None, int, int]]:
-        """Token to push towards `move`; the window, look-back and tokens that this implies."""
-        if self.window is not None:
-            if self.window not in move.windows:
-                return []
-            return [(number, self.window, move.lookback(self.window), 1)]
-        if not move.windows:
-            return [(number, None, move.lookbacks[0], 1)]
-        places = [self.vocabulary.numbers[f"{d}d"] for d in move.windows]
-        return [
-            (place, d, added, 2)
-            for place, d, added in zip(places, move.windows, move.lookbacks, strict=True)
-        ]
 
     @cached_property
     def _items(self) -> list[Item]:

@@ -19,6 +19,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 # Values of the stack that an encoder may look at.
 SEEN = 3
+# Prefixes that are remembered; a trained policy writes many of them again.
+_MEMORY = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +120,8 @@ class Writer:
         self.prior = prior
         self.steps = grammar.max_length + 1
         self.tokens = len(grammar.tokens)
+        self._start = grammar.start()
+        self._known: dict[bytes, Prefix] = {}
 
     def write(self, count: int, choose: Choose) -> tuple[Episodes, list[Node]]:
         """So many episodes.
@@ -134,7 +138,7 @@ class Writer:
             The formulas are canonical and valid.
         """
         episodes = Episodes.empty(count, self.steps, self.tokens)
-        prefixes = [self.grammar.start()] * count
+        prefixes = [self._start] * count
         starts: list[list[int]] = [[] for _ in range(count)]
         for step in range(self.steps):
             live = [i for i, prefix in enumerate(prefixes) if not prefix.done]
@@ -145,7 +149,8 @@ class Writer:
             tokens = choose(episodes.until(step + 1), step)
             for i in live:
                 episodes.tokens[i, step] = tokens[i]
-                prefixes[i] = self._push(prefixes[i], int(tokens[i]), starts[i], step)
+                spelling = episodes.tokens[i, : step + 1].tobytes()
+                prefixes[i] = self._push(prefixes[i], spelling, starts[i], step)
         return episodes, [prefix.formula for prefix in prefixes]
 
     def spelt(self, formula: Node) -> Episodes | None:
@@ -173,11 +178,18 @@ class Writer:
         top = starts[: -SEEN - 1 : -1] or [step]
         episodes.starts[i, step] = top + [top[-1]] * (SEEN - len(top))
 
-    def _push(self, prefix: Prefix, token: int, starts: list[int], step: int) -> Prefix:
+    def _push(self, prefix: Prefix, spelling: bytes, starts: list[int], step: int) -> Prefix:
+        """The prefix after one more token: one that was met before has its mask already."""
+        token = int(np.frombuffer(spelling, dtype=np.int64)[-1])
         chosen = prefix.vocabulary.tokens[token]
         if chosen.leaf is not None:
             starts.append(step)
         elif chosen.move is not None:
             taken = len(chosen.move.operator.inputs)
             del starts[len(starts) - taken + 1 :]
-        return prefix.push(token)
+        found = self._known.get(spelling)
+        if found is None:
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
+            found = self._known[spelling] = prefix.push(token)
+        return found

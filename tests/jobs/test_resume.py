@@ -67,6 +67,20 @@ def test_an_interrupted_run_is_usable_and_continued_bit_for_bit(
     require_same(run, wholes[searcher])
 
 
+@pytest.mark.parametrize("learner", ["flow", "ppo"])
+def test_learners_go_on_from_a_checkpoint_bit_for_bit(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learner: str
+) -> None:
+    pytest.importorskip("sb3_contrib" if learner == "ppo" else "torch")
+    monkeypatch.setattr(study_module, "_CHECKPOINT_SECONDS", 0.0)
+    options = {"learner": learner, "hidden": 8, "minibatch": 16, "rollout": 120, "epochs": 2}
+    whole = begin(small_panel, tmp_path / "whole", "rl", options=options)
+    cut = begin(small_panel, tmp_path / "run", "rl", options=options, stop=after(40))
+    assert cut.interrupted
+    assert any((tmp_path / "run" / "checkpoints").iterdir())
+    require_same(am.resume(tmp_path / "run", small_panel), whole)
+
+
 @pytest.mark.parametrize("searcher", SEARCHERS)
 def test_a_raised_budget_is_a_larger_budget_from_the_beginning(
     small_panel: Panel, tmp_path: Path, wholes: dict[str, Run], searcher: str

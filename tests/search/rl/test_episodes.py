@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alphamine.expression import ops
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar import FIELDS, Grammar
 from alphamine.expression.nodes import Call, Node, field
 from alphamine.operators.types import PRICE, VOLUME
 from alphamine.search.rl.episodes import Episodes, Writer
@@ -39,6 +39,19 @@ def test_every_episode_is_a_formula_of_the_grammar(grammar: Grammar, writer: Wri
         assert all(grammar.problem(formula) is None for formula in formulas)
         lengths = episodes.live.sum(axis=1)
         assert (episodes.tokens[np.arange(60), lengths - 1] == grammar.vocabulary.end).all()
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_episodes_end_in_valid_formulas() -> None:
+    """With the grammar of a search; an open episode would have no formula to hand over."""
+    grammar = Grammar(fields=(*FIELDS, "sector"))
+    writer, rng = Writer(grammar, prior_of(grammar)), np.random.default_rng(5)
+    wrong = []
+    for table in (writer.prior.table, np.zeros_like(writer.prior.table)):
+        for _ in range(50_000 // 500):
+            _, formulas = writer.write(500, lambda e, _, t=table: draw(rng, t, e))
+            wrong += [f for f in formulas if grammar.problem(f) is not None]
+    assert wrong == []
 
 
 def test_the_prior_draws_as_the_grammar_does(grammar: Grammar, writer: Writer) -> None:

@@ -18,7 +18,7 @@ from alphamine.search.registry import make_searcher
 from alphamine.search.rl import build as building
 from alphamine.search.rl.replay import Replay
 from alphamine.search.rl.settings import PRESETS, RLSettings
-from alphamine.testing.searcher import check_searcher
+from alphamine.testing.searcher import check_searcher, proposals
 
 pytest.importorskip("torch")
 
@@ -44,6 +44,23 @@ def searcher(grammar: Grammar, seed: int = 0, **options: object) -> Searcher:
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_keeps_the_contract(name: str, grammar: Grammar) -> None:
     check_searcher(lambda g, s: searcher(g, s, **LEARNERS[name]), grammar, rounds=3, batch=8)
+
+
+@pytest.mark.parametrize("name", ["greedy", "flow", "ppo"])
+def test_learners_propose_the_same_in_another_process(name: str, grammar: Grammar) -> None:
+    options = {**TINY, **LEARNERS[name]}
+    script = (
+        "from alphamine.expression.grammar import Grammar\n"
+        "from alphamine.search.registry import make_searcher\n"
+        "from alphamine.testing.searcher import proposals\n"
+        "grammar = Grammar(fields=('close', 'open', 'volume'), max_length=8)\n"
+        f"print('\\n'.join(proposals(make_searcher('rl', grammar, 5, {options!r}), 4, 12)))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        env={"PYTHONHASHSEED": "7"},
+    ).stdout.split()  # fmt: skip
+    assert told == proposals(searcher(grammar, 5, **LEARNERS[name]), 4, 12)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
