@@ -2,8 +2,8 @@
 
     python -m benchmarks.searchers --rows random genetic rl --evaluations 5000
 
-Runs are added to `searchers.json`, one entry per row and seed; one that is there already is not
-repeated.
+Runs are added to `searchers.json`, one entry per row and seed, each as far as it is; one that is
+there already is not repeated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ from .tables import table, write_readme
 HERE = Path(__file__).parent
 RESULTS = HERE / "searchers.json"
 ROOT = HERE.parent
+# Members of a pool.
+SIZE = 20
 MARKS = (500, 1000, 2000, 3000, 5000, 10_000, 20_000)
 ACROSS = frozenset(
     name for name, op in CATALOGUE.items()
@@ -70,19 +74,21 @@ class Clock:
         self.seconds = {"ask": 0.0, "tell": 0.0}
 
     def ask(self, n: int) -> Any:
-        began = time.perf_counter()
+        began = time.process_time()
         found = self._searcher.ask(n)
-        self.seconds["ask"] += time.perf_counter() - began
+        self.seconds["ask"] += time.process_time() - began
         return found
 
     def tell(self, *told: Any) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         self._searcher.tell(*told)
-        self.seconds["tell"] += time.perf_counter() - began
+        self.seconds["tell"] += time.process_time() - began
 
 
-def synthetic(row: str, seed: int, evaluations: int) -> list[dict[str, Any]]:
-    """One search of the embedded market; what it had found at each mark."""
+def synthetic(
+    row: str, seed: int, evaluations: int, keep: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    """One search of the embedded market; `keep` is given what it had found at each mark."""
     name, options, language = ROWS[row]
     panel = am.load(ROOT / "data_specs/synthetic.yaml").without_test()
     judge = Judge(panel, panel.sample())
@@ -92,30 +98,32 @@ def synthetic(row: str, seed: int, evaluations: int) -> list[dict[str, Any]]:
     searcher = Clock(
         make_searcher(name, Grammar.for_panel(panel.schema, **settings), seed, options)
     )
-    pool, truth = Pool(judge.train, 10), planted(panel.notes)
+    pool, truth = Pool(judge.train, SIZE), planted(panel.notes)
     marks, found = list(MARKS), []
-    began = time.perf_counter()
+    began = time.process_time()
 
     def observe(progress: Progress) -> None:
         if marks and progress.evaluated >= marks[0]:
             formulas = [member.formula for member in pool.members]
+            known = recovery(formulas, panel, truth)
             found.append({
-                "evaluations": marks.pop(0), "recovery": recovery(formulas, panel, truth).share,
-                "objective": pool.score, "seconds": time.perf_counter() - began, **searcher.seconds,
+                "evaluations": marks.pop(0), "recovery": known.share,
+                "nearest": float(np.mean(known.correlations)), "objective": pool.score,
+                "seconds": time.process_time() - began, **searcher.seconds,
             })  # fmt: skip
+            keep(found)
 
     with tempfile.TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
         Study(searcher, judge, pool, store, 32).run(Budget(evaluations), observe)
-    return found
 
 
 def section(results: dict[str, Any]) -> str:
     """Means over seeds with 95 % intervals of the mean (Student), by evaluations."""
     found = results["searchers"]
     marks = [mark for mark in MARKS if any(_at(seeds, mark) for seeds in found.values())]
-    shown = [mark for mark in marks if mark in (1000, 3000, 5000, 20_000)]
+    shown = [mark for mark in marks if mark in (1000, 2000, 3000, 5000, 20_000)]
     parts = []
-    for name, scale in (("recovery", 1.0), ("objective", 100.0)):
+    for name, scale in (("recovery", 1.0), ("nearest", 1.0), ("objective", 100.0)):
         rows = []
         for row, seeds in found.items():
             cells = [_interval([scale * m[name] for m in _at(seeds, mark)]) for mark in shown]
@@ -126,6 +134,7 @@ def section(results: dict[str, Any]) -> str:
 
 TITLES = {
     "recovery": "planted signal recovered on valid",
+    "nearest": "nearest member to a planted formula, mean correlation",
     "objective": "pool's rank IC on train, times 100",
 }
 
@@ -141,20 +150,33 @@ def _interval(values: list[float]) -> str:
     return f"{np.mean(values):.3f} ± {half:.3f} ({len(values)})"
 
 
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def _keep(path: Path, row: str, seed: int, marks: list[dict[str, Any]]) -> None:
+    """Add a run to a file of results, as far as it is."""
+    found = _read(path)
+    found.setdefault(row, {})[str(seed)] = marks
+    path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
     """Run what `searchers.json` lacks; write it and the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.searchers", description=__doc__)
     parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--evaluations", type=int, default=5000)
+    parser.add_argument("--into", type=Path, default=RESULTS)
     given = parser.parse_args()
-    found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    found = _read(given.into)
     for seed in given.seeds:
         for row in given.rows:
-            known = found.setdefault(row, {})
+            known = found.get(row, {})
             if not known.get(str(seed)) or known[str(seed)][-1]["evaluations"] < given.evaluations:
-                known[str(seed)] = synthetic(row, seed, given.evaluations)
-                RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+                synthetic(row, seed, given.evaluations, partial(_keep, given.into, row, seed))
+    found = json.loads(given.into.read_text("utf-8"))
     write_readme({"searchers": found}, HERE / "README.md", {"searchers": section})
 
 

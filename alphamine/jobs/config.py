@@ -23,7 +23,7 @@ class _Strict(BaseModel):
 class PoolConfig(_Strict):
     """The pool: how many members, how alike two of them may be, and what they maximise."""
 
-    size: Annotated[int, Field(ge=1, le=200)] = 10
+    size: Annotated[int, Field(ge=1, le=200)] = 20
     max_correlation: Annotated[float, Field(gt=0, le=1)] = 0.7
     objective: Literal["ic", "icir", "lcb"] | None = None
     parity: Literal["alphagen"] | None = None

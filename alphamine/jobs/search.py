@@ -42,7 +42,7 @@ def search(
     money: float | None = None,
     options: Mapping[str, Any] | None = None,
     grammar: Mapping[str, Any] | None = None,
-    pool_size: int = 10,
+    pool_size: int = 20,
     max_correlation: float = 0.7,
     pool: Mapping[str, Any] | None = None,
     batch: int = 32,

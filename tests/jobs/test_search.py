@@ -143,8 +143,8 @@ def test_impossible_searches_are_refused_before_they_are_recorded(
 
 def test_the_pools_objective_is_part_of_the_plan(small_panel: Panel, tmp_path: Path) -> None:
     run = found(small_panel, tmp_path / "lcb", pool={"objective": "lcb"})
-    assert run.facts["pool"] == {"size": 10, "max_correlation": 0.7, "objective": "lcb"}
+    assert run.facts["pool"] == {"size": 20, "max_correlation": 0.7, "objective": "lcb"}
     plain = found(small_panel, tmp_path / "ic")
     assert [m["weight"] for m in run.pool.rows()] != [m["weight"] for m in plain.pool.rows()]
     parity = found(small_panel, tmp_path / "parity", pool={"parity": "alphagen"})
-    assert 0 < len(parity.pool) <= 10
+    assert 0 < len(parity.pool) <= 20
