@@ -24,7 +24,9 @@ from alphamine.jobs.run import Run
 @pytest.fixture(scope="module")
 def run(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("evidence") / "run"
-    return am.search(small_panel, "genetic", budget=150, seed=0, run_dir=folder, placebos=3)
+    return am.search(
+        small_panel, "genetic", budget=150, seed=0, run_dir=folder, placebos=3, pool_size=10
+    )
 
 
 def test_every_formula_is_a_trial(run: Run) -> None:

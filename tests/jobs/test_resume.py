@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
@@ -177,6 +177,15 @@ def test_budgets_that_make_no_sense_are_refused_before_anything_is_recorded(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As in a foreground process: what a shell starts in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_the_first_signal_is_a_request_and_the_second_one_is_not() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_on_signal() as stop:
