@@ -98,23 +98,24 @@ def synthetic(
     searcher = Clock(
         make_searcher(name, Grammar.for_panel(panel.schema, **settings), seed, options)
     )
-    pool, truth = Pool(judge.train, SIZE), planted(panel.notes)
+    truth = planted(panel.notes)
     marks, found = list(MARKS), []
     began = time.process_time()
 
     def observe(progress: Progress) -> None:
         if marks and progress.evaluated >= marks[0]:
-            formulas = [member.formula for member in pool.members]
+            formulas = [member.formula for member in study.pool.members]
             known = recovery(formulas, panel, truth)
             found.append({
                 "evaluations": marks.pop(0), "recovery": known.share,
-                "nearest": float(np.mean(known.correlations)), "objective": pool.score,
+                "nearest": float(np.mean(known.correlations)), "objective": study.pool.score,
                 "seconds": time.process_time() - began, **searcher.seconds,
             })  # fmt: skip
             keep(found)
 
     with tempfile.TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
-        Study(searcher, judge, pool, store, 32).run(Budget(evaluations), observe)
+        study = Study(searcher, judge, Pool(judge.train, SIZE), store, 32)
+        study.run(Budget(evaluations), observe)
 
 
 def section(results: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
@@ -42,7 +42,7 @@ class Judgement:
     test : MeanTest
         Of the mean rank IC on train.
     vector : Vector or None
-        What a pool needs of its values, if it was asked for.
+        What a pool needs of its values; None if there are none.
     failure : str or None
         Why there are no scores.
     """
@@ -126,29 +126,23 @@ class Judge:
         """On the panel of the latest sample."""
         return self._on_valid or self._on_train
 
-    def judge(self, formulas: Sequence[Node], cells: Cells | None = None) -> list[Judgement]:
-        """One judgement per formula, in order, with vectors on the cells of a pool if it is given.
+    def judge(self, formulas: Sequence[Node], cells: Cells) -> list[Judgement]:
+        """One judgement per formula, in order, with vectors on the cells of a pool.
 
         Formulas are computed once for scores and vectors; on valid, which starts with its own rows
         and what they look back to, once more.
         """
         valid: list[Summary | None] = [None] * len(formulas)
         if self.valid is not None and self._on_valid is not None:
-            held = self._on_valid.scores(formulas, self.valid, counted=False)
-            for i, daily in held:
+            for i, daily in self._on_valid.scores(formulas, self.valid, counted=False):
                 valid[i] = Summary.of(daily)
-        if cells is None:
-            train = _scores(self._on_train, self.train, formulas)
-            return [self._judgement(*pair) for pair in zip(train, valid, strict=True)]
         found: dict[int, Judgement] = {}
         for i, daily, values in self._on_train.scored_values(formulas, self.train):
-            found[i] = replace(self._judgement(daily, valid[i]), vector=cells.vector(values))
+            train = Summary.of(daily)
+            test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
+            fit = fitness(train, len(self.train.label))
+            found[i] = Judgement(train, valid[i], fit, test, cells.vector(values))
         return [found[i] for i in range(len(formulas))]
-
-    def _judgement(self, daily: DailyScores, valid: Summary | None) -> Judgement:
-        train = Summary.of(daily)
-        test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
-        return Judgement(train, valid, fitness(train, len(self.train.label)), test)
 
     def train_rank_ic(self, formulas: Sequence[Node]) -> npt.NDArray[np.float64]:
         """Daily rank ICs of formulas on train; (days, formulas)."""

@@ -70,6 +70,8 @@ class Study:
 
     Attributes
     ----------
+    pool : Pool
+        As the last whole batch left it: a batch is offered to a copy of it.
     count : TrialCount
         Of every formula evaluated: what verdicts are deflated by.
     seconds : float

@@ -136,3 +136,16 @@ def test_the_market_of_a_null_search_forecasts_nothing() -> None:
     found = search_nothing("random", 5, 3, 40)
     assert found["trials"] == 40
     assert found["survive"] == 0
+
+
+def test_a_search_is_measured_by_the_pool_that_it_has_filled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from benchmarks import searchers
+
+    monkeypatch.setattr(searchers, "MARKS", (32, 64))
+    seen: list[dict[str, float]] = []
+    searchers.synthetic("random", 0, 64, seen.extend)
+    assert seen[-1]["evaluations"] == 64
+    assert seen[-1]["objective"] > seen[0]["objective"] > 0.0
+    assert seen[-1]["nearest"] > 0.1

@@ -57,12 +57,13 @@ def test_nothing_is_lost(
 
 
 def test_a_placebo_s_label_goes_with_it(
-    small_panel: Panel, parcel_of: Callable[[Judge], Buffer]
+    small_panel: Panel, parcel_of: Callable[[Judge], Buffer], exact: Callable[..., list[Any]]
 ) -> None:
     visible = small_panel.without_test()
     judge = Judge(visible, shuffled(visible.sample(), np.random.default_rng(4)))
-    panel, train, _ = unpack(parcel_of(judge))
+    panel, train, cells = unpack(parcel_of(judge))
     assert train is not None
     formulas = [FORMULAS[0], FORMULAS[2]]
-    assert repr(Judge(panel, train).judge(formulas)) == repr(judge.judge(formulas))
-    assert repr(Judge(visible).judge(formulas)) != repr(judge.judge(formulas))
+    mine = exact(judge.judge(formulas, Cells(judge.train)))
+    assert exact(Judge(panel, train).judge(formulas, cells)) == mine
+    assert exact(Judge(visible).judge(formulas, Cells(visible.sample()))) != mine
