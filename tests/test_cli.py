@@ -88,6 +88,16 @@ def test_help_is_fast_and_imports_nothing_heavy() -> None:
     assert user + after.children_system - before.children_system < 0.5
 
 
+def test_the_first_score_does_not_wait_for_scipy(workplace: Path) -> None:
+    script = (
+        "import sys, alphamine as am; "
+        f"am.evaluate('rank(close)', am.load({str(workplace / 'tiny.yaml')!r})).rank_ic; "
+        "print('scipy' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.strip() == "False", found.stderr
+
+
 def test_operators_lists_every_entry(cli: Cli) -> None:
     from alphamine.operators import CATALOGUE
 

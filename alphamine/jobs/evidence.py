@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from alphamine.evaluation.trust.deflation import TrialCount, expected_maximum
 from alphamine.evaluation.trust.effective import effective_trials
-from alphamine.evaluation.trust.inference import cosine_test
+from alphamine.evaluation.trust.inference import cosine_test, upper_tail
 from alphamine.evaluation.trust.overfitting import cscv
 from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
@@ -79,7 +79,7 @@ def gather(
     family = _family(late, spec.horizon)
     held = [] if judge.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
     # A member's sign was decided on train. Where the test says nothing, nothing is discovered.
-    q = q_values(np.nan_to_num([test.upper_p_value for test in held], nan=1.0))
+    q = q_values(np.nan_to_num([upper_tail(test.t, test.degrees) for test in held], nan=1.0))
     rows = []
     for i in range(len(members)):
         trust = judge_trust(train[:, i], spec.horizon, count)

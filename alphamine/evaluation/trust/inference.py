@@ -44,18 +44,7 @@ class MeanTest:
     @property
     def p_value(self) -> float:
         """Two-sided, with all digits however small; NaN where `t` is."""
-        # Student's tail as an incomplete beta function (Abramowitz and Stegun, 26.7.1). Of
-        # `scipy.stats`, which says the same, the import alone takes a second.
-        from scipy.special import betainc
-
-        n = self.degrees
-        return float(betainc(0.5 * n, 0.5, n / (n + self.t * self.t))) if n else float("nan")
-
-    @property
-    def upper_p_value(self) -> float:
-        """One-sided: of a mean that is not above zero."""
-        half = 0.5 * self.p_value
-        return half if self.t > 0.0 else 1.0 - half
+        return two_sided_tail(self.t, self.degrees)
 
     @property
     def score(self) -> float:
@@ -68,6 +57,24 @@ class MeanTest:
             return self.t
         size = (8 * n + 1) / (8 * n + 3) * sqrt(n * log1p(self.t * self.t / n))
         return copysign(size, self.t)
+
+
+def two_sided_tail(t: float, degrees: int) -> float:
+    """Probability of a Student's t at least as far from zero, with all digits however small.
+
+    An incomplete beta function (Abramowitz and Stegun, 26.7.1). NaN without degrees of freedom.
+    """
+    # Of `scipy.stats`, which says the same, the import alone takes a second.
+    from scipy.special import betainc
+
+    n = degrees
+    return float(betainc(0.5 * n, 0.5, n / (n + t * t))) if n else float("nan")
+
+
+def upper_tail(t: float, degrees: int) -> float:
+    """Probability of a Student's t at least as large."""
+    half = 0.5 * two_sided_tail(t, degrees)
+    return half if t > 0.0 else 1.0 - half
 
 
 def cosine_count(days: int, horizon: int) -> int:

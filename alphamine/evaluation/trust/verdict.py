@@ -16,7 +16,7 @@ from .deflation import (
     probabilistic_ratio,
     shape_of_centred,
 )
-from .inference import centred_test, too_little
+from .inference import centred_test, too_little, two_sided_tail, upper_tail
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,8 +43,8 @@ class Trust:
         ICIR that the best of as many useless formulas would show.
     deflated : float
         Probability that the true ICIR exceeds the benchmark.
-    luck : float
-        Probability that the best of as many useless formulas would show such a t.
+    oriented : bool
+        Whether the sign was decided on other days.
     period_signs : tuple of int
         Sign of the mean IC in each quarter of the days, relative to the whole.
     """
@@ -55,8 +55,15 @@ class Trust:
     trials: int
     benchmark: float
     deflated: float
-    luck: float
+    oriented: bool
     period_signs: tuple[int, ...]
+
+    @property
+    def luck(self) -> float:
+        """Probability that the best of as many useless formulas would show such a t."""
+        # Asked for when it is shown or decides: Student's tail needs an import of 0.2 s.
+        tail = upper_tail if self.oriented else two_sided_tail
+        return best_of_luck(tail(self.t, self.degrees), self.trials)
 
     @property
     def word(self) -> str:
@@ -69,7 +76,7 @@ class Trust:
         if not self.deflated >= WEAK_PROBABILITY:
             return "noise-level"
         steady = all(sign == 1 for sign in self.period_signs)
-        if self.luck <= SURVIVES_LUCK and abs(self.t) > SURVIVES_T and steady:
+        if steady and abs(self.t) > SURVIVES_T and self.luck <= SURVIVES_LUCK:
             return f"survives {self.trials:,} trial{'s' if self.trials != 1 else ''}"
         return "weak"
 
@@ -88,7 +95,9 @@ class Trust:
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers and verdict as JSON-compatible values."""
-        numbers = asdict(self) | {"period_signs": list(self.period_signs), "verdict": self.word}
+        numbers = asdict(self) | {
+            "luck": self.luck, "period_signs": list(self.period_signs), "verdict": self.word,
+        }  # fmt: skip
         return {k: None if isinstance(v, float) and v != v else v for k, v in numbers.items()}
 
 
@@ -135,7 +144,7 @@ def judge_trust(
     x = series[~np.isnan(series)]
     if too_little(x):
         nothing = float("nan")
-        return Trust(nothing, 0, nothing, count, nothing, nothing, nothing, (0,) * PERIODS)
+        return Trust(nothing, 0, nothing, count, nothing, nothing, oriented, (0,) * PERIODS)
     sums = np.add.reduceat(x, [len(x) * i // PERIODS for i in range(PERIODS)]).tolist()
     mean = sum(sums) / len(x)
     centred = x - mean
@@ -149,6 +158,5 @@ def judge_trust(
     sign = -1.0 if ratio < 0.0 and not oriented else 1.0
     certain = min(sign * ratio, sign * test.score / math.sqrt(max(days, 1.0)))
     deflated = probabilistic_ratio(certain, benchmark, days, sign * skew, kurtosis)
-    luck = best_of_luck(test.upper_p_value if oriented else test.p_value, count)
     agree = tuple((sign * total > 0.0) - (sign * total < 0.0) for total in sums)
-    return Trust(test.t, test.degrees, days, count, benchmark, deflated, luck, agree)
+    return Trust(test.t, test.degrees, days, count, benchmark, deflated, oriented, agree)
