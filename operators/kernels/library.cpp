@@ -3,6 +3,7 @@
 #include <new>
 
 #include "pool.hpp"
+#include "products.hpp"
 #include "program.hpp"
 
 #if defined(_WIN32)

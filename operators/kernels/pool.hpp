@@ -1,4 +1,4 @@
-// What a pool keeps of a formula: centred daily ranks as whole numbers, and their daily products.
+// What a pool keeps of a formula: centred daily ranks as whole numbers (products.hpp multiplies them).
 //
 // Cells are those of a sample's universe, day after day: cell c lies in column `columns[c]`, and
 // the cells of day t are start[t] .. start[t + 1].
@@ -56,48 +56,6 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
         }
     }
     return true;
-}
-
-inline std::int32_t short_product(const std::int16_t* a, const std::int16_t* b, Index count) {
-    std::int32_t sum = 0;
-    for (Index i = 0; i < count; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
-    return sum;
-}
-
-// Whole numbers below `count`: exact, so that the order of summation does not matter. Partial sums
-// of `block` products stay inside 32 bits; below 1,290 names that is all of them.
-inline double cell_product(const std::int16_t* a, const std::int16_t* b, Index count) {
-    if (count < 1290) return short_product(a, b, count);
-    const Index block = std::max<Index>(1, (Index{1} << 31) / (count * count) - 1);
-    std::int64_t total = 0;
-    for (Index begin = 0; begin < count; begin += block) {
-        const Index end = std::min(count, begin + block);
-        total += short_product(a + begin, b + begin, end - begin);
-    }
-    return static_cast<double>(total);
-}
-
-// Eight interleaved sums whatever the registers, so that every instruction set gives the same bits.
-inline double cell_product(const double* a, const double* b, Index count) {
-    double sums[8] = {};
-    Index i = 0;
-    for (; i + 8 <= count; i += 8) {
-#pragma GCC unroll 8
-        for (int l = 0; l < 8; ++l) sums[l] += a[i + l] * b[i + l];
-    }
-    for (int l = 0; i < count; ++i, ++l) sums[l] += a[i] * b[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-// out[k, t]: sum over the cells of day t of x times others[k].
-template <class V>
-void cell_products(const V* x, const V* const* others, Index members, const std::int64_t* start,
-                   Index days, double* out) {
-    // Member by member: x stays in the cache, and each other is read in one stream.
-    for (Index k = 0; k < members; ++k) {
-        for (Index t = 0; t < days; ++t)
-            out[k * days + t] = cell_product(x + start[t], others[k] + start[t], start[t + 1] - start[t]);
-    }
 }
 
 }  // namespace alphamine

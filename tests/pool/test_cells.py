@@ -13,7 +13,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.native import load
 from alphamine.operators.numeric import standard_ranks
 from alphamine.pool import cells as module
-from alphamine.pool.cells import Cells
+from alphamine.pool.cells import Cells, DayCells
 from alphamine.pool.table import combine
 from alphamine.search.base import Evaluation
 
@@ -42,6 +42,20 @@ def test_numpy_and_the_library_agree_to_the_bit(
     np.testing.assert_array_equal(products, by_numpy.products(theirs[0], theirs))
     for row, other in zip(products, ours, strict=True):
         np.testing.assert_array_equal(kernels.products(other, [ours[0]])[0], row)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float64])
+def test_products_of_days_of_any_size(kind: type) -> None:
+    """Days of 0 to 80 names end anywhere in a register, and members are taken four at a time."""
+    cells = DayCells(np.tri(81, 80, -1, dtype=bool))
+    assert cells.library is not None
+    rng = np.random.default_rng(2)
+    x, *others = rng.integers(-80, 80, (8, len(cells.columns))).astype(kind)
+    found = cells.products(x, others)
+    for members in range(1, 7):
+        np.testing.assert_array_equal(cells.products(x, others[:members]), found[:members])
+    cells.library = None
+    np.testing.assert_array_equal(found, cells.products(x, others))
 
 
 def test_members_are_combined_by_their_standardised_ranks() -> None:
