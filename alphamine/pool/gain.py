@@ -122,9 +122,8 @@ class _Refitted:
 
     def __init__(self, form: Form, newcomers: Newcomers) -> None:
         self._form = form
-        self._reduced = np.zeros_like(newcomers.cross)  # M^-1 c
-        for k, row in enumerate(newcomers.cross):
-            self._reduced += form.inverse[:, k, None] * row
+        # M^-1 c
+        self._reduced = _summed(form.inverse.T[:, :, None] * newcomers.cross[:, None])
         self._own = newcomers.own - _dot(newcomers.cross, self._reduced)
         rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
         weight = _ratio(rest, self._own)
@@ -169,11 +168,15 @@ class _Added:
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Sums over members, (K, B) times (K, B) or (K, 1), one after the other."""
-    total = np.zeros(a.shape[1])
-    for x, y in zip(a, b, strict=True):
-        total += x * y
-    return total
+    """Sums over members, (K, B) times (K, B) or (K, 1)."""
+    return _summed(a * b)
+
+
+def _summed(terms: FloatArray) -> FloatArray:
+    """Sums over the first axis, one term after the other from 0; `sum` has no fixed order."""
+    total = np.zeros((len(terms) + 1, *terms.shape[1:]))
+    total[1:] = terms
+    return np.asarray(np.add.accumulate(total, out=total)[-1])
 
 
 def _ratio(top: FloatArray, bottom: FloatArray | np.float64) -> FloatArray:
