@@ -22,6 +22,7 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
     Arena arena(pages.data(), pages.bytes());
     T* rows = arena.take<T>(kKeyLanes * pitch);
     T* everyone = arena.take<T>(pitch);
+    auto* centred = arena.take<std::int32_t>(pitch);
     std::fill(everyone, everyone + pitch, T(0));
     DaySorter<T> sorter(pitch, arena);
     for (Index first = 0; first < days; first += kKeyLanes) {
@@ -42,16 +43,11 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
         sorter.sort(cells, group);
         for (int l = 0; l < group; ++l) {
             const SortedDay day = sorter.day(l);
-            std::int16_t* ranks = out + start[first + l];
-            const std::int64_t count = start[first + l + 1] - start[first + l];
-            if (day.count < count) std::fill(ranks, ranks + count, std::int16_t{0});
-            const Index centre = day.count - 1;
-            if (day.tied)
-                for (Index i = 0; i < day.count; ++i)
-                    ranks[day.order[i]] = static_cast<std::int16_t>(Index{day.twice[i]} - centre);
-            else
-                for (Index i = 0; i < day.count; ++i)
-                    ranks[day.order[i]] = static_cast<std::int16_t>(2 * i - centre);
+            const Index begin = start[first + l], count = start[first + l + 1] - begin;
+            // Scattered stores of 16 bits take twice as long as those of 32.
+            centre(day, count, kAsTheyStand, centred);
+            for (Index c = 0; c < count; ++c)
+                out[begin + c] = static_cast<std::int16_t>(centred[c]);
             present[first + l] = day.count;
         }
     }

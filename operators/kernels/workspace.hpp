@@ -13,7 +13,7 @@
 
 namespace alphamine {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kSmallPage = std::size_t{4} << 10, kHugePage = std::size_t{2} << 20;
 
 class Pages {
 public:
@@ -30,11 +30,13 @@ public:
     bool ensure(std::size_t bytes) {
         if (bytes <= bytes_) return true;
         std::free(base_);
-        bytes_ = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-        base_ = std::aligned_alloc(kHugePage, bytes_);
+        // A huge page is cleared as a whole, which takes longer than what little memory is used for.
+        const std::size_t page = bytes < kHugePage ? kSmallPage : kHugePage;
+        bytes_ = (bytes + page - 1) / page * page;
+        base_ = std::aligned_alloc(page, bytes_);
         if (base_ == nullptr) bytes_ = 0;
 #if defined(__linux__)
-        if (base_ != nullptr) madvise(base_, bytes_, MADV_HUGEPAGE);
+        if (base_ != nullptr && page == kHugePage) madvise(base_, bytes_, MADV_HUGEPAGE);
 #endif
         return base_ != nullptr;
     }
