@@ -10,8 +10,11 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,41 @@ from alphamine.jobs import checkpoint, study
 from alphamine.jobs.store import FILE_NAME
 
 FOREVER = 1e9
+CLUSTER = """
+import sys, ray
+ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def workplace(executor: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The executor; Ray on a cluster that outlives the killed, as it takes seconds to start."""
+    if executor.get("executor") != "ray":
+        yield executor
+        return
+    import ray  # noqa: F401  # here, so that not every child has to
+
+    # The cluster asks for a token, which Ray shows at a given address only if it is told to.
+    os.environ["RAY_AUTH_MODE"] = "token"
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as cluster:  # fmt: skip
+        assert cluster.stdout is not None
+        yield {**executor, "address": cluster.stdout.readline().strip()}
 
 
 def main(folder: Path, settings: dict[str, Any]) -> None:
     """Kill so many times; print how many kills and how many runs there were."""
+    with workplace(settings["executor"]) as executor:
+        kills, runs = killed(folder, {**settings, "executor": executor})
+    print(json.dumps({"kills": kills, "runs": runs}))
+
+
+def killed(folder: Path, settings: dict[str, Any]) -> tuple[int, int]:
+    """How many kills and how many runs there were."""
     rng = random.Random(settings["seed"])
     panel = make_panel()
     # Short runs have many checkpoints too.
@@ -50,7 +84,7 @@ def main(folder: Path, settings: dict[str, Any]) -> None:
         longest = longest or time.monotonic() - began
         kills += not complete
         runs += complete
-    print(json.dumps({"kills": kills, "runs": runs}))
+    return kills, runs
 
 
 def ended(child: int, delay: float) -> bool:

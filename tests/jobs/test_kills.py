@@ -16,6 +16,11 @@ from alphamine.data.panel import Panel
 from alphamine.jobs.run import Run
 
 SEARCHERS = ("random", "genetic")
+EXECUTORS: dict[str, dict[str, Any]] = {
+    "serial": {},
+    "processes": {"executor": "processes", "workers": 2},
+    "ray": {"executor": "ray", "workers": 2},
+}
 SEARCH: dict[str, Any] = {"budget": 160, "seed": 3, "batch": 16}
 
 
@@ -75,27 +80,23 @@ def test_kills_inside_the_checkpoint_writer(whole: Callable[[str], Run], tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("searcher", SEARCHERS)
-def test_a_hundred_kills(searcher: str, whole: Callable[[str], Run], tmp_path: Path) -> None:
-    for run in disturbed(tmp_path, searcher, 100):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_hundred_kills(
+    searcher: str, executor: str, whole: Callable[[str], Run], tmp_path: Path
+) -> None:
+    if executor == "ray":
+        pytest.importorskip("ray")
+    for run in disturbed(tmp_path, searcher, 100, **EXECUTORS[executor]):
         require_same(run, whole(searcher))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("searcher", SEARCHERS)
-@pytest.mark.parametrize("executor", ["processes", "ray"])
-def test_kills_of_the_master_of_workers(
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_many_kills_inside_the_checkpoint_writer(
     searcher: str, executor: str, whole: Callable[[str], Run], tmp_path: Path
 ) -> None:
     if executor == "ray":
         pytest.importorskip("ray")
-    kills = 20 if executor == "processes" else 3
-    for run in disturbed(tmp_path, searcher, kills, executor=executor, workers=2):
+    for run in disturbed(tmp_path, searcher, 25, inside=True, **EXECUTORS[executor]):
         require_same(run, whole(searcher))
-
-
-@pytest.mark.slow
-def test_fifty_kills_inside_the_checkpoint_writer(
-    whole: Callable[[str], Run], tmp_path: Path
-) -> None:
-    for run in disturbed(tmp_path, "genetic", 50, inside=True):
-        require_same(run, whole("genetic"))

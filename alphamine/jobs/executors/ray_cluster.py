@@ -91,10 +91,11 @@ def _connect(ray: Any, cores: int, address: str | None) -> None:
         settings["address"] = address
     try:
         ray.init(**settings)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.AuthenticationError) as error:
         raise SearchError(
             f"the Ray cluster at {address or 'this machine'} cannot be reached: {error}; start it "
-            "with `ray start`, or leave the address out"
+            "with `ray start`, or leave the address out; if it asks for a token, set "
+            "RAY_AUTH_MODE=token and put the token into ~/.ray/auth_token"
         ) from error
 
 
