@@ -73,10 +73,16 @@ class PoolView:
         Its members, best first.
     max_correlation : float
         How alike two of them may be, in absolute mean daily correlation on train.
+    full : bool
+        Whether one must leave for a newcomer.
+    price : float
+        What a token of a formula has to earn, in squared standard errors (see `Pool`).
     """
 
     formulas: tuple[Node, ...] = ()
     max_correlation: float = 1.0
+    full: bool = False
+    price: float = 0.0
 
 
 class Searcher(Protocol):

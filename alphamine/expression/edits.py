@@ -33,7 +33,7 @@ class Point:
 
 def points(grammar: Grammar, formula: Node) -> Iterator[Point]:
     """Every place of a formula, from the root down."""
-    spare = grammar.max_length - grammar.length(formula)
+    spare = grammar.max_length - formula.length
     stack = [Point((), formula, grammar.max_length, grammar.max_depth, grammar.max_lookback)]
     while stack:
         point = stack.pop()
@@ -43,7 +43,7 @@ def points(grammar: Grammar, formula: Node) -> Iterator[Point]:
             below = point.lookback - node.operator.lookback(node.params)
             levels = point.levels - (node.operator.name != "reverse")
             stack += [
-                Point((*point.path, i), child, spare + grammar.length(child), levels, below)
+                Point((*point.path, i), child, spare + child.length, levels, below)
                 for i, child in enumerate(node.inputs)
             ]
 
@@ -53,7 +53,7 @@ def fits(grammar: Grammar, node: Node, point: Point) -> bool:
     return (
         grammar.same_type(node, point.node)
         and node.lookback <= point.lookback
-        and grammar.length(node) <= point.tokens
+        and node.length <= point.tokens
         and grammar.levels(node) <= point.levels
     )
 

@@ -168,7 +168,7 @@ class Grammar:
                 leaves[number].append(part)
         wider = copy(self)
         wider.__dict__.pop("vocabulary", None)
-        sizes = {n: (self.length(n), self.levels(n)) for found in leaves.values() for n in found}
+        sizes = {n: (n.length, self.levels(n)) for found in leaves.values() for n in found}
         wider.vocabulary = Vocabulary(self.moves, leaves, self.windows, sizes)
         return wider
 
@@ -234,11 +234,6 @@ class Grammar:
         node = self._sampler.draw(rng, number, *budgets)
         return None if node is None else canonicalise(node)
 
-    def length(self, node: Node) -> int:
-        """Reverse Polish tokens of an expression: its nodes and its windows."""
-        own = 1 + (isinstance(node, Call) and node.operator.window is not None)
-        return own + sum(self.length(child) for child in node.inputs)
-
     def levels(self, node: Node) -> int:
         """Depth of an expression, a minus adding no level."""
         below = max((self.levels(child) for child in node.inputs), default=0)
@@ -265,7 +260,7 @@ class Grammar:
         are judged by their types, not by membership.
         """
         limits = (
-            ("tokens", self.length(formula), self.max_length),
+            ("tokens", formula.length, self.max_length),
             ("levels", self.levels(formula), self.max_depth),
             ("rows of look-back", formula.lookback, self.max_lookback),
         )

@@ -33,10 +33,12 @@ class Node:
         Rows before today that the value depends on.
     size, depth : int
         Number of nodes (as a tree), length of the longest path (a leaf has depth 1).
+    length : int
+        Reverse Polish tokens: the nodes and their windows.
     """
 
     __slots__ = (
-        "__weakref__", "_digest", "depth", "inputs", "kind", "lookback", "size", "unit",
+        "__weakref__", "_digest", "depth", "inputs", "kind", "length", "lookback", "size", "unit",
         "unit_problems",
     )  # fmt: skip
     kind: Kind
@@ -45,6 +47,7 @@ class Node:
     lookback: int
     size: int
     depth: int
+    length: int
     inputs: tuple[Node, ...]
     _digest: str | None
 
@@ -222,7 +225,7 @@ def field(name: str, kind: Kind = Kind.NUMBER, unit: Unit | None = None) -> Fiel
             node = Field()
             node._fill(
                 name=name, kind=kind, unit=unit, unit_problems=(), lookback=0, size=1, depth=1,
-                inputs=(), _digest=None,
+                length=1, inputs=(), _digest=None,
             )  # fmt: skip
             _interned[key] = node
     assert isinstance(node, Field)
@@ -247,7 +250,7 @@ def constant(value: float) -> Constant:
             node = Constant()
             node._fill(
                 value=value, kind=Kind.NUMBER, unit=CONSTANT, unit_problems=(), lookback=0,
-                size=1, depth=1, inputs=(), _digest=None,
+                size=1, depth=1, length=1, inputs=(), _digest=None,
             )  # fmt: skip
             _interned[key] = node
     assert isinstance(node, Constant)
@@ -368,6 +371,7 @@ def _build(op: Operator, inputs: tuple[Node, ...], params: tuple[ParamValue, ...
         operator=op, inputs=inputs, params=params, kind=op.output, unit=unit,
         unit_problems=problems, size=1 + sum(child.size for child in inputs),
         depth=1 + max((child.depth for child in inputs), default=0),
+        length=1 + (op.window is not None) + sum(child.length for child in inputs),
         lookback=op.lookback(params) + max((child.lookback for child in inputs), default=0),
         _digest=None,
     )  # fmt: skip

@@ -71,68 +71,107 @@ class Newcomers:
         m: the form's own term, ridge included.
     alike : (K, B) bool
         Members that resemble them too much to stay beside them.
+    doubt : (B,) float64
+        What the square of i - c'w has to exceed for them to be worth their price; 0 without one.
     """
 
     label: FloatArray
     cross: FloatArray
     own: FloatArray
     alike: npt.NDArray[np.bool_]
+    doubt: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Gains:
+    """What newcomers would do to a pool.
+
+    Attributes
+    ----------
+    worth : (B,) float64
+        Growth of the worth; negative where the pool is better without.
+    leaving : list of tuple of int
+        Members that leave for each.
+    price : (B,) float64
+        Of each newcomer, in units of the quality.
+    """
+
+    worth: FloatArray
+    leaving: list[tuple[int, ...]]
+    price: FloatArray
+
+
+def worth(quality: FloatArray | float, prices: FloatArray | float, measure: Measure) -> FloatArray:
+    """The objective of a pool less what its members cost.
+
+    Parameters
+    ----------
+    quality : (...) float64
+        The square of the objective for `ic` and `icir`; twice the objective for `lcb`.
+    prices : (...) float64
+        Sums of the members' prices, in the same units.
+    measure : {"ic", "icir", "lcb"}
+    """
+    net = np.asarray(quality - prices)
+    return 0.5 * net if measure == "lcb" else np.sqrt(np.maximum(net, 0.0))
 
 
 def marginal_gains(
-    form: Form, newcomers: Newcomers, full: bool, measure: Measure, refit: bool = True
-) -> tuple[FloatArray, list[tuple[int, ...]]]:
-    """Growth of the objective by each newcomer, and which members leave for it.
+    form: Form,
+    prices: FloatArray,
+    newcomers: Newcomers,
+    full: bool,
+    measure: Measure,
+    refit: bool = True,
+) -> Gains:
+    """What each newcomer, beside what is there already, adds to the worth of a pool.
 
     Parameters
     ----------
     form : Form
+    prices : (K,) float64
+        Of the members.
     newcomers : Newcomers
     full : bool
         Whether one must leave.
     measure : {"ic", "icir", "lcb"}
-        The quality of `ic` and `icir` is the objective's square; that of `lcb` is twice the
-        objective, up to a constant.
     refit : bool
         Whether all weights change, or only the newcomer's is chosen.
-
-    Returns
-    -------
-    gains : (B,) float64
-        Negative where the pool is better without.
-    leaving : list of tuple of int
     """
     change = _Refitted(form, newcomers) if refit else _Added(form, newcomers)
-    gains, leaving = change.gain.copy(), []
-    singly = change.costs() if full else None
+    price = _ratio(newcomers.doubt, change.own)
+    gains, leaving = change.gain - price, []
+    singly = change.costs() - prices[:, None] if full else None
     for b in range(len(gains)):
-        out = tuple(int(k) for k in np.flatnonzero(newcomers.alike[:, b]))
+        out = [int(k) for k in np.flatnonzero(newcomers.alike[:, b])]
         if not out and singly is not None:
-            out = (int(singly[:, b].argmin()),)
+            out = [int(singly[:, b].argmin())]
         if out:
-            gains[b] -= change.cost(b, list(out))
-        leaving.append(out)
-    if measure == "lcb":
-        return 0.5 * gains, leaving
-    return np.sqrt(np.maximum(form.quality + gains, 0.0)) - np.sqrt(form.quality), leaving
+            gains[b] -= change.cost(b, out) - prices[out].sum()
+        leaving.append(tuple(out))
+    before = form.quality - prices.sum()
+    return Gains(worth(before + gains, 0.0, measure) - worth(before, 0.0, measure), leaving, price)
 
 
 class _Refitted:
-    """Newcomers for which all weights are chosen anew; `gain` (B,) is that of the form."""
+    """Newcomers for which all weights are chosen anew; `gain` (B,) is that of the form.
+
+    `own` (B,) is the part of their own terms that no member shares.
+    """
 
     def __init__(self, form: Form, newcomers: Newcomers) -> None:
         self._form = form
         # M^-1 c
         self._reduced = _summed(form.inverse.T[:, :, None] * newcomers.cross[:, None])
-        self._own = newcomers.own - _dot(newcomers.cross, self._reduced)
+        self.own = newcomers.own - _dot(newcomers.cross, self._reduced)
         rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
-        weight = _ratio(rest, self._own)
+        weight = _ratio(rest, self.own)
         self.gain = rest * weight
         self._weights = form.weights[:, None] - self._reduced * weight
 
     def costs(self) -> FloatArray:
         """What is lost by dropping each member beside each newcomer, (K, B)."""
-        inverse_own = _ratio(self._reduced * self._reduced, self._own)
+        inverse_own = _ratio(self._reduced * self._reduced, self.own)
         inverse_own += np.diag(self._form.inverse)[:, None]
         return self._weights * self._weights / inverse_own
 
@@ -140,7 +179,7 @@ class _Refitted:
         """What is lost by dropping members together beside newcomer b."""
         reduced, weights = self._reduced[out, b], self._weights[out, b]
         block = self._form.inverse[np.ix_(out, out)]
-        block = block + _ratio(reduced[:, None] * reduced, self._own[b])
+        block = block + _ratio(reduced[:, None] * reduced, self.own[b])
         return float((weights * (inverse(block) * weights).sum(axis=1)).sum())
 
 
@@ -148,7 +187,7 @@ class _Added:
     """Newcomers beside members that keep their weights."""
 
     def __init__(self, form: Form, newcomers: Newcomers) -> None:
-        self._form, self._newcomers = form, newcomers
+        self._form, self._newcomers, self.own = form, newcomers, newcomers.own
         rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
         self._weight = _ratio(rest, newcomers.own)
         self.gain = rest * self._weight

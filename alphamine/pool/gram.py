@@ -57,6 +57,33 @@ class Gram:
         centred = np.where(self._counted, label - self.mean(label), 0.0)
         return np.array([float(self.mean(centred * other)) for other in [*self._labels, label]])
 
+    def rest(
+        self, daily: FloatArray, weights: FloatArray, shares: tuple[float, float]
+    ) -> FloatArray:
+        """What the weighted members leave of a newcomer's IC, day by day.
+
+        Parameters
+        ----------
+        daily : (1 + members, days) float64
+            The newcomer's correlations with the label and with each member.
+        weights : (members,) float64
+        shares : (float, float)
+            What the quadratic form has of the mean and of the covariance.
+
+        Returns
+        -------
+        (counted days,) float64
+            Its mean is the newcomer's label mean less its cross terms times the weights.
+        """
+        mean, spread = shares
+        label = daily[0, self._counted]
+        rest, centred = label.copy(), label - self.mean(daily[0])
+        for weight, pair, other in zip(weights, daily[1:], self._labels, strict=True):
+            rest -= weight * mean * pair[self._counted]
+            if spread:
+                rest -= weight * spread * centred * (other - self.mean(other))[self._counted]
+        return np.asarray(rest)
+
     def with_member(self, label: FloatArray, pairs: FloatArray, size: FloatArray) -> Gram:
         """These members and one more, the last.
 

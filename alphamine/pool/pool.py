@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError, UnitWarning
+from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.search.base import Evaluation, PoolView
 
 from .cells import Cells, Series, Vector
-from .gain import Form, Newcomers, marginal_gains
+from .gain import Form, Gains, Newcomers, marginal_gains, worth
 from .gram import Gram
 from .objective import Measure, Objective
 from .weights import fit_weights
@@ -53,17 +54,18 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member and its values."""
+    """A member, its values, and the price that it was admitted at."""
 
     formula: Node
     sign: int
     fitness: float
     vector: Vector
+    price: float = 0.0
 
     @classmethod
-    def of(cls, evaluation: Evaluation, vector: Vector) -> Entry:
+    def of(cls, evaluation: Evaluation, vector: Vector, price: float = 0.0) -> Entry:
         sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
-        return cls(evaluation.candidate.formula, sign, evaluation.fitness, vector)
+        return cls(evaluation.candidate.formula, sign, evaluation.fitness, vector, price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,24 @@ class _Terms:
     cross: FloatArray
     own: float
     alike: npt.NDArray[np.bool_]
+    doubt: float
 
 
 class Pool:
-    """Formulas whose weighted sum has the best objective that was found.
+    """Formulas whose weighted sum has the best objective that was found, less what they cost.
 
     Members are compared by their daily ranks among the names that have a label, standardised,
     missing values counting as average. The weights are those that are best on train. A newcomer is
-    admitted if the objective grows with it; members that resemble it (a mean daily correlation
-    above `max_correlation` in absolute value) then leave, and of a full pool the member that is
-    missed least. So the pool never gets worse, and every decision follows, bit for bit, from the
-    sequence of offers.
+    admitted if the worth of the pool grows with it; members that resemble it (a mean daily
+    correlation above `max_correlation` in absolute value) then leave, and of a full pool the member
+    that is missed least. So the pool never gets worse, and every decision follows, bit for bit,
+    from the sequence of offers.
+
+    What a formula seems to add is partly luck, the more so the more formulas like it there are.
+    Hence a price: a formula of n tokens has to add more than what `n * price` squared standard
+    errors of its own part would. Taken as a description length (Rissanen 1978), a token is worth
+    twice the logarithm of the number of choices, about 5; at 1 a formula of nine tokens needs a t
+    of 3. Standard errors allow for overlapping labels and for what moves slowly.
 
     Parameters
     ----------
@@ -108,6 +117,8 @@ class Pool:
         Penalties of the weights. The ridge is a share of the diagonal of the quadratic form.
     series : {"rank", "value"}
         Whether daily ranks or daily z-scores are compared and combined.
+    price : float
+        Of a token; 0 takes what formulas seem to add at face value.
     """
 
     _labelled = True  # whether only cells that have a label count
@@ -123,6 +134,7 @@ class Pool:
         l1: float = 0.0,
         ridge: float = 0.1,
         series: Series = "rank",
+        price: float = 0.5,
     ) -> None:
         if capacity < 1:
             raise SearchError(f"a pool holds at least 1 formula, but its capacity is {capacity}")
@@ -134,10 +146,14 @@ class Pool:
             raise SearchError(
                 f"a pool's l1 is 0 or more and its ridge above 0, but got l1={l1}, ridge={ridge}"
             )
+        if not 0.0 <= price < math.inf:
+            raise SearchError(f"the price of a token in a pool is 0 or more, but got {price}")
         self.capacity = capacity
         self.max_correlation = max_correlation
         self.objective = Objective(objective, beta)
+        self.price = price
         self._l1, self._ridge = l1, ridge
+        self._horizon = train.panel.label_spec.horizon
         self._schema = train.panel.schema
         self.cells = Cells(train, series, self._labelled)
         self._entries: list[Entry] = []
@@ -161,10 +177,15 @@ class Pool:
         """The objective of the weighted members on train; of an empty pool 0, or -inf for `lcb`."""
         return self._fit.score
 
+    @property
+    def worth(self) -> float:
+        """The objective less the prices of the members: what offers make grow."""
+        return self._worth(self._fit, self._entries)
+
     def view(self) -> PoolView:
         """What searchers may see."""
         formulas = tuple(member.formula for member in self.members)
-        return PoolView(formulas, self.max_correlation)
+        return PoolView(formulas, self.max_correlation, len(self) == self.capacity, self.price)
 
     def ic_series(self, weights: Mapping[Node, float] | None = None) -> FloatArray:
         """Daily IC on train of the members with other weights, or with their own; (days,)."""
@@ -186,7 +207,9 @@ class Pool:
         """What the pool needs of a formula's values, (T, N) on the rows of the train panel."""
         return self.cells.vector(values)
 
-    def gains(self, vectors: Sequence[Vector], refit: bool = True) -> FloatArray:
+    def gains(
+        self, vectors: Sequence[Vector], lengths: Sequence[int] | None = None, refit: bool = True
+    ) -> FloatArray:
         """By how much each of some formulas would improve the pool, in closed form.
 
         The gain treats days as alike (it is that of the quadratic form of `Objective`) and counts
@@ -195,6 +218,8 @@ class Pool:
         Parameters
         ----------
         vectors : sequence of Vector
+        lengths : sequence of int, optional
+            Tokens of each formula; without, newcomers cost nothing.
         refit : bool
             False: the members keep their weights, and only the newcomer's is chosen.
 
@@ -203,8 +228,9 @@ class Pool:
         (n,) float64
             Negative where the pool is better without.
         """
-        described = [self._described(vector)[1] for vector in vectors]
-        return self._gains(described, refit)[0]
+        tokens = lengths or [0] * len(vectors)
+        described = [self._described(v, n)[1] for v, n in zip(vectors, tokens, strict=True)]
+        return self._gains(described, refit).worth
 
     def offer(self, evaluation: Evaluation, vector: Vector) -> float:
         """Admit a formula if the pool is better with it.
@@ -218,31 +244,32 @@ class Pool:
         Returns
         -------
         float
-            By how much the objective grew, 0 if the formula was not admitted.
+            By how much the worth grew, 0 if the formula was not admitted.
         """
         if not self.wants(evaluation.fitness):
             return 0.0
-        daily, terms = self._described(vector)
-        gains, [leaving] = self._gains([terms])
-        if not gains[0] > 0.0:
+        daily, terms = self._described(vector, evaluation.candidate.formula.length)
+        gains = self._gains([terms])
+        if not gains.worth[0] > 0.0:
             return 0.0
+        [leaving] = gains.leaving
         gram = self._gram.with_member(daily[0], daily[1:], vector.size).without(leaving)
         fit = self._fitted(gram)
-        gain = fit.score - self.score
+        entries = [entry for k, entry in enumerate(self._entries) if k not in leaving]
+        entries.append(Entry.of(evaluation, vector, float(gains.price[0])))
+        gain = self._worth(fit, entries) - self.worth
         if not gain > 0.0:
             return 0.0
         if math.isinf(gain):  # nothing has no lower confidence bound
-            gain = float(gains[0])
-        staying = [entry for k, entry in enumerate(self._entries) if k not in leaving]
-        self._entries = [*staying, Entry.of(evaluation, vector)]
-        self._gram, self._fit = gram, fit
+            gain = float(gains.worth[0])
+        self._entries, self._gram, self._fit = entries, gram, fit
         return gain
 
     def state_dict(self) -> dict[str, Any]:
-        """Members as JSON-compatible values; all numbers are computed again on loading."""
+        """Members as JSON-compatible values; what follows from them is computed on loading."""
         return {
             "members": [
-                {"formula": str(e.formula), "sign": e.sign, "fitness": e.fitness}
+                {"formula": str(e.formula), "sign": e.sign, "fitness": e.fitness, "price": e.price}
                 for e in self._entries
             ]
         }
@@ -266,7 +293,7 @@ class Pool:
         for formula, item, vector in zip(
             formulas, state["members"], evaluate(formulas), strict=True
         ):
-            entry = Entry(formula, item["sign"], item["fitness"], vector)
+            entry = Entry(formula, item["sign"], item["fitness"], vector, item["price"])
             daily = self._daily(entry.vector, entries)
             gram = gram.with_member(daily[0], daily[1:], entry.vector.size)
             entries.append(entry)
@@ -287,12 +314,20 @@ class Pool:
                 break
         return Fit(form, weights, self.objective(series))
 
+    def _worth(self, fit: Fit, entries: Sequence[Entry]) -> float:
+        measure = self.objective.measure
+        quality = 2.0 * fit.score if measure == "lcb" else fit.score * abs(fit.score)
+        return float(worth(quality, self._prices(entries).sum(), measure))
+
+    def _prices(self, entries: Sequence[Entry]) -> FloatArray:
+        return np.array([entry.price for entry in entries], dtype=np.float64)
+
     def _daily(self, vector: Vector, entries: Sequence[Entry]) -> FloatArray:
         """Daily correlations with the label and with members, (1 + K, days)."""
         return self.cells.products(vector, [self.cells.label, *[e.vector for e in entries]])
 
-    def _described(self, vector: Vector) -> tuple[FloatArray, _Terms]:
-        """A newcomer's daily correlations, and what they mean for the form."""
+    def _described(self, vector: Vector, length: int) -> tuple[FloatArray, _Terms]:
+        """The daily correlations of a newcomer of so many tokens, and what they mean."""
         daily = self._daily(vector, self._entries)
         means = self._gram.mean(daily)
         mean, spread = self._fit.form.shares
@@ -301,17 +336,26 @@ class Pool:
             terms = terms + self._gram.covariances(daily[0]) * spread
         alike = ~(np.abs(means[1:]) <= self.max_correlation)
         own = float(terms[-1]) * (1.0 + self._ridge)
-        return daily, _Terms(float(means[0]), terms[:-1], own, alike)
+        doubt = self.price * length * self._variance(daily) if self.price * length else 0.0
+        return daily, _Terms(float(means[0]), terms[:-1], own, alike, doubt)
 
-    def _gains(
-        self, described: Sequence[_Terms], refit: bool = True
-    ) -> tuple[FloatArray, list[tuple[int, ...]]]:
+    def _variance(self, daily: FloatArray) -> float:
+        """Of the mean of what the members leave of a newcomer's IC; 0 if it cannot be known."""
+        form = self._fit.form
+        rest = self._gram.rest(daily, form.weights, form.shares)
+        if too_little(rest):
+            return 0.0
+        return float(cosine_long_run_variance(rest[:, None], self._horizon)[0]) / len(rest)
+
+    def _gains(self, described: Sequence[_Terms], refit: bool = True) -> Gains:
         size = (len(self), len(described))
         newcomers = Newcomers(
             np.array([terms.label for terms in described]),
             np.array([terms.cross for terms in described]).reshape(size[::-1]).T.copy(),
             np.array([terms.own for terms in described]),
             np.array([terms.alike for terms in described], dtype=bool).reshape(size[::-1]).T,
+            np.array([terms.doubt for terms in described]),
         )
-        full = len(self) == self.capacity
-        return marginal_gains(self._fit.form, newcomers, full, self.objective.measure, refit)
+        prices, full = self._prices(self._entries), len(self) == self.capacity
+        measure = self.objective.measure
+        return marginal_gains(self._fit.form, prices, newcomers, full, measure, refit)

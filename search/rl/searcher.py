@@ -156,9 +156,10 @@ class RLSearcher:
             if result.sketch is not None:
                 sketches[i] = result.sketch
         merits = np.array([_merit(result) for _, result in judged])
+        doubts = np.array([_doubt(result) for _, result in judged])
         episodes = [asked.episode for asked, _ in judged if asked.episode is not None]
         formulas = [asked.formula for asked, _ in judged]
-        numbers = self._replay.add(Episodes.all(episodes), formulas, merits, sketches)
+        numbers = self._replay.add(Episodes.all(episodes), formulas, merits, sketches, doubts)
         return [(int(i), asked.origin) for i, (asked, _) in zip(numbers, judged, strict=True)]
 
     def _rewards(self, pool: PoolView) -> FloatArray:
@@ -197,3 +198,10 @@ def _merit(result: Evaluation) -> float:
     """Mean rank IC on train of what the pool may take, 0 of all else."""
     merit = result.scores.get("rank_ic", math.nan)
     return merit if math.isfinite(result.fitness) and math.isfinite(merit) else 0.0
+
+
+def _doubt(result: Evaluation) -> float:
+    """Squared standard error of the merit times the formula's tokens; 0 where it is not known."""
+    merit, t = _merit(result), result.scores.get("t", math.nan)
+    error = merit / t if t and math.isfinite(t) else 0.0
+    return error * error * result.candidate.formula.length

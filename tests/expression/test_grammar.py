@@ -246,7 +246,7 @@ def test_two_grammars_live_side_by_side() -> None:
     for _ in range(300):
         assert_valid(short, short.sample(rng))
         assert_valid(long, long.sample(rng))
-    assert max(long.length(long.sample(rng)) for _ in range(300)) > 15
+    assert max(long.sample(rng).length for _ in range(300)) > 15
 
 
 def test_every_searchable_operator_appears() -> None:
@@ -308,7 +308,7 @@ def test_subtrees_keep_their_budgets() -> None:
             made += 1
             assert node.kind is kind
             assert kind is not Kind.NUMBER or (node.unit is not None and node.unit.price == 1.0)
-            assert grammar.length(node) <= length
+            assert node.length <= length
             assert grammar.levels(node) <= depth
             assert node.lookback <= back
     assert made > 300

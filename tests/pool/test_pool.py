@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
@@ -61,18 +63,20 @@ def test_the_ic_series_of_any_weights_is_that_of_the_panel(
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("price", [0.0, 0.5])
 @pytest.mark.parametrize(("capacity", "limit"), [(20, 0.7), (5, 0.5), (3, 0.95)])
 def test_the_pool_changes_only_for_the_better(
-    train: Sample, offers: list[Offer], seed: int, capacity: int, limit: float
+    train: Sample, offers: list[Offer], seed: int, price: float, capacity: int, limit: float
 ) -> None:
-    pool = Pool(train, capacity, limit)
+    pool = Pool(train, capacity, limit, price=price)
     for index in np.random.default_rng(seed).permutation(len(offers)):
-        before, formulas = pool.score, pool.view().formulas
+        before, formulas = pool.worth, pool.view().formulas
         evaluation, values = offers[index]
         gain = pool.offer(evaluation, pool.vector(values))
         assert gain >= 0.0
         assert (gain > 0.0) == (pool.view().formulas != formulas)
-        assert pool.score == pytest.approx(before + gain, abs=1e-12)
+        assert pool.worth == pytest.approx(before + gain, abs=1e-12)
+        assert pool.worth == pool.score if price == 0.0 else pool.worth < pool.score
         assert len(pool) <= capacity
         pairs = combinations([m.formula for m in pool.members], 2)
         assert all(abs(pool.correlation(a, b)) <= limit for a, b in pairs)
@@ -82,18 +86,23 @@ def test_the_pool_changes_only_for_the_better(
 
 
 @pytest.mark.parametrize("objective", ["ic", "icir"])
-@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize(("refit", "price"), [(True, 0.0), (True, 0.5), (False, 0.0)])
 @pytest.mark.parametrize(("capacity", "limit"), [(20, 1.0), (6, 1.0), (6, 0.3)])
 def test_the_closed_form_gain_is_what_minimising_anew_gives(
     train: Sample, offers: list[Offer], oracle: Oracle,
-    objective: str, refit: bool, capacity: int, limit: float,
+    objective: str, refit: bool, price: float, capacity: int, limit: float,
 ) -> None:  # fmt: skip
-    pool = filled(train, offers[:12], capacity=capacity, max_correlation=0.7, objective=objective)
+    pool = filled(
+        train, offers[:12], capacity=capacity, max_correlation=0.7, objective=objective, price=price
+    )
     pool.max_correlation = limit
     size, ridge = len(pool), 0.1
-    state = [item["formula"] for item in pool.state_dict()["members"]]
-    places = [int(name[1:]) + 1 for name in state]
-    gains = pool.gains([pool.vector(values) for _, values in offers[12:]], refit)
+    members = pool.state_dict()["members"]
+    places = [int(item["formula"][1:]) + 1 for item in members]
+    prices = np.array([item["price"] for item in members])
+    assert size >= 3
+    lengths = [1 + k % 5 for k in range(len(offers) - 12)]
+    gains = pool.gains([pool.vector(values) for _, values in offers[12:]], lengths, refit)
     everything = oracle([values for _, values in offers])
     for newcomer, gain in enumerate(gains, start=13):
         chosen = [0, *places, newcomer]
@@ -108,7 +117,7 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
             staying: list[int], form: np.ndarray = form, label: np.ndarray = label,
             first: np.ndarray = first,
         ) -> float:  # fmt: skip
-            """Of some of the members and the newcomer."""
+            """Of some of the members and the newcomer, less the prices of those members."""
             chosen = [*staying, size]
             if refit:
                 some = np.linalg.solve(form[np.ix_(chosen, chosen)], label[chosen])
@@ -117,7 +126,7 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
                 rest = label[size] - form[size, :size] @ first
                 some = np.append(first[staying], rest / form[size, size])
             inner = form[np.ix_(chosen, chosen)]
-            return float(2 * some @ label[chosen] - some @ inner @ some)
+            return float(2 * some @ label[chosen] - some @ inner @ some - prices[staying].sum())
 
         alike = np.flatnonzero(np.abs(correlation[size, :size]) > limit)
         everyone = list(range(size))
@@ -127,8 +136,51 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
             best = max(quality([k for k in everyone if k != out]) for out in everyone)
         else:
             best = quality(everyone)
-        expected = np.sqrt(max(best, 0.0)) - np.sqrt(first @ label[:size])
+        best -= _price(price * lengths[newcomer - 13], products, form, first, objective)
+        expected = np.sqrt(max(best, 0.0)) - np.sqrt(first @ label[:size] - prices.sum())
         assert gain == pytest.approx(expected, abs=1e-9)
+
+
+def _price(
+    price: float, products: np.ndarray, form: np.ndarray, weights: np.ndarray, objective: str
+) -> float:
+    """So many squared standard errors of what the members leave of the newcomer's IC."""
+    size = len(weights)
+    label = products[:, 0, 1:]
+    series = products[:, 1 + size, 1 : 1 + size]
+    if objective == "icir":
+        centred = label - label.mean(axis=0)
+        series = centred[:, :size] * centred[:, size:]
+    rest = label[:, size] - series @ weights
+    days = len(rest)
+    count = max(4, int(min(0.4 * days ** (2 / 3), days / 3)))
+    angles = np.pi * np.outer(np.arange(1, count + 1), (np.arange(days) + 0.5) / days)
+    variance = np.square(np.sqrt(2 / days) * np.cos(angles) @ (rest - rest.mean())).mean() / days
+    shared = form[size, :size] @ np.linalg.solve(form[:size, :size], form[:size, size])
+    return float(price * variance / (form[size, size] - shared))
+
+
+def test_a_price_keeps_luck_out_and_lets_knowledge_in(panel: Panel, train: Sample) -> None:
+    """Of a hundred useless formulas many look useful on sixty days, and one that is long most."""
+    rng = np.random.default_rng(5)
+    close = panel.schema["close"].node
+    useless = []
+    for k in range(100):
+        formula = close + float(k)
+        for _ in range(3):
+            formula = am.ops.ts_mean(formula, 5)
+        values = rng.normal(size=panel.shape)
+        rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
+        useless.append((Evaluation(Candidate(formula, "t"), {"rank_ic": rank_ic}, 0.1), values))
+    hint = np.nan_to_num(train.label) / np.nanstd(train.label)
+    useful = 0.3 * hint + rng.normal(size=panel.shape)
+    known = (Evaluation(Candidate(close, "t"), {"rank_ic": 0.1}, 0.1), useful)
+    greedy, careful = (
+        filled(train, [*useless, known], capacity=20, price=price) for price in (0.0, 1.0)
+    )
+    assert len(greedy) == 20
+    assert len(careful) < 8
+    assert all(close in [m.formula for m in pool.members] for pool in (greedy, careful))
 
 
 def test_a_gain_has_the_same_bits_in_any_company(train: Sample, offers: list[Offer]) -> None:
@@ -181,7 +233,7 @@ def test_a_formula_enters_once_and_its_reverse_never(
     panel: Panel, train: Sample, judged: Callable[[Node], Offer]
 ) -> None:
     node = panel.schema["x3"].node
-    pool = Pool(train)
+    pool = Pool(train, price=0.0)
     for formula, enters in ((node, True), (node, False), (-node, False)):
         evaluation, values = judged(formula)
         assert (pool.offer(evaluation, pool.vector(values)) > 0.0) == enters
@@ -218,7 +270,7 @@ def test_a_restored_pool_decides_as_the_first_would_have(
     panel: Panel, train: Sample, offers: list[Offer], objective: str
 ) -> None:
     half = len(offers) // 2
-    settings: dict[str, Any] = {"capacity": 6, "objective": objective, "l1": 1e-3}
+    settings: dict[str, Any] = {"capacity": 6, "objective": objective, "l1": 1e-3, "price": 0.2}
     whole = filled(train, offers[:half], **settings)
     state = json.loads(json.dumps(whole.state_dict()))
     restored = Pool(train, **settings)
@@ -236,7 +288,7 @@ def test_a_restored_pool_decides_as_the_first_would_have(
 @pytest.mark.parametrize(
     "settings",
     [{"capacity": 0}, {"max_correlation": 0.0}, {"l1": -1.0}, {"ridge": 0.0}, {"beta": -1.0},
-     {"objective": "sharpe"}],
+     {"objective": "sharpe"}, {"price": -0.1}, {"price": float("inf")}],
 )  # fmt: skip
 def test_impossible_settings_are_refused(train: Sample, settings: dict[str, Any]) -> None:
     with pytest.raises(SearchError, match="but"):

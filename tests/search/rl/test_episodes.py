@@ -58,7 +58,7 @@ def test_the_prior_draws_as_the_grammar_does(grammar: Grammar, writer: Writer) -
     rng = np.random.default_rng(1)
     _, formulas = writer.write(400, lambda e, _: draw(rng, writer.prior.table, e))
     sampled = [grammar.sample(rng) for _ in range(2000)]
-    lengths = [np.mean([grammar.length(f) for f in some]) for some in (formulas, sampled)]
+    lengths = [np.mean([f.length for f in some]) for some in (formulas, sampled)]
     assert abs(lengths[0] - lengths[1]) < 1.0
     level = np.zeros_like(writer.prior.table)
     _, uniform = writer.write(100, lambda e, _: draw(rng, level, e))
@@ -97,7 +97,7 @@ def test_a_part_is_one_step_of_its_own_length(grammar: Grammar) -> None:
     assert len(wider.tokens) == len(grammar.tokens) + 1
     before = wider.start()
     after = before.push(str(part))
-    assert before.left - after.left == grammar.length(part) == 3
+    assert before.left - after.left == part.length == 3
     assert after.push("close").push("divide").push("end").formula == part / CLOSE
     rng = np.random.default_rng(2)
     writer = Writer(wider, prior_of(wider))
