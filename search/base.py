@@ -75,14 +75,14 @@ class PoolView:
         How alike two of them may be, in absolute mean daily correlation on train.
     full : bool
         Whether one must leave for a newcomer.
-    price : float
+    token_price : float
         What a token of a formula has to earn, in squared standard errors (see `Pool`).
     """
 
     formulas: tuple[Node, ...] = ()
     max_correlation: float = 1.0
     full: bool = False
-    price: float = 0.0
+    token_price: float = 0.0
 
 
 class Searcher(Protocol):

@@ -26,6 +26,7 @@ class PoolConfig(_Strict):
     size: Annotated[int, Field(ge=1, le=200)] = 20
     max_correlation: Annotated[float, Field(gt=0, le=1)] = 0.7
     objective: Literal["ic", "icir", "lcb"] | None = None
+    token_price: Annotated[float, Field(ge=0)] | None = None
     parity: Literal["alphagen"] | None = None
 
     @property

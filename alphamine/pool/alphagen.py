@@ -50,7 +50,7 @@ class AlphaGenPool(Pool):
         *,
         l1: float = 5e-3,
     ) -> None:
-        super().__init__(train, capacity, max_correlation, l1=l1, series="value", price=0.0)
+        super().__init__(train, capacity, max_correlation, l1=l1, series="value", token_price=0.0)
 
     def offer(self, evaluation: Evaluation, vector: Vector) -> float:
         """Take a formula in, unless it is a copy.

@@ -99,10 +99,10 @@ class Pool:
     from the sequence of offers.
 
     What a formula seems to add is partly luck, the more so the more formulas like it there are.
-    Hence a price: a formula of n tokens has to add more than what `n * price` squared standard
-    errors of its own part would. Taken as a description length (Rissanen 1978), a token is worth
-    twice the logarithm of the number of choices, about 5; at 1 a formula of nine tokens needs a t
-    of 3. Standard errors allow for overlapping labels and for what moves slowly.
+    Hence a price: what a formula of n tokens adds has to exceed `n * token_price` times the squared
+    standard error of its own part, which allows for overlapping labels and slow factors. Of ten
+    tokens it has to be 2.2 standard errors at 0.5. As a description length (Rissanen 1978) a token
+    would be worth twice the logarithm of the choices that it is one of, about 5.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ class Pool:
         Penalties of the weights. The ridge is a share of the diagonal of the quadratic form.
     series : {"rank", "value"}
         Whether daily ranks or daily z-scores are compared and combined.
-    price : float
-        Of a token; 0 takes what formulas seem to add at face value.
+    token_price : float
+        0 takes what formulas seem to add at face value.
     """
 
     _labelled = True  # whether only cells that have a label count
@@ -134,7 +134,7 @@ class Pool:
         l1: float = 0.0,
         ridge: float = 0.1,
         series: Series = "rank",
-        price: float = 0.5,
+        token_price: float = 0.5,
     ) -> None:
         if capacity < 1:
             raise SearchError(f"a pool holds at least 1 formula, but its capacity is {capacity}")
@@ -146,12 +146,12 @@ class Pool:
             raise SearchError(
                 f"a pool's l1 is 0 or more and its ridge above 0, but got l1={l1}, ridge={ridge}"
             )
-        if not 0.0 <= price < math.inf:
-            raise SearchError(f"the price of a token in a pool is 0 or more, but got {price}")
+        if not 0.0 <= token_price < math.inf:
+            raise SearchError(f"the price of a token in a pool is 0 or more, but got {token_price}")
         self.capacity = capacity
         self.max_correlation = max_correlation
         self.objective = Objective(objective, beta)
-        self.price = price
+        self.token_price = token_price
         self._l1, self._ridge = l1, ridge
         self._horizon = train.panel.label_spec.horizon
         self._schema = train.panel.schema
@@ -185,7 +185,9 @@ class Pool:
     def view(self) -> PoolView:
         """What searchers may see."""
         formulas = tuple(member.formula for member in self.members)
-        return PoolView(formulas, self.max_correlation, len(self) == self.capacity, self.price)
+        return PoolView(
+            formulas, self.max_correlation, len(self) == self.capacity, self.token_price
+        )
 
     def ic_series(self, weights: Mapping[Node, float] | None = None) -> FloatArray:
         """Daily IC on train of the members with other weights, or with their own; (days,)."""
@@ -336,7 +338,9 @@ class Pool:
             terms = terms + self._gram.covariances(daily[0]) * spread
         alike = ~(np.abs(means[1:]) <= self.max_correlation)
         own = float(terms[-1]) * (1.0 + self._ridge)
-        doubt = self.price * length * self._variance(daily) if self.price * length else 0.0
+        doubt = (
+            self.token_price * length * self._variance(daily) if self.token_price * length else 0.0
+        )
         return daily, _Terms(float(means[0]), terms[:-1], own, alike, doubt)
 
     def _variance(self, daily: FloatArray) -> float:

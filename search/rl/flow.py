@@ -47,10 +47,11 @@ class Flow:
         self._trainer = Trainer(whole, settings.learning_rate)
 
     def probabilities(self, episodes: Episodes) -> FloatArray:
+        step = episodes.tokens.shape[1] - 1
         with torch.no_grad():
-            said, prior = self._policy(episodes)
+            said, prior = self._policy(episodes, step)
             scale = self._settings.sharpness if self._mean else 1.0
-            found = logs(scale * said, prior)[:, -1].exp().numpy().astype(np.float64)
+            found = logs(scale * said, prior)[:, 0].exp().numpy().astype(np.float64)
         return np.asarray(np.where(episodes.masks[:, -1], found, 0.0))
 
     def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:

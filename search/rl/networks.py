@@ -29,11 +29,12 @@ class LstmEncoder(nn.Module):
         self.embed = nn.Embedding(tokens + 1, hidden)
         self.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True)
 
-    def forward(self, episodes: Episodes) -> Tensor:
+    def forward(self, episodes: Episodes, first: int = 0) -> Tensor:
+        """States at step `first` and later, (B, L - first, hidden)."""
         before = np.full_like(episodes.tokens, self._start)
         before[:, 1:] = np.where(episodes.live, episodes.tokens, self._start)[:, :-1]
         states: Tensor = self.lstm(self.embed(torch.from_numpy(before)))[0]
-        return states
+        return states[:, first:]
 
 
 class StackEncoder(nn.Module):
@@ -57,22 +58,24 @@ class StackEncoder(nn.Module):
             assert isinstance(table, nn.Embedding)
             nn.init.normal_(table.weight, std=0.3)
 
-    def forward(self, episodes: Episodes) -> Tensor:
+    def forward(self, episodes: Episodes, first: int = 0) -> Tensor:
+        """States at step `first` and later, (B, L - first, hidden)."""
         count, steps = episodes.tokens.shape
         none = self._tokens
         tokens = np.where(episodes.live, episodes.tokens, none)
         runs = np.zeros((count, steps + 1, none + 1), dtype=np.float32)
         np.put_along_axis(runs[:, 1:], tokens[..., None], 1.0, axis=2)
         runs = runs[..., :none].cumsum(axis=1)
-        now = np.broadcast_to(np.arange(steps)[:, None], (count, steps, 1))
-        ends = np.concatenate([now, episodes.starts[..., :-1]], axis=2)
+        starts = episodes.starts[:, first:]
+        now = np.broadcast_to(np.arange(first, steps)[:, None], (count, steps - first, 1))
+        ends = np.concatenate([now, starts[..., :-1]], axis=2)
         each = np.arange(count)[:, None, None]
-        bags = (runs[each, ends] - runs[each, episodes.starts]).reshape(count, steps, -1)
+        bags = (runs[each, ends] - runs[each, starts]).reshape(count, steps - first, -1)
         before = np.concatenate([np.full((count, 1), none), tokens], axis=1)
-        roots = np.where(ends > episodes.starts, before[each, ends], none)
+        roots = np.where(ends > starts, before[each, ends], none)
         summed: Tensor = self.bags(torch.from_numpy(bags))
-        summed = summed + self.last(torch.from_numpy(before[:, :-1]))
-        summed = summed + self.left(torch.from_numpy(episodes.left))
+        summed = summed + self.last(torch.from_numpy(before[:, first:-1]))
+        summed = summed + self.left(torch.from_numpy(episodes.left[:, first:]))
         for k, table in enumerate(self.roots):
             summed = summed + table(torch.from_numpy(roots[..., k]))
         found: Tensor = self.inner(summed)
@@ -111,16 +114,24 @@ class Policy(nn.Module):
         nn.init.zeros_(self.head.bias)
         self._prior = torch.from_numpy(table)
 
-    def forward(self, episodes: Episodes) -> tuple[Tensor, Tensor]:
+    def forward(self, episodes: Episodes, first: int = 0) -> tuple[Tensor, Tensor]:
         """What the head says, and log-probabilities of the prior under the mask.
+
+        Parameters
+        ----------
+        episodes : Episodes
+        first : int
+            Step from which on this is asked.
 
         Returns
         -------
-        (B, L, tokens), (B, L, tokens)
+        (B, L - first, tokens), (B, L - first, tokens)
         """
-        masks = torch.from_numpy(episodes.masks | ~episodes.masks.any(axis=2, keepdims=True))
-        prior = self._prior[torch.from_numpy(episodes.rows)].masked_fill(~masks, _BARRED)
-        said: Tensor = self.head(self.encoder(episodes))
+        allowed = episodes.masks[:, first:]
+        masks = torch.from_numpy(allowed | ~allowed.any(axis=2, keepdims=True))
+        rows = torch.from_numpy(episodes.rows[:, first:])
+        prior = self._prior[rows].masked_fill(~masks, _BARRED)
+        said: Tensor = self.head(self.encoder(episodes, first))
         return said, prior.log_softmax(dim=2)
 
 

@@ -35,8 +35,9 @@ class Reinforce:
         self._trainer = Trainer(policy, settings.learning_rate)
 
     def probabilities(self, episodes: Episodes) -> FloatArray:
+        step = episodes.tokens.shape[1] - 1
         with torch.no_grad():
-            found = logs(*self._policy(episodes))[:, -1].exp().numpy().astype(np.float64)
+            found = logs(*self._policy(episodes, step))[:, 0].exp().numpy().astype(np.float64)
         return np.asarray(np.where(episodes.masks[:, -1], found, 0.0))
 
     def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:

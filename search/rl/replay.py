@@ -92,7 +92,7 @@ class Replay:
         """
         found = (self.place(formula) for formula in pool.formulas)
         members = [place for place in found if place is not None]
-        doubts = pool.price * self.doubts
+        doubts = pool.token_price * self.doubts
         synergy = Synergy(
             self.merits[members], self.sketches[members], doubts[members], pool.max_correlation,
             pool.full,

@@ -141,11 +141,12 @@ def test_the_market_of_a_null_search_forecasts_nothing() -> None:
 def test_a_search_is_measured_by_the_pool_that_it_has_filled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from benchmarks import searchers
+    from benchmarks import contests
 
-    monkeypatch.setattr(searchers, "MARKS", (32, 64))
+    monkeypatch.setattr(contests, "MARKS", (32, 64))
     seen: list[dict[str, float]] = []
-    searchers.synthetic("random", 0, 64, seen.extend)
+    with contests.synthetic() as market:
+        contests.contest(market, contests.ROWS["random"], 0, 64, seen.extend)
     assert seen[-1]["evaluations"] == 64
     assert seen[-1]["objective"] > seen[0]["objective"] > 0.0
     assert seen[-1]["nearest"] > 0.1

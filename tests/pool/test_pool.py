@@ -68,7 +68,7 @@ def test_the_ic_series_of_any_weights_is_that_of_the_panel(
 def test_the_pool_changes_only_for_the_better(
     train: Sample, offers: list[Offer], seed: int, price: float, capacity: int, limit: float
 ) -> None:
-    pool = Pool(train, capacity, limit, price=price)
+    pool = Pool(train, capacity, limit, token_price=price)
     for index in np.random.default_rng(seed).permutation(len(offers)):
         before, formulas = pool.worth, pool.view().formulas
         evaluation, values = offers[index]
@@ -93,7 +93,12 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
     objective: str, refit: bool, price: float, capacity: int, limit: float,
 ) -> None:  # fmt: skip
     pool = filled(
-        train, offers[:12], capacity=capacity, max_correlation=0.7, objective=objective, price=price
+        train,
+        offers[:12],
+        capacity=capacity,
+        max_correlation=0.7,
+        objective=objective,
+        token_price=price,
     )
     pool.max_correlation = limit
     size, ridge = len(pool), 0.1
@@ -176,7 +181,7 @@ def test_a_price_keeps_luck_out_and_lets_knowledge_in(panel: Panel, train: Sampl
     useful = 0.3 * hint + rng.normal(size=panel.shape)
     known = (Evaluation(Candidate(close, "t"), {"rank_ic": 0.1}, 0.1), useful)
     greedy, careful = (
-        filled(train, [*useless, known], capacity=20, price=price) for price in (0.0, 1.0)
+        filled(train, [*useless, known], capacity=20, token_price=price) for price in (0.0, 1.0)
     )
     assert len(greedy) == 20
     assert len(careful) < 8
@@ -233,7 +238,7 @@ def test_a_formula_enters_once_and_its_reverse_never(
     panel: Panel, train: Sample, judged: Callable[[Node], Offer]
 ) -> None:
     node = panel.schema["x3"].node
-    pool = Pool(train, price=0.0)
+    pool = Pool(train, token_price=0.0)
     for formula, enters in ((node, True), (node, False), (-node, False)):
         evaluation, values = judged(formula)
         assert (pool.offer(evaluation, pool.vector(values)) > 0.0) == enters
@@ -270,7 +275,12 @@ def test_a_restored_pool_decides_as_the_first_would_have(
     panel: Panel, train: Sample, offers: list[Offer], objective: str
 ) -> None:
     half = len(offers) // 2
-    settings: dict[str, Any] = {"capacity": 6, "objective": objective, "l1": 1e-3, "price": 0.2}
+    settings: dict[str, Any] = {
+        "capacity": 6,
+        "objective": objective,
+        "l1": 1e-3,
+        "token_price": 0.2,
+    }
     whole = filled(train, offers[:half], **settings)
     state = json.loads(json.dumps(whole.state_dict()))
     restored = Pool(train, **settings)
@@ -288,7 +298,7 @@ def test_a_restored_pool_decides_as_the_first_would_have(
 @pytest.mark.parametrize(
     "settings",
     [{"capacity": 0}, {"max_correlation": 0.0}, {"l1": -1.0}, {"ridge": 0.0}, {"beta": -1.0},
-     {"objective": "sharpe"}, {"price": -0.1}, {"price": float("inf")}],
+     {"objective": "sharpe"}, {"token_price": -0.1}, {"token_price": float("inf")}],
 )  # fmt: skip
 def test_impossible_settings_are_refused(train: Sample, settings: dict[str, Any]) -> None:
     with pytest.raises(SearchError, match="but"):

@@ -1,0 +1,186 @@
+"""Who searches, and where: rows and markets of `searchers.py`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.data.synthetic import planted
+from alphamine.engine.scores import daily_scores
+from alphamine.expression.grammar import Grammar
+from alphamine.jobs.budget import Budget
+from alphamine.jobs.judge import Judge
+from alphamine.jobs.store import Store
+from alphamine.jobs.study import Progress, Study
+from alphamine.operators import CATALOGUE, Family
+from alphamine.pool.make import make_pool
+from alphamine.pool.pool import Pool
+from alphamine.pool.recovery import recovery
+from alphamine.pool.table import combine
+from alphamine.search.registry import make_searcher
+from alphamine.search.rl.settings import PRESETS
+
+ROOT = Path(__file__).parents[1]
+# Members of a pool.
+SIZE = 20
+MARKS = (500, 1000, 2000, 3000, 5000, 10_000, 20_000)
+TIME_ONLY = {
+    name: 0.0 for name, op in CATALOGUE.items()
+    if op.searchable and op.family not in (Family.ELEMENTWISE, Family.TIME_SERIES)
+}  # fmt: skip
+
+Marks = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A searcher, its settings, and what of the grammar and of the pool differs."""
+
+    searcher: str = "rl"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grammar: Mapping[str, Any] = field(default_factory=dict)
+    pool: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _preset(name: str) -> Row:
+    """A published configuration of AlphaGen, with its pool and its reward."""
+    chosen = PRESETS[name]
+    return Row("rl", chosen.options, chosen.grammar, {"parity": "alphagen"})
+
+
+ROWS: dict[str, Row] = {
+    "random": Row("random"),
+    "genetic": Row("genetic"),
+    "rl": Row(),
+    "rl flow": Row("rl", {"learner": "flow"}),
+    "rl flow mean": Row("rl", {"learner": "flow", "backup": "mean"}),
+    "rl ppo": Row("rl", {"learner": "ppo", "encoder": "stack"}),
+    "rl lstm": Row("rl", {"encoder": "lstm"}),
+    "rl level": Row("rl", {"reward": "level"}),
+    "rl single": Row("rl", {"reward": "single"}),
+    "rl no queue": Row("rl", {"queue_weight": 0.0}),
+    "rl no gradient": Row("rl", {"quantile": 0.0}),
+    "rl mean of others": Row("rl", {"quantile": 1.0}),
+    "rl entropy 0.03": Row("rl", {"entropy": 0.03}),
+    "rl no prior": Row("rl", {"prior": False}),
+    "rl time only": Row(grammar={"weights": TIME_ONLY}),
+    "rl free tokens": Row(pool={"token_price": 0.0}),
+    "random free tokens": Row("random", pool={"token_price": 0.0}),
+    "kdd23": _preset("kdd23"),
+    "fcs": _preset("fcs"),
+}
+
+
+@dataclass(frozen=True)
+class Market:
+    """Where is searched.
+
+    Attributes
+    ----------
+    judge : Judge
+    measure : callable
+        What a pool has found, by name.
+    """
+
+    judge: Judge
+    measure: Callable[[Pool], dict[str, float]]
+
+
+@contextmanager
+def synthetic() -> Iterator[Market]:
+    """The embedded market, whose truth is known."""
+    panel = am.load(ROOT / "data_specs/synthetic.yaml").without_test()
+    truth = planted(panel.notes)
+
+    def measure(pool: Pool) -> dict[str, float]:
+        known = recovery([member.formula for member in pool.members], panel, truth)
+        return {"recovery": known.share, "nearest": float(np.mean(known.correlations))}
+
+    yield Market(Judge(panel, panel.sample(), threads=1), measure)
+
+
+@contextmanager
+def csi300() -> Iterator[Market]:
+    """CSI300 as AlphaGen has it: labels of 20 days, train 2010 to 2018, valid 2019.
+
+    But who buys does so a day after the signal, and each split ends before its labels reach the
+    next one.
+    """
+    text = (ROOT / "data_specs/cn_csi800.yaml").read_text("utf-8")
+    text = text.replace("../../shared/data", str(ROOT.parent / "shared/data"))
+    splits = "splits: {train: 2010-01-01, valid: 2019-01-01, test: 2020-01-01}"
+    lines = [splits if line.startswith("splits:") else line for line in text.splitlines()]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "csi300.yaml"
+        path.write_text("\n".join(lines), "utf-8")
+        panel = am.load(path, universe="CSI300", horizon=20).without_test()
+        yield Market(Judge(panel, panel.sample(), threads=1), lambda pool: _combined(pool, panel))
+
+
+MARKETS = {"synthetic": synthetic, "csi300": csi300}
+
+
+def _combined(pool: Pool, panel: Panel) -> dict[str, float]:
+    """Mean IC and rank IC on valid of the members with their weights."""
+    valid = panel.sample("valid")
+    values = am.values([member.formula for member in pool.members], valid.panel)
+    signal = combine(values, [m.weight for m in pool.members], valid.panel.universe)
+    daily = daily_scores(signal, valid)
+    return {"ic": float(np.nanmean(daily.ic)), "rank_ic": float(np.nanmean(daily.rank_ic))}
+
+
+class Clock:
+    """A searcher whose time is taken."""
+
+    def __init__(self, searcher: Any) -> None:
+        self._searcher = searcher
+        self.seconds = {"ask": 0.0, "tell": 0.0}
+
+    def ask(self, n: int) -> Any:
+        began = time.process_time()
+        found = self._searcher.ask(n)
+        self.seconds["ask"] += time.process_time() - began
+        return found
+
+    def tell(self, *told: Any) -> None:
+        began = time.process_time()
+        self._searcher.tell(*told)
+        self.seconds["tell"] += time.process_time() - began
+
+
+def contest(
+    market: Market, row: Row, seed: int, evaluations: int, keep: Callable[[Marks], None]
+) -> None:
+    """One search; `keep` is given what it had found at each mark."""
+    judge = market.judge
+    language = Grammar.for_panel(judge.panel.schema, **{"max_lookback": 120, **row.grammar})
+    searcher = Clock(make_searcher(row.searcher, language, seed, row.options))
+    limit = 0.99 if "parity" in row.pool else 0.7
+    pool = make_pool(judge.train, SIZE, limit, **row.pool)
+    marks, found = list(MARKS), []
+    began, measuring = time.process_time(), 0.0
+
+    def observe(progress: Progress) -> None:
+        nonlocal measuring
+        if marks and progress.evaluated >= marks[0]:
+            now = time.process_time()
+            found.append({
+                "evaluations": marks.pop(0), **market.measure(study.pool),
+                "objective": study.pool.score, "seconds": now - began - measuring,
+                **searcher.seconds,
+            })  # fmt: skip
+            keep(found)
+            measuring += time.process_time() - now
+
+    with tempfile.TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
+        study = Study(searcher, judge, pool, store, 32)
+        study.run(Budget(evaluations), observe)
