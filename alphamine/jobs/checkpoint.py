@@ -1,13 +1,13 @@
 """Checkpoints: all that a study needs to go on, in files that a crash cannot spoil.
 
-A checkpoint is a zip file of `state.json` and of arrays in numpy's format, written beside its place
-and renamed when it is on the disk. It only saves time: what it lacks is in the ledger, so one that
-is damaged or ahead of the ledger is passed over for an older one, or for the beginning.
+A checkpoint is a zip file of `state.json` and `arrays.safetensors`, written beside its place and
+renamed when it is on the disk; arrays are named by their place in the state
+(`searcher/learner/parameters/head.weight`). It only saves time: what it lacks is in the ledger, so
+one that is damaged or ahead of the ledger is passed over for an older one, or for the beginning.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import struct
@@ -17,18 +17,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from alphamine.errors import SearchError, WorkFailed
 
 FOLDER: Final = "checkpoints"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _KEPT: Final = 3
 _ARRAY: Final = "$array"
+_STATE: Final = "state.json"
+_ARRAYS: Final = "arrays.safetensors"
 # `zipfile` says RuntimeError of what it cannot read: other methods of compression, passwords.
 _DAMAGE: Final = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error,
-    zipfile.BadZipFile,
+    zipfile.BadZipFile, SafetensorError,
 )  # fmt: skip
+
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Checkpoints:
@@ -62,10 +69,10 @@ class Checkpoints:
         WorkFailed
             If the file cannot be written.
         """
-        arrays: list[Any] = []
+        arrays: Arrays = {}
         body = {
             "format": _FORMAT, "run": self._run, "evaluations": evaluations,
-            "state": _without_arrays(state, arrays),
+            "state": _without_arrays(state, arrays, ""),
         }  # fmt: skip
         try:
             text = json.dumps(body, separators=(",", ":"))
@@ -110,41 +117,37 @@ class Checkpoints:
         return sorted(self._folder.glob("*.zip"), reverse=True)
 
 
-def _write_zip(file: Any, text: str, arrays: list[Any]) -> None:
+def _write_zip(file: Any, text: str, arrays: Arrays) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("state.json", text)
-        for i, array in enumerate(arrays):
-            buffer = io.BytesIO()
-            np.save(buffer, array, allow_pickle=False)
-            archive.writestr(f"{i}.npy", buffer.getbuffer())
+        archive.writestr(_STATE, text)
+        archive.writestr(_ARRAYS, save(arrays))
 
 
-def _read_zip(path: Path) -> tuple[dict[str, Any], list[Any]]:
+def _read_zip(path: Path) -> tuple[dict[str, Any], Arrays]:
     """The content; `zipfile` holds every byte of it to a check sum."""
     with zipfile.ZipFile(path) as archive:
-        body = json.loads(archive.read("state.json"))
-        arrays = [
-            np.load(io.BytesIO(archive.read(f"{i}.npy")), allow_pickle=False)
-            for i in range(len(archive.namelist()) - 1)
-        ]
-    return body, arrays
+        return json.loads(archive.read(_STATE)), load(archive.read(_ARRAYS))
 
 
-def _without_arrays(value: Any, arrays: list[Any]) -> Any:
-    """The value with its arrays moved to a list, and their numbers in their places."""
+def _without_arrays(value: Any, arrays: Arrays, place: str) -> Any:
+    """The value with its arrays moved out, and their names in their places."""
     if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
+        if value.dtype.kind not in "biuf":
             raise SearchError(f"a state_dict holds arrays of numbers, but one is {value.dtype}")
-        arrays.append(value)
-        return {_ARRAY: len(arrays) - 1}
+        arrays[place] = np.require(value, requirements="C")
+        return {_ARRAY: place}
     if isinstance(value, Mapping):
-        return {key: _without_arrays(inner, arrays) for key, inner in value.items()}
+        return {k: _without_arrays(v, arrays, _below(place, k)) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_arrays(inner, arrays) for inner in value]
+        return [_without_arrays(v, arrays, _below(place, i)) for i, v in enumerate(value)]
     return value
 
 
-def _with_arrays(value: Any, arrays: list[Any]) -> Any:
+def _below(place: str, key: object) -> str:
+    return f"{place}/{key}" if place else str(key)
+
+
+def _with_arrays(value: Any, arrays: Arrays) -> Any:
     if isinstance(value, dict):
         if set(value) == {_ARRAY}:
             return arrays[value[_ARRAY]]

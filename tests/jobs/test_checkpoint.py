@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from alphamine.errors import SearchError, WorkFailed
 from alphamine.jobs.checkpoint import FOLDER, Checkpoints
@@ -31,6 +33,17 @@ def test_states_come_back_as_they_were(tmp_path: Path) -> None:
     assert tensor.dtype == np.float32
     assert np.array_equal(tensor, STATE["tensors"]["w"])
     assert state["tensors"]["list"] == [np.array(1.5), "x"]
+
+
+def test_any_other_tool_can_read_the_arrays(tmp_path: Path) -> None:
+    """By names that say where they belong, and laid out in memory however they were."""
+    turned = np.arange(6.0).reshape(2, 3).T
+    Checkpoints(tmp_path, "a").write(1, {"learner": {"head.weight": turned, "all": [np.eye(2)]}})
+    [path] = (tmp_path / FOLDER).iterdir()
+    with zipfile.ZipFile(path) as archive:
+        found = load(archive.read("arrays.safetensors"))
+    assert sorted(found) == ["learner/all/0", "learner/head.weight"]
+    assert np.array_equal(found["learner/head.weight"], turned)
 
 
 def test_the_newest_that_the_ledger_covers_is_taken(tmp_path: Path) -> None:
@@ -85,6 +98,6 @@ def test_an_unfinished_write_leaves_the_last_one_and_no_litter(
 
 
 def test_what_is_no_value_is_refused(tmp_path: Path) -> None:
-    for bad in (object(), np.array([object()]), {1, 2}):
+    for bad in (object(), np.array([object()]), np.array(["text"]), {1, 2}):
         with pytest.raises(SearchError, match="a state_dict holds"):
             Checkpoints(tmp_path, "a").write(1, {"x": bad})
