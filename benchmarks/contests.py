@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +97,34 @@ class Market:
 
 
 @contextmanager
-def synthetic() -> Iterator[Market]:
-    """The embedded market, whose truth is known."""
-    panel = am.load(ROOT / "data_specs/synthetic.yaml").without_test()
+def _loaded(name: str, changes: Mapping[str, str], **settings: Any) -> Iterator[Panel]:
+    """The searchable part of a shipped dataset, of whose specification some lines are changed."""
+    text = (ROOT / "data_specs" / name).read_text("utf-8")
+    text = text.replace("../../shared/data", str(ROOT.parent / "shared/data"))
+    for line, other in changes.items():
+        assert line in text, line
+        text = text.replace(line, other)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(text, "utf-8")
+        yield am.load(path, **settings).without_test()
+
+
+@contextmanager
+def synthetic(seed: int = 0) -> Iterator[Market]:
+    """The embedded market, whose truth is known, or one like it from another seed."""
+    with _loaded("synthetic.yaml", {"  seed: 0": f"  seed: {seed}"}) as panel:
+        yield _known(panel)
+
+
+def _known(panel: Panel) -> Market:
     truth = planted(panel.notes)
 
     def measure(pool: Pool) -> dict[str, float]:
         known = recovery([member.formula for member in pool.members], panel, truth)
         return {"recovery": known.share, "nearest": float(np.mean(known.correlations))}
 
-    yield Market(Judge(panel, panel.sample(), threads=1), measure)
+    return Market(Judge(panel, panel.sample(), threads=1), measure)
 
 
 @contextmanager
@@ -115,18 +134,15 @@ def csi300() -> Iterator[Market]:
     But who buys does so a day after the signal, and each split ends before its labels reach the
     next one.
     """
-    text = (ROOT / "data_specs/cn_csi800.yaml").read_text("utf-8")
-    text = text.replace("../../shared/data", str(ROOT.parent / "shared/data"))
-    splits = "splits: {train: 2010-01-01, valid: 2019-01-01, test: 2020-01-01}"
-    lines = [splits if line.startswith("splits:") else line for line in text.splitlines()]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "csi300.yaml"
-        path.write_text("\n".join(lines), "utf-8")
-        panel = am.load(path, universe="CSI300", horizon=20).without_test()
+    splits = {"valid: 2018-01-01, test: 2020-07-01": "valid: 2019-01-01, test: 2020-01-01"}
+    with _loaded("cn_csi800.yaml", splits, universe="CSI300", horizon=20) as panel:
         yield Market(Judge(panel, panel.sample(), threads=1), lambda pool: _combined(pool, panel))
 
 
-MARKETS = {"synthetic": synthetic, "csi300": csi300}
+MARKETS: Mapping[str, Callable[[], AbstractContextManager[Market]]] = {
+    "synthetic": synthetic, "market 11": partial(synthetic, 11),
+    "market 12": partial(synthetic, 12), "csi300": csi300,
+}  # fmt: skip
 
 
 def _combined(pool: Pool, panel: Panel) -> dict[str, float]:

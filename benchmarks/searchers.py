@@ -23,14 +23,17 @@ from .tables import table, write_readme
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "searchers.json"
+_RECOVERY = ("recovery", "planted signal recovered on valid", 1.0)
 # What tables show of a market: key, title, and a factor.
 MEASURES = {
     "synthetic": (
-        ("recovery", "planted signal recovered on valid", 1.0),
+        _RECOVERY,
         ("nearest", "nearest member to a planted formula, mean correlation", 1.0),
         ("objective", "pool's rank IC on train, times 100", 100.0),
         ("seconds", "seconds of CPU", 1.0),
     ),
+    "market 11": (_RECOVERY,),
+    "market 12": (_RECOVERY,),
     "csi300": (
         ("rank_ic", "pool's rank IC on valid, times 100", 100.0),
         ("ic", "pool's IC on valid, times 100", 100.0),
