@@ -36,8 +36,8 @@ sys.stdin.read()
 
 @contextmanager
 def workplace(executor: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The executor; Ray on a cluster that outlives the killed, as it takes seconds to start."""
-    if executor.get("executor") != "ray":
+    """The executor; the address "shared" is that of a Ray cluster that outlives the killed."""
+    if executor.get("address") != "shared":
         yield executor
         return
     import ray  # noqa: F401  # here, so that not every child has to
@@ -53,19 +53,18 @@ def workplace(executor: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def main(folder: Path, settings: dict[str, Any]) -> None:
-    """Kill so many times; print how many kills and how many runs there were."""
+    """Kill so many times; print what `killed` says."""
     with workplace(settings["executor"]) as executor:
-        kills, runs = killed(folder, {**settings, "executor": executor})
-    print(json.dumps({"kills": kills, "runs": runs}))
+        print(json.dumps(killed(folder, {**settings, "executor": executor})))
 
 
-def killed(folder: Path, settings: dict[str, Any]) -> tuple[int, int]:
-    """How many kills and how many runs there were."""
+def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
+    """How many kills there were, how many left a run with some of its evaluations, and the runs."""
     rng = random.Random(settings["seed"])
     panel = make_panel()
     # Short runs have many checkpoints too.
     study._CHECKPOINT_SECONDS, study._CHECKPOINT_SHARE = 0.01, 1.0
-    kills = runs = 0
+    kills = runs = amid = 0
     longest, complete = 0.0, False
     while kills < settings["kills"] or not complete:
         directory = folder / f"{runs}"
@@ -83,8 +82,9 @@ def killed(folder: Path, settings: dict[str, Any]) -> tuple[int, int]:
         complete = ended(child, FOREVER if peaceful or settings["inside"] else delay)
         longest = longest or time.monotonic() - began
         kills += not complete
+        amid += not complete and 0 < evaluated(directory) < settings["search"]["budget"]
         runs += complete
-    return kills, runs
+    return {"kills": kills, "amid": amid, "runs": runs}
 
 
 def ended(child: int, delay: float) -> bool:
@@ -121,6 +121,11 @@ def recorded(directory: Path) -> bool:
         return bool(am.open_run(directory).facts)
     except am.AlphamineError:
         return False
+
+
+def evaluated(directory: Path) -> int:
+    """How many evaluations a killed process has recorded."""
+    return len(am.open_run(directory).records) if recorded(directory) else 0
 
 
 def die_inside_the_writer(countdown: int, before: bool) -> None:

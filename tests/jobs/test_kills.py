@@ -19,7 +19,7 @@ SEARCHERS = ("random", "genetic")
 EXECUTORS: dict[str, dict[str, Any]] = {
     "serial": {},
     "processes": {"executor": "processes", "workers": 2},
-    "ray": {"executor": "ray", "workers": 2},
+    "ray": {"executor": "ray", "workers": 2, "address": "shared"},
 }
 SEARCH: dict[str, Any] = {"budget": 160, "seed": 3, "batch": 16}
 
@@ -54,6 +54,7 @@ def disturbed(
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["kills"] >= kills
+    assert found["amid"] >= kills // 10
     return [am.open_run(folder / str(i)) for i in range(found["runs"])]
 
 
@@ -88,6 +89,15 @@ def test_a_hundred_kills(
         pytest.importorskip("ray")
     for run in disturbed(tmp_path, searcher, 100, **EXECUTORS[executor]):
         require_same(run, whole(searcher))
+
+
+@pytest.mark.slow
+def test_kills_of_a_master_with_a_ray_cluster_of_its_own(
+    whole: Callable[[str], Run], tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    for run in disturbed(tmp_path, "genetic", 3, executor="ray", workers=2):
+        require_same(run, whole("genetic"))
 
 
 @pytest.mark.slow
