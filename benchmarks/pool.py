@@ -28,6 +28,8 @@ from alphamine.pool.pool import Pool
 from alphamine.search.base import Candidate, Evaluation
 
 DAYS, NAMES, MEMBERS = 2000, 300, 20
+# Of the newcomer, which is charged for them.
+TOKENS = 10
 REPEATS = 15
 
 
@@ -67,8 +69,8 @@ def trial() -> None:
     weak = np.where(np.isnan(newcomer), np.nan, rng.normal(size=hint.shape)).astype(np.float32)
     vector = pool.vector(weak)
     ranking = least(lambda: pool.vector(weak))
-    ours = least(lambda: pool.gains([pool.vector(weak)]))
-    cached = least(lambda: pool.gains([vector]))
+    ours = least(lambda: pool.gains([pool.vector(weak)], [TOKENS]))
+    cached = least(lambda: pool.gains([vector], [TOKENS]))
     theirs = least(lambda: alphagen_trial(torch, members, weak, train.label), 3)
     print(f"| one trial, pool of {MEMBERS}, {DAYS} x {NAMES} | CPU ms | ratio |\n|---|---|---|")
     print(f"| alphamine, from values (of which ranking {ranking:.2f}) | {ours:.2f} | 1 |")

@@ -38,7 +38,7 @@ class TuneSettings:
     ----------
     formulas : str
         What is tuned: one formula, or several with semicolons between them, for instance those of
-        a pool. They take turns.
+        a pool (`run:DIRECTORY`). They take turns; those without a window or a literal are left out.
     memory : int
         Proposals that are not repeated.
     """
@@ -59,7 +59,7 @@ class TuneSearcher:
     Raises
     ------
     SearchError
-        If there is no formula, or one without a window or a literal.
+        If there is no formula with a window or a literal.
     """
 
     def __init__(self, grammar: Grammar, seed: int, settings: TuneSettings | None = None) -> None:
@@ -72,14 +72,15 @@ class TuneSearcher:
                 "tune needs a formula whose windows are to be tuned, but got none; give option "
                 'formulas, for instance "ts_corr(close, volume, 10)"'
             )
-        self._templates = [self._template(text) for text in texts]
-        self._knobs = [tuple(_knobs(grammar, template)) for template in self._templates]
-        for text, knobs in zip(texts, self._knobs, strict=True):
-            if not knobs:
-                raise SearchError(
-                    f"tune changes windows and literals, but {text.strip()} has none; name "
-                    "another formula"
-                )
+        templates = [self._template(text) for text in texts]
+        tunable = [(t, knobs) for t in templates if (knobs := tuple(_knobs(grammar, t)))]
+        if not tunable:
+            raise SearchError(
+                f"tune changes windows and literals, but {chosen.formulas.strip()} has none; name "
+                "another formula"
+            )
+        self._templates = [template for template, _ in tunable]
+        self._knobs = [knobs for _, knobs in tunable]
         self._asked = 0
         self._pending: list[tuple[int, tuple[int, ...]]] = []
         self._told: list[tuple[int, tuple[int, ...], float]] = []

@@ -67,7 +67,7 @@ def conclude(run: Run, json: bool) -> None:
         _show(run, page)
     if run.interrupted:
         raise WorkFailed(
-            f"the search was interrupted after {run.trials} formulas; its pool and report are "
+            f"the search was interrupted after {run.evaluated} formulas; its pool and report are "
             f"those of so many: `alphamine resume {run.directory}` goes on"
         )
 

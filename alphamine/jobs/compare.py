@@ -163,7 +163,7 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
     found = {
         "valid_rank_ic": facts["combined"].get("valid", {}).get("numbers", {}).get("rank_ic"),
         "recovery": facts["recovery"],
-        "per_second": run.trials / facts["seconds"],
+        "per_second": run.evaluated / facts["seconds"],
         "distinct": len({record.fitness for record in run.records}),
         "correlation": float(pairs.mean()) if len(pairs) else None,
     }

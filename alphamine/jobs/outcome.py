@@ -11,6 +11,7 @@ from alphamine.data.splits import Sample
 from alphamine.data.synthetic import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.pool.pool import Pool
@@ -28,7 +29,7 @@ _DRAWN_IN_HASTE: Final = 20
 
 
 def outcome(
-    study: Study, notes: Mapping[str, Any], haste: bool = False
+    study: Study, tried: TrialCount, notes: Mapping[str, Any], haste: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The members of the pool, and facts about them together.
 
@@ -36,6 +37,8 @@ def outcome(
     ----------
     study : Study
         At its end.
+    tried : TrialCount
+        Of every formula that was evaluated to find these, in earlier runs too.
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
     haste : bool
@@ -53,9 +56,7 @@ def outcome(
     """
     pool, judge = study.pool, study.judge
     members = pool.members
-    evidence = gather(
-        members, judge, study.count, _drawn(study, _DRAWN_IN_HASTE if haste else _DRAWN)
-    )
+    evidence = gather(members, judge, tried, _drawn(study, _DRAWN_IN_HASTE if haste else _DRAWN))
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
     rows = [
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
+from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
@@ -17,6 +18,9 @@ from alphamine.search.base import Searcher
 from alphamine.search.registry import make_searcher
 
 from .judge import Judge
+from .run import open_run
+
+_EARLIER: Final = "run:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Plan:
         Formulas asked for and evaluated at a time.
     placebos : int
         Searches on shuffled labels at the end.
+    earlier : mapping
+        A `TrialCount`: what was tried to find the formulas that the search starts from.
     """
 
     searcher: str
@@ -46,6 +52,7 @@ class Plan:
     pool: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 32
     placebos: int = 0
+    earlier: Mapping[str, Any] = field(default_factory=lambda: asdict(TrialCount()))
 
     def __post_init__(self) -> None:
         if self.placebos < 0:
@@ -71,6 +78,30 @@ class Plan:
         language = _language(judge.panel, judge.train, self.grammar)
         method = make_searcher(self.searcher, language, self.seed, self.options)
         return method, make_pool(judge.train, **self.pool)
+
+
+def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings in which `run:DIRECTORY` stands for the formulas of that run's pool.
+
+    Returns
+    -------
+    options : dict
+    earlier : dict
+        The `TrialCount` of all that those runs have tried: their choice was made among as many.
+
+    Raises
+    ------
+    SearchError
+        If a directory holds no run that has ended.
+    """
+    chosen, count = dict(options), TrialCount()
+    for name, value in options.items():
+        if isinstance(value, str) and value.startswith(_EARLIER):
+            run = open_run(value.removeprefix(_EARLIER).strip())
+            run.require_finished("a search starts from the pool")
+            chosen[name] = "; ".join(row["formula"] for row in run.pool.rows())
+            count = count.joined(run.trial_count)
+    return chosen, asdict(count)
 
 
 def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Grammar:

@@ -94,7 +94,15 @@ class Run:
 
     @cached_property
     def trials(self) -> int:
-        """Distinct formulas evaluated: by this number every result is to be discounted."""
+        """Distinct formulas evaluated: by this number every result is to be discounted.
+
+        Those of an earlier run whose pool the search started from are among them.
+        """
+        return self.evaluated + int(self.facts.get("earlier", {}).get("trials", 0))
+
+    @cached_property
+    def evaluated(self) -> int:
+        """Distinct formulas that this run itself has evaluated."""
         with self._store() as store:
             return store.count()
 
@@ -174,7 +182,7 @@ class Run:
         if "finished" not in self.facts:
             raise SearchError(
                 f"{deed} of a finished run, but the one in {self.directory} was cut short after "
-                f"{self.trials} formulas; `alphamine resume {self.directory}` goes on with it"
+                f"{self.evaluated} formulas; `alphamine resume {self.directory}` goes on with it"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .encoding import finite
 from .executors.workforce import Workforce
 from .judge import Judge
 from .lock import locked
-from .plan import Plan, describe
+from .plan import Plan, describe, from_earlier_runs
 from .reveal import load_again
 from .run import TEST_OPENED, Run
 from .session import Session
@@ -65,7 +65,9 @@ def search(
     ----------
     panel : Panel
     searcher : str
-        Name of a registered searcher; `options` are its settings.
+        Name of a registered searcher; `options` are its settings. In those that are formulas
+        (`given` of `rl`, `formulas` of `tune`), `run:DIRECTORY` is the pool of an earlier run, all
+        of whose trials count for this one's verdicts.
     budget : int
         Distinct formulas to evaluate: the number of trials.
     seed : int
@@ -108,7 +110,10 @@ def search(
     SearchError, DataError
     """
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
-    plan = Plan(searcher, seed, dict(options or {}), dict(grammar or {}), chosen, batch, placebos)
+    method_options, earlier = from_earlier_runs(options or {})
+    plan = Plan(
+        searcher, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier
+    )  # fmt: skip
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
     visible = panel.without_test()

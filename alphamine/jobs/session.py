@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from alphamine.evaluation.trust.deflation import TrialCount
+
 from .budget import Budget
 from .encoding import finite
 from .executors.base import Executor
@@ -53,7 +55,8 @@ class Session:
         """Search, then record the pool and what can be said of it."""
         study = self.study
         stopped = study.run(self.limits, observe, stop)
-        members, results = outcome(study, self.notes, haste=stopped == INTERRUPTED)
+        tried = TrialCount(**self.plan.earlier).joined(study.count)
+        members, results = outcome(study, tried, self.notes, haste=stopped == INTERRUPTED)
         if self.plan.placebos and stopped != INTERRUPTED:
             results["placebo"] = placebo(
                 study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay

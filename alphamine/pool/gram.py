@@ -76,13 +76,13 @@ class Gram:
             Its mean is the newcomer's label mean less its cross terms times the weights.
         """
         mean, spread = shares
-        label = daily[0, self._counted]
-        rest, centred = label.copy(), label - self.mean(daily[0])
-        for weight, pair, other in zip(weights, daily[1:], self._labels, strict=True):
-            rest -= weight * mean * pair[self._counted]
-            if spread:
-                rest -= weight * spread * centred * (other - self.mean(other))[self._counted]
-        return np.asarray(rest)
+        # `einsum` sums in one order, whatever the threads.
+        rest = daily[0] - mean * np.einsum("k,kt->t", weights, daily[1:])
+        if spread and self._labels:
+            others = np.array([label - self.mean(label) for label in self._labels])
+            together = np.einsum("k,kt->t", weights, others)
+            rest -= spread * (daily[0] - self.mean(daily[0])) * together
+        return np.asarray(rest[self._counted])
 
     def with_member(self, label: FloatArray, pairs: FloatArray, size: FloatArray) -> Gram:
         """These members and one more, the last.

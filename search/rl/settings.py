@@ -62,7 +62,8 @@ class RLSettings:
     rollout, epochs : int
         Tokens between updates, and passes over them (`ppo`).
     given : str
-        Formulas to propose first: separated by semicolons, or `library:alpha101`.
+        Formulas to propose first: separated by semicolons, or `library:alpha101`, or, of a search,
+        `run:DIRECTORY` for the pool of an earlier one.
     parts : str
         Expressions that the policy may put down in one step, written likewise.
     """

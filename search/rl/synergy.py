@@ -70,12 +70,12 @@ class Synergy:
             change -= (left * left / power - self._prices).min(axis=1)
         gains = _root(self._net + change) - self.worth
         alike = np.abs(cross) > self._most_alike
-        some = np.flatnonzero(alike.any(axis=1))
-        patterns, group = np.unique(alike[some], axis=0, return_inverse=True)
-        for k, leaving in enumerate(patterns):
-            merit, sketch, doubt = (part[~leaving] for part in self._members)
+        together: dict[bytes, list[int]] = {}
+        for i in np.flatnonzero(alike.any(axis=1)):
+            together.setdefault(alike[i].tobytes(), []).append(int(i))
+        for chosen in together.values():
+            merit, sketch, doubt = (part[~alike[chosen[0]]] for part in self._members)
             others = Synergy(merit, sketch, doubt)
-            chosen = some[group == k]
             found = others.gains(merits[chosen], sketches[chosen], doubts[chosen])
             gains[chosen] = found + others.worth - self.worth
         return np.asarray(gains)

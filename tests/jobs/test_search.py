@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,38 @@ def test_impossible_searches_are_refused_before_they_are_recorded(
     with pytest.raises(SearchError, match=law):
         found(small_panel, tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("searcher", "option"), [("rl", "given"), ("tune", "formulas")])
+def test_a_search_starts_from_an_earlier_pool_and_inherits_its_trials(
+    small_panel: Panel, tmp_path: Path, searcher: str, option: str
+) -> None:
+    if searcher == "rl":
+        pytest.importorskip("torch")
+    first = am.search(small_panel, "random", budget=60, run_dir=tmp_path / "first")
+    members = [row["formula"] for row in first.pool.rows()]
+    assert members
+    options = {option: f"run:{first.directory}"}
+    run = am.search(small_panel, searcher, 30, run_dir=tmp_path / "second", options=options)
+    assert run.facts["options"] == {option: "; ".join(members)}
+    assert (run.evaluated, run.trials) == (30, 90)
+    count = run.trial_count
+    ratios = [r.train["rank_icir"] for r in [*first.records, *run.records]]
+    assert count.trials == 90
+    if not np.isnan(ratios).any():
+        assert count.mean == pytest.approx(np.mean(ratios))
+        assert count.variance == pytest.approx(np.var(ratios, ddof=1))
+    if searcher == "rl":
+        assert {r.formula for r in run.records[: len(members)]} == set(members)
+    # The pool is part of the plan now: the earlier run is not needed to go on. (What only the
+    # shorter run would have tried stays in the ledger.)
+    shutil.rmtree(first.directory)
+    assert am.resume(run.directory, small_panel, budget=40).trials >= 100
+
+
+def test_a_pool_of_a_run_that_did_not_end_is_refused(small_panel: Panel, tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="none has none; give the directory"):
+        am.search(small_panel, "tune", options={"formulas": f"run:{tmp_path / 'none'}"})
 
 
 def test_the_pools_objective_is_part_of_the_plan(small_panel: Panel, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def tuner_candidates(formulas: list[Node]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("formulas", "law"), [("", "needs a formula"), ("close / open", "has none")]
+    ("formulas", "law"), [("", "needs a formula"), ("close / open; rank(close)", "has none")]
 )
 def test_what_cannot_be_tuned_is_refused(formulas: str, law: str) -> None:
     with pytest.raises(SearchError, match=law):

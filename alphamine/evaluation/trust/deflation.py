@@ -117,6 +117,16 @@ class TrialCount:
         self.mean += step / self.trials
         self.squares += step * (ratio - self.mean)
 
+    def joined(self, other: TrialCount) -> TrialCount:
+        """The count of both (Chan, Golub & LeVeque 1979)."""
+        trials = self.trials + other.trials
+        if not trials:
+            return TrialCount()
+        step = other.mean - self.mean
+        mean = self.mean + step * other.trials / trials
+        between = step * step * self.trials * other.trials / trials
+        return TrialCount(trials, mean, self.squares + other.squares + between)
+
     @property
     def variance(self) -> float:
         """Variance of the ratio across trials, ddof 1; 0 for fewer than two."""

@@ -106,6 +106,18 @@ def test_trial_count_is_the_variance_of_what_was_added() -> None:
     assert (count.trials, count.mean) == (501, before)
 
 
+def test_counts_of_two_runs_are_one_count() -> None:
+    ratios = np.random.default_rng(2).normal(0.02, 0.3, 300)
+    parts = TrialCount(), TrialCount()
+    for i, ratio in enumerate(ratios):
+        parts[i < 100].add(float(ratio))
+    both = parts[0].joined(parts[1])
+    assert both.trials == 300
+    assert both.mean == pytest.approx(ratios.mean(), rel=1e-12)
+    assert both.variance == pytest.approx(ratios.var(ddof=1), rel=1e-12)
+    assert TrialCount().joined(parts[0]) == parts[0].joined(TrialCount()) == parts[0]
+
+
 def judged(mean: float, trials: int) -> str:
     series = np.random.default_rng(9).standard_normal(1200)
     return judge_trust(series - series.mean() + mean, 1, trials).word
