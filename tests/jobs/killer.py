@@ -40,10 +40,11 @@ def workplace(executor: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if executor.get("address") != "shared":
         yield executor
         return
-    import ray  # noqa: F401  # here, so that not every child has to
-
-    # The cluster asks for a token, which Ray shows at a given address only if it is told to.
+    # The cluster asks for a token, which Ray shows at a given address only if it is told to before
+    # it is imported: here, so that not every child has to.
     os.environ["RAY_AUTH_MODE"] = "token"
+    import ray  # noqa: F401
+
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
