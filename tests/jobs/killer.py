@@ -72,7 +72,7 @@ def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
         # The first run is left in peace: its time is what moments are drawn from.
         peaceful = not runs or kills >= settings["kills"]
         countdown, before = rng.randrange(8), rng.random() < 0.5
-        delay = rng.uniform(0.0, 0.8) * longest
+        delay = rng.uniform(0.0, 1.0) * longest
         began = time.monotonic()
         child = os.fork()
         if not child:
