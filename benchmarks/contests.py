@@ -75,6 +75,7 @@ ROWS: dict[str, Row] = {
     "rl no prior": Row("rl", {"prior": False}),
     "rl time only": Row(grammar={"weights": TIME_ONLY}),
     "rl free tokens": Row(pool={"token_price": 0.0}),
+    "rl dear tokens": Row(pool={"token_price": 1.0}),
     "random free tokens": Row("random", pool={"token_price": 0.0}),
     "kdd23": _preset("kdd23"),
     "fcs": _preset("fcs"),
