@@ -155,7 +155,10 @@ def _source(signal: str, panel: Panel) -> tuple[Any, dict[str, Any]]:
     run = open_run(signal)
     members = run.pool.rows()
     if not members:
-        raise DataError(f"the pool of the run in {signal} is empty; search longer")
+        raise DataError(
+            f"the pool of the run in {signal} is empty: no formula added more than luck could "
+            "show; search longer, or with a pool whose token_price is 0"
+        )
     formulas = [parse(member["formula"], fields=panel.schema) for member in members]
     together = combine(
         values(formulas, panel), [member["weight"] for member in members], panel.universe

@@ -111,6 +111,11 @@ def _show(run: Run, page: Path) -> None:
         )  # fmt: skip
     screen = console()
     screen.print(table)
+    if not len(run.pool):
+        screen.print(
+            "no formula added more than luck could show: search longer, or let the pool take what "
+            "it finds (token_price 0)", soft_wrap=True,
+        )  # fmt: skip
     for split, block in run.facts["combined"].items():
         ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")

@@ -91,9 +91,9 @@ def test_prints_tables(cli: Cli) -> None:
 
 
 def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Path) -> None:
-    searched = cli(
-        "--data", "tiny.yaml", "--budget", "25", "--run-dir", "first", "--json", command="search"
-    )
+    # Nothing is planted in this market: a pool that asks for more than luck would stay empty.
+    (workplace / "job.yaml").write_text("data: tiny.yaml\nbudget: 25\npool: {token_price: 0}\n")
+    searched = cli("job.yaml", "--run-dir", "first", "--json", command="search")
     assert searched.returncode == 0, searched.stderr
     printed = document(cli("first", "--data", "tiny.yaml", "--topk", "6", "--json"))
     run = am.open_run(workplace / "first")
@@ -101,6 +101,17 @@ def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Pat
     assert printed["formula"] == f"pool of {run.name}"
     single = document(cli(run.pool.formulas[0], "--data", "tiny.yaml", "--topk", "6", "--json"))
     assert single["metrics"]["final_account"] != printed["metrics"]["final_account"]
+
+
+def test_an_empty_pool_cannot_be_traded(cli: Cli) -> None:
+    searched = cli(
+        "--data", "tiny.yaml", "--budget", "25", "--run-dir", "nothing", command="search"
+    )  # fmt: skip
+    assert searched.returncode == 0, searched.stderr
+    assert "no formula added more than luck could show" in searched.stdout
+    refused = cli("nothing", "--data", "tiny.yaml")
+    assert refused.returncode == 2
+    assert "no formula added more than luck could show" in refused.stderr
 
 
 @pytest.fixture(scope="module")
