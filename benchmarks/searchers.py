@@ -44,7 +44,7 @@ SHOWN = (1000, 3000, 5000, 20_000)
 
 
 def section(market: str, results: dict[str, Any]) -> str:
-    """Means over seeds with 95 % intervals of the mean (Student), by evaluations."""
+    """Means over seeds with 95 % intervals of the mean (Student); of two seeds, both values."""
     found = results[f"searchers {market}"]
     shown = [mark for mark in SHOWN if any(_at(seeds, mark) for seeds in found.values())]
     parts = []
@@ -62,8 +62,8 @@ def _at(seeds: dict[str, Marks], mark: int) -> Marks:
 
 
 def _interval(values: list[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.3f} (1)" if values else "-"
+    if len(values) < 3:
+        return " ".join(f"{value:.3f}" for value in values) or "-"
     half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
     return f"{np.mean(values):.3f} ± {half:.3f} ({len(values)})"
 
