@@ -56,7 +56,7 @@ class ProgramStruct(ctypes.Structure):
     ]  # fmt: skip
 
 
-_PRODUCTS = [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p]
+_PRODUCTS = [*[c_void_p] * 4, c_int64, c_void_p, c_int64, c_void_p]
 _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
     ("am_opcode", c_int32, [c_char_p]),
     ("am_opcode_name", c_char_p, [c_int32]),
@@ -71,7 +71,7 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
     (
         "am_rank_cells",
         c_int32,
-        [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_void_p],
+        [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, *[c_void_p] * 3],
     ),
     ("am_rank_products", None, _PRODUCTS),
     ("am_value_products", None, _PRODUCTS),
@@ -123,10 +123,10 @@ class Library:
 
     def rank_cells(
         self, values: npt.NDArray[np.floating], columns: Columns, start: Borders
-    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64], FloatArray]:
         """Twice the average rank of each cell among those of its day, minus the day's mean.
 
-        And how many cells of each day have a value.
+        And how many cells of each day have a value, and the sum of the squares of their ranks.
 
         Parameters
         ----------
@@ -139,26 +139,32 @@ class Library:
         """
         ranks = np.empty(len(columns), dtype=np.int16)
         present = np.empty(len(start) - 1, dtype=np.int64)
+        squares = np.empty(len(present))
         status = self.dll.am_rank_cells(
             values.ctypes.data, values.itemsize, values.shape[1], columns.ctypes.data,
-            start.ctypes.data, len(start) - 1, ranks.ctypes.data, present.ctypes.data,
+            start.ctypes.data, len(present), ranks.ctypes.data, present.ctypes.data,
+            squares.ctypes.data,
         )  # fmt: skip
         if status:
             raise WorkFailed("ranking one day's values did not fit into memory")
-        return ranks, present
+        return ranks, present, squares
 
-    def products(self, x: Cells, others: Sequence[Cells], start: Borders) -> FloatArray:
+    def products(
+        self, x: Cells, scale: FloatArray, others: Sequence[Cells], scales: Sequence[FloatArray],
+        start: Borders,
+    ) -> FloatArray:  # fmt: skip
         """Sums over the cells of each day of x times each of the others, (others, days) float64.
 
         Whole numbers (int16) are summed exactly, doubles in an order that depends on nothing but
-        the number of cells.
+        the number of cells; the sums are then multiplied by the scales of their days, each (days,).
         """
-        products = np.empty((len(others), len(start) - 1))
-        pointers = np.array([other.ctypes.data for other in others], dtype=np.uintp)
+        products = np.empty((len(others), len(scale)))
+        pointers = np.array([array.ctypes.data for array in (*others, *scales)], dtype=np.uintp)
         whole = x.dtype == np.int16
         call = self.dll.am_rank_products if whole else self.dll.am_value_products
         call(
-            x.ctypes.data, pointers.ctypes.data, len(others), start.ctypes.data, len(start) - 1,
+            x.ctypes.data, scale.ctypes.data, pointers.ctypes.data,
+            pointers[len(others) :].ctypes.data, len(others), start.ctypes.data, len(scale),
             products.ctypes.data,
         )  # fmt: skip
         return products

@@ -70,10 +70,10 @@ class DayCells:
 
     def ranks(
         self, values: npt.NDArray[np.floating]
-    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64], FloatArray]:
         """Twice the centred average rank of each cell, 0 where there is no value.
 
-        And how many cells of each day have one.
+        And how many cells of each day have one, and the sum of the squares of their ranks.
 
         Parameters
         ----------
@@ -85,13 +85,15 @@ class DayCells:
         ranks = average_ranks(np.where(self.inside, values.astype(np.float64), np.nan))
         count = (~np.isnan(ranks)).sum(axis=1)
         centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self.inside]
-        return centred.astype(np.int16), count
+        return centred.astype(np.int16), count, self.by_day(centred * centred)
 
-    def products(self, x: Data, others: Sequence[Data]) -> FloatArray:
-        """Sums over the cells of each day of x times each of the others, (others, days)."""
+    def products(self, x: Vector, others: Sequence[Vector]) -> FloatArray:
+        """Daily correlations of x with each of the others, (others, days)."""
         if self.library is not None:
-            return self.library.products(x, others, self.start)
-        return np.array([self.by_day(x.astype(np.float64) * y) for y in others])
+            cells, scales = [y.data for y in others], [y.scale for y in others]
+            return self.library.products(x.data, x.scale, cells, scales, self.start)
+        data = x.data.astype(np.float64)
+        return np.array([self.by_day(data * y.data) * (x.scale * y.scale) for y in others])
 
     def by_day(self, cells: FloatArray, ufunc: np.ufunc = np.add, empty: float = 0.0) -> FloatArray:
         """What a reduction makes of the cells of each day, (T,)."""
@@ -155,23 +157,21 @@ class Cells:
         (others, days) float64
             0 on days on which either has no values. The bits depend on the two vectors alone.
         """
-        products = self._cells.products(x.data, [other.data for other in others])
-        for row, other in zip(products, others, strict=True):
-            row *= x.scale * other.scale
-        return products
+        return self._cells.products(x, others)
 
     def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
         data: Data
-        data, present = (
+        data, present, squares = (
             self._cells.ranks(values) if self.series == "rank" else self._centred(values)
         )
-        [squares] = self._cells.products(data, [data])
         with np.errstate(divide="ignore"):
             scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
         size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._cells.sizes, 1))
         return Vector(data, scale, size)
 
-    def _centred(self, values: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
+    def _centred(
+        self, values: npt.NDArray[np.floating]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         by_day, sizes = self._cells.by_day, self._cells.sizes
         cells: FloatArray = values[self._cells.inside].astype(np.float64)
         present = ~np.isnan(cells)
@@ -183,7 +183,7 @@ class Cells:
         peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
         cells /= np.repeat(peak, sizes)
         cells[~present] = 0.0
-        return cells, count
+        return cells, count, by_day(cells * cells)
 
     def _peak(self, cells: FloatArray, present: npt.NDArray[np.bool_]) -> FloatArray:
         """Largest value that is present of each day; -inf where there is none."""

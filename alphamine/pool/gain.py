@@ -141,12 +141,14 @@ def marginal_gains(
     change = _Refitted(form, newcomers) if refit else _Added(form, newcomers)
     price = _ratio(newcomers.doubt, change.own)
     gains, leaving = change.gain - price, []
-    singly = change.costs() - prices[:, None] if full else None
+    singly = change.costs() - prices[:, None]
     for b in range(len(gains)):
         out = [int(k) for k in np.flatnonzero(newcomers.alike[:, b])]
-        if not out and singly is not None:
+        if full and not out:
             out = [int(singly[:, b].argmin())]
-        if out:
+        if len(out) == 1:
+            gains[b] -= singly[out[0], b]
+        elif out:
             gains[b] -= change.cost(b, out) - prices[out].sum()
         leaving.append(tuple(out))
     before = form.quality - prices.sum()

@@ -28,6 +28,7 @@ class Gram:
 
     def __init__(self, counted: npt.NDArray[np.bool_]) -> None:
         self._counted = counted
+        self._ones = counted.astype(np.float64)
         self._days = max(int(counted.sum()), 1)
         self._labels: list[FloatArray] = []
         self._sizes: list[FloatArray] = []
@@ -40,8 +41,9 @@ class Gram:
         return len(self._labels)
 
     def mean(self, daily: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:
-        """Mean over the counted days of series (..., days)."""
-        return np.asarray(np.where(self._counted, daily, 0.0).sum(axis=-1) / self._days)
+        """Mean over the counted days of series (..., days) without NaN."""
+        # `einsum` sums in one order, whatever the threads.
+        return np.asarray(np.einsum("...t,t->...", daily, self._ones) / self._days)
 
     def covariances(self, label: FloatArray) -> FloatArray:
         """Covariance (population) of one IC series with that of each member and with itself.
@@ -76,7 +78,6 @@ class Gram:
             Its mean is the newcomer's label mean less its cross terms times the weights.
         """
         mean, spread = shares
-        # `einsum` sums in one order, whatever the threads.
         rest = daily[0] - mean * np.einsum("k,kt->t", weights, daily[1:])
         if spread and self._labels:
             others = np.array([label - self.mean(label) for label in self._labels])

@@ -90,8 +90,7 @@ def combine(
     cells = DayCells(universe)
     total, present = np.zeros(len(cells.columns)), np.zeros(len(cells.columns), dtype=bool)
     for array, weight in zip(values, weights, strict=True):
-        ranks, count = cells.ranks(array)
-        [squares] = cells.products(ranks, [ranks])
+        ranks, count, squares = cells.ranks(array)
         varies = squares > 0.0
         scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
         total += weight * ranks * np.repeat(scale, cells.sizes)

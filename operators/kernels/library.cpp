@@ -76,29 +76,30 @@ AM_EXPORT void* am_label_new(const double* values, std::int64_t rows, std::int64
 }
 AM_EXPORT void am_label_free(void* label) { delete static_cast<LabelDays*>(label); }
 
-// Centred daily ranks of the cells of a pool. 0: done; 2: not enough memory.
+// Centred daily ranks of the cells of a pool, see `rank_cells`. 0: done; 2: not enough memory.
 AM_EXPORT std::int32_t am_rank_cells(const void* values, std::int32_t dtype, std::int64_t stride,
                                      const std::int32_t* columns, const std::int64_t* start,
                                      std::int64_t days, std::int16_t* out,
-                                     std::int64_t* present) {
+                                     std::int64_t* present, double* squares) {
     const auto rank = [&](const auto* x) {
-        return rank_cells(x, stride, columns, start, days, out, present);
+        return rank_cells(x, stride, columns, start, days, out, present, squares);
     };
     const bool done = dtype == 4 ? rank(static_cast<const float*>(values))
                                  : rank(static_cast<const double*>(values));
     return done ? 0 : 2;
 }
 
-// Daily products of one member of a pool with others: whole numbers or doubles.
-AM_EXPORT void am_rank_products(const std::int16_t* x, const std::int16_t* const* others,
+// Daily correlations of one formula with members of a pool: whole numbers or doubles, scaled.
+AM_EXPORT void am_rank_products(const std::int16_t* x, const double* scale,
+                                const std::int16_t* const* cells, const double* const* scales,
                                 std::int64_t members, const std::int64_t* start,
                                 std::int64_t days, double* out) {
-    cell_products(x, others, members, start, days, out);
+    cell_products(x, scale, Members<std::int16_t>{cells, scales, start, days}, members, out);
 }
-AM_EXPORT void am_value_products(const double* x, const double* const* others,
-                                 std::int64_t members, const std::int64_t* start,
-                                 std::int64_t days, double* out) {
-    cell_products(x, others, members, start, days, out);
+AM_EXPORT void am_value_products(const double* x, const double* scale, const double* const* cells,
+                                 const double* const* scales, std::int64_t members,
+                                 const std::int64_t* start, std::int64_t days, double* out) {
+    cell_products(x, scale, Members<double>{cells, scales, start, days}, members, out);
 }
 
 // Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.

@@ -8,12 +8,12 @@
 
 namespace alphamine {
 
-// Twice the average rank among the day's cells minus its mean, 0 where there is no value, and how
-// many cells of each day have one. False without memory.
+// Twice the average rank among the day's cells minus its mean, 0 where there is no value; how many
+// cells of each day have one; and the sum of the squares of its ranks. False without memory.
 template <class T>
 bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
-                const std::int64_t* start, Index days, std::int16_t* out,
-                std::int64_t* present) {
+                const std::int64_t* start, Index days, std::int16_t* out, std::int64_t* present,
+                double* squares) {
     Index widest = 0;
     for (Index t = 0; t < days; ++t) widest = std::max<Index>(widest, start[t + 1] - start[t]);
     const Index pitch = padded(widest + 1);
@@ -45,10 +45,14 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
             const SortedDay day = sorter.day(l);
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             // Scattered stores of 16 bits take twice as long as those of 32.
-            centre(day, count, kAsTheyStand, centred);
+            centre(day, padded(count), kAsTheyStand, centred);
             for (Index c = 0; c < count; ++c)
                 out[begin + c] = static_cast<std::int16_t>(centred[c]);
             present[first + l] = day.count;
+            // Without ties they are 1 - m, 3 - m, ... m - 1.
+            const double m = static_cast<double>(day.count);
+            squares[first + l] =
+                day.tied ? dot(centred, centred, padded(count)) : m * (m * m - 1.0) / 3.0;
         }
     }
     return true;

@@ -105,19 +105,34 @@ inline void day_products(const double* x, const double* const* others, Index beg
     }
 }
 
-// out[k, t]: sum over the cells of day t of x times others[k].
+// Members of a pool: their cells, and what these are multiplied with day by day.
 template <class V>
-void cell_products(const V* x, const V* const* others, Index members, const std::int64_t* start,
-                   Index days, double* out) {
+struct Members {
+    const V* const* cells;
+    const double* const* scales;
+    const std::int64_t* start;
+    Index days;
+};
+
+template <int Together, class V>
+void products_with(const V* x, const double* scale, Members<V> members, Index first, double* out) {
+    const Index days = members.days;
+    for (Index t = 0; t < days; ++t) {
+        double* sums = out + first * days + t;
+        day_products<Together>(x, members.cells + first, members.start[t], members.start[t + 1],
+                               sums, days);
+        for (int k = 0; k < Together; ++k) sums[k * days] *= scale[t] * members.scales[first + k][t];
+    }
+}
+
+// out[k, t]: sum over the cells of day t of x times those of member k, both scaled.
+template <class V>
+void cell_products(const V* x, const double* scale, Members<V> members, Index count, double* out) {
     // Four streams keep more of the memory busy than one, and x is read a quarter as often.
     constexpr int together = 4;
     Index k = 0;
-    for (; k + together <= members; k += together)
-        for (Index t = 0; t < days; ++t)
-            day_products<together>(x, others + k, start[t], start[t + 1], out + k * days + t, days);
-    for (; k < members; ++k)
-        for (Index t = 0; t < days; ++t)
-            day_products<1>(x, others + k, start[t], start[t + 1], out + k * days + t, days);
+    for (; k + together <= count; k += together) products_with<together>(x, scale, members, k, out);
+    for (; k < count; ++k) products_with<1>(x, scale, members, k, out);
 }
 
 }  // namespace alphamine

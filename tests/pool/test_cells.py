@@ -13,7 +13,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.native import load
 from alphamine.operators.numeric import standard_ranks
 from alphamine.pool import cells as module
-from alphamine.pool.cells import Cells, DayCells
+from alphamine.pool.cells import Cells, DayCells, Vector
 from alphamine.pool.table import combine
 from alphamine.search.base import Evaluation
 
@@ -50,7 +50,10 @@ def test_products_of_days_of_any_size(kind: type) -> None:
     cells = DayCells(np.tri(81, 80, -1, dtype=bool))
     assert cells.library is not None
     rng = np.random.default_rng(2)
-    x, *others = rng.integers(-80, 80, (8, len(cells.columns))).astype(kind)
+    x, *others = [
+        Vector(data.astype(kind), *rng.random((2, 81)))
+        for data in rng.integers(-80, 80, (8, len(cells.columns)))
+    ]
     found = cells.products(x, others)
     for members in range(1, 7):
         np.testing.assert_array_equal(cells.products(x, others[:members]), found[:members])
