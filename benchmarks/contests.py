@@ -73,6 +73,8 @@ ROWS: dict[str, Row] = {
     "rl mean of others": Row("rl", {"quantile": 1.0}),
     "rl greedy baseline": Row("rl", {"quantile": 1.0, "baseline": "greedy"}),
     "rl entropy 0.03": Row("rl", {"entropy": 0.03}),
+    "rl nothing bred": Row("rl", {"bred": 0}),
+    "rl no policy": Row("rl", {"explore": 1.0}),
     "rl no prior": Row("rl", {"prior": False}),
     "rl no units": Row(grammar={"units": False}),
     "rl time only": Row(grammar={"weights": TIME_ONLY}),

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from alphamine.errors import SearchError
-from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 
 from .base import Candidate, Evaluation, PoolView
 from .memory import CAPACITY, Memory, generator_from, generator_state
-from .variation import VARIATIONS
+from .variation import VARIATIONS, child
 
 _ATTEMPTS = 30
 
@@ -38,7 +37,7 @@ class GeneticSettings:
         The best of so many drawn formulas becomes a parent.
     culling : int
         The worst of so many drawn formulas makes room for a newcomer.
-    crossover, subtree, hoist, swap, retune, random : float
+    crossover, subtree, wrap, hoist, swap, retune, random : float
         Relative rates of the variations, and of formulas drawn afresh.
     pool_share : float
         How often a crossover's donor is a member of the pool.
@@ -50,7 +49,8 @@ class GeneticSettings:
     tournament: int = 5
     culling: int = 8
     crossover: float = 0.3
-    subtree: float = 0.2
+    subtree: float = 0.15
+    wrap: float = 0.05
     hoist: float = 0.05
     swap: float = 0.15
     retune: float = 0.2
@@ -115,14 +115,11 @@ class GeneticSearcher:
         parent = self._parent()
         crossing = name == "crossover"
         donor = self._donor() if crossing else parent
-        child = VARIATIONS[name](self._grammar, self._rng, parent, donor)
-        if child is None:
-            return None
-        child = canonicalise(child)
-        if child is parent or self._grammar.problem(child) is not None:
+        formula = child(self._grammar, self._rng, name, parent, donor)
+        if formula is None:
             return None
         parents = (parent.digest, donor.digest) if crossing else (parent.digest,)
-        return Candidate(child, name, parents)
+        return Candidate(formula, name, parents)
 
     def _parent(self) -> Node:
         drawn = self._draw(self.settings.tournament)

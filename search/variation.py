@@ -1,8 +1,8 @@
 """Variation of formulas in typed genetic programming.
 
 Each operator takes a grammar, a generator, a parent and a donor, and returns a child or None if the
-parent offers no place for it. Types and budgets hold by construction; callers ask
-`Grammar.problem` for the rest.
+parent offers no place for it. Kinds and budgets hold by construction; `child` asks for the rest,
+units above all: what a part may be depends on what stands above it and beside it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
+from alphamine.expression.canonical import canonicalise
 from alphamine.expression.edits import Point, fits, points, replace_at, retuned, swaps
 from alphamine.expression.grammar import Grammar
-from alphamine.expression.nodes import Constant, Node
-from alphamine.operators import Kind
+from alphamine.expression.nodes import Call, Constant, Node
 
 Variation: TypeAlias = Callable[[Grammar, np.random.Generator, Node, Node], Node | None]
 T = TypeVar("T")
@@ -31,7 +31,7 @@ def _places(grammar: Grammar, formula: Node) -> list[Point]:
 
 
 def crossover(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
-    """A part of the donor in place of a part of the parent of the same type."""
+    """A part of the donor in place of a part of the parent."""
     parts = [part for part in donor.walk() if not isinstance(part, Constant)]
     point = _pick(rng, _places(grammar, parent))
     offered = [part for part in parts if part is not point.node and fits(grammar, part, point)]
@@ -47,14 +47,27 @@ def subtree(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Nod
     return None if drawn is None else replace_at(parent, point.path, drawn)
 
 
+def wrap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
+    """An operator drawn afresh around a part, with whatever else the operator takes."""
+    point = _pick(rng, _places(grammar, parent))
+    kind = point.node.kind
+    around = [
+        (call, i)
+        for call in grammar.sample(rng).walk() if isinstance(call, Call) and call.kind is kind
+        for i, part in enumerate(call.inputs)
+        if part.kind is kind and not isinstance(part, Constant)
+    ]  # fmt: skip
+    if not around:
+        return None
+    call, i = _pick(rng, around)
+    return replace_at(parent, point.path, replace_at(call, (i,), point.node))
+
+
 def hoist(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """A part of a part in its place: the formula becomes simpler."""
     point = _pick(rng, _places(grammar, parent))
     parts = [part for part in point.node.walk() if part.inputs and part is not point.node]
-    if point.path:
-        parts = [part for part in parts if grammar.same_type(part, point.node)]
-    else:
-        parts = [part for part in parts if part.kind is Kind.NUMBER]
+    parts = [part for part in parts if part.kind is point.node.kind]
     return replace_at(parent, point.path, _pick(rng, parts)) if parts else None
 
 
@@ -77,6 +90,18 @@ def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node
 
 VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(
     {
-        "crossover": crossover, "subtree": subtree, "hoist": hoist, "swap": swap, "retune": retune,
+        "crossover": crossover, "subtree": subtree, "wrap": wrap, "hoist": hoist, "swap": swap,
+        "retune": retune,
     }
 )  # fmt: skip
+
+
+def child(
+    grammar: Grammar, rng: np.random.Generator, name: str, parent: Node, donor: Node
+) -> Node | None:
+    """A valid formula in canonical form, other than its parent, by one of `VARIATIONS`; or None."""
+    found = VARIATIONS[name](grammar, rng, parent, donor)
+    if found is None:
+        return None
+    found = canonicalise(found)
+    return None if found is parent or grammar.problem(found) is not None else found

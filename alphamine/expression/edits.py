@@ -49,9 +49,12 @@ def points(grammar: Grammar, formula: Node) -> Iterator[Point]:
 
 
 def fits(grammar: Grammar, node: Node, point: Point) -> bool:
-    """Whether `node` may stand at `point`: of the same type, within the budgets."""
+    """Whether `node` could stand at `point`: of the same kind, within the budgets.
+
+    Whether its unit suits what is above it, the whole formula shows (`Grammar.problem`).
+    """
     return (
-        grammar.same_type(node, point.node)
+        node.kind is point.node.kind
         and node.lookback <= point.lookback
         and node.length <= point.tokens
         and grammar.levels(node) <= point.levels
@@ -68,10 +71,10 @@ def replace_at(formula: Node, path: tuple[int, ...], new: Node) -> Node:
 
 
 def swaps(grammar: Grammar, node: Node) -> list[Node]:
-    """Other fields of the type of a field; other operators on the inputs of a call."""
+    """Other fields of the kind of a field; other operators on the inputs of a call."""
     if isinstance(node, Field):
         others = (f.node for f in grammar.fields)
-        return [o for o in others if o is not node and grammar.same_type(o, node)]
+        return [o for o in others if o is not node and o.kind is node.kind]
     if not isinstance(node, Call):
         return []
     window = None if node.operator.window is None else int(node.params[node.operator.window])
@@ -83,7 +86,7 @@ def swaps(grammar: Grammar, node: Node) -> list[Node]:
             continue
         if grammar.result(move, node.inputs) is not None:
             other = call(move.operator, *node.inputs, *move.bound(window if move.windows else None))
-            if grammar.same_type(other, node):
+            if other.kind is node.kind:
                 found.append(other)
     return found
 

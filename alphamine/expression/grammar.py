@@ -243,11 +243,6 @@ class Grammar:
         """Number of an expression's type; None if the grammar has no such."""
         return self._types.of(node)
 
-    def same_type(self, a: Node, b: Node) -> bool:
-        """Whether one may stand where the other does, as far as kinds and units go."""
-        number = self.type_of(a)
-        return number is not None and number == self.type_of(b)
-
     def result(self, move: Move, inputs: Sequence[Node]) -> int | None:
         """Type number of what a move makes of expressions; None if it takes no such."""
         numbers = [self._types.of(child) for child in inputs]

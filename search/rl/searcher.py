@@ -3,7 +3,8 @@
 After AlphaGen (Yu et al., KDD 2023): formulas in reverse Polish order, rewarded together rather
 than each for itself. What differs: every episode ends in a valid formula, many are written at once,
 the reward is the pool's marginal gain, and what was ever tried is judged anew when the pool
-changes.
+changes. Between its own formulas the policy is shown children of the pool's members, to learn from
+those that are of use (neural-guided genetic programming, Mundhenk et al. 2021).
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import numpy.typing as npt
 
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
+from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
 from alphamine.search.base import Candidate, Evaluation, PoolView
 from alphamine.search.memory import Memory, generator_from, generator_state
+from alphamine.search.variation import child
 
 from .episodes import Episodes, IntArray, Writer
 from .flow import Flow
@@ -35,6 +38,11 @@ from .settings import RLSettings
 # many are asked for: a smaller last batch is the beginning of a whole one.
 _GROUP = 16
 _TRIES = 6
+# Rates of the ways in which children are made, and tries for each.
+_BREEDING = {
+    "crossover": 0.4, "subtree": 0.1, "wrap": 0.15, "swap": 0.15, "retune": 0.15, "hoist": 0.05,
+}  # fmt: skip
+_ATTEMPTS = 30
 # Known formulas that the policy writes again teach it too, but no more than the new ones do.
 _AGAIN = 64
 
@@ -45,6 +53,7 @@ class _Asked(NamedTuple):
     formula: Node
     episode: Episodes | None
     origin: str
+    parents: tuple[str, ...] = ()
 
 
 class RLSearcher:
@@ -74,6 +83,7 @@ class RLSearcher:
         ]  # fmt: skip
         self._again: list[int] = []
         self._asked: list[_Asked] = []
+        self._pool: tuple[Node, ...] = ()
         with one_torch_thread():
             self._learner = make_learner(settings, self._table, self._writer, seed)
 
@@ -89,10 +99,11 @@ class RLSearcher:
             for _ in range(_TRIES * (1 + n // _GROUP)):
                 if len(self._asked) < n:
                     self._asked += self._written(_GROUP, n - len(self._asked))
+                    self._asked += self._bred(min(self._settings.bred, n - len(self._asked)))
         while len(self._asked) < n:
             formula = self._memory.new(lambda: self._grammar.sample(self._rng))
             self._asked.append(_Asked(formula, None, "random"))
-        return [Candidate(asked.formula, asked.origin) for asked in self._asked]
+        return [Candidate(asked.formula, asked.origin, asked.parents) for asked in self._asked]
 
     def _written(self, count: int, wanted: int, greedy: bool = False) -> list[_Asked]:
         """The first `wanted` new formulas of so many episodes; known ones are noted."""
@@ -122,9 +133,24 @@ class RLSearcher:
                 found.append(_Asked(formula, episodes.only([i]), origin))
         return found
 
+    def _bred(self, wanted: int) -> list[_Asked]:
+        """New children of the pool's members, so many unless they are hard to find."""
+        found: list[_Asked] = []
+        for _ in range(_ATTEMPTS * wanted if len(self._pool) > 1 else 0):
+            if len(found) == wanted:
+                break
+            name = str(self._rng.choice(list(_BREEDING), p=list(_BREEDING.values())))
+            parent, donor = (self._pool[i] for i in self._rng.integers(len(self._pool), size=2))
+            formula = child(self._grammar, self._rng, name, parent, donor)
+            if formula is not None and self._memory.add(formula):
+                parents = (parent.digest, donor.digest)[: 2 if name == "crossover" else 1]
+                found.append(_Asked(formula, self._writer.spelt(formula), name, parents))
+        return found
+
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         new, again = self._remember(results), self._again[:_AGAIN]
         self._again = []
+        self._pool = pool.formulas
         if not len(self._replay):
             return
         rewards = self._rewards(pool)
@@ -170,14 +196,15 @@ class RLSearcher:
     def state_dict(self) -> dict[str, Any]:
         return {
             "rng": generator_state(self._rng), "memory": self._memory.state(),
-            "given": len(self._given), "replay": self._replay.state(),
-            "learner": self._learner.state(),
+            "given": len(self._given), "pool": [to_data(formula) for formula in self._pool],
+            "replay": self._replay.state(), "learner": self._learner.state(),
         }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._rng = generator_from(state["rng"])
         self._memory.load(state["memory"])
         self._given = self._given[len(self._given) - state["given"] :]
+        self._pool = tuple(from_data(data, self._schema) for data in state["pool"])
         self._replay.load(state["replay"], self._schema)
         self._learner.load(state["learner"])
 

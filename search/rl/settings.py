@@ -42,6 +42,8 @@ class RLSettings:
         Whether the untrained policy draws as the grammar's sampler does, or evenly.
     explore : float
         Share of episodes that are drawn from the untrained policy throughout.
+    bred : int
+        So many children of the pool's members are proposed after every sixteen episodes.
     replay : int
         Episodes that are remembered with their sketches; the best are kept.
     steps, minibatch : int
@@ -77,6 +79,7 @@ class RLSettings:
     entropy: float = 0.003
     prior: bool = True
     explore: float = 0.1
+    bred: int = 8
     replay: int = 4096
     steps: int = 4
     minibatch: int = 64
@@ -100,6 +103,8 @@ class RLSettings:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise SearchError(f"rl: {name} is at least 1, got {getattr(self, name)}")
+        if not self.bred >= 0:
+            raise SearchError(f"rl: bred is at least 0, got {self.bred}")
         for name in _SHARES:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SearchError(f"rl: {name} lies in 0 to 1, got {getattr(self, name)}")
@@ -117,7 +122,7 @@ _CONSTANTS: Final = tuple(s * c for c in (0.01, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0) 
 _PPO: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "learner": "ppo", "encoder": "lstm", "reward": "level", "hidden": 128, "layers": 2,
-        "learning_rate": 3e-4, "entropy": 0.01, "prior": False, "explore": 0.0,
+        "learning_rate": 3e-4, "entropy": 0.01, "prior": False, "explore": 0.0, "bred": 0,
         "minibatch": 128, "rollout": 2048, "epochs": 10,
     }
 )  # fmt: skip

@@ -14,11 +14,12 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.edits import fits, points
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node, field
+from alphamine.expression.parser import parse
 from alphamine.expression.rank_key import rank_key
 from alphamine.operators.types import PRICE, VOLUME
 from alphamine.search.base import Evaluation, PoolView
 from alphamine.search.registry import make_searcher
-from alphamine.search.variation import VARIATIONS
+from alphamine.search.variation import VARIATIONS, child
 
 TARGET = ops.ts_corr(ops.rank(field("close", unit=PRICE)), field("volume", unit=VOLUME), 20)
 
@@ -97,23 +98,56 @@ def test_beats_random_on_a_planted_signal() -> None:
 
 
 @pytest.mark.parametrize("name", VARIATIONS)
-def test_variations_keep_types_and_limits(name: str) -> None:
+def test_variations_keep_kinds_and_limits(name: str) -> None:
     grammar = Grammar(max_length=14, max_depth=6, max_lookback=80)
     rng = np.random.default_rng(1)
-    made = changed = valid = 0
+    made = changed = 0
     for _ in range(400):
         parent, donor = grammar.sample(rng), grammar.sample(rng)
-        child = VARIATIONS[name](grammar, rng, parent, donor)
-        if child is not None:
+        found = VARIATIONS[name](grammar, rng, parent, donor)
+        if found is not None:
             made += 1
-            changed += child is not parent
-            problem = grammar.problem(canonicalise(child))
-            # A child may pair a value with itself; nothing else can go wrong.
-            assert problem is None or "pairs" in problem, (child, problem)
-            valid += problem is None
+            changed += found is not parent
+            problem = grammar.problem(canonicalise(found)) or ""
+            # Of a wrapped part it is not known beforehand how much the operator brings along.
+            fits = not any(limit in problem for limit in ("tokens", "levels", "rows"))
+            assert fits or name == "wrap", (found, problem)
+            assert " is a " not in problem, (found, problem)
     assert made > 100
     assert changed > 0.8 * made
-    assert valid > 0.85 * made
+
+
+@pytest.mark.parametrize("name", VARIATIONS)
+def test_children_are_formulas_of_the_grammar(name: str) -> None:
+    grammar = Grammar(max_length=14, max_depth=6, max_lookback=80)
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(400):
+        parent, donor = grammar.sample(rng), grammar.sample(rng)
+        formula = child(grammar, rng, name, parent, donor)
+        if formula is not None:
+            found.append(formula)
+            assert formula is not parent
+            assert formula is canonicalise(formula)
+            assert grammar.problem(formula) is None
+    assert len(found) > 100
+
+
+def test_parts_of_another_unit_may_meet() -> None:
+    """The correlation with a price becomes that with a ratio, which no part of its unit is."""
+    grammar = Grammar(max_lookback=80)
+    schema = {field.name: field for field in grammar.fields}
+    parent = parse("ts_corr(close, volume, 10)", fields=schema)
+    donor = parse("high / low", fields=schema)
+    rng = np.random.default_rng(0)
+    crossed = {str(child(grammar, rng, "crossover", parent, donor)) for _ in range(200)}
+    assert "ts_corr(high / low, volume, 10)" in crossed
+    wrapped = {str(child(grammar, rng, "wrap", parent, parent)) for _ in range(2000)}
+    assert "ts_corr(rank(close), volume, 10)" in wrapped
+    # But prices are not added to volumes.
+    total = parse("close + open", fields=schema)
+    crossed = {str(child(grammar, rng, "crossover", total, parent)) for _ in range(200)}
+    assert not {"close + volume", "volume + open", "open + volume"} & crossed
 
 
 def test_points_carry_exact_budgets() -> None:

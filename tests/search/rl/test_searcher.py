@@ -43,7 +43,7 @@ def searcher(grammar: Grammar, seed: int = 0, **options: object) -> Searcher:
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_keeps_the_contract(name: str, grammar: Grammar) -> None:
-    check_searcher(lambda g, s: searcher(g, s, **LEARNERS[name]), grammar, rounds=3, batch=8)
+    check_searcher(lambda g, s: searcher(g, s, **LEARNERS[name]), grammar, rounds=3, batch=20)
 
 
 @pytest.mark.parametrize("name", ["greedy", "flow", "ppo"])
@@ -54,13 +54,13 @@ def test_learners_propose_the_same_in_another_process(name: str, grammar: Gramma
         "from alphamine.search.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
         "grammar = Grammar(fields=('close', 'open', 'volume'), max_length=8)\n"
-        f"print('\\n'.join(proposals(make_searcher('rl', grammar, 5, {options!r}), 4, 12)))"
+        f"print('\\n'.join(proposals(make_searcher('rl', grammar, 5, {options!r}), 4, 20)))"
     )
     told = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True,
         env={"PYTHONHASHSEED": "7"},
     ).stdout.split()  # fmt: skip
-    assert told == proposals(searcher(grammar, 5, **LEARNERS[name]), 4, 12)
+    assert told == proposals(searcher(grammar, 5, **LEARNERS[name]), 4, 20)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -116,6 +116,42 @@ def test_given_formulas_come_first_and_are_learnt_from(grammar: Grammar) -> None
     assert len(agent.state_dict()["replay"]["merits"]) == 4
 
 
+def test_children_of_members_come_between_the_episodes(grammar: Grammar) -> None:
+    given = "close / open; ts_corr(close, volume, 5)"
+    agent = searcher(grammar, 0, given=given, bred=5)
+    asked = agent.ask(2)
+    pool = PoolView(tuple(c.formula for c in asked))
+    agent.tell([judged(c, 0.01) for c in asked], pool)
+    members = {formula.digest for formula in pool.formulas}
+    asked = agent.ask(60)
+    bred = [bool(c.parents) for c in asked]
+    first = bred.index(True)
+    assert 0 < first <= 16
+    assert bred[first : first + 5] == [True] * 5
+    assert not bred[first + 5]
+    children = [c for c in asked if c.parents]
+    assert {c.origin for c in children} <= {
+        "crossover",
+        "subtree",
+        "wrap",
+        "swap",
+        "retune",
+        "hoist",
+    }
+    assert all(set(c.parents) <= members for c in children)
+    assert not any(c.formula.digest in members for c in children)
+    agent.tell([judged(c, 0.02) for c in asked], pool)
+    # The policy learns from those that it could have written itself.
+    assert len(agent.state_dict()["replay"]["merits"]) > 2 + len(asked) - len(children)
+
+
+def test_nothing_is_bred_from_less_than_two_members(grammar: Grammar) -> None:
+    agent = searcher(grammar, 0, given="close / open", bred=5)
+    [only] = agent.ask(1)
+    agent.tell([judged(only, 0.01)], PoolView((only.formula,)))
+    assert {c.origin for c in agent.ask(40)} <= {"policy", "prior"}
+
+
 def test_a_library_and_parts_can_be_given(grammar: Grammar) -> None:
     agent = searcher(grammar, 0, given="library:alpha158", parts="ts_mean(close, 5)")
     assert {c.origin for c in agent.ask(5)} == {"given"}
@@ -124,7 +160,7 @@ def test_a_library_and_parts_can_be_given(grammar: Grammar) -> None:
 def test_settings_are_checked() -> None:
     for name, value, law in (
         ("learner", "sarsa", "one of reinforce, flow, ppo"), ("explore", 1.5, "0 to 1"),
-        ("hidden", 0, "at least 1"), ("entropy", -1.0, "at least 0"),
+        ("hidden", 0, "at least 1"), ("entropy", -1.0, "at least 0"), ("bred", -1, "at least 0"),
     ):  # fmt: skip
         with pytest.raises(SearchError, match=law):
             RLSettings(**{name: value})  # type: ignore[arg-type]
