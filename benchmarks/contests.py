@@ -58,6 +58,11 @@ def _preset(name: str) -> Row:
     return Row("rl", chosen.options, chosen.grammar, {"parity": "alphagen"})
 
 
+def _alone(settings: Mapping[str, Any] | None = None, **differs: Mapping[str, Any]) -> Row:
+    """The policy without children of the pool's members, and what else differs."""
+    return Row("rl", {"bred": 0, **(settings or {})}, **differs)
+
+
 ROWS: dict[str, Row] = {
     "random": Row("random"),
     "genetic": Row("genetic"),
@@ -65,21 +70,21 @@ ROWS: dict[str, Row] = {
     "rl flow": Row("rl", {"learner": "flow"}),
     "rl flow mean": Row("rl", {"learner": "flow", "backup": "mean"}),
     "rl ppo": Row("rl", {"learner": "ppo", "encoder": "stack"}),
-    "rl lstm": Row("rl", {"encoder": "lstm"}),
-    "rl level": Row("rl", {"reward": "level"}),
-    "rl single": Row("rl", {"reward": "single"}),
-    "rl no queue": Row("rl", {"queue_weight": 0.0}),
-    "rl no gradient": Row("rl", {"quantile": 0.0}),
-    "rl mean of others": Row("rl", {"quantile": 1.0}),
-    "rl greedy baseline": Row("rl", {"quantile": 1.0, "baseline": "greedy"}),
-    "rl entropy 0.03": Row("rl", {"entropy": 0.03}),
-    "rl nothing bred": Row("rl", {"bred": 0}),
     "rl no policy": Row("rl", {"explore": 1.0}),
-    "rl no prior": Row("rl", {"prior": False}),
-    "rl no units": Row(grammar={"units": False}),
-    "rl time only": Row(grammar={"weights": TIME_ONLY}),
-    "rl free tokens": Row(pool={"token_price": 0.0}),
     "rl dear tokens": Row(pool={"token_price": 1.0}),
+    "alone": _alone(),
+    "alone, lstm": _alone({"encoder": "lstm"}),
+    "alone, level": _alone({"reward": "level"}),
+    "alone, single": _alone({"reward": "single"}),
+    "alone, no queue": _alone({"queue_weight": 0.0}),
+    "alone, no gradient": _alone({"quantile": 0.0}),
+    "alone, mean of others": _alone({"quantile": 1.0}),
+    "alone, greedy baseline": _alone({"quantile": 1.0, "baseline": "greedy"}),
+    "alone, entropy 0.03": _alone({"entropy": 0.03}),
+    "alone, no prior": _alone({"prior": False}),
+    "alone, no units": _alone(grammar={"units": False}),
+    "alone, time only": _alone(grammar={"weights": TIME_ONLY}),
+    "alone, free tokens": _alone(pool={"token_price": 0.0}),
     "random free tokens": Row("random", pool={"token_price": 0.0}),
     "kdd23": _preset("kdd23"),
     "fcs": _preset("fcs"),

@@ -276,7 +276,8 @@ def _current(level: str) -> Library | None:
         return None
     layout = getattr(ctypes.CDLL(str(path)), "am_layout", None)
     structures = 1000 * (OPERATION.itemsize + 4 * INSTRUCTION) + ctypes.sizeof(ProgramStruct)
-    expected = 1_000_000 * len(_FUNCTIONS) + structures
+    arguments = sum(len(taken) for _, _, taken in _FUNCTIONS)
+    expected = 1_000_000 * arguments + structures
     return Library(path) if layout is not None and layout() == expected else None
 
 

@@ -14,10 +14,10 @@
 
 using namespace alphamine;
 
-// Size of the structures that Python fills, and the number of functions that it calls: a library of
-// another version is not called.
+// Size of the structures that Python fills, and the number of arguments of all functions that it
+// calls: a library of another version is not called.
 AM_EXPORT std::int32_t am_layout() {
-    return 1000000 * 13 + 1000 * (sizeof(AmOperation) + sizeof(AmInstruction)) + sizeof(AmProgram);
+    return 1000000 * 36 + 1000 * (sizeof(AmOperation) + sizeof(AmInstruction)) + sizeof(AmProgram);
 }
 
 // The opcode of a kernel or sink, -1 if there is none.
