@@ -113,13 +113,8 @@ class GeneticSearcher:
         if name == "random":
             return Candidate(self._grammar.sample(self._rng), name)
         parent = self._parent()
-        crossing = name == "crossover"
-        donor = self._donor() if crossing else parent
-        formula = child(self._grammar, self._rng, name, parent, donor)
-        if formula is None:
-            return None
-        parents = (parent.digest, donor.digest) if crossing else (parent.digest,)
-        return Candidate(formula, name, parents)
+        donor = self._donor() if name == "crossover" else parent
+        return child(self._grammar, self._rng, name, parent, donor)
 
     def _parent(self) -> Node:
         drawn = self._draw(self.settings.tournament)

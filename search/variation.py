@@ -18,6 +18,8 @@ from alphamine.expression.edits import Point, fits, points, replace_at, retuned,
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
 
+from .base import Candidate
+
 Variation: TypeAlias = Callable[[Grammar, np.random.Generator, Node, Node], Node | None]
 T = TypeVar("T")
 
@@ -98,10 +100,13 @@ VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(
 
 def child(
     grammar: Grammar, rng: np.random.Generator, name: str, parent: Node, donor: Node
-) -> Node | None:
+) -> Candidate | None:
     """A valid formula in canonical form, other than its parent, by one of `VARIATIONS`; or None."""
     found = VARIATIONS[name](grammar, rng, parent, donor)
     if found is None:
         return None
     found = canonicalise(found)
-    return None if found is parent or grammar.problem(found) is not None else found
+    if found is parent or grammar.problem(found) is not None:
+        return None
+    parents = (parent.digest, donor.digest) if name == "crossover" else (parent.digest,)
+    return Candidate(found, name, parents)

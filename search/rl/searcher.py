@@ -50,10 +50,8 @@ _AGAIN = 64
 class _Asked(NamedTuple):
     """A proposal, with its episode if the policy wrote it or could have."""
 
-    formula: Node
+    candidate: Candidate
     episode: Episodes | None
-    origin: str
-    parents: tuple[str, ...] = ()
 
 
 class RLSearcher:
@@ -89,7 +87,7 @@ class RLSearcher:
 
     def ask(self, n: int) -> list[Candidate]:
         self._asked = [
-            _Asked(formula, self._writer.spelt(formula), "given")
+            _Asked(Candidate(formula, "given"), self._writer.spelt(formula))
             for formula in self._given[:n] if self._memory.add(formula)
         ]  # fmt: skip
         del self._given[:n]
@@ -102,8 +100,8 @@ class RLSearcher:
                     self._asked += self._bred(min(self._settings.bred, n - len(self._asked)))
         while len(self._asked) < n:
             formula = self._memory.new(lambda: self._grammar.sample(self._rng))
-            self._asked.append(_Asked(formula, None, "random"))
-        return [Candidate(asked.formula, asked.origin, asked.parents) for asked in self._asked]
+            self._asked.append(_Asked(Candidate(formula, "random"), None))
+        return [asked.candidate for asked in self._asked]
 
     def _written(self, count: int, wanted: int, greedy: bool = False) -> list[_Asked]:
         """The first `wanted` new formulas of so many episodes; known ones are noted."""
@@ -130,7 +128,7 @@ class RLSearcher:
             if place is not None and origin != "prior":
                 self._again.append(place)
             if self._memory.add(formula):
-                found.append(_Asked(formula, episodes.only([i]), origin))
+                found.append(_Asked(Candidate(formula, origin), episodes.only([i])))
         return found
 
     def _bred(self, wanted: int) -> list[_Asked]:
@@ -141,10 +139,9 @@ class RLSearcher:
                 break
             name = str(self._rng.choice(list(_BREEDING), p=list(_BREEDING.values())))
             parent, donor = (self._pool[i] for i in self._rng.integers(len(self._pool), size=2))
-            formula = child(self._grammar, self._rng, name, parent, donor)
-            if formula is not None and self._memory.add(formula):
-                parents = (parent.digest, donor.digest)[: 2 if name == "crossover" else 1]
-                found.append(_Asked(formula, self._writer.spelt(formula), name, parents))
+            bred = child(self._grammar, self._rng, name, parent, donor)
+            if bred is not None and self._memory.add(bred.formula):
+                found.append(_Asked(bred, self._writer.spelt(bred.formula)))
         return found
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
@@ -184,9 +181,11 @@ class RLSearcher:
         merits = np.array([_merit(result) for _, result in judged])
         doubts = np.array([_doubt(result) for _, result in judged])
         episodes = [asked.episode for asked, _ in judged if asked.episode is not None]
-        formulas = [asked.formula for asked, _ in judged]
+        formulas = [asked.candidate.formula for asked, _ in judged]
         numbers = self._replay.add(Episodes.all(episodes), formulas, merits, sketches, doubts)
-        return [(int(i), asked.origin) for i, (asked, _) in zip(numbers, judged, strict=True)]
+        return [
+            (int(i), asked.candidate.origin) for i, (asked, _) in zip(numbers, judged, strict=True)
+        ]
 
     def _rewards(self, pool: PoolView) -> FloatArray:
         if self._settings.reward == "single":

@@ -124,12 +124,16 @@ def test_children_are_formulas_of_the_grammar(name: str) -> None:
     found = []
     for _ in range(400):
         parent, donor = grammar.sample(rng), grammar.sample(rng)
-        formula = child(grammar, rng, name, parent, donor)
-        if formula is not None:
+        candidate = child(grammar, rng, name, parent, donor)
+        if candidate is not None:
+            formula = candidate.formula
             found.append(formula)
             assert formula is not parent
             assert formula is canonicalise(formula)
             assert grammar.problem(formula) is None
+            crossed = [parent.digest, donor.digest]
+            assert list(candidate.parents) == crossed[: 2 if name == "crossover" else 1]
+            assert candidate.origin == name
     assert len(found) > 100
 
 
@@ -140,13 +144,19 @@ def test_parts_of_another_unit_may_meet() -> None:
     parent = parse("ts_corr(close, volume, 10)", fields=schema)
     donor = parse("high / low", fields=schema)
     rng = np.random.default_rng(0)
-    crossed = {str(child(grammar, rng, "crossover", parent, donor)) for _ in range(200)}
+
+    def made(name: str, parent: Node, donor: Node, tries: int) -> set[str]:
+        found = (child(grammar, rng, name, parent, donor) for _ in range(tries))
+        return {str(candidate.formula) for candidate in found if candidate is not None}
+
+    crossed = made("crossover", parent, donor, 200)
     assert "ts_corr(high / low, volume, 10)" in crossed
-    wrapped = {str(child(grammar, rng, "wrap", parent, parent)) for _ in range(2000)}
+    wrapped = made("wrap", parent, parent, 2000)
     assert "ts_corr(rank(close), volume, 10)" in wrapped
     # But prices are not added to volumes.
     total = parse("close + open", fields=schema)
-    crossed = {str(child(grammar, rng, "crossover", total, parent)) for _ in range(200)}
+    crossed = made("crossover", total, parent, 200)
+    assert crossed
     assert not {"close + volume", "volume + open", "open + volume"} & crossed
 
 
