@@ -12,7 +12,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -101,21 +101,21 @@ class Store:
             )
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(path, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
-            # One transaction: a process that dies here leaves a whole run or a blank file.
-            db.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
-                f"PRAGMA user_version = {_SCHEMA_VERSION};"
-            )
-            db.executemany("INSERT INTO run VALUES (?, ?)", _rows(facts))
-            db.execute("COMMIT")
+            with _closed_on_error(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                # One transaction: a process that dies here leaves a whole run or a blank file.
+                db.executescript(
+                    f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
+                    f"PRAGMA user_version = {_SCHEMA_VERSION};"
+                )
+                db.executemany("INSERT INTO run VALUES (?, ?)", _rows(facts))
+                db.execute("COMMIT")
+                return cls(db, path)
         except (OSError, sqlite3.Error) as error:
             raise SearchError(
                 f"a run directory must be writable, but {directory} is not ({error}); "
                 "choose another run directory"
             ) from error
-        return cls(db, path)
 
     @classmethod
     def open(cls, directory: Path) -> Store:
@@ -134,30 +134,26 @@ class Store:
             )
         logged = Path(f"{path}-wal").exists()
         try:
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?{_mode(path)}", uri=True, isolation_level=None
-            )
-            [application] = db.execute("PRAGMA application_id").fetchone()
-            [version] = db.execute("PRAGMA user_version").fetchone()
-            [page] = db.execute("PRAGMA page_size").fetchone()
+            uri = f"{path.resolve().as_uri()}?{_mode(path)}"
+            with _closed_on_error(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+                [application] = db.execute("PRAGMA application_id").fetchone()
+                [version] = db.execute("PRAGMA user_version").fetchone()
+                [page] = db.execute("PRAGMA page_size").fetchone()
+                # SQLite fills the end of a torn page with zeros and says nothing.
+                if path.stat().st_size % page and not logged:
+                    raise SearchError(f"{path} was cut off; restore it or search anew")
+                if application != _APPLICATION_ID:
+                    raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
+                if version != _SCHEMA_VERSION:
+                    raise SearchError(
+                        f"{path} has schema {version}, and this alphamine reads schema "
+                        f"{_SCHEMA_VERSION}; open it with the version of alphamine that wrote it"
+                    )
+                return cls(db, path)
         except sqlite3.Error as error:
             raise SearchError(
                 f"{path} is not a readable SQLite file ({error}); restore it or search anew"
             ) from error
-        # SQLite fills the end of a torn page with zeros and says nothing.
-        if path.stat().st_size % page and not logged:
-            db.close()
-            raise SearchError(f"{path} was cut off; restore it or search anew")
-        if application != _APPLICATION_ID:
-            db.close()
-            raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
-        if version != _SCHEMA_VERSION:
-            db.close()
-            raise SearchError(
-                f"{path} has schema {version}, and this alphamine reads schema {_SCHEMA_VERSION}; "
-                "open it with the version of alphamine that wrote it"
-            )
-        return cls(db, path)
 
     def close(self) -> None:
         self._db.close()
@@ -309,6 +305,15 @@ def _record(row: Sequence[Any]) -> Record:
     )  # fmt: skip
 
 
+@contextmanager
+def _closed_on_error(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield db
+    except BaseException:
+        db.close()
+        raise
+
+
 def _mode(path: Path) -> str:
     """How to open the file: for reading only where nothing can be written.
 
@@ -322,9 +327,8 @@ def _mode(path: Path) -> str:
 def _is_blank(path: Path) -> bool:
     """Whether the file is what a process left that died before its run had begun."""
     try:
-        db = sqlite3.connect(path, isolation_level=None)
-        [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        db.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         return False
     return int(tables) == 0

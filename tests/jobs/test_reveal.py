@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_an_unfinished_run_stays_closed(small_panel: Panel, tmp_path: Path) -> N
 
 def test_the_row_is_in_the_file(run: Run) -> None:
     run.reveal_test()
-    with sqlite3.connect(run.directory / "run.sqlite") as db:
+    with closing(sqlite3.connect(run.directory / "run.sqlite")) as db:
         found = db.execute("SELECT content FROM event WHERE kind = 'test opened'").fetchall()
     assert len(found) == 1
     assert "formulas" in found[0][0]

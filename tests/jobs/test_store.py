@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,6 +145,35 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "garbage" / FILE_NAME).write_bytes(b"not a database " * 1000)
     with pytest.raises(SearchError, match="not a readable SQLite file"):
         Store.open(tmp_path / "garbage")
+
+
+def test_a_file_that_is_refused_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    connect = sqlite3.connect
+
+    def remember(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **kwargs))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    Store.create(tmp_path, {}).close()
+    (tmp_path / "garbage").mkdir()
+    (tmp_path / "garbage" / FILE_NAME).write_bytes(b"not a database " * 1000)
+    whole = (tmp_path / FILE_NAME).read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / FILE_NAME).write_bytes(whole[:-100])
+    opened.clear()
+    for name in ("garbage", "cut"):
+        with pytest.raises(SearchError):
+            Store.open(tmp_path / name)
+        with pytest.raises(SearchError):
+            Store.create(tmp_path / name, {})
+    with pytest.raises(TypeError):
+        Store.create(tmp_path / "new", {"fact": object()})
+    assert len(opened) == 5
+    for db in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            db.execute("SELECT 1")
 
 
 def test_a_path_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
