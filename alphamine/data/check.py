@@ -11,7 +11,7 @@ import numpy as np
 
 from alphamine.errors import DataError
 
-from .compose import compose
+from .compose import compose, within_calendar
 from .findings import CHECKS, Finding, View
 from .load import configured, load, settings_of
 from .panel import Panel
@@ -81,7 +81,7 @@ def check_dataset(path: str | os.PathLike[str]) -> CheckReport:
     """
     spec = read_spec(Path(path))
     lenient = spec.model_copy(update={"repair": ["duplicates", "order"]})
-    raw = read_source(lenient)
+    raw = within_calendar(spec, read_source(lenient))
     findings = [finding for check in CHECKS for finding in check(View(spec, raw))]
     try:
         panel = configured(compose(spec, raw), settings_of(spec))
@@ -89,7 +89,7 @@ def check_dataset(path: str | os.PathLike[str]) -> CheckReport:
         # The laws of a panel, in case that they are broken by more than what was found above.
         findings.append(Finding("error", "panel", str(error), "the dataset cannot be opened"))
     else:
-        findings += _panel_findings(panel)
+        findings += _panel_findings(panel, spec.calendar.min_quoted)
     findings.sort(key=lambda finding: _ORDER.index(finding.level))
     return CheckReport(spec.name, tuple(findings))
 
@@ -127,7 +127,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
     return Description(panel.name, facts)
 
 
-def _panel_findings(panel: Panel) -> list[Finding]:
+def _panel_findings(panel: Panel, least: int) -> list[Finding]:
     members = panel.universe.sum(axis=1)
     findings = []
     empty = np.flatnonzero(members == 0)
@@ -142,6 +142,13 @@ def _panel_findings(panel: Panel) -> list[Finding]:
         findings.append(Finding(
             "warning", "universe", f"{thin} days have fewer than {panel.min_names} names",
             "these days have no score; lower min_names only if you must",
+        ))  # fmt: skip
+    dropped = panel.notes.get("dropped_days", ())
+    if dropped:
+        findings.append(Finding(
+            "note", "calendar",
+            f"{len(dropped)} days with fewer than {least} quoted symbols are dropped, first "
+            f"{dropped[0]}", "dropped as the specification asks",
         ))  # fmt: skip
     settled = panel.label.settled_share
     if panel.label_spec.delisting == "settle" and settled:

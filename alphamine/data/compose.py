@@ -11,11 +11,12 @@ import numpy.typing as npt
 from alphamine.errors import DataError
 from alphamine.operators.types import UNITS
 
+from .adjustment import factor_of, field_columns
 from .build import build_panel
 from .limits import tradability
 from .panel import Panel
 from .raw import RawData
-from .spec import Spec, mapping
+from .spec import Spec
 from .validate import is_price
 
 FloatArray = npt.NDArray[np.float64]
@@ -27,16 +28,12 @@ def compose(spec: Spec, raw: RawData) -> Panel:
 
     Label, splits and costs are not set here: they cost nothing and are set when a panel is opened.
     """
-    raw = _within_calendar(spec, raw)
+    raw = within_calendar(spec, raw)
     units = {name: UNITS[unit] for name, unit in spec.units.items()}
-    factor_column = factor_name(spec, raw)
-    names = mapping(spec.fields) if spec.fields is not None else {
-        name: name for name in raw.columns if name != factor_column
-    }  # fmt: skip
-    factor = None if factor_column is None else _float64(raw.column(factor_column))
+    factor = factor_of(spec, raw)
     fields: dict[str, FloatArray] = {}
     repaired = 0
-    for name, column in names.items():
+    for name, column in field_columns(spec, raw).items():
         values = _float64(raw.column(column))
         price = is_price(name, units)
         if price and "bad_prices" in spec.repair:
@@ -73,33 +70,37 @@ def compose(spec: Spec, raw: RawData) -> Panel:
     )  # fmt: skip
 
 
-def _within_calendar(spec: Spec, raw: RawData) -> RawData:
+def within_calendar(spec: Spec, raw: RawData) -> RawData:
     """The raw data of the days that the specification asks for."""
-    start, end = spec.calendar.start, spec.calendar.end
-    first = 0 if start is None else int(np.searchsorted(raw.dates, np.datetime64(start, "D")))
-    stop = len(raw.dates)
+    start, end, least = spec.calendar.start, spec.calendar.end, spec.calendar.min_quoted
+    kept = np.ones(len(raw.dates), dtype=bool)
+    if start is not None:
+        kept &= raw.dates >= np.datetime64(start, "D")
     if end is not None:
-        stop = int(np.searchsorted(raw.dates, np.datetime64(end, "D"), side="right"))
-    if first >= stop:
+        kept &= raw.dates <= np.datetime64(end, "D")
+    stray = np.zeros(len(kept), dtype=bool)
+    if least > 1:
+        fields = field_columns(spec, raw).values()
+        quoted = np.logical_or.reduce([np.isfinite(raw.column(name)) for name in fields])
+        stray = kept & (quoted.sum(axis=1) < least)
+        kept &= ~stray
+    if not kept.any():
+        few = f" with {least} quoted symbols" if least > 1 else ""
         raise DataError(
-            f"no day is left from {start} to {end}: the data of {spec.name!r} run from "
+            f"no day is left from {start} to {end}{few}: the data of {spec.name!r} run from "
             f"{raw.dates[0]} to {raw.dates[-1]}"
         )
-    if (first, stop) == (0, len(raw.dates)):
+    if kept.all():
         return raw
 
     def cut(arrays: Any) -> dict[str, Any]:
-        return {name: array[first:stop] for name, array in arrays.items()}
+        return {name: array[kept] for name, array in arrays.items()}
 
-    return replace(raw, dates=raw.dates[first:stop], columns=cut(raw.columns), masks=cut(raw.masks))
-
-
-def factor_name(spec: Spec, raw: RawData) -> str | None:
-    """The source's column that holds the adjustment factor, if there is one."""
-    name = spec.adjustment.factor
-    if name in raw.columns or "factor" in spec.adjustment.model_fields_set:
-        return name
-    return None  # the default name is only a convention
+    dropped = [str(day) for day in raw.dates[stray]]
+    notes = {**raw.notes, "dropped_days": dropped} if dropped else raw.notes
+    return replace(
+        raw, dates=raw.dates[kept], columns=cut(raw.columns), masks=cut(raw.masks), notes=notes
+    )
 
 
 def _universe(spec: Spec, raw: RawData, fields: dict[str, FloatArray]) -> BoolArray:

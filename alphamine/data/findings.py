@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .compose import factor_name
+from .adjustment import factor_of, field_columns
 from .raw import RawData
-from .spec import Spec, mapping
+from .spec import Spec
 from .validate import is_price
 
 FloatArray = npt.NDArray[np.float64]
@@ -53,11 +53,7 @@ class View:
     @cached_property
     def fields(self) -> Mapping[str, FloatArray]:
         """Fields by the panel's names, as traded; (T, N) float64 each."""
-        used = factor_name(self.spec, self.raw)
-        names = self.spec.fields if self.spec.fields is not None else [
-            name for name in self.raw.columns if name != used
-        ]  # fmt: skip
-        pairs = mapping(names).items()
+        pairs = field_columns(self.spec, self.raw).items()
         return {name: self.raw.column(column).astype(np.float64) for name, column in pairs}
 
     @cached_property
@@ -66,8 +62,7 @@ class View:
 
     @cached_property
     def factor(self) -> FloatArray | None:
-        name = factor_name(self.spec, self.raw)
-        return None if name is None else self.raw.column(name).astype(np.float64)
+        return factor_of(self.spec, self.raw)
 
     @cached_property
     def quoted(self) -> BoolArray:
@@ -164,7 +159,8 @@ def gaps(view: View) -> Iterator[Finding]:
             "warning", "gaps",
             f"{len(thin)} days have under 80 % of the names of the days around them, first "
             f"{view.raw.dates[first]} with {names[first]} of about {usual[first]:.0f}",
-            "compare these days with another source",
+            "compare these days with another source; days on which almost nobody is quoted can be "
+            f"dropped, with calendar: {{min_quoted: {max(int(usual[first] / 2), 2)}}}",
         )  # fmt: skip
     step = np.diff(view.raw.dates.astype(np.int64))
     if len(step) and step.max() > 14:

@@ -240,8 +240,12 @@ class Panel:
         date, symbol : str
             Columns (or index levels) of a long frame.
         **settings
-            `factor` and `universe` (names of columns: prices are multiplied by the factor, and
-            the universe is where its column is true), and the settings of `from_arrays`.
+            As in a specification: `fields` (a list, or a mapping of names to columns; other columns
+            are not read), `date_format`, `missing` and `thousands` (how numbers are written as
+            text), `factor` or `adjusted_close` (names of columns: prices are multiplied by the
+            factor, or so that the close becomes the adjusted one), and the label's `horizon`,
+            `delay`, `price` and `delisting`. Also `universe` (a column that is true where a name
+            counts), and the settings of `from_arrays`.
 
         Raises
         ------

@@ -7,7 +7,7 @@ span a line (symbol, start, end, separated by tabs, both ends inclusive); `featu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from .raw import Membership, RawData
 _BIN = np.dtype("<f4")
 
 
-def read_qlib(folder: Path, frequency: str = "day") -> RawData:
-    """All symbols and fields of a qlib data directory; markets become indices.
+def read_qlib(
+    folder: Path, frequency: str = "day", wanted: Collection[str] | None = None
+) -> RawData:
+    """All symbols and the wanted fields of a qlib data directory; markets become indices.
 
     Raises
     ------
@@ -38,6 +40,8 @@ def read_qlib(folder: Path, frequency: str = "day") -> RawData:
         features = folder / "features" / symbol.lower()
         for path in sorted(features.glob(f"*.{frequency}.bin")):
             name = path.name.removesuffix(f".{frequency}.bin")
+            if wanted is not None and name not in wanted:
+                continue
             start, values = _read_bin(path, len(days))
             if name not in columns:
                 columns[name] = np.full((len(days), len(symbols)), np.nan, dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 from alphamine.errors import DataError
 
 from . import spec as parts
+from .adjustment import conventional_columns, required_columns
 from .raw import RawData
+from .selection import Selection
 from .spec import Spec, mapping
 
 
@@ -24,18 +26,18 @@ def read_source(spec: Spec) -> RawData:
     DataError, MissingDependency
     """
     require_inputs(spec)
-    raw = _read(spec.source, spec.repair)
+    raw = _read(spec)
     if spec.membership is not None:
         raw = replace(raw, membership=_membership(spec.membership))
     if spec.groups is not None:
-        raw = replace(raw, groups={**raw.groups, **_groups(spec.groups, raw)})
+        raw = replace(raw, groups=_groups(spec.groups, raw))
     return raw
 
 
 def inputs(spec: Spec) -> list[Path]:
     """The files and directories that a specification reads, whose change makes a cache stale."""
     paths = _source_inputs(spec.source)
-    paths += [part.path for part in (spec.membership, spec.groups) if part is not None]
+    paths += [part.path for part in (spec.membership, spec.groups) if part and part.path]
     return paths
 
 
@@ -62,32 +64,63 @@ def _source_inputs(source: Any) -> list[Path]:
     return sorted(Path(__file__).parent.glob("synthetic*.py"))  # its code is its input
 
 
-def _read(source: Any, repair: Collection[str]) -> RawData:
+def _selection(spec: Spec, source: Any) -> Selection:
+    """The columns of a long source that a specification reads."""
+    labels = () if spec.groups is None or spec.groups.path else spec.groups.columns
+    conventional = conventional_columns(spec)
+    return Selection(
+        source.date, source.symbol, _numbers(spec), labels, conventional, spec.fields is None
+    )
+
+
+def _numbers(spec: Spec) -> tuple[str, ...]:
+    """The number columns that a specification names."""
+    fields = () if spec.fields is None else mapping(spec.fields).values()
+    return (*fields, *required_columns(spec), *spec.limits.columns.values())
+
+
+def _read(spec: Spec) -> RawData:
+    source = spec.source
     match source:
         case parts.TableSource(files=None):
-            return _read_long(source, repair)
+            return _read_long(spec, source)
         case parts.TableSource(files=files):
-            from .tables import wide_to_raw
-
-            tables = {name: _table(path, source) for name, path in (files or {}).items()}
-            return wide_to_raw(tables, source.date, repair, source.date_format)
+            return _read_wide(spec, source, files or {})
         case parts.DuckdbSource():
             from .duckdb_sql import query_table
-            from .tables import long_to_raw
+            from .tables import long_to_raw, selected
 
+            chosen = _selection(spec, source)
             table = query_table(source.query, source.files, source.database)
-            return long_to_raw(table, source.date, source.symbol, repair)
+            table = selected(table, chosen, "the query")
+            return long_to_raw(table, chosen, spec.repair, style=_style(source))
         case parts.QlibSource():
             from .qlib_dir import read_qlib
 
-            return read_qlib(source.path, source.frequency)
+            wanted = {*_numbers(spec), *conventional_columns(spec)}
+            everything = spec.fields is None
+            return read_qlib(source.path, source.frequency, None if everything else wanted)
     from .synthetic import generate
     from .synthetic_settings import MarketSettings
 
     return generate(MarketSettings.from_mapping(source.params))
 
 
-def _read_long(source: parts.TableSource, repair: Collection[str]) -> RawData:
+def _read_wide(spec: Spec, source: parts.TableSource, files: Mapping[str, Path]) -> RawData:
+    from .files import read_table
+    from .selection import every_column
+    from .tables import wide_to_raw
+
+    chosen, how = _selection(spec, source).parts(list(files), "source.files"), _format(source)
+    tables = {
+        name: read_table(files[key], source.kind, every_column, (), how)
+        for key, name in chosen.items()
+    }
+    return wide_to_raw(tables, source.date, spec.repair, source.date_format, _style(source))
+
+
+def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
+    from .files import read_table
     from .tables import concat, long_to_raw
 
     files: list[Path] = []
@@ -95,47 +128,61 @@ def _read_long(source: parts.TableSource, repair: Collection[str]) -> RawData:
         files += sorted(path.glob(f"*.{source.kind}")) if path.is_dir() else [path]
     if not files:
         raise DataError(f"there is no .{source.kind} file in {source.path}")
-    table = concat(_table(path, source) for path in files)
-    return long_to_raw(table, source.date, source.symbol, repair, source.date_format)
+    chosen = _selection(spec, source)
+    how = _format(source)
+    table = concat(
+        read_table(path, source.kind, chosen.columns, chosen.texts, how) for path in files
+    )
+    return long_to_raw(table, chosen, spec.repair, source.date_format, _style(source))
 
 
-def _table(path: Path, source: parts.TableSource | None = None) -> Any:
-    """A Parquet or CSV file as an Arrow table."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
+def _side_table(part: Any, columns: tuple[str, ...], texts: tuple[str, ...]) -> Any:
+    """The named columns of a membership or groups file."""
+    from .files import read_table
+    from .selection import named
 
-    kind = source.kind if source else path.suffix.lstrip(".")
-    try:
-        if kind == "parquet":
-            return parquet.read_table(path)
-        options = csv.ParseOptions(delimiter=source.delimiter if source else ",")
-        # Names such as NA or TRUE are texts: a symbol must not become missing or a boolean.
-        texts = {source.symbol: pa.string()} if source else {}
-        convert = csv.ConvertOptions(column_types=texts, strings_can_be_null=False)
-        return csv.read_csv(path, parse_options=options, convert_options=convert)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot read {path} as {kind}: {error}") from None
+    kind = "parquet" if part.path.suffix == ".parquet" else "csv"
+    return read_table(part.path, kind, named(columns), texts, _format(part))
+
+
+def _format(part: Any) -> Any:
+    from .files import TextFormat
+
+    return TextFormat(part.delimiter, part.encoding, _style(part))
+
+
+def _style(part: Any) -> Any:
+    """How a source writes numbers; side files have none."""
+    from .numbers import NumberStyle
+
+    if isinstance(part, parts.NumberParts):
+        return NumberStyle(tuple(part.missing), part.thousands)
+    return NumberStyle()
 
 
 def _membership(part: parts.MembershipFile) -> Any:
     from .tables import membership_from
 
-    return membership_from(_table(part.path), part.index, part.symbol, part.start, part.end)
+    columns = (part.index, part.symbol, part.start, part.end)
+    table = _side_table(part, columns, (part.index, part.symbol))
+    return membership_from(table, *columns)
 
 
 def _groups(part: parts.GroupsFile, raw: RawData) -> dict[str, np.ndarray[Any, np.dtype[np.str_]]]:
     from .tables import to_texts
 
-    table = _table(part.path)
-    columns = mapping(part.fields)
-    for name in (part.symbol, *columns.values()):
-        if name not in table.column_names:
-            raise DataError(
-                f"{part.path} has no column {name!r}; it has {', '.join(table.column_names)}"
-            )
+    names = mapping(part.fields)
+    if part.path is None:
+        groups = {name: label for name, label in raw.groups.items() if name not in part.columns}
+        missing = next((c for c in part.columns if c not in raw.groups), None)
+        if missing is not None:
+            raise DataError(f"groups: the source has no label column {missing!r}; give a path")
+        return groups | {name: raw.groups[column] for name, column in names.items()}
+    wanted = (part.symbol, *part.columns)
+    table = _side_table(part, wanted, wanted)
     symbols = to_texts(table[part.symbol], part.symbol).tolist()
-    groups = {}
-    for name, column in columns.items():
+    groups = dict(raw.groups)
+    for name, column in names.items():
         known = dict(zip(symbols, to_texts(table[column], column).tolist(), strict=True))
         if len(known) < len(symbols):
             raise DataError(f"{part.path} must have one row per symbol, but some occur twice")

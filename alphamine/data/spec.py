@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from .paths import resolve
 
@@ -26,8 +35,34 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TableSource(_Part):
-    """Parquet or CSV: `path` to one or more long files, or `files` with one wide file per field."""
+def _encoding(value: str) -> str:
+    try:
+        "".encode(value)
+    except (LookupError, ValueError):
+        raise ValueError(f"no encoding is called {value!r}; use utf-8, gbk, latin-1 ...") from None
+    return codecs.lookup(value).name
+
+
+class TextParts(_Part):
+    """How a CSV file is written."""
+
+    delimiter: str = Field(",", min_length=1, max_length=1, pattern=r"^[\x20-\x7e\t]$")
+    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+
+
+class NumberParts(_Part):
+    """How numbers are written as text (see `alphamine.data.numbers.NumberStyle`)."""
+
+    missing: list[str] = []
+    thousands: Literal[",", " ", "'", "_"] | None = None
+
+
+class TableSource(TextParts, NumberParts):
+    """Parquet or CSV: `path` to one or more long files, or `files` with one wide file per field.
+
+    `symbol` by default is also found under the name ticker. Columns are found by their names as
+    written here, or else in any capitalisation.
+    """
 
     kind: Literal["parquet", "csv"]
     path: SpecPath | list[SpecPath] | None = None
@@ -35,7 +70,6 @@ class TableSource(_Part):
     date: str = "date"
     symbol: str = "symbol"
     date_format: str | None = None
-    delimiter: str = Field(",", min_length=1, max_length=1)
 
     @model_validator(mode="after")
     def _one_layout(self) -> TableSource:
@@ -44,7 +78,7 @@ class TableSource(_Part):
         return self
 
 
-class DuckdbSource(_Part):
+class DuckdbSource(NumberParts):
     """A query whose rows are one date and symbol each; it can read the named `files` only."""
 
     kind: Literal["duckdb"]
@@ -80,13 +114,24 @@ Source = Annotated[
 
 
 class Adjustment(_Part):
-    """Prices are multiplied by `factor`; volume is divided by it only if `volume_adjusted`."""
+    """Prices are multiplied by `factor`; volume is divided by it only if `volume_adjusted`.
+
+    A vendor's `adjusted_close` stands for the factor adjusted_close / close. The columns adj_factor
+    and Adj Close are used unasked where they exist; `factor: null` adjusts nothing.
+    """
 
     factor: str | None = "adj_factor"
+    adjusted_close: str | None = None
     volume_adjusted: bool = False
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Adjustment:
+        if self.adjusted_close is not None and "factor" in self.model_fields_set and self.factor:
+            raise ValueError("give either factor or adjusted_close")
+        return self
 
-class MembershipFile(_Part):
+
+class MembershipFile(TextParts):
     """A table (Parquet or CSV) of index membership, one interval a row, both ends inclusive."""
 
     path: SpecPath
@@ -96,12 +141,19 @@ class MembershipFile(_Part):
     end: str = "end"
 
 
-class GroupsFile(_Part):
-    """A table (Parquet or CSV) with one row per symbol; `fields` maps group names to columns."""
+class GroupsFile(TextParts):
+    """A table (Parquet or CSV) with one row per symbol; `fields` maps group names to columns.
 
-    path: SpecPath
+    Without a `path` they are columns of the source, whose labels never change within a symbol.
+    """
+
+    path: SpecPath | None = None
     symbol: str = "symbol"
     fields: Names
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(mapping(self.fields).values())
 
 
 class LimitRule(_Part):
@@ -121,10 +173,14 @@ class Limits(_Part):
 
 
 class Calendar(_Part):
-    """First and last day used; everything else is as if it were not in the files."""
+    """First and last day used; everything else is as if it were not in the files.
+
+    Days on which fewer than `min_quoted` symbols are quoted (weekends, holidays) are dropped too.
+    """
 
     start: Day | None = None
     end: Day | None = None
+    min_quoted: Annotated[int, Field(ge=1)] = 1
 
 
 class Label(_Part):

@@ -12,7 +12,10 @@ import pyarrow.compute as pc
 
 from alphamine.errors import DataError
 
+from .numbers import PLAIN, NumberStyle, is_text
 from .raw import Membership, RawData
+from .selection import Selection
+from .wording import brief, listing
 
 Table: TypeAlias = Any
 Column: TypeAlias = Any
@@ -29,20 +32,28 @@ def as_table(frame: Any, what: str = "the frame") -> Table:
     try:
         return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise DataError(f"{what} cannot be read as a table: {error}") from None
+        raise DataError(f"{what} cannot be read as a table: {brief(error)}") from None
+
+
+def selected(table: Table, selection: Selection, what: str = "the table") -> Table:
+    """The wanted columns of a table, under the names that the selection gives them."""
+    chosen = selection.columns(table.column_names, what)
+    rest = table.select([i for i, name in enumerate(table.column_names) if name in chosen])
+    return rest.rename_columns(list(chosen.values()))
 
 
 def long_to_raw(
     table: Table,
-    date: str,
-    symbol: str,
+    selection: Selection,
     repair: Collection[str] = (),
     date_format: str | None = None,
+    style: NumberStyle = PLAIN,
 ) -> RawData:
-    """Pivot a table with one row per date and symbol.
+    """Pivot a table of the `selected` columns, with one row per date and symbol.
 
-    Number columns become `RawData.columns`; text columns whose labels never change within a
-    symbol become `RawData.groups`; true/false columns become numbers.
+    Columns of numbers (true and false are 1 and 0) become `RawData.columns`, labels that never
+    change within a symbol `RawData.groups`. Where the selection does not say what is a number,
+    a text column is a label unless it changes.
 
     Parameters
     ----------
@@ -54,8 +65,7 @@ def long_to_raw(
     DataError
         Names the first offending row.
     """
-    for name in (date, symbol):
-        _require(table, name)
+    date, symbol = selection.date, selection.symbol
     days, rows = np.unique(to_days(table[date], date, date_format), return_inverse=True)
     symbols, columns = _encode(table[symbol], symbol)
     if len(days) == 0:
@@ -77,15 +87,20 @@ def long_to_raw(
     numbers: dict[str, npt.NDArray[np.floating]] = {}
     groups: dict[str, npt.NDArray[np.str_]] = {}
     for name in table.column_names:
-        if name in (date, symbol) or name.startswith("__index_level_"):  # a nameless pandas index
+        if name in (date, symbol):
             continue
-        if is_text(table[name]):
-            groups[name] = _static_labels(table[name], name, columns, symbols)
-        else:
-            flat = to_floats(table[name], name)
-            wide = np.full(shape, np.nan, dtype=flat.dtype)
-            wide[rows, columns] = flat
-            numbers[name] = wide
+        column = table[name]
+        if selection.is_label(name, is_text(column)):
+            labels = _static_labels(column, name, columns, symbols)
+            if labels is not None:
+                groups[name] = labels
+                continue
+            if name in selection.labels or not style.has_numbers(column):
+                raise DataError(_changing(column, name, columns, symbols))
+        flat = style.to_floats(column, name)
+        wide = np.full(shape, np.nan, dtype=flat.dtype)
+        wide[rows, columns] = flat
+        numbers[name] = wide
     return RawData(days, symbols, numbers, groups, duplicates=duplicates, unsorted=problems)
 
 
@@ -94,6 +109,7 @@ def wide_to_raw(
     date: str,
     repair: Collection[str] = (),
     date_format: str | None = None,
+    style: NumberStyle = PLAIN,
 ) -> RawData:
     """Join tables that each hold one field: a column of dates, and one column per symbol.
 
@@ -119,7 +135,7 @@ def wide_to_raw(
     columns: dict[str, npt.NDArray[np.floating]] = {}
     for name, (days, names, table) in parts.items():
         wide = np.full((len(all_days), len(symbols)), np.nan)
-        values = [to_floats(table[s], f"{name} of {s}") for s in names]
+        values = [style.to_floats(table[s], f"{name} of {s}") for s in names]
         where = np.ix_(np.searchsorted(all_days, days), np.searchsorted(symbols, names))
         wide[where] = np.column_stack(values)
         columns[name] = wide
@@ -168,19 +184,6 @@ def to_days(column: Column, name: str, date_format: str | None = None) -> Array:
     return days
 
 
-def to_floats(column: Column, name: str) -> npt.NDArray[np.floating]:
-    """Numbers as float32 where they are stored so, else float64; missing is NaN."""
-    try:
-        target = pa.float32() if pa.types.is_float32(column.type) else pa.float64()
-        if pa.types.is_boolean(column.type):
-            column = column.cast(pa.uint8())
-        safe = not pa.types.is_integer(column.type)
-        values: npt.NDArray[np.floating] = column.cast(target, safe=safe).to_numpy()
-    except pa.ArrowException as error:
-        raise DataError(f"column {name!r} must hold numbers: {error}") from None
-    return values
-
-
 def to_texts(column: Column, name: str) -> npt.NDArray[np.str_]:
     """Texts as a str array, "" for missing."""
     try:
@@ -188,12 +191,6 @@ def to_texts(column: Column, name: str) -> npt.NDArray[np.str_]:
     except pa.ArrowException as error:
         raise DataError(f"column {name!r} must hold texts: {error}") from None
     return np.array(texts, dtype=np.str_)
-
-
-def is_text(column: Column) -> bool:
-    """Whether a column holds texts (plain or dictionary encoded)."""
-    kind = column.type
-    return _is_string(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def _is_string(kind: Any) -> bool:
@@ -204,7 +201,7 @@ def _is_string(kind: Any) -> bool:
 
 def _require(table: Table, name: str) -> None:
     if name not in table.column_names:
-        raise DataError(f"there is no column {name!r}; there are {', '.join(table.column_names)}")
+        raise DataError(f"there is no column {name!r}; there are {listing(table.column_names)}")
 
 
 def _date_column(table: Table, name: str, date: str) -> str:
@@ -253,17 +250,23 @@ def _order_problems(days: Array, rows: Array, symbols: Array, columns: Array) ->
 
 def _static_labels(
     column: Column, name: str, columns: Array, symbols: npt.NDArray[np.str_]
-) -> npt.NDArray[np.str_]:
+) -> npt.NDArray[np.str_] | None:
+    """One label per symbol, or None if they change."""
     labels = to_texts(column, name)
     result = np.full(len(symbols), "", dtype=labels.dtype)
     result[columns] = labels
-    if (result[columns] != labels).any():
-        row = int((result[columns] != labels).argmax())
-        raise DataError(
-            f"text column {name!r} must not change within a symbol, but does for "
-            f"{symbols[columns[row]]}; pass groups that change over time to Panel.from_arrays"
-        )
-    return result
+    return result if (result[columns] == labels).all() else None
+
+
+def _changing(column: Column, name: str, columns: Array, symbols: npt.NDArray[np.str_]) -> str:
+    labels = to_texts(column, name)
+    last = np.full(len(symbols), "", dtype=labels.dtype)
+    last[columns] = labels
+    symbol = symbols[columns[int((last[columns] != labels).argmax())]]
+    return (
+        f"text column {name!r} must not change within a symbol, but does for {symbol}; list the "
+        "columns to be read in fields, and pass groups that change over time to Panel.from_arrays"
+    )
 
 
 def concat(tables: Iterable[Table]) -> Table:
@@ -271,4 +274,6 @@ def concat(tables: Iterable[Table]) -> Table:
     try:
         return pa.concat_tables(list(tables), promote_options="permissive")
     except pa.ArrowException as error:
-        raise DataError(f"the files of a source must have the same columns: {error}") from None
+        raise DataError(
+            f"the files of a source must have the same columns: {brief(error)}"
+        ) from None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 from alphamine.expression.fields import standard_field
-from alphamine.operators import Unit
+from alphamine.operators import CATALOGUE, Unit
 from alphamine.operators.types import PRICE
 
 Dates = npt.NDArray[np.datetime64]
@@ -61,7 +61,13 @@ def check_name(name: object) -> str:
     """A word that can stand in a formula."""
     if not isinstance(name, str) or not _NAME.match(name):
         raise DataError(
-            f"a field is named by letters, digits and _, starting with a letter, but got {name!r}"
+            f"a field is named by letters, digits and _, starting with a letter, but got {name!r}; "
+            "list the fields with names of your own (in a specification: fields: {name: column})"
+        )
+    if name in CATALOGUE:
+        raise DataError(
+            f"{name!r} is an operator and cannot name a field; give the column another name (in a "
+            f"specification: fields: {{{name}_field: {name}}})"
         )
     return name
 

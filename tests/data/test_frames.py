@@ -104,7 +104,7 @@ def test_bad_frames_are_refused(
 
 
 def test_settings_that_name_no_column_are_refused(market: Frame) -> None:
-    with pytest.raises(DataError, match="factor: there is no column 'f'"):
+    with pytest.raises(DataError, match="no column 'f'"):
         Panel.from_frame(market, factor="f")
 
 

@@ -1,0 +1,105 @@
+"""Parquet and CSV files as Arrow tables, of which only the wanted columns are read."""
+
+from __future__ import annotations
+
+import csv as text
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from alphamine.errors import DataError
+
+from .numbers import PLAIN, NumberStyle
+from .wording import brief
+
+Table: TypeAlias = Any
+
+# Anything that Arrow and the codecs raise on a damaged file.
+UNREADABLE: Final = (
+    pa.ArrowException, text.Error, OSError, ValueError, TypeError, LookupError, OverflowError,
+)  # fmt: skip
+_BLOCK: Final = 1 << 20
+_LARGEST_HEADER: Final = 1 << 26
+
+
+# Chooses columns by the names of a table, which is named too: see `Selection.columns`.
+Picks: TypeAlias = Callable[[Sequence[str], str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """How a CSV file is written."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    style: NumberStyle = PLAIN
+
+
+def read_table(
+    path: Path, kind: str, picks: Picks, texts: Collection[str] = (), how: TextFormat | None = None
+) -> Table:
+    """The wanted columns of a Parquet or CSV file, under their new names.
+
+    Parameters
+    ----------
+    texts : collection of str
+        Names (new ones) of columns that are texts however they look; "" is missing.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, is not in its encoding, or has not the wanted columns.
+    """
+    try:
+        if kind == "parquet":
+            return _read_parquet(path, picks)
+        return _read_csv(path, picks, texts, how or TextFormat())
+    except UnicodeError:
+        encoding = (how or TextFormat()).encoding
+        raise DataError(
+            f"{path} is not {encoding} text; say how it is written, such as encoding: gbk"
+        ) from None
+    except UNREADABLE as error:
+        raise DataError(f"cannot read {path} as {kind}: {brief(error)}") from None
+
+
+def _read_parquet(path: Path, picks: Picks) -> Table:
+    # One file, not a dataset: folders called a=b on the way to it are no columns.
+    with parquet.ParquetFile(path) as file:
+        chosen = picks(file.schema_arrow.names, path.name)
+        table = file.read(columns=list(chosen))
+    # What is nested comes back under the name of its root.
+    if table.column_names != list(chosen):
+        table = table.select(list(chosen))
+    return table.rename_columns(list(chosen.values()))
+
+
+def _read_csv(path: Path, picks: Picks, texts: Collection[str], how: TextFormat) -> Table:
+    names, size = _header(path, how)
+    chosen = picks(names, path.name)
+    # Several rows are parsed at a time, however wide they are.
+    reading = csv.ReadOptions(block_size=max(_BLOCK, 16 * size), encoding=how.encoding)
+    parsing = csv.ParseOptions(delimiter=how.delimiter)
+    convert = csv.ConvertOptions(
+        include_columns=list(chosen), null_values=how.style.nulls, strings_can_be_null=False,
+        # Names such as NA or TRUE are texts: a symbol must not become missing or a boolean.
+        column_types={column: pa.string() for column, name in chosen.items() if name in texts},
+    )  # fmt: skip
+    table = csv.read_csv(path, reading, parsing, convert)
+    return table.rename_columns(list(chosen.values()))
+
+
+def _header(path: Path, how: TextFormat) -> tuple[list[str], int]:
+    """The names in the first line that is not empty, and its length."""
+    encoding = "utf-8-sig" if how.encoding == "utf-8" else how.encoding
+    with path.open(encoding=encoding) as file:
+        line = "\n"
+        while line == "\n":
+            line = file.readline(_LARGEST_HEADER)
+    if not line:
+        raise DataError(f"{path} is empty")
+    return next(text.reader([line], delimiter=how.delimiter)), len(line)

@@ -1,0 +1,130 @@
+"""Which columns of a table are read, and under which names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from alphamine.errors import DataError, nearest
+from alphamine.expression.fields import STANDARD_FIELDS
+
+from .wording import listing
+
+# A vendor's name for a key that a specification leaves at its default.
+_ALSO: Final = {"symbol": "ticker"}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The columns of a long table that are read.
+
+    Attributes
+    ----------
+    date, symbol : str
+    numbers : tuple of str
+        Columns of numbers.
+    labels : tuple of str
+        Columns of static labels, read as texts.
+    conventional : tuple of str
+        Columns of numbers that are read where they exist.
+    others : bool
+        Whether every other column is read, as what it is in the table: number or text.
+    """
+
+    date: str
+    symbol: str
+    numbers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    conventional: tuple[str, ...] = ()
+    others: bool = True
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is text however it looks."""
+        return (self.symbol, *self.labels)
+
+    def is_label(self, name: str, text: bool) -> bool:
+        """Whether a chosen column is a label, if it is a `text` in the table."""
+        known = name in self.numbers or name in self.conventional
+        return name in self.labels or (text and not known)
+
+    def columns(self, names: Sequence[str], what: str = "the table") -> dict[str, str]:
+        """The columns to read, in the table's order, each with the name that it gets.
+
+        A column is found by its name as written, or else in any capitalisation.
+
+        Raises
+        ------
+        DataError
+            If a column is not there, occurs twice, or fits two names.
+        """
+        return self._chosen((self.date, self.symbol, *self.labels), names, what)
+
+    def parts(self, names: Sequence[str], what: str) -> dict[str, str]:
+        """As `columns`, of what has one table per field: there are no columns of keys."""
+        return self._chosen((), names, what)
+
+    def _chosen(self, keys: Sequence[str], names: Sequence[str], what: str) -> dict[str, str]:
+        wanted = dict.fromkeys((*keys, *self.numbers))
+        found = {find(name, names, what): name for name in wanted}
+        for name in self.conventional:
+            column = next((c for c in names if c.lower() == name.lower()), None)
+            if column is not None:
+                found.setdefault(name if name in names else column, name)
+        if self.others:
+            for name in names:
+                # The index of a pandas frame that has no name is no column.
+                if name not in found and not name.startswith("__index_level_"):
+                    found[name] = name.lower() if name.lower() in STANDARD_FIELDS else name
+        _check_unique(found, names, what)
+        return {name: found[name] for name in dict.fromkeys(names) if name in found}
+
+
+def every_column(names: Sequence[str], what: str = "the table") -> dict[str, str]:
+    """All columns as they are."""
+    found = {name: name for name in names}
+    _check_unique(found, names, what)
+    return found
+
+
+def named(wanted: Sequence[str]) -> Callable[[Sequence[str], str], dict[str, str]]:
+    """A choice of these columns, found as `Selection.columns` finds them."""
+
+    def columns(names: Sequence[str], what: str = "the table") -> dict[str, str]:
+        found = {find(name, names, what): name for name in dict.fromkeys(wanted)}
+        _check_unique(found, names, what)
+        return found
+
+    return columns
+
+
+def find(name: str, names: Sequence[str], what: str = "the table") -> str:
+    """The one column that is called `name`, as written or else in any capitalisation."""
+    if name in names:
+        return name
+    for known in (name, _ALSO.get(name)):
+        near = [column for column in names if known and column.lower() == known.lower()]
+        if len(near) > 1:
+            raise DataError(f"{what} has no column {name!r}, but {listing(near)}; say which")
+        if near:
+            return near[0]
+    raise DataError(
+        f"{what} has no column {name!r}; there are {listing(names)}"
+        f"{nearest(name, names) if len(names) < 1000 else ''}"
+    )
+
+
+def _check_unique(found: dict[str, str], names: Sequence[str], what: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in found]
+    if twice:
+        raise DataError(
+            f"{what} must have one column of each name, but {twice[0]!r} occurs "
+            f"{names.count(twice[0])} times; rename one of them, or list others in fields"
+        )
+    new = Counter(found.values())
+    double = next((name for name, count in new.items() if count > 1), None)
+    if double is not None:
+        both = [column for column, name in found.items() if name == double]
+        raise DataError(f"{what} has {listing(both)}, all read as {double!r}; list one in fields")

@@ -1,0 +1,248 @@
+"""Files as vendors write them: their headers, their way of writing numbers, their encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import alphamine as am
+from alphamine.data.check import check_dataset
+from alphamine.data.panel import Panel
+from alphamine.errors import DataError
+
+Frame = pd.DataFrame
+Write = Callable[..., Path]
+BARS = ["open", "high", "low", "close", "volume"]
+
+
+def vendors(market: Frame) -> Frame:
+    """The market under the names that Yahoo gives."""
+    adjusted = market["close"] * market["adj_factor"]
+    frame = market[["date", "symbol", *BARS]].assign(adjusted=adjusted)
+    names = ["Date", "Ticker", "Open", "High", "Low", "Close", "Volume", "Adj Close"]
+    return frame.set_axis(names, axis=1)[[*names[:6], "Adj Close", "Volume"]]
+
+
+def same(panel: Panel, expected: Panel) -> None:
+    assert list(panel.columns) == list(expected.columns)
+    assert panel.group_names == expected.group_names
+    assert panel.symbols.tolist() == expected.symbols.tolist()
+    np.testing.assert_array_equal(panel.dates, expected.dates)
+    for name in expected.columns:
+        np.testing.assert_allclose(panel.field(name), expected.field(name), rtol=1e-14)
+
+
+@pytest.mark.parametrize("capital", [str, str.lower, str.upper])
+@pytest.mark.parametrize("keys", [{}, {"adjustment": {"adjusted_close": "Adj Close"}}])
+def test_a_vendors_file_loads_as_it_is(
+    capital: Callable[[str], str], keys: dict[str, Any], write_spec: Write, market: Frame
+) -> None:
+    expected = am.load(write_spec(market.drop(columns="sector")))
+    panel = am.load(write_spec(vendors(market).rename(columns=capital), **keys))
+    assert list(panel.columns) == BARS
+    assert panel.symbols.tolist() == expected.symbols.tolist()
+    for name in BARS:
+        np.testing.assert_allclose(panel.field(name), expected.field(name), rtol=1e-14)
+
+
+def test_listed_fields_are_all_that_is_read(
+    write_spec: Write, market: Frame, tmp_path: Path
+) -> None:
+    expected = am.load(write_spec(market.drop(columns="sector"), fields=BARS))
+    more = market.assign(
+        name=np.where(market["close"] > 10, "ST Foo", "Foo"), ann_date=pd.Timestamp("2020-01-01"),
+        note="--", Close=1.0,
+    )  # fmt: skip
+    same(am.load(write_spec(more, fields=BARS)), expected)
+    more.to_parquet(tmp_path / "prices.parquet")
+    source = {"kind": "parquet", "path": "prices.parquet"}
+    same(am.load(write_spec(source=source, fields=BARS)), expected)
+    for convert in (lambda f: f, pl.from_pandas, pa.Table.from_pandas):
+        panel = Panel.from_frame(convert(more), fields=BARS, factor="adj_factor", min_names=2)
+        same(panel, expected)
+    more.drop(columns=["Close", "name"]).to_parquet(tmp_path / "prices.parquet")
+    with pytest.raises(DataError, match=r"'ann_date' must hold numbers, but is timestamp.*fields"):
+        am.load(write_spec(source=source))
+    with pytest.raises(DataError, match=r"'name' must not change within .* in fields"):
+        am.load(write_spec(market.assign(name=more["name"])))
+
+
+def test_adjusted_prices_alone_are_not_read_unasked(write_spec: Write, market: Frame) -> None:
+    panel = am.load(write_spec(vendors(market), fields=BARS))
+    assert panel.factor is None
+    expected = market.pivot(index="date", columns="symbol", values="close").to_numpy()
+    np.testing.assert_allclose(panel.field("close"), expected, rtol=1e-14)
+
+
+def test_labels_can_be_columns_of_the_source(write_spec: Write, market: Frame) -> None:
+    coded = market.assign(code=market["sector"].map({"energy": "010101", "banks": "020202"}))
+    groups = {"fields": {"industry": "code"}}
+    panel = am.load(write_spec(coded, fields=BARS, groups=groups))
+    assert panel.group_names == {"industry": ("010101", "020202")}
+    assert panel.group("industry")[0].tolist() == [0, 0, 1, 1, 1]
+
+
+def written(market: Frame) -> Frame:
+    texts = market.assign(volume=market["volume"].map("{:,.0f}".format))
+    texts["close"] = texts["close"].astype(str)
+    texts.loc[5, "close"] = "--"
+    texts.loc[8, "close"] = " None "
+    return texts
+
+
+STYLE: dict[str, Any] = {"missing": ["--", "None"], "thousands": ","}
+
+
+@pytest.mark.parametrize("fields", [BARS, None])
+def test_numbers_can_be_written_as_text(
+    fields: Any, write_spec: Write, market: Frame, tmp_path: Path
+) -> None:
+    texts = written(market).drop(columns="sector")
+    expected = market.drop(columns="sector")
+    expected.loc[[5, 8], "close"] = np.nan
+    want = am.load(write_spec(expected, fields=fields))
+    assert np.nanmax(want.field("volume")) > 1000
+    source = {"kind": "csv", "path": "prices.csv", **STYLE}
+    texts.to_parquet(tmp_path / "prices.parquet")
+    panels = [
+        am.load(write_spec(texts, source=source, fields=fields)),
+        am.load(write_spec(source={**source, "kind": "parquet", "path": "prices.parquet"},
+                           fields=fields)),
+        Panel.from_frame(texts, fields=fields, factor="adj_factor", min_names=2, **STYLE),
+    ]  # fmt: skip
+    for panel in panels:
+        same(panel, want)
+
+
+@pytest.mark.parametrize("fields", [BARS, None])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"close": "--"}, r"'close' must hold numbers, but row 6 holds the text '--'.*missing"),
+        ({"volume": "4,253"}, r"'volume' must hold num.* row 6 .* '4,253'; .*thousands: ','"),
+        ({"volume": "1,5"}, r"'volume' must hold numbers, but row 6 holds the text '1,5'"),
+        ({"volume": "x" * 5000}, r"'volume' must hold .* row 6 holds the text 'x{40}\.\.\."),
+    ],
+)  # fmt: skip
+def test_a_text_among_numbers_is_named(
+    change: dict[str, str], message: str, fields: Any, write_spec: Write, market: Frame
+) -> None:
+    texts = market.astype(dict.fromkeys(change, object))
+    for column, text in change.items():
+        texts.loc[5, column] = text
+    for attempt in (
+        lambda: am.load(write_spec(texts, fields=fields)),
+        lambda: check_dataset(write_spec(texts, fields=fields)),
+        lambda: Panel.from_frame(texts.astype(dict.fromkeys(change, str)), fields=fields),
+    ):
+        with pytest.raises(DataError, match=message) as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+
+
+def test_an_encoding_can_be_said(write_spec: Write, market: Frame, tmp_path: Path) -> None:
+    chinese = market.rename(columns={"close": "收盘", "date": "日期"})
+    fields = {"close": "收盘", "volume": "volume"}
+    keys = {"fields": fields, "groups": {"path": "sector.csv", "fields": ["sector"]}}
+    source = {"kind": "csv", "path": "prices.csv", "date": "日期"}
+    spec = write_spec(source=source, fields=fields)
+    chinese.to_csv(tmp_path / "prices.csv", index=False, encoding="gbk")
+    with pytest.raises(DataError, match=r"prices\.csv is not utf-8 text; .* encoding: gbk"):
+        am.load(spec)
+    spec = write_spec(
+        source={**source, "encoding": "gbk"}, fields=fields,
+        groups={**keys["groups"], "encoding": "gbk", "delimiter": ";"},
+    )  # fmt: skip
+    chinese.to_csv(tmp_path / "prices.csv", index=False, encoding="gbk")
+    (tmp_path / "sector.csv").write_text("symbol;sector\nAA;银行\nBB;石油\n", encoding="gbk")
+    panel = am.load(spec)
+    assert panel.group_names == {"sector": ("石油", "银行")}
+    assert panel.shape == (60, 5)
+    with pytest.raises(DataError, match=r"source\.encoding: no encoding is called 'klingon'"):
+        am.load(write_spec(source={**source, "encoding": "klingon"}))
+
+
+def test_settings_of_a_frame_are_called_as_in_a_specification(market: Frame) -> None:
+    vendor = vendors(market)
+    vendor["Date"] = vendor["Date"].dt.strftime("%d/%m/%Y")
+    panel = Panel.from_frame(
+        vendor, "Date", "Ticker", fields={"close": "Close", "traded": "volume"},
+        date_format="%d/%m/%Y", adjusted_close="Adj Close", horizon=3, delay=2, price="close",
+        delisting="drop", units={"traded": None},
+    )  # fmt: skip
+    expected = Panel.from_frame(market, factor="adj_factor")
+    assert list(panel.columns) == ["close", "traded"]
+    np.testing.assert_array_equal(panel.dates, expected.dates)
+    np.testing.assert_allclose(panel.field("close"), expected.field("close"), rtol=1e-14)
+    label = panel.label_spec
+    assert (label.horizon, label.delay, label.delisting) == (3, 2, "drop")
+    for bad, message in (
+        ({"factor": "Close", "adjusted_close": "Adj Close"}, "either factor or adjusted_close"),
+        ({"label_spec": label, "horizon": 2}, "either label_spec or horizon"),
+        ({"missing": "--"}, "missing is a list of texts"),
+        ({"thousands": "."}, "thousands is one of"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Panel.from_frame(vendor, "Date", "Ticker", date_format="%d/%m/%Y", **bad)
+
+
+def test_stray_days_can_be_dropped(write_spec: Write, market: Frame) -> None:
+    fields = ["close", "volume"]
+    saturday = market[:1].assign(date=pd.Timestamp("2020-01-04"))
+    stray = pd.concat([market, saturday]).sort_values(["symbol", "date"])
+    expected = am.load(write_spec(fields=fields))
+    spec = write_spec(stray, fields=fields)
+    assert am.load(spec).shape[0] == 61
+    finding = next(x for x in check_dataset(spec).findings if "under 80 %" in x.message)
+    assert "calendar: {min_quoted: 2}" in finding.action
+    spec = write_spec(stray, fields=fields, calendar={"min_quoted": 2})
+    panel = am.load(spec)
+    assert panel.fingerprint == expected.fingerprint
+    assert panel.notes["dropped_days"] == ["2020-01-04"]
+    notes = [x.message for x in check_dataset(spec).findings]
+    assert any("1 days with fewer than 2 quoted symbols are dropped" in x for x in notes)
+    with pytest.raises(DataError, match=r"no day is left .* with 9 quoted symbols"):
+        am.load(write_spec(calendar={"min_quoted": 9}))
+
+
+@pytest.mark.parametrize(
+    ("rename", "message"),
+    [
+        ({"open": "close"}, "'close' occurs 2 times"),
+        ({"open": "CLOSE"}, "close, all read as 'close'|CLOSE, close"),
+        ({"open": "and"}, "'and' is an operator and cannot name a field; .*fields"),
+        ({"open": "Stock Splits"}, "got 'Stock Splits'; list the fields"),
+    ],
+)
+def test_headers_that_fit_no_field_are_refused(
+    rename: dict[str, str], message: str, write_spec: Write, market: Frame
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        am.load(write_spec(market.rename(columns=rename)))
+    assert "\n" not in str(caught.value)
+
+
+def test_doubled_columns_that_are_not_listed_do_no_harm(write_spec: Write, market: Frame) -> None:
+    twice = market.rename(columns={"open": "x", "high": "x"})
+    panel = am.load(write_spec(twice, fields=["close", "low"]))
+    assert list(panel.columns) == ["close", "low"]
+
+
+def test_very_wide_files(write_spec: Write, tmp_path: Path) -> None:
+    count = 200_000
+    names = [f"S{i:06d}" for i in range(count)]
+    row = ",".join(["1.5"] * count)
+    text = f"date,{','.join(names)}\n2020-01-01,{row}\n2020-01-02,{row}\n"
+    spec = write_spec()
+    (tmp_path / "prices.csv").write_text(text)
+    with pytest.raises(DataError, match=r"no column 'symbol'; .* \(200001 in all\)") as caught:
+        am.load(spec)
+    assert len(str(caught.value)) < 400
