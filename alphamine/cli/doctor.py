@@ -39,7 +39,7 @@ def doctor(json: options.Json = False) -> None:
 
 
 def _facts() -> dict[str, Any]:
-    from alphamine import __version__
+    from alphamine.version import __version__
 
     folder = Path(os.environ.get("ALPHAMINE_DATA", "../shared/data"))
     found = sorted(p.parent.name for p in folder.glob("*/prices.parquet"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import DataError
+from alphamine.version import __version__
 
 from .build import make_splits
 from .cache import digest, files_state, open_panel, read_json
@@ -72,8 +73,6 @@ def load(
 
 def _request_key(path: Path, overrides: dict[str, Any]) -> str:
     """Hash of everything but the input files that decides what a panel is."""
-    from alphamine import __version__
-
     text = read_text(path)
     place = [str(path.absolute()), os.getcwd()]
     return digest(__version__, place, text, variables(text), overrides)

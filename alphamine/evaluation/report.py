@@ -21,6 +21,7 @@ from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
+from alphamine.rendering import renderer
 
 from .decay import HORIZONS
 from .detail import Detail, detail_of
@@ -195,24 +196,13 @@ class FactorReport(Summary):
             index=pd.DatetimeIndex(self.dates, name="date"),
         )
 
-    def figure(self) -> go.Figure:
-        """The sum of the daily rank IC, as a plotly figure."""
-        from alphamine.report.figures import cumulative_ic
-
-        dates = [str(date) for date in self.dates]
-        return cumulative_ic({self.split: (dates, self.daily.rank_ic.tolist())})
-
     def write_html(self, path: str | PathLike[str]) -> Path:
         """Write the report as one self-contained page."""
-        from alphamine.report.html import factor_page, write_page
-
-        return write_page(factor_page(self), Path(path))
+        return renderer().write_page(self, Path(path))
 
     def figures(self) -> dict[str, go.Figure]:
         """Every figure of the report, by name."""
-        from alphamine.report.factor_figures import factor_figures
-
-        return factor_figures(self)
+        return renderer().figures(self)
 
     def _repr_html_(self) -> str:
         if self.problem is not None:

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from alphamine import __version__
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
@@ -21,6 +20,7 @@ from alphamine.evaluation.trust.inference import MeanTest, cosine_test
 from alphamine.expression.nodes import Node
 from alphamine.pool.cells import Cells, Vector
 from alphamine.pool.pool import Member
+from alphamine.version import __version__
 
 _CACHE_BYTES: Final = 128 << 20
 # A factor that is silent on half of the universe or half of the days cannot be traded, and its

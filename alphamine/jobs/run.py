@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.rendering import renderer
 
 from .encoding import finite
 from .store import Record, Store
@@ -172,10 +173,8 @@ class Run:
             If the run did not finish, or the file cannot be written.
         """
         self.require_finished("a report is written")
-        from alphamine.report.html import run_page, write_page
-
         target = Path(path) if path is not None else self.directory / "report.html"
-        return write_page(run_page(self), target)
+        return renderer().write_page(self, target)
 
     def require_finished(self, deed: str) -> None:
         """Refuse a run that was cut short; `deed` is what only a finished run allows."""

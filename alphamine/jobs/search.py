@@ -10,9 +10,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alphamine import __version__
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
+from alphamine.version import __version__
 
 from .budget import Budget
 from .checkpoint import Checkpoints

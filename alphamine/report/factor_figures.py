@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alphamine.evaluation.stats import SeriesStats
 
-from .figures import bars, histogram, month_map
+from .figures import bars, cumulative_ic, histogram, month_map
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,10 +27,11 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         If no day has a score.
     """
     detail = report.detail
+    dates = [str(date) for date in report.dates]
     own = detail.quantiles[report.label.horizon]
     numbers = [str(i + 1) for i in range(len(own.stats))]
     found = {
-        "cumulative": report.figure(),
+        "cumulative": cumulative_ic({report.split: (dates, report.daily.rank_ic.tolist())}),
         "months": month_map(detail.months),
         "daily": histogram(report.daily.rank_ic.tolist(), "daily rank IC"),
         "quantiles": bars(

@@ -12,10 +12,8 @@ import hashlib
 import math
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alphamine.errors import AlphamineError
 from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
@@ -91,21 +89,6 @@ def backtest_page(report: BacktestReport) -> str:
     """The report of one backtest as one HTML document without outside references."""
     blocks = {name: _block(figure) for name, figure in report.figures().items()}
     return _page("backtest.html.j2", report.formula, report=report, figures=blocks)
-
-
-def write_page(text: str, path: Path) -> Path:
-    """Write a page.
-
-    Raises
-    ------
-    AlphamineError
-        If the file cannot be written.
-    """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AlphamineError(f"cannot write the report to {path}: {error.strerror}") from None
-    return path
 
 
 def _page(template: str, title: str, **context: Any) -> str:

@@ -11,7 +11,6 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.fingerprint import fingerprint
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Node, call, constant, field
 from alphamine.expression.rank_key import rank_key, ranked_core
@@ -170,28 +169,3 @@ def test_ranked_core_knows_the_direction() -> None:
     one, other = ranked_core(A - B), ranked_core(B - A)
     assert one[0] is other[0]
     assert one[1] == -other[1]
-
-
-def test_fingerprints_see_what_rules_do_not() -> None:
-    close, open_, volume = field("close"), field("open"), field("volume")
-    for left, right in [
-        ((close + open_) + volume, close + (open_ + volume)),
-        (close * open_ / open_, close),
-        ((close - open_) * (close + open_), close**2 - open_**2),
-        (ops.ts_mean(close, 5) * 5, ops.ts_sum(close, 5)),
-        (ops.ts_delta(close, 3) / ops.ts_delay(close, 3), ops.ts_returns(close, 3)),
-    ]:
-        assert canonicalise(left) is not canonicalise(right)
-        assert fingerprint(left) == fingerprint(right)
-
-
-def test_fingerprints_tell_formulas_apart() -> None:
-    grammar = Grammar(fields=("close", "open", "volume", "returns", "sector"), max_length=10)
-    rng = np.random.default_rng(4)
-    formulas = list({grammar.sample(rng) for _ in range(300)})
-    assert len({fingerprint(f) for f in formulas}) > 0.93 * len(
-        formulas
-    )  # the rest are duplicates indeed
-    assert fingerprint(A) != fingerprint(B)
-    assert fingerprint(A) != fingerprint(A * 1.001)
-    assert fingerprint(ops.ts_mean(A, 300)) != fingerprint(ops.ts_mean(B, 300))

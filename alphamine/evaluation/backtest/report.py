@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.rendering import renderer
+
 from .brain import Check
 from .capacity import Capacity
 from .metrics import Drawdown
@@ -134,9 +136,7 @@ class BacktestReport:
 
     def figures(self) -> dict[str, go.Figure]:
         """Equity, drawdown, months of turnover and cost, years, and capacity, by name."""
-        from alphamine.report.backtest_figures import backtest_figures
-
-        return backtest_figures(self)
+        return renderer().figures(self)
 
     def write_html(self, path: str | PathLike[str]) -> Path:
         """Write the report as one self-contained page.
@@ -146,9 +146,7 @@ class BacktestReport:
         AlphamineError
             If the file cannot be written.
         """
-        from alphamine.report.html import backtest_page, write_page
-
-        return write_page(backtest_page(self), Path(path))
+        return renderer().write_page(self, Path(path))
 
     def _repr_html_(self) -> str:
         first = next(iter(self.by_year.values()))

@@ -1,0 +1,33 @@
+"""Drawing on request: what results below the report's floor know of figures and pages.
+
+A factor's report, a backtest and a run can draw themselves, but the floor that draws imports
+them, not they it. So it is found by name, the first time that somebody asks.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_RENDERER = "alphamine.report.renderer"
+
+
+class Renderer(Protocol):
+    """What the report's floor offers (see `alphamine.report.renderer`)."""
+
+    def figures(self, result: Any) -> dict[str, go.Figure]:
+        """Every figure of a result, by name."""
+        ...
+
+    def write_page(self, result: Any, path: Path) -> Path:
+        """Write a result as one self-contained HTML page."""
+        ...
+
+
+def renderer() -> Renderer:
+    """The floor that draws."""
+    return cast(Renderer, import_module(_RENDERER))

@@ -1,0 +1,56 @@
+"""Figures and pages by the kind of result (see `alphamine.rendering`)."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alphamine.errors import AlphamineError
+from alphamine.evaluation.backtest.report import BacktestReport
+from alphamine.evaluation.report import FactorReport
+from alphamine.jobs.run import Run
+
+from .backtest_figures import backtest_figures
+from .factor_figures import factor_figures
+from .html import backtest_page, factor_page, run_page
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+@singledispatch
+def figures(result: Any) -> dict[str, go.Figure]:
+    """Every figure of a result, by name."""
+    raise AlphamineError(f"there are no figures of a {type(result).__name__}")
+
+
+figures.register(FactorReport, factor_figures)
+figures.register(BacktestReport, backtest_figures)
+
+
+@singledispatch
+def page(result: Any) -> str:
+    """A result as one HTML document without outside references."""
+    raise AlphamineError(f"there is no page of a {type(result).__name__}")
+
+
+page.register(FactorReport, factor_page)
+page.register(BacktestReport, backtest_page)
+page.register(Run, run_page)
+
+
+def write_page(result: Any, path: Path) -> Path:
+    """Write a result as one self-contained HTML page.
+
+    Raises
+    ------
+    AlphamineError
+        If the file cannot be written.
+    """
+    text = page(result)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AlphamineError(f"cannot write the report to {path}: {error.strerror}") from None
+    return path

@@ -1,0 +1,5 @@
+"""The version of alphamine, for whatever is recorded or cached under it."""
+
+from typing import Final
+
+__version__: Final = "0.1.0"
