@@ -2,35 +2,37 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# By the interpreter: the scripts of an environment name it in a first line that systems cut off.
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt $(wildcard setup.py operators/kernels/*.?pp)
 
 .PHONY: mine test lint check-types unit test-slow bench clean
 
 ## Install, search the embedded market for about two minutes, write the report.
 mine: $(VENV)/.installed
-	$(BIN)/alphamine search jobs/quickstart.yaml
+	$(RUN) alphamine.cli search jobs/quickstart.yaml
 
 ## Install with the development extras; lint, types, tests.
 test: lint check-types unit
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
 
 check-types: $(VENV)/.installed-dev
-	$(BIN)/mypy
+	$(RUN) mypy
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(RUN) pytest -n 2 -m "not slow"
 
 ## The tests that take longer than ten seconds each.
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 -m slow
+	$(RUN) pytest -n 2 -m slow
 
 ## Measure against the peers, in environments of their own; writes benchmarks/README.md.
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks
+	$(RUN) benchmarks
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -57,8 +57,9 @@ def crew(judge: Judge) -> Iterator[Crew]:
 
 def children() -> list[int]:
     """Process numbers of the workers of this process."""
+    # Without -ww a command line is cut at 80 columns, be the path of the interpreter long or not.
     found = subprocess.run(
-        ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="],
+        ["ps", "-ww", "--ppid", str(os.getpid()), "-o", "pid=,args="],
         capture_output=True, text=True,
     )  # fmt: skip
     rows = [line.split(None, 1) for line in found.stdout.splitlines()]
