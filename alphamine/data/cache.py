@@ -5,8 +5,8 @@ hash of what it was made from (`arrays_key`) and of the state of its input files
 Under `opened/`, one small file per specification text and overrides leads straight to it, so that
 opening a known panel parses no YAML and imports nothing heavy.
 
-Every file's size and modification time is in the manifest: a file that was cut off or written to
-is noticed, and the panel is built again. Writers fill a directory of their own and rename it, so
+Every file's size and times are in the manifest: a file that was cut off or written to is noticed,
+and the panel is built again. Writers fill a directory of their own and rename it, so
 readers never see half a panel, and of two writers one wins (`cache_write`).
 """
 
@@ -25,7 +25,9 @@ from alphamine.operators import Unit
 
 from .panel import Panel
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Smaller files are known by what is in them: to read one so takes a few milliseconds.
+_READ_WHOLE: Final = 4 << 20
 _BROKEN: Final = (OSError, ValueError, KeyError, TypeError, IndexError)
 
 
@@ -36,16 +38,36 @@ def digest(*parts: Any) -> str:
 
 
 def files_state(paths: Iterable[Path]) -> str:
-    """Hash of the names, sizes and modification times of files (of all files in directories)."""
+    """Hash of the state of files (of all files in directories).
+
+    A file of up to 4 MiB is known by its content, so one that was copied or touched is the same
+    file. Reading more would take longer than opening a panel: a larger file, and every file of a
+    directory, is known by its size and inode, when it was modified, and when its inode was changed.
+    The last is set by the system alone: whoever writes to a file and sets its time back is noticed.
+    """
     return digest([_state(str(path)) for path in paths])
 
 
-def _state(path: str) -> Any:
-    if not os.path.isdir(path):
-        status = os.stat(path)
-        return [path, status.st_size, status.st_mtime_ns]
+def _state(path: str) -> list[Any]:
+    if os.path.isdir(path):
+        return [path, _folder_state(path)]
+    status = os.stat(path)
+    if status.st_size > _READ_WHOLE:
+        return [path, *stamp(status)]
+    return [path, hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()]
+
+
+def _folder_state(path: str) -> list[Any]:
     with os.scandir(path) as entries:
-        return [path, [_state(entry.path) for entry in sorted(entries, key=lambda e: e.name)]]
+        return [
+            [entry.name, *([_folder_state(entry.path)] if entry.is_dir() else stamp(entry.stat()))]
+            for entry in sorted(entries, key=lambda entry: entry.name)
+        ]
+
+
+def stamp(status: os.stat_result) -> list[int]:
+    """What changes whenever a file is written to."""
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def read_json(path: Path) -> Any:
@@ -66,8 +88,7 @@ def open_panel(folder: Path) -> Panel | None:
         arrays: dict[str, dict[str, Any]] = {}
         for item in manifest["arrays"]:
             path = folder / item["file"]
-            status = path.stat()
-            if [status.st_size, status.st_mtime_ns] != item["state"]:
+            if stamp(path.stat()) != item["state"]:
                 return None
             array: Any = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
             if item["rows"]:

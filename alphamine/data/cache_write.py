@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .cache import digest, open_panel
+from .cache import digest, open_panel, stamp
 from .panel import Panel
 
 _SIZE_LIMIT: Final = 20 << 30
@@ -65,11 +65,10 @@ def _write(panel: Panel, folder: Path) -> None:
                 np.save(file, array[:1] if broadcast else array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())  # a manifest must not outlive arrays that a crash ate
-            status = path.stat()
             items.append({
                 "role": role, "name": name, "file": path.name,
                 "rows": len(array) if broadcast else 0,
-                "state": [status.st_size, status.st_mtime_ns],
+                "state": stamp(path.stat()),
             })  # fmt: skip
 
     axis = {"dates": panel.dates, "symbols": panel.symbols, "universe": panel.universe}

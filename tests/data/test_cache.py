@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 import alphamine as am
+from alphamine.data import cache as cache_module
 from alphamine.data import load as load_module
 from alphamine.data.panel import Panel
 
@@ -90,6 +92,64 @@ def test_changed_sources_and_specs_are_noticed(write_spec: Write, market: pd.Dat
     after = am.load(write_spec(market.assign(close=market["close"] + 1)))
     assert after.field("close")[0, 0] == pytest.approx(before.field("close")[0, 0] + 1)
     assert am.load(write_spec(min_names=3)).min_names == 3
+
+
+def in_place(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def replaced(path: Path, content: bytes) -> None:
+    other = path.with_suffix(".new")
+    other.write_bytes(content)
+    other.replace(path)
+
+
+@pytest.mark.parametrize("rewrite", [in_place, replaced])
+@pytest.mark.parametrize("kind", ["small file", "large file", "folder", "cached array"])
+def test_a_file_of_the_same_size_and_time_is_another_file(
+    kind: str,
+    rewrite: Callable[[Path, bytes], None],
+    write_spec: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if kind == "large file":
+        monkeypatch.setattr(cache_module, "_READ_WHOLE", 0)
+    spec = write_spec(splits={"valid": "2020-02-03"})
+    prices = tmp_path / "prices.csv"
+    if kind == "folder":
+        (tmp_path / "parts").mkdir()
+        prices = prices.rename(tmp_path / "parts" / "a.csv")
+        spec.write_text(spec.read_text().replace("prices.csv", "parts"))
+    good = am.load(spec).field("close").copy()
+    if kind == "cached array":
+        target = next(tmp_path.glob("cache/panels/*/003.npy"))
+        content = target.read_bytes()[:-8] + bytes(8)
+    else:
+        target, text = prices, prices.read_bytes()
+        first = text.splitlines()[1]
+        cells = first.split(b",")
+        cells[5] = b"9" + cells[5][1:]  # close
+        content = text.replace(first, b",".join(cells), 1)
+    before = target.stat()
+    rewrite(target, content)
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = target.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    changed = np.argwhere(
+        np.nan_to_num(am.load(spec).field("close")) != np.nan_to_num(good)
+    ).tolist()
+    assert changed == ([] if kind == "cached array" else [[0, 0]])
+
+
+def test_a_small_file_that_was_only_touched_is_the_same(
+    write_spec: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = write_spec()
+    am.load(spec)
+    replaced(tmp_path / "prices.csv", (tmp_path / "prices.csv").read_bytes())
+    monkeypatch.setattr(load_module, "_build", must_not_build)
+    am.load(spec)
 
 
 def test_stale_panels_are_dropped(write_spec: Write, market: pd.DataFrame, cache: Path) -> None:
