@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt $(wildcard setup.py operators/kernels/*.?pp)
 
-.PHONY: mine test lint check-types unit test-slow bench clean
+.PHONY: mine test lint check-types unit test-slow compat bench clean
 
 ## Install, search the embedded market for about two minutes, write the report.
 mine: $(VENV)/.installed
@@ -29,6 +29,10 @@ unit: $(VENV)/.installed-dev
 ## The tests that take longer than ten seconds each.
 test-slow: $(VENV)/.installed-dev
 	$(RUN) pytest -n 2 -m slow
+
+## The default suite with every Python that the machine has, and with the lowest versions allowed.
+compat:
+	$(PYTHON) tests/compat.py
 
 ## Measure against the peers, in environments of their own; writes benchmarks/README.md.
 bench: $(VENV)/.installed-dev

@@ -16,7 +16,7 @@ from .cache import digest, files_state, open_panel, read_json
 from .costs import Costs
 from .labels import LabelSpec
 from .panel import Panel
-from .paths import cache_folder, read_text, variables
+from .paths import cache_folder, here, read_text, variables
 from .splits import Splits
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def load(
 def _request_key(path: Path, overrides: dict[str, Any]) -> str:
     """Hash of everything but the input files that decides what a panel is."""
     text = read_text(path)
-    place = [str(path.absolute()), os.getcwd()]
+    place = [str(path.absolute()), str(here())]
     return digest(__version__, place, text, variables(text), overrides)
 
 
@@ -111,7 +111,11 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
         stored = known or store_panel(panel, pointer.parents[1] / "panels" / name)
         write_json(pointer, {"inputs": used, "state": state, "panel": name, "settings": settings})
     except OSError as error:
-        warnings.warn(f"the panel cache cannot be written: {error}", stacklevel=3)
+        warnings.warn(
+            f"the panel cache cannot be written: {error}; let ALPHAMINE_CACHE name a folder that "
+            'can be, or be "off"',
+            stacklevel=3,
+        )
         return fresh
     return configured(stored, settings)
 

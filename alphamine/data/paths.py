@@ -19,12 +19,40 @@ def resolve(text: str, folder: Path) -> Path:
 
     `${NAME}` and `${NAME:-default}` are environment variables. A relative path starts at `folder`
     (where the specification is); if it comes from a variable, at the current directory.
+
+    Raises
+    ------
+    DataError
+        If a variable is not set, or a home is not known.
     """
     start = folder
     leading = _VARIABLE.match(text)
     if leading and os.environ.get(leading[1]):
-        start = Path.cwd()
-    return Path(os.path.normpath(start / Path(_VARIABLE.sub(_value, text)).expanduser()))
+        start = here()
+    path = _VARIABLE.sub(_value, text)
+    try:
+        return Path(os.path.normpath(start / Path(path).expanduser()))
+    except RuntimeError:
+        raise DataError(
+            f"~ stands for the home of a user, but nobody knows that of {path!r}; write it out"
+        ) from None
+
+
+def here() -> Path:
+    """The current directory.
+
+    Raises
+    ------
+    DataError
+        If it was deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise DataError(
+            "a relative path starts at the current directory, which was deleted; change to one "
+            "that is there"
+        ) from None
 
 
 def variables(text: str) -> dict[str, str | None]:
@@ -61,14 +89,18 @@ def read_text(path: Path) -> str:
 
 
 def cache_folder() -> Path | None:
-    """Where opened panels are kept; None if `ALPHAMINE_CACHE` is "off"."""
+    """Where opened panels are kept; None if `ALPHAMINE_CACHE` is "off", or the user has no home."""
     chosen = os.environ.get("ALPHAMINE_CACHE")
     if chosen:
         return None if chosen == "off" else Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library/Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "alphamine"
+    variable, below = {
+        "win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Caches"),
+    }.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))  # fmt: skip
+    base = os.environ.get(variable)
+    if not base:
+        # Unlike `Path.home`, it leaves a home that nobody knows as it stands, and raises nothing.
+        home = os.path.expanduser("~")
+        if home == "~":
+            return None
+        base = os.path.join(home, below)
+    return Path(base) / "alphamine"

@@ -17,13 +17,13 @@ from pydantic import (
     model_validator,
 )
 
-from .paths import resolve
+from .paths import here, resolve
 
 
 def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path):
         raise ValueError("a path is a text")
-    return resolve(str(value), (info.context or {}).get("folder", Path.cwd()))
+    return resolve(str(value), (info.context or {}).get("folder") or here())
 
 
 SpecPath = Annotated[Path, BeforeValidator(_path)]

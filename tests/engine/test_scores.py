@@ -62,7 +62,10 @@ def test_a_sample_may_end_before_the_evaluator(panel: Panel) -> None:
 
 def test_a_sample_of_another_panel_is_refused(panel: Panel) -> None:
     other = Panel.from_arrays(
-        panel.dates + 1, panel.symbols, dict(panel.columns), label_spec=LabelSpec(horizon=2)
+        panel.dates + np.timedelta64(1, "D"),
+        panel.symbols,
+        dict(panel.columns),
+        label_spec=LabelSpec(horizon=2),
     ).sample()
     with pytest.raises(AlphamineError, match="its own panel"):
         list(Evaluator(panel).scores([parse("close")], other))
