@@ -58,10 +58,14 @@ class BuildKernels(build_ext):
 
 
 class AnyPythonWheel(bdist_wheel):
-    """A wheel that depends on the platform, not on the version of Python."""
+    """A wheel that depends on the platform, not on the version of Python.
+
+    One without kernels depends on neither, and its name says so: no index takes it for a full one.
+    """
 
     def get_tag(self) -> tuple[str, str, str]:
-        return "py3", "none", super().get_tag()[2]
+        built = any(Path(self.bdist_dir).rglob("_kernels_*"))
+        return "py3", "none", super().get_tag()[2] if built else "any"
 
 
 setup(

@@ -89,12 +89,14 @@ def test_wheel_from_sdist_holds_every_module(built: tuple[Path, Path]) -> None:
 
 def test_without_a_compiler_there_is_a_wheel_without_kernels(built: tuple[Path, Path]) -> None:
     assert not [name for name in members(built[1]) if "_kernels_" in name]
+    assert built[1].name.endswith("-py3-none-any.whl")
 
 
 @pytest.mark.slow
 def test_with_a_compiler_the_wheel_holds_the_kernels(tmp_path: Path) -> None:
     _, wheel = build(tmp_path)
     assert "-py3-none-" in wheel.name
+    assert "-any" not in wheel.name
     assert [name for name in members(wheel) if "_kernels_baseline" in name]
 
 
