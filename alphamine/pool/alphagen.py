@@ -58,8 +58,9 @@ class AlphaGenPool(Pool):
         Returns
         -------
         float
-            The IC of the weighted members on train afterwards, AlphaGen's reward: a level. 0 if the
-            formula was refused or left at once.
+            By how much the IC of the weighted members on train grew; negative where the member that
+            left is missed, 0 if the formula was refused or left at once. AlphaGen's reward is that
+            IC itself, which is `score`.
         """
         if not self.wants(evaluation.fitness):
             return 0.0
@@ -75,8 +76,9 @@ class AlphaGenPool(Pool):
                 return 0.0
             del entries[out]
             gram, weights = gram.without([out]), np.delete(weights, out)
+        before = self.score
         self._entries, self._gram, self._fit = entries, gram, self._weighted(gram, weights)
-        return self.score
+        return self.score - before
 
     def state_dict(self) -> dict[str, Any]:
         """As `Pool.state_dict`, and the weights, which depend on members that have left."""

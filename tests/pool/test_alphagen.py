@@ -79,9 +79,10 @@ def test_the_weights_are_better_than_alphagens_by_its_own_objective(recorded: Re
 
 def test_the_pool_reaches_alphagens_ic(recorded: Recorded) -> None:
     pool = AlphaGenPool(recorded.sample, capacity=MEMBERS, max_correlation=1.0)
-    level = [recorded.offer(k, pool) for k in range(MEMBERS)][-1]
+    gains = [recorded.offer(k, pool) for k in range(MEMBERS)]
     assert len(pool) == MEMBERS
-    assert level == pool.score == pytest.approx(recorded.pool_ic, abs=5e-3)
+    assert pool.score == pytest.approx(recorded.pool_ic, abs=5e-3)
+    assert sum(gains) == pytest.approx(pool.score, rel=1e-12)
     names = [f"x{k}" for k in range(MEMBERS)]
     theirs = {
         recorded.panel.schema[name].node: float(weight)
@@ -95,7 +96,8 @@ def test_members_come_and_go_by_alphagens_rules(recorded: Recorded) -> None:
     pool = AlphaGenPool(recorded.sample, capacity=4)
     inside: list[int] = []
     for k in range(MEMBERS):
-        recorded.offer(k, pool)
+        before = pool.score
+        assert recorded.offer(k, pool) == pool.score - before
         if not (recorded.mutual_ic[k, inside] > 0.99).any():
             inside = [*inside, k]
         if len(inside) > 4:
