@@ -15,6 +15,11 @@ _shelf = Shelf(Family.ELEMENTWISE)
 _entry = _shelf.entry
 
 
+def _laid_out(x: Array) -> Array:
+    """Row by row in memory: numpy's vector code rounds otherwise than its code for strides."""
+    return np.array(x, order="C", copy=None)
+
+
 @_entry(units.same, cost=0.1, commutative=True, qlib="Add", alphagen="Add")
 def add(x: Array, y: Array) -> Array:
     """`x` + y."""
@@ -56,7 +61,7 @@ def min_(x: Array, y: Array) -> Array:
 def power(x: Array, y: Array) -> Array:
     """`x` to the power y; missing for a fractional power of a negative number."""
     # numpy has 1 ** nan == nan ** 0 == 1, but a missing side is missing here.
-    return np.where(np.isnan(x) | np.isnan(y), np.nan, np.power(x, y))
+    return np.where(np.isnan(x) | np.isnan(y), np.nan, np.power(_laid_out(x), _laid_out(y)))
 
 
 @_entry(units.powered, cost=0.5, alpha101="SignedPower")
@@ -104,21 +109,21 @@ def reverse(x: Array) -> Array:
 @_entry(units.ratio, tier=2, cost=0.5)
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent."""
-    return np.tanh(x)
+    return np.tanh(_laid_out(x))
 
 
 @_entry(units.ratio, tier=2, cost=0.5)
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
     # exp of a negative number only: no overflow on either side.
-    shrunk = np.exp(-np.abs(x))
+    shrunk = np.exp(-np.abs(_laid_out(x)))
     return np.where(x >= 0.0, 1.0, shrunk) / (1.0 + shrunk)
 
 
 @_entry(units.ratio, tier=2, cost=0.5)
 def exp(x: Array) -> Array:
     """`e` to the power x."""
-    return np.exp(x)
+    return np.exp(_laid_out(x))
 
 
 @_entry(units.ratio, tier=2, cost=0.5)
@@ -130,7 +135,7 @@ def log1p(x: Array) -> Array:
 @_entry(units.ratio, tier=2, cost=0.5, monotone=True)
 def s_log_1p(x: Array) -> Array:
     """sign(x) * log(1 + abs(x))."""
-    return np.sign(x) * np.log1p(np.abs(x))
+    return np.sign(x) * np.log1p(np.abs(_laid_out(x)))
 
 
 @_entry(units.ratio, tier=2, cost=0.2)
