@@ -20,11 +20,11 @@ _HOME = {
     "parse": "expression.parser",
     "register_operator": "testing.register",
     "resume": "jobs.search",
-    "search": "search",
+    "search": "jobs.search",
     "open_run": "jobs.run",
     "values": "engine.evaluator",
 }
-_MODULES = {"ops", "search"}
+_MODULES = {"ops"}
 
 if TYPE_CHECKING:
     from .data.load import load

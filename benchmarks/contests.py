@@ -27,8 +27,8 @@ from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import recovery
 from alphamine.pool.table import combine
-from alphamine.search.registry import make_searcher
-from alphamine.search.rl.settings import PRESETS
+from alphamine.searchers.registry import make_searcher
+from alphamine.searchers.rl.settings import PRESETS
 
 ROOT = Path(__file__).parents[1]
 # Members of a pool.

@@ -25,7 +25,6 @@ from alphamine.models.base import Design, signal_of
 from alphamine.models.registry import MODELS, make_model
 from alphamine.models.tuning import tune_model
 from alphamine.pool.pool import Pool
-from alphamine.search.base import Candidate, Evaluation
 
 DAYS, NAMES, MEMBERS = 2000, 300, 20
 # Of the newcomer, which is charged for them.
@@ -64,7 +63,7 @@ def trial() -> None:
     pool = Pool(train, MEMBERS, 1.0)
     field = panel.schema["close"].node
     for array in members:
-        pool.offer(Evaluation(Candidate(field, ""), {"rank_ic": 0.03}, 0.03), pool.vector(array))
+        pool.offer(field, 1, 0.03, pool.vector(array))
     assert len(pool) == MEMBERS
     weak = np.where(np.isnan(newcomer), np.nan, rng.normal(size=hint.shape)).astype(np.float32)
     vector = pool.vector(weak)
@@ -150,8 +149,7 @@ def filled(panel: Panel) -> Pool:
     formulas: list[Node] = [am.parse(text, fields=panel.schema) for text in texts]
     for formula, values in zip(formulas, evaluator.values(formulas), strict=True):
         rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
-        found = Evaluation(Candidate(formula, ""), {"rank_ic": rank_ic}, abs(rank_ic))
-        pool.offer(found, pool.vector(values))
+        pool.offer(formula, -1 if rank_ic < 0 else 1, abs(rank_ic), pool.vector(values))
     return pool
 
 

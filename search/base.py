@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.expression.nodes import Node
+from alphamine.pool.view import PoolView
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +63,10 @@ class Evaluation:
     repeated: bool = False
     sketch: npt.NDArray[np.float32] | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class PoolView:
-    """What searchers may know of the pool.
-
-    Attributes
-    ----------
-    formulas : tuple of Node
-        Its members, best first.
-    max_correlation : float
-        How alike two of them may be, in absolute mean daily correlation on train.
-    full : bool
-        Whether one must leave for a newcomer.
-    token_price : float
-        What a token of a formula has to earn, in squared standard errors (see `Pool`).
-    """
-
-    formulas: tuple[Node, ...] = ()
-    max_correlation: float = 1.0
-    full: bool = False
-    token_price: float = 0.0
+    @property
+    def sign(self) -> int:
+        """The formula's orientation on train: -1 if its rank IC is negative, else +1."""
+        return -1 if self.scores["rank_ic"] < 0 else 1
 
 
 class Searcher(Protocol):

@@ -17,8 +17,9 @@ from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
+from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation, PoolView
+from .base import Candidate, Evaluation
 from .memory import CAPACITY, Memory, generator_from, generator_state
 from .variation import VARIATIONS, child
 

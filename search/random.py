@@ -10,8 +10,9 @@ import numpy as np
 
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
+from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation, PoolView
+from .base import Candidate, Evaluation
 from .memory import CAPACITY, Memory, generator_from, generator_state
 
 

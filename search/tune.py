@@ -22,8 +22,9 @@ from alphamine.expression.nodes import Call, Constant, Node, call, constant, wit
 from alphamine.expression.parser import parse
 from alphamine.expression.productions import allowed_windows
 from alphamine.extras import parzen_study
+from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation, PoolView
+from .base import Candidate, Evaluation
 from .memory import CAPACITY, Memory
 
 _ATTEMPTS: Final = 20

@@ -20,7 +20,7 @@ HEAVY = {
 FOLDERS = {
     "alphamine": "alphamine",
     "operators": "alphamine.operators",
-    "search": "alphamine.search",
+    "search": "alphamine.searchers",
 }
 
 
@@ -29,7 +29,7 @@ def packages_in_the_tree() -> set[str]:
     for folder, package in FOLDERS.items():
         for init in (ROOT / folder).rglob("__init__.py"):
             inner = init.parent.relative_to(ROOT / folder)
-            if folder == "alphamine" and inner.parts[:1] in (("operators",), ("search",)):
+            if folder == "alphamine" and inner.parts[:1] in (("operators",), ("searchers",)):
                 continue  # the links to the other two folders
             found.add(".".join((package, *inner.parts)))
     return found
@@ -69,7 +69,7 @@ def modules_in_the_tree() -> set[str]:
     for folder, package in FOLDERS.items():
         for path in (ROOT / folder).rglob("*.py"):
             inner = path.relative_to(ROOT / folder)
-            if folder == "alphamine" and inner.parts[0] in ("operators", "search"):
+            if folder == "alphamine" and inner.parts[0] in ("operators", "searchers"):
                 continue
             expected.add("/".join((*package.split("."), *inner.parts)))
     return expected
@@ -103,7 +103,7 @@ def test_with_a_compiler_the_wheel_holds_the_kernels(tmp_path: Path) -> None:
 def test_sdist_holds_each_file_once(built: tuple[Path, Path]) -> None:
     with tarfile.open(built[0]) as archive:
         names = [m.name.split("/", 1)[1] for m in archive.getmembers() if m.isfile()]
-    assert not [n for n in names if n.startswith(("alphamine/operators/", "alphamine/search/"))]
+    assert not [n for n in names if n.startswith(("alphamine/operators/", "alphamine/searchers/"))]
     assert len(names) == len(set(names))
     assert {"operators/kernels/library.cpp", "operators/kernels/kernel.hpp"} <= set(names)
 
@@ -114,7 +114,7 @@ def test_code_folders_refuse_a_second_name(folder: str) -> None:
         [sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert f"import alphamine.{folder}, not {folder}" in done.stderr
+    assert f"import {FOLDERS[folder]}, not {folder}" in done.stderr
 
 
 @pytest.mark.parametrize("statement", ["import alphamine", "import alphamine.cli"])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from alphamine.errors import SearchError
-from alphamine.search.base import Searcher, Spender
+from alphamine.searchers.base import Searcher, Spender
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
-from alphamine.search.registry import SEARCHERS, settings
+from alphamine.searchers.registry import SEARCHERS, settings
 
 from .executors.workforce import Workforce
 

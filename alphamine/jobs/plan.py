@@ -14,8 +14,8 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
-from alphamine.search.base import Searcher
-from alphamine.search.registry import make_searcher
+from alphamine.searchers.base import Searcher
+from alphamine.searchers.registry import make_searcher
 
 from .judge import Judge
 from .run import open_run

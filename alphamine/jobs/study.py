@@ -12,7 +12,7 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.cells import Vector
 from alphamine.pool.pool import Pool
 from alphamine.pool.sketch import Sketch
-from alphamine.search.base import Candidate, Evaluation, Searcher
+from alphamine.searchers.base import Candidate, Evaluation, Searcher
 
 from .budget import Budget
 from .checkpoint import Checkpoints
@@ -222,7 +222,8 @@ class Study:
         found = {e.candidate.formula.digest: e for e in evaluations}
         pool = copy(self.pool)
         for evaluation, vector in self._with_vectors(evaluations, vectors):
-            gain = pool.offer(evaluation, vector)
+            formula = evaluation.candidate.formula
+            gain = pool.offer(formula, evaluation.sign, evaluation.fitness, vector)
             told = replace(evaluation, gain=gain, sketch=self._sketch(vector))
             found[evaluation.candidate.formula.digest] = told
             if stop():

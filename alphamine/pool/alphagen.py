@@ -15,7 +15,6 @@ import numpy as np
 
 from alphamine.data.splits import Sample
 from alphamine.expression.nodes import Node
-from alphamine.search.base import Evaluation
 
 from .cells import Vector
 from .gain import Form
@@ -52,7 +51,7 @@ class AlphaGenPool(Pool):
     ) -> None:
         super().__init__(train, capacity, max_correlation, l1=l1, series="value", token_price=0.0)
 
-    def offer(self, evaluation: Evaluation, vector: Vector) -> float:
+    def offer(self, formula: Node, sign: int, fitness: float, vector: Vector) -> float:
         """Take a formula in, unless it is a copy.
 
         Returns
@@ -62,13 +61,13 @@ class AlphaGenPool(Pool):
             left is missed, 0 if the formula was refused or left at once. AlphaGen's reward is that
             IC itself, which is `score`.
         """
-        if not self.wants(evaluation.fitness):
+        if not self.wants(fitness):
             return 0.0
         daily = self._daily(vector, self._entries)
         if (self._gram.mean(daily[1:]) > self.max_correlation).any():
             return 0.0
         gram = self._gram.with_member(daily[0], daily[1:], vector.size)
-        entries = [*self._entries, Entry.of(evaluation, vector)]
+        entries = [*self._entries, Entry(formula, sign, fitness, vector)]
         weights = self._fitted(gram).weights
         if len(entries) > self.capacity:
             out = int(np.abs(weights).argmin())

@@ -16,12 +16,12 @@ from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
-from alphamine.search.base import Evaluation, PoolView
 
 from .cells import Cells, Series, Vector
 from .gain import Form, Gains, Newcomers, marginal_gains, worth
 from .gram import Gram
 from .objective import Measure, Objective
+from .view import PoolView
 from .weights import fit_weights
 
 Values = npt.NDArray[np.floating]
@@ -61,11 +61,6 @@ class Entry:
     fitness: float
     vector: Vector
     price: float = 0.0
-
-    @classmethod
-    def of(cls, evaluation: Evaluation, vector: Vector, price: float = 0.0) -> Entry:
-        sign = -1 if evaluation.scores["rank_ic"] < 0 else 1
-        return cls(evaluation.candidate.formula, sign, evaluation.fitness, vector, price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +229,14 @@ class Pool:
         described = [self._described(v, n)[1] for v, n in zip(vectors, tokens, strict=True)]
         return self._gains(described, refit).worth
 
-    def offer(self, evaluation: Evaluation, vector: Vector) -> float:
+    def offer(self, formula: Node, sign: int, fitness: float, vector: Vector) -> float:
         """Admit a formula if the pool is better with it.
 
         Parameters
         ----------
-        evaluation : Evaluation
+        formula : Node
+        sign, fitness
+            As in `Member`.
         vector : Vector
             Of the formula, on the pool's cells.
 
@@ -248,9 +245,9 @@ class Pool:
         float
             By how much the worth grew, 0 if the formula was not admitted.
         """
-        if not self.wants(evaluation.fitness):
+        if not self.wants(fitness):
             return 0.0
-        daily, terms = self._described(vector, evaluation.candidate.formula.length)
+        daily, terms = self._described(vector, formula.length)
         gains = self._gains([terms])
         if not gains.worth[0] > 0.0:
             return 0.0
@@ -258,7 +255,7 @@ class Pool:
         gram = self._gram.with_member(daily[0], daily[1:], vector.size).without(leaving)
         fit = self._fitted(gram)
         entries = [entry for k, entry in enumerate(self._entries) if k not in leaving]
-        entries.append(Entry.of(evaluation, vector, float(gains.price[0])))
+        entries.append(Entry(formula, sign, fitness, vector, float(gains.price[0])))
         gain = self._worth(fit, entries) - self.worth
         if not gain > 0.0:
             return 0.0

@@ -20,7 +20,8 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar import Grammar
-from alphamine.search.base import Candidate, Evaluation, PoolView, Searcher
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation, Searcher
 
 Factory = Callable[[Grammar, int], Searcher]
 _ARRAY: Final = "$array"

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
-from alphamine.search.base import Searcher
+from alphamine.searchers.base import Searcher
 
 from .settings import RLSettings
 

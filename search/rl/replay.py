@@ -12,7 +12,7 @@ from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.expression.rank_key import rank_key
-from alphamine.search.base import PoolView
+from alphamine.pool.view import PoolView
 
 from .episodes import Episodes, IntArray
 from .synergy import Synergy

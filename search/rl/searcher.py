@@ -20,9 +20,10 @@ from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
-from alphamine.search.base import Candidate, Evaluation, PoolView
-from alphamine.search.memory import Memory, generator_from, generator_state
-from alphamine.search.variation import child
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.memory import Memory, generator_from, generator_state
+from alphamine.searchers.variation import child
 
 from .episodes import Episodes, IntArray, Writer
 from .flow import Flow

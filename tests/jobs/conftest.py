@@ -13,7 +13,8 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.expression.parser import parse
-from alphamine.search.base import Candidate, Evaluation, PoolView
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation
 
 TRAIN, VALID, TEST = (0, 200), (206, 280), (286, 340)
 

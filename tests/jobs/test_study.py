@@ -138,9 +138,9 @@ def test_a_batch_that_is_stopped_while_it_is_offered_leaves_no_trace(
     offers: list[float] = []
 
     class Watched(Pool):
-        def offer(self, evaluation: Any, vector: Any) -> float:
-            offers.append(evaluation.fitness)
-            return super().offer(evaluation, vector)
+        def offer(self, formula: Any, sign: int, fitness: float, vector: Any) -> float:
+            offers.append(fitness)
+            return super().offer(formula, sign, fitness, vector)
 
     study.pool = Watched(study.judge.train, 4, 0.7)
     # The first batch is offered whole, and the second one after its first formula no more.

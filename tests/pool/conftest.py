@@ -14,10 +14,11 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import daily_scores
 from alphamine.expression.nodes import Node
-from alphamine.search.base import Candidate, Evaluation
 
 ROWS, NAMES, FIELDS = 60, 30, 40
-Offer = tuple[Evaluation, np.ndarray]
+
+# What a pool is offered (formula, sign, fitness), and the formula's values.
+Offer = tuple[tuple[Node, int, float], np.ndarray]
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def judged(panel: Panel, train: Sample) -> Callable[[Node], Offer]:
     def judge(formula: Node) -> Offer:
         [values] = Evaluator(panel).values([formula])
         rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
-        return Evaluation(Candidate(formula, "test"), {"rank_ic": rank_ic}, abs(rank_ic)), values
+        return (formula, -1 if rank_ic < 0 else 1, abs(rank_ic)), values
 
     return judge
 

@@ -12,9 +12,9 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
+from alphamine.expression.nodes import Node
 from alphamine.pool.alphagen import AlphaGenPool
 from alphamine.pool.weights import fit_weights
-from alphamine.search.base import Candidate, Evaluation
 
 MEMBERS = 12
 
@@ -42,8 +42,8 @@ class Recorded:
         self.sample = Sample(self.panel, days, target, "all")
 
     def offer(self, k: int, pool: AlphaGenPool) -> float:
-        evaluation = Evaluation(Candidate(self.panel.schema[f"x{k}"].node, ""), {"rank_ic": 1}, 1.0)
-        return pool.offer(evaluation, pool.vector(self.panel.columns[f"x{k}"]))
+        formula = self.panel.schema[f"x{k}"].node
+        return pool.offer(formula, 1, 1.0, pool.vector(self.panel.columns[f"x{k}"]))
 
 
 @pytest.fixture(scope="module")
@@ -115,23 +115,23 @@ def test_a_copy_is_refused_and_its_reverse_is_not(recorded: Recorded) -> None:
     assert recorded.offer(0, pool) > 0.0
     assert recorded.offer(0, pool) == 0.0
     assert len(pool) == 1
-    reverse = Evaluation(Candidate(-recorded.panel.schema["x0"].node, ""), {"rank_ic": -1}, 1.0)
-    pool.offer(reverse, pool.vector(-recorded.panel.columns["x0"]))
+    reverse = (-recorded.panel.schema["x0"].node, -1, 1.0)
+    pool.offer(*reverse, pool.vector(-recorded.panel.columns["x0"]))
     assert len(pool) == 2
 
 
 def test_a_restored_pool_goes_on_as_the_first(
-    panel: Panel, train: Sample, offers: list[tuple[Evaluation, np.ndarray]]
+    panel: Panel, train: Sample, offers: list[tuple[tuple[Node, int, float], np.ndarray]]
 ) -> None:
     whole, restored = AlphaGenPool(train, capacity=4), AlphaGenPool(train, capacity=4)
-    for evaluation, values in offers[:20]:
-        whole.offer(evaluation, whole.vector(values))
+    for offered, values in offers[:20]:
+        whole.offer(*offered, whole.vector(values))
     state = json.loads(json.dumps(whole.state_dict()))
     restored.load_state_dict(
         state, lambda formulas: map(restored.vector, Evaluator(panel).values(formulas))
     )
     assert restored.members == whole.members
-    for evaluation, values in offers[20:]:
+    for offered, values in offers[20:]:
         vector = whole.vector(values)
-        assert restored.offer(evaluation, vector) == whole.offer(evaluation, vector)
+        assert restored.offer(*offered, vector) == whole.offer(*offered, vector)
     assert restored.members == whole.members

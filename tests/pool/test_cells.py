@@ -11,13 +11,13 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.native import load
+from alphamine.expression.nodes import Node
 from alphamine.operators.numeric import standard_ranks
 from alphamine.pool import cells as module
 from alphamine.pool.cells import Cells, DayCells, Vector
 from alphamine.pool.table import combine
-from alphamine.search.base import Evaluation
 
-Offer = tuple[Evaluation, np.ndarray]
+Offer = tuple[tuple[Node, int, float], np.ndarray]
 
 
 @pytest.fixture

@@ -19,16 +19,15 @@ from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
-from alphamine.search.base import Candidate, Evaluation
 
-Offer = tuple[Evaluation, np.ndarray]
+Offer = tuple[tuple[Node, int, float], np.ndarray]
 Oracle = Callable[..., np.ndarray]
 
 
 def filled(train: Sample, offers: Sequence[Offer], **settings: Any) -> Pool:
     pool = Pool(train, **settings)
-    for evaluation, values in offers:
-        pool.offer(evaluation, pool.vector(values))
+    for offered, values in offers:
+        pool.offer(*offered, pool.vector(values))
     return pool
 
 
@@ -71,8 +70,8 @@ def test_the_pool_changes_only_for_the_better(
     pool = Pool(train, capacity, limit, token_price=price)
     for index in np.random.default_rng(seed).permutation(len(offers)):
         before, formulas = pool.worth, pool.view().formulas
-        evaluation, values = offers[index]
-        gain = pool.offer(evaluation, pool.vector(values))
+        offered, values = offers[index]
+        gain = pool.offer(*offered, pool.vector(values))
         assert gain >= 0.0
         assert (gain > 0.0) == (pool.view().formulas != formulas)
         assert pool.worth == pytest.approx(before + gain, abs=1e-12)
@@ -176,10 +175,10 @@ def test_a_price_keeps_luck_out_and_lets_knowledge_in(panel: Panel, train: Sampl
             formula = am.ops.ts_mean(formula, 5)
         values = rng.normal(size=panel.shape)
         rank_ic = float(np.nanmean(daily_scores(values, train).rank_ic))
-        useless.append((Evaluation(Candidate(formula, "t"), {"rank_ic": rank_ic}, 0.1), values))
+        useless.append(((formula, -1 if rank_ic < 0 else 1, 0.1), values))
     hint = np.nan_to_num(train.label) / np.nanstd(train.label)
     useful = 0.3 * hint + rng.normal(size=panel.shape)
-    known = (Evaluation(Candidate(close, "t"), {"rank_ic": 0.1}, 0.1), useful)
+    known = ((close, 1, 0.1), useful)
     greedy, careful = (
         filled(train, [*useless, known], capacity=20, token_price=price) for price in (0.0, 1.0)
     )
@@ -240,33 +239,33 @@ def test_a_formula_enters_once_and_its_reverse_never(
     node = panel.schema["x3"].node
     pool = Pool(train, token_price=0.0)
     for formula, enters in ((node, True), (node, False), (-node, False)):
-        evaluation, values = judged(formula)
-        assert (pool.offer(evaluation, pool.vector(values)) > 0.0) == enters
+        offered, values = judged(formula)
+        assert (pool.offer(*offered, pool.vector(values)) > 0.0) == enters
     assert [member.formula for member in pool.members] == [node]
 
 
 def test_a_better_formula_drives_out_what_resembles_it(
     panel: Panel, train: Sample, offers: list[Offer]
 ) -> None:
-    best, values = max(offers, key=lambda offer: offer[0].fitness)
-    against = best.scores["rank_ic"] * np.nan_to_num(train.label) / np.nanstd(train.label)
+    best, values = max(offers, key=lambda offer: offer[0][2])
+    against = best[1] * best[2] * np.nan_to_num(train.label) / np.nanstd(train.label)
     weakened = values - 0.5 * against
-    worse = Evaluation(Candidate(panel.schema["close"].node, "test"), best.scores, best.fitness / 2)
+    worse = (panel.schema["close"].node, best[1], best[2] / 2)
     pool = Pool(train)
-    assert pool.offer(worse, pool.vector(weakened)) > 0.0
-    assert pool.offer(best, pool.vector(values)) > 0.0
-    assert [member.formula for member in pool.members] == [best.candidate.formula]
-    assert pool.offer(worse, pool.vector(weakened)) == 0.0
+    assert pool.offer(*worse, pool.vector(weakened)) > 0.0
+    assert pool.offer(*best, pool.vector(values)) > 0.0
+    assert [member.formula for member in pool.members] == [best[0]]
+    assert pool.offer(*worse, pool.vector(weakened)) == 0.0
 
 
 @pytest.mark.parametrize("fitness", [float("-inf"), float("nan")])
 def test_a_formula_without_fitness_is_refused(
     panel: Panel, train: Sample, judged: Callable[[Node], Offer], fitness: float
 ) -> None:
-    evaluation, values = judged(panel.schema["x3"].node)
+    offered, values = judged(panel.schema["x3"].node)
     pool = Pool(train)
-    useless = Evaluation(evaluation.candidate, evaluation.scores, fitness)
-    assert pool.offer(useless, pool.vector(values)) == 0.0
+    useless = (*offered[:2], fitness)
+    assert pool.offer(*useless, pool.vector(values)) == 0.0
     assert len(pool) == 0
 
 
@@ -289,9 +288,9 @@ def test_a_restored_pool_decides_as_the_first_would_have(
     )
     assert restored.state_dict() == whole.state_dict()
     assert restored.score == whole.score
-    for evaluation, values in offers[half:]:
+    for offered, values in offers[half:]:
         vector = whole.vector(values)
-        assert restored.offer(evaluation, vector) == whole.offer(evaluation, vector)
+        assert restored.offer(*offered, vector) == whole.offer(*offered, vector)
         assert restored.members == whole.members
 
 

@@ -14,9 +14,10 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import call
-from alphamine.search.base import Candidate, Evaluation, PoolView
-from alphamine.search.random import RandomSearcher
-from alphamine.search.registry import SEARCHERS, make_searcher
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.random import RandomSearcher
+from alphamine.searchers.registry import SEARCHERS, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ def test_every_searcher_keeps_the_contract(name: str) -> None:
 def test_another_process_proposes_the_same(name: str) -> None:
     script = (
         "from alphamine.expression.grammar import Grammar\n"
-        "from alphamine.search.registry import make_searcher\n"
+        "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
         f"s = make_searcher({name!r}, Grammar(max_length=10), 5, {SMALL.get(name)!r})\n"
         "print('\\n'.join(proposals(s, 6, 20)))"

@@ -17,9 +17,10 @@ from alphamine.expression.nodes import Node, field
 from alphamine.expression.parser import parse
 from alphamine.expression.rank_key import rank_key
 from alphamine.operators.types import PRICE, VOLUME
-from alphamine.search.base import Evaluation, PoolView
-from alphamine.search.registry import make_searcher
-from alphamine.search.variation import VARIATIONS, child
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Evaluation
+from alphamine.searchers.registry import make_searcher
+from alphamine.searchers.variation import VARIATIONS, child
 
 TARGET = ops.ts_corr(ops.rank(field("close", unit=PRICE)), field("volume", unit=VOLUME), 20)
 

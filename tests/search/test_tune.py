@@ -12,8 +12,9 @@ import pytest
 from alphamine.errors import MissingDependency, SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
-from alphamine.search.base import Evaluation, PoolView
-from alphamine.search.tune import TuneSearcher, TuneSettings
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Evaluation
+from alphamine.searchers.tune import TuneSearcher, TuneSettings
 
 FORMULA = "ts_mean(close, 5) / ts_mean(close, 20)"
 GRAMMAR = Grammar(windows=(5, 10, 20, 30, 40, 60, 80, 100), max_lookback=250)
@@ -90,7 +91,7 @@ def test_a_stop_between_ask_and_tell_loses_nothing() -> None:
 
 
 def tuner_candidates(formulas: list[Node]) -> list[Any]:
-    from alphamine.search.base import Candidate
+    from alphamine.searchers.base import Candidate
 
     return [Candidate(formula, "tune") for formula in formulas]
 

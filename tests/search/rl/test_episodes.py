@@ -9,8 +9,8 @@ from alphamine.expression import ops
 from alphamine.expression.grammar import FIELDS, Grammar
 from alphamine.expression.nodes import Call, Node, field
 from alphamine.operators.types import PRICE, VOLUME
-from alphamine.search.rl.episodes import Episodes, Writer
-from alphamine.search.rl.prior import prior_of
+from alphamine.searchers.rl.episodes import Episodes, Writer
+from alphamine.searchers.rl.prior import prior_of
 
 CLOSE, VOLUME_FIELD = field("close", unit=PRICE), field("volume", unit=VOLUME)
 

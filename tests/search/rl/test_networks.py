@@ -11,10 +11,10 @@ from alphamine.expression import ops  # noqa: E402
 from alphamine.expression.grammar import Grammar  # noqa: E402
 from alphamine.expression.nodes import field  # noqa: E402
 from alphamine.operators.types import PRICE, VOLUME  # noqa: E402
-from alphamine.search.rl.episodes import Episodes, Writer  # noqa: E402
-from alphamine.search.rl.networks import Policy, logs  # noqa: E402
-from alphamine.search.rl.prior import prior_of  # noqa: E402
-from alphamine.search.rl.settings import RLSettings  # noqa: E402
+from alphamine.searchers.rl.episodes import Episodes, Writer  # noqa: E402
+from alphamine.searchers.rl.networks import Policy, logs  # noqa: E402
+from alphamine.searchers.rl.prior import prior_of  # noqa: E402
+from alphamine.searchers.rl.settings import RLSettings  # noqa: E402
 
 CLOSE, VOLUME_FIELD = field("close", unit=PRICE), field("volume", unit=VOLUME)
 

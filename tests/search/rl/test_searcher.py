@@ -13,11 +13,12 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.search.base import Candidate, Evaluation, PoolView, Searcher
-from alphamine.search.registry import make_searcher
-from alphamine.search.rl import build as building
-from alphamine.search.rl.replay import Replay
-from alphamine.search.rl.settings import PRESETS, RLSettings
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation, Searcher
+from alphamine.searchers.registry import make_searcher
+from alphamine.searchers.rl import build as building
+from alphamine.searchers.rl.replay import Replay
+from alphamine.searchers.rl.settings import PRESETS, RLSettings
 from alphamine.testing.searcher import check_searcher, proposals
 
 pytest.importorskip("torch")
@@ -51,7 +52,7 @@ def test_learners_propose_the_same_in_another_process(name: str, grammar: Gramma
     options = {**TINY, **LEARNERS[name]}
     script = (
         "from alphamine.expression.grammar import Grammar\n"
-        "from alphamine.search.registry import make_searcher\n"
+        "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
         "grammar = Grammar(fields=('close', 'open', 'volume'), max_length=8)\n"
         f"print('\\n'.join(proposals(make_searcher('rl', grammar, 5, {options!r}), 4, 20)))"
@@ -182,7 +183,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, grammar: Gr
 
 
 def test_torch_is_loaded_only_when_a_searcher_is_built() -> None:
-    script = "import sys, alphamine.search.registry; print('torch' in sys.modules)"
+    script = "import sys, alphamine.searchers.registry; print('torch' in sys.modules)"
     told = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alphamine.search.rl.synergy import Synergy
+from alphamine.searchers.rl.synergy import Synergy
 
 
 def quality(merits: np.ndarray, sketches: np.ndarray) -> tuple[float, np.ndarray]:
