@@ -19,6 +19,7 @@ test: lint check-types unit
 lint: $(VENV)/.installed-dev
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(BIN)/python -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 check-types: $(VENV)/.installed-dev
 	$(RUN) mypy
