@@ -163,11 +163,9 @@ def _split_facts(panel: Panel) -> dict[str, Any] | None:
     if panel.splits is None:
         return None
     facts: dict[str, Any] = {"gap": panel.splits.gap}
-    for name in ("train", "valid", "test"):
-        rows = getattr(panel.splits, name)
-        if rows is not None:
-            first, last = panel.dates[rows[0]], panel.dates[rows[1] - 1]
-            facts[name] = {"start": str(first), "end": str(last), "days": rows[1] - rows[0]}
+    for name, (start, stop) in panel.splits.ranges.items():
+        first, last = panel.dates[start], panel.dates[stop - 1]
+        facts[name] = {"start": str(first), "end": str(last), "days": stop - start}
     return facts
 
 

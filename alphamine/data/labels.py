@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -68,6 +69,7 @@ def forward_returns(panel: Panel) -> Label:
 
     A cell has a label if both prices exist. With `delisting="settle"`, a symbol whose quotes
     ended for good leaves at its last price; a mere interruption on the exit day has no label.
+    Whether they ended is judged from the rows that the labels of the split read, and no later ones.
 
     Returns
     -------
@@ -80,15 +82,34 @@ def forward_returns(panel: Panel) -> Label:
     rows = max(panel.shape[0] - spec.reach, 0)
     if rows == 0:
         return Label(values, spec, 0.0)
-    leaving = price[spec.reach :]
-    settled = np.zeros(leaving.shape, dtype=bool)
+    leaving, settled = price, np.zeros(price.shape, dtype=bool)
     if spec.delisting == "settle":
-        last_row = np.minimum(panel.last_rows, len(price) - 1)
-        last_price = price[last_row, np.arange(price.shape[1])]
-        settled = np.arange(spec.reach, len(price))[:, None] > panel.last_rows
-        leaving = np.where(settled, last_price, leaving)
+        leaving, settled = _settled(price, _borders(panel))
+    leaving, settled = leaving[spec.reach :], settled[spec.reach :]
     with np.errstate(all="ignore"):
         values[:rows] = leaving / price[spec.delay : spec.delay + rows] - 1.0
     labelled = np.isfinite(values[:rows]) & panel.universe[:rows]
     total = int(labelled.sum())
     return Label(values, spec, int((settled & labelled).sum()) / total if total else 0.0)
+
+
+def _borders(panel: Panel) -> list[int]:
+    """Where the rows that the labels of each split read end, and where the panel does."""
+    ranges = () if panel.splits is None else panel.splits.ranges.values()
+    known = {stop + panel.label_spec.reach for _, stop in ranges} | {panel.shape[0]}
+    return sorted(row for row in known if row <= panel.shape[0])
+
+
+def _settled(
+    price: npt.NDArray[np.float64], borders: Sequence[int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Prices with the last one of each symbol whose quotes ended before a border put after it."""
+    filled, settled = price.copy(), np.zeros(price.shape, dtype=bool)
+    first, columns = 0, np.arange(price.shape[1])
+    for stop in borders:
+        quoted = np.isfinite(price[:stop])
+        last = np.where(quoted.any(axis=0), stop - 1 - np.argmax(quoted[::-1], axis=0), -1)
+        settled[first:stop] = np.arange(first, stop)[:, None] > last
+        np.copyto(filled[first:stop], price[last, columns], where=settled[first:stop])
+        first = stop
+    return filled, settled

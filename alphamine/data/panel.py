@@ -50,9 +50,6 @@ class Panel:
     splits : Splits or None
     factor : (T, N) float, optional
         Adjustment factor: price as traded = adjusted price / factor.
-    ends : (N,) int, optional
-        Row of each symbol's last label price in the data that the panel was cut from (see
-        `last_rows`): that a symbol is gone for good cannot be seen from a cut panel.
     costs : Costs
     min_names : int
         Days with fewer valid pairs have no score.
@@ -74,7 +71,6 @@ class Panel:
     label_spec: LabelSpec = field(default_factory=LabelSpec)
     splits: Splits | None = None
     factor: FloatArray | None = None
-    ends: npt.NDArray[np.int64] | None = None
     costs: Costs = field(default_factory=Costs)
     min_names: int = 10
     name: str = "panel"
@@ -124,15 +120,6 @@ class Panel:
         return np.logical_or.accumulate(seen, axis=0)
 
     @cached_property
-    def last_rows(self) -> npt.NDArray[np.int64]:
-        """Row of each symbol's last label price, (N,) int; known even where a cut hides it."""
-        if self.ends is not None:
-            return self.ends
-        seen = np.isfinite(self.field(self.label_spec.price))
-        last = len(seen) - 1 - np.argmax(seen[::-1], axis=0)
-        return np.where(seen.any(axis=0), last, -1)
-
-    @cached_property
     def label(self) -> Label:
         """Forward returns under `label_spec`."""
         return forward_returns(self)
@@ -156,15 +143,13 @@ class Panel:
 
     def rows(self, stop: int) -> Panel:
         """The first `stop` rows, physically cut: what comes later is not reachable from it."""
-        settles = self.label_spec.delisting == "settle" and self.label_spec.price in self.columns
 
         def cut(arrays: Mapping[str, Any]) -> dict[str, Any]:
             return {name: array[:stop] for name, array in arrays.items()}
 
         return replace(
             self, dates=self.dates[:stop], columns=cut(self.columns),
-            ends=self.last_rows if settles else None, universe=self.universe[:stop],
-            groups=cut(self.groups), masks=cut(self.masks),
+            universe=self.universe[:stop], groups=cut(self.groups), masks=cut(self.masks),
             factor=None if self.factor is None else self.factor[:stop],
         )  # fmt: skip
 

@@ -27,7 +27,8 @@ class Sample:
     ----------
     panel : Panel
         Rows 0 .. stop + gap of the whole panel: history for look-backs, then the scored rows, then
-        the gap that labels read. Nothing later is reachable.
+        the gap that labels read. Nothing later is reachable, nor changes a bit of it: a symbol
+        that is not quoted again in these rows counts as gone.
     rows : slice
         The scored rows of `panel`.
     label : (rows, N) float64
@@ -59,7 +60,7 @@ class Splits:
     gap: int
 
     def __post_init__(self) -> None:
-        present = [(n, r) for n in NAMES if (r := getattr(self, n)) is not None]
+        present = list(self.ranges.items())
         for name, (start, stop) in present:
             if not 0 <= start < stop:
                 raise DataError(f"split {name!r} has no rows; move its dates, or those next to it")
@@ -76,6 +77,11 @@ class Splits:
                     f"{right!r}; end {left!r} {self.gap - (start - stop)} rows earlier, or give "
                     "only the start dates of valid and test, and the gap is left by itself"
                 )
+
+    @property
+    def ranges(self) -> dict[str, Rows]:
+        """The splits that there are, in the order of time."""
+        return {n: rows for n in NAMES if (rows := getattr(self, n)) is not None}
 
     @classmethod
     def from_dates(
@@ -144,9 +150,9 @@ def cut_before_test(panel: Panel) -> Panel:
 
 
 def _named_sample(panel: Panel, splits: Splits, name: str) -> Sample:
-    rows = getattr(splits, name) if name in NAMES else None
+    rows = splits.ranges.get(name)
     if rows is None:
-        known = ", ".join(n for n in NAMES if getattr(splits, n) is not None)
+        known = ", ".join(splits.ranges)
         raise DataError(f"panel {panel.name!r} has no split {name!r}; it has {known}")
     return _sample(panel, rows, name)
 

@@ -60,15 +60,21 @@ def test_the_share_of_settled_labels_is_reported() -> None:
     assert panel(LabelSpec(5, 1, delisting="drop"), values).label.settled_share == 0.0
 
 
-def test_a_cut_panel_settles_only_those_who_are_gone_for_good() -> None:
+def test_nothing_after_a_split_tells_its_labels_who_comes_back() -> None:
     values = np.ones((T, N)) * np.arange(1, T + 1)[:, None]
-    values[20:26, 1] = np.nan  # suspended over the cut, comes back
+    values[20:26, 1] = np.nan  # suspended over the end of the train split, comes back
     values[20:, 2] = np.nan  # gone
-    whole = panel(LabelSpec(3, 1), values)
-    cut = whole.rows(25)
-    np.testing.assert_array_equal(cut.label.values[:21], whole.label.values[:21])
-    assert np.isnan(cut.label.values[17, 1])
-    assert cut.label.values[17, 2] == 20 / 19 - 1
+    borders = {"train": str(DATES[0]), "valid": str(DATES[24])}
+    whole = Panel.from_arrays(
+        DATES, list("abcdef"), {"close": values, "volume": np.ones_like(values)},
+        label_spec=LabelSpec(3, 1), splits=borders, min_names=2,
+    )  # fmt: skip
+    cut = whole.rows(24)
+    np.testing.assert_array_equal(cut.label.values[:20], whole.label.values[:20])
+    np.testing.assert_array_equal(whole.sample("train").label, whole.label.values[:20])
+    assert whole.label.values[17, 1] == whole.label.values[17, 2] == 20 / 19 - 1
+    # Without a border between them, an interruption has no label.
+    assert np.isnan(replace(whole, splits=None).label.values[17, 1])
 
 
 def test_labels_that_cannot_be_are_refused() -> None:

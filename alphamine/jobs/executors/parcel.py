@@ -56,7 +56,7 @@ def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells]:
     axis = arrays["axis"]
     panel = Panel(
         dates=axis["dates"], symbols=axis["symbols"], columns=arrays["column"],
-        universe=axis["universe"], groups=arrays.get("group", {}), ends=axis.get("ends"),
+        universe=axis["universe"], groups=arrays.get("group", {}),
         group_names={k: tuple(v) for k, v in settings["group_names"].items()},
         units={k: None if v is None else Unit(*v) for k, v in settings["units"].items()},
         label_spec=LabelSpec(**header["label"]), splits=splits and _splits(splits),
@@ -71,8 +71,6 @@ def _parts(panel: Panel, train: Sample | None) -> Iterator[tuple[str, str, npt.N
     yield "axis", "dates", panel.dates
     yield "axis", "symbols", panel.symbols
     yield "axis", "universe", panel.universe
-    if panel.ends is not None:
-        yield "axis", "ends", panel.ends
     if train is not None:
         yield "axis", "train", train.label
     for role, arrays in (("column", panel.columns), ("group", panel.groups)):

@@ -23,14 +23,11 @@ FORMULAS = [am.parse(text) for text in TEXTS[:3]]
 def rich(panel: Panel) -> Panel:
     """With everything that a panel may have."""
     rng = np.random.default_rng(1)
-    days, names = panel.shape
-    ends = np.full(names, days - 1)
-    ends[3] = 150
     return replace(
         panel, groups={"sector": rng.integers(-1, 3, panel.shape).astype(np.int8)},
         group_names={"sector": ("a", "b", "ä")}, universe=rng.random(panel.shape) < 0.9,
         columns={**panel.columns, "beta": np.asfortranarray(rng.normal(size=panel.shape))},
-        units={"beta": Unit(0.0, 0.0), "volume": None}, ends=ends,
+        units={"beta": Unit(0.0, 0.0), "volume": None},
     )  # fmt: skip
 
 
@@ -44,7 +41,6 @@ def test_nothing_is_lost(
     assert np.array_equal(panel.dates, mine.dates)
     assert list(panel.symbols) == list(mine.symbols)
     assert np.array_equal(panel.universe, mine.universe)
-    assert np.array_equal(panel.last_rows, mine.last_rows)
     for name in mine.columns:
         assert panel.columns[name].dtype == mine.columns[name].dtype
         assert np.array_equal(panel.columns[name], mine.columns[name], equal_nan=True)
