@@ -143,6 +143,36 @@ def test_a_formula_may_begin_with_a_minus_sign(cli: Cli) -> None:
     assert "--jsn" in refused(cli("evaluate", "-close", "--data", "tiny.yaml", "--jsn"))
 
 
+def test_evaluate_scores_a_file_of_formulas(cli: Cli, workplace: Path) -> None:
+    import alphamine as am
+
+    (workplace / "mine.txt").write_text("mom = ts_returns(close, 20)\nrank(clse)\nvolume\n")
+    arguments = ("evaluate", "--formulas", "mine.txt", "--data", "tiny.yaml")
+    found = document(cli(*arguments, "--split", "valid", "--json"))
+    assert (found["split"], found["trials"], found["failed"]) == ("valid", 2, 1)
+    assert [row["name"] for row in found["formulas"]] == ["mom", "2", "3"]
+    alone = am.evaluate("ts_returns(close, 20)", am.load(workplace / "tiny.yaml"), "valid")
+    assert found["formulas"][0]["rank_ic"] == alone.rank_ic
+    shown = cli(*arguments).stdout
+    assert "out of 2 distinct formulas tried" in shown
+    assert "2 could not be judged: there is no field 'clse'" in shown
+    (workplace / "bad.txt").write_text("rank(clse)\n")
+    assert "none of 1 formulas" in refused(
+        cli("evaluate", "--formulas", "bad.txt", "--data", "tiny.yaml", "--json")
+    )
+    assert "give one of them" in refused(cli("evaluate", "close", *arguments[1:]))
+    assert "--full is for" in refused(cli(*arguments, "--full"))
+
+
+def test_evaluate_scores_a_library(cli: Cli) -> None:
+    import alphamine as am
+
+    arguments = ("evaluate", "--formulas", "library:alpha101", "--data", "tiny.yaml", "--json")
+    found = document(cli(*arguments))
+    assert [row["name"] for row in found["formulas"]] == list(am.library("alpha101"))
+    assert found["trials"] == sum(row["verdict"] is not None for row in found["formulas"])
+
+
 def test_evaluate_overrides_the_label(cli: Cli) -> None:
     printed = document(
         cli("evaluate", "close", "--data", "tiny.yaml", "--horizon", "7", "--delay", "0",

@@ -1,22 +1,37 @@
-"""`alphamine evaluate FORMULA --data SPEC`: score one formula."""
+"""`alphamine evaluate FORMULA --data SPEC`: score one formula, or a file of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
+
+from alphamine.errors import AlphamineError
 
 from . import options
 from .output import console, count, number, percent, print_json
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from alphamine.data.panel import Panel
     from alphamine.evaluation.report import FactorReport
 
 
 def evaluate(
-    formula: Annotated[str, typer.Argument(help="For instance 'rank(ts_corr(close, volume, 10))'")],
     data: options.Data,
+    formula: Annotated[
+        str | None, typer.Argument(help="For instance 'rank(ts_corr(close, volume, 10))'")
+    ] = None,
+    formulas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|library:NAME",
+            help="Many instead of one: a text file with `NAME = FORMULA` or a formula on each "
+            "line, or library:alpha101 or library:alpha158.",
+        ),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="train (default) or valid.")] = None,
     universe: options.Universe = None,
     horizon: options.Horizon = None,
@@ -31,7 +46,11 @@ def evaluate(
         bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
     ] = False,
     trials: Annotated[
-        int, typer.Option(help="Formulas tried to arrive at this one; the verdict allows for it.")
+        int,
+        typer.Option(
+            help="Formulas tried to arrive at this one; the verdict allows for it. "
+            "Those of --formulas are counted."
+        ),
     ] = 1,
     rationale: Annotated[
         str, typer.Option(help="Why it should forecast; shown in the page and in JSON.")
@@ -42,10 +61,13 @@ def evaluate(
         bool, typer.Option("--full", help="With --json: quantiles, horizons, exposures and all.")
     ] = False,
 ) -> None:
-    """Score one formula, year by year, and say how far to believe it."""
+    """Score one formula, year by year, or many; say how far to believe them."""
     from alphamine import evaluate as judge
     from alphamine import load
 
+    many = _many(
+        formula, formulas, dialect, {"--html": html, "--full": full, "--rationale": rationale}
+    )
     panel = load(
         data,
         universe=universe,
@@ -54,6 +76,14 @@ def evaluate(
         price=price,
         splits=splits != "none",
     )
+    if many:
+        table = judge(
+            many, panel, split, trials=trials, dialect=dialect, dtype=dtype,
+            strict_units=strict_units,
+        )  # fmt: skip
+        _conclude(table, panel, split, json)
+        return
+    assert formula is not None
     report = judge(
         formula, panel, split, trials=trials, dialect=dialect, dtype=dtype,
         strict_units=strict_units, rationale=rationale,
@@ -66,6 +96,50 @@ def evaluate(
         _show(report)
 
 
+def _many(
+    formula: str | None, source: str | None, dialect: str, single: dict[str, Any]
+) -> dict[str, str]:
+    """The formulas that --formulas names; none if it was not given."""
+    if (formula is None) == (source is None):
+        raise AlphamineError("evaluate takes a formula, or many with --formulas; give one of them")
+    if source is None:
+        return {}
+    if given := [option for option, value in single.items() if value]:
+        raise AlphamineError(f"{given[0]} is for the report of one formula; leave it out")
+    from alphamine.libraries import library_texts
+    from alphamine.libraries.lines import read_file
+
+    if not source.startswith(_LIBRARY):
+        return read_file(Path(source))
+    if dialect != "brain":
+        raise AlphamineError("libraries are written in the dialect brain; leave out --dialect")
+    return dict(library_texts(source.removeprefix(_LIBRARY)))
+
+
+def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) -> None:
+    """Print many formulas; if none could be evaluated, the request was wrong."""
+    from alphamine.evaluation.batch import as_records
+
+    rows = as_records(table)
+    failed = [row for row in rows if row["verdict"] is None]
+    if len(failed) == len(rows):
+        raise AlphamineError(
+            f"none of {len(rows)} formulas could be evaluated; the first, {failed[0]['name']}: "
+            f"{failed[0]['problem']}"
+        )
+    sample = panel.sample(split)
+    dates = sample.panel.dates[sample.rows]
+    trials = next(row["trials"] for row in rows if row["trials"])
+    if json:
+        print_json({
+            "panel": panel.name, "split": sample.name, "start": str(dates[0]),
+            "end": str(dates[-1]), "trials": trials, "failed": len(failed), "formulas": rows,
+        })  # fmt: skip
+    else:
+        _show_many(rows, f"{panel.name}, {sample.name}; out of {trials:,} distinct formulas tried")
+
+
+_LIBRARY: Final = "library:"
 _HEADINGS: Final = (
     "", "days", "pairs", "rank IC", "rank ICIR", "IC", "ICIR", "coverage", "turnover",
 )  # fmt: skip
@@ -89,3 +163,25 @@ def _show(report: FactorReport) -> None:
     screen.print(table)
     for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
+
+
+def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
+    from rich.table import Table
+
+    table = Table(caption=caption, caption_justify="left")
+    table.add_column("name")
+    table.add_column("formula", overflow="fold", ratio=1)
+    for heading in ("rank IC", "rank ICIR", "t", "coverage", "turnover", "verdict"):
+        table.add_column(heading, justify="right")
+    screen = console()
+    for row in rows:
+        if row["problem"] is None:
+            table.add_row(
+                str(row["name"]), row["formula"], number(row["rank_ic"]),
+                number(row["rank_icir"], 2), number(row["t"], 1), percent(row["coverage"]),
+                percent(row["turnover"]), row["verdict"],
+            )  # fmt: skip
+    screen.print(table)
+    for row in rows:
+        if row["problem"] is not None:
+            screen.print(f"{row['name']} could not be judged: {row['problem']}", soft_wrap=True)

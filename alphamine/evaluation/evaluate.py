@@ -1,9 +1,9 @@
-"""`am.evaluate`: one formula, one panel, one report."""
+"""`am.evaluate`: one formula, one panel, one report; or many, and a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +13,24 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
-from alphamine.errors import AlphamineError, UnitError
+from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
 
 from .decay import HORIZONS
+from .read import read_formula
 from .report import NUMBERS, FactorReport, Request
 from .summary import Summary
 from .trust.deflation import TrialCount
 from .trust.verdict import judge_trust
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _QUANTILES: Final = (2, 50)
 
 
-def evaluate(
+@overload
+def evaluate(  # type: ignore[overload-overlap]  # to a type checker a text is texts, too
     formula: str | Node,
     panel: Panel,
     split: str | None = None,
@@ -39,22 +43,55 @@ def evaluate(
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
     rationale: str = "",
-) -> FactorReport:
-    """Score a formula against the panel's label.
+) -> FactorReport: ...
 
-    Only the daily scores and the verdict are computed now; the rest of the report (quantiles,
-    horizons, exposures ...) when it is first asked for.
+
+@overload
+def evaluate(
+    formula: Iterable[str | Node] | Mapping[str, str | Node],
+    panel: Panel,
+    split: str | None = None,
+    *,
+    trials: int | TrialCount = 1,
+    dialect: str = "brain",
+    dtype: npt.DTypeLike = "float32",
+    min_periods: MinPeriods = "full",
+    strict_units: bool = False,
+) -> pd.DataFrame: ...
+
+
+def evaluate(
+    formula: str | Node | Iterable[str | Node] | Mapping[str, str | Node],
+    panel: Panel,
+    split: str | None = None,
+    *,
+    trials: int | TrialCount = 1,
+    horizons: Sequence[int] = HORIZONS,
+    quantiles: int = 5,
+    dialect: str = "brain",
+    dtype: npt.DTypeLike = "float32",
+    min_periods: MinPeriods = "full",
+    strict_units: bool = False,
+    rationale: str = "",
+) -> FactorReport | pd.DataFrame:
+    """Score a formula, or many, against the panel's label.
+
+    Of one formula, only the daily scores and the verdict are computed now; the rest of the report
+    (quantiles, horizons, exposures ...) when it is first asked for. Many formulas are computed
+    together, parts that they share once.
 
     Parameters
     ----------
-    formula : str or Node
-        Text is parsed with the fields of the panel.
+    formula : str or Node, or an iterable or mapping of them
+        Text is parsed with the fields of the panel. Of many, each has its row, named by the key
+        of the mapping or by its number from 0.
     panel : Panel
     split : {"train", "valid"}, optional
         Train if the panel has splits, else all rows. The test split cannot be asked for here.
     trials : int or TrialCount
         Formulas that were tried to arrive at this one (`run.trial_count`, if it comes from a run):
-        the verdict is deflated by their number.
+        the verdict is deflated by their number. Of many formulas, all distinct ones in the table
+        count, so that fewer `trials` than those change nothing.
     horizons : sequence of int
         Rows held; the label's own is always among them.
     quantiles : int
@@ -68,10 +105,17 @@ def evaluate(
         Refuse a formula that mixes units; otherwise the report carries the complaints.
     rationale : str
         Why it should forecast, in the words of whoever proposed it; the report shows it as text.
+        Like `horizons` and `quantiles`, only of one formula.
 
     Returns
     -------
     FactorReport
+        Of one formula.
+    DataFrame
+        Of many, in their order: the formula as it was read, the numbers of `Summary`, `lookback`,
+        `infinite`, `t`, `effective_days`, `luck`, `deflated`, `trials`, `verdict`, `unit_warnings`
+        and `problem`. A formula that cannot be read or evaluated is a row without numbers whose
+        `problem` says why; it is no trial.
 
     Raises
     ------
@@ -83,17 +127,19 @@ def evaluate(
         If a formula given as text mixes units.
     """
     request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods)
-    if isinstance(formula, str):
-        node = parse(formula, dialect, panel.schema, strict_units)
-    else:
-        node = formula
-    if strict_units and node.unit_problems:
-        raise UnitError(
-            f"quantities of unlike units are mixed in {node}: {'; '.join(node.unit_problems)}. "
-            "Rewrite it with ratios or ranks, or leave out strict units"
-        )
     if isinstance(trials, int) and trials < 1:
         raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")
+    if isinstance(formula, Iterable) and not isinstance(formula, str | Node):
+        from .batch import evaluate_all
+
+        if (request.horizons, quantiles, rationale) != (HORIZONS, 5, ""):
+            raise AlphamineError(
+                "horizons, quantiles and rationale belong to the report of one formula; leave them "
+                "out for a table of many, or evaluate one by one"
+            )
+        tried = trials if isinstance(trials, int) else trials.trials
+        return evaluate_all(formula, panel, split, tried, dialect, dtype, min_periods, strict_units)
+    node = read_formula(formula, panel, dialect, strict_units)
     sample = panel.sample(split)
     [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
     return report_of(node, daily, sample, trials, request, rationale)

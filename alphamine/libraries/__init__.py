@@ -14,6 +14,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 
 from .alpha158 import alpha158_texts
+from .lines import read_lines
 
 Texts = Mapping[str, str]
 
@@ -37,12 +38,17 @@ def library(name: str) -> Mapping[str, Node]:
     AlphamineError
         If there is no such library.
     """
+    return _parsed(name)
+
+
+def library_texts(name: str) -> Texts:
+    """As `library`, the formulas as text."""
     if name not in _TEXTS:
         raise AlphamineError(
             f"there is no formula library {name!r}{nearest(name, _TEXTS)}; "
             f"known are {', '.join(_TEXTS)}"
         )
-    return _parsed(name)
+    return _TEXTS[name]()
 
 
 @cache
@@ -50,18 +56,16 @@ def _parsed(name: str) -> Mapping[str, Node]:
     with warnings.catch_warnings():
         # The authors mix units freely, which is theirs to answer for.
         warnings.simplefilter("ignore", UnitWarning)
-        return MappingProxyType({key: parse(text) for key, text in _TEXTS[name]().items()})
+        return MappingProxyType({key: parse(text) for key, text in library_texts(name).items()})
 
 
 def alpha101_texts() -> Texts:
     """Formulas of the "101 Formulaic Alphas" by name, `alpha001` to `alpha101`."""
-    lines = files(__package__).joinpath("alpha101.txt").read_text("utf-8").splitlines()
-    formulas = [line.partition(" = ") for line in lines if line and not line.startswith("#")]
-    return {name: text for name, _, text in formulas}
+    return read_lines(files(__package__).joinpath("alpha101.txt").read_text("utf-8"))
 
 
 _TEXTS: Final[Mapping[str, Callable[[], Texts]]] = MappingProxyType(
     {"alpha101": alpha101_texts, "alpha158": alpha158_texts}
 )
 
-__all__ = ["library"]
+__all__ = ["library", "library_texts"]

@@ -12,6 +12,7 @@ import pytest
 import alphamine as am
 from alphamine.errors import AlphamineError
 from alphamine.expression.parser import parse
+from alphamine.libraries.lines import read_file
 from alphamine.operators import CATALOGUE
 
 INDUSTRY = {48, 56, 58, 59, 63, 67, 69, 70, 76, 79, 80, 82, 87, 89, 90, 91, 93, 97, 100}
@@ -141,3 +142,24 @@ def test_no_library_formula_uses_an_operator_of_another_tool() -> None:
     for name in ("alpha101", "alpha158"):
         for node in am.library(name).values():
             assert not foreign & {n.operator.name for n in node.walk() if hasattr(n, "operator")}
+
+
+def test_a_file_of_formulas_is_read_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(
+        "\ufeff# mine\r\nmom = -ts_returns(close, 20)\n\nclose == open\n a.b=rank(close)\n"
+    )
+    assert read_file(path) == {
+        "mom": "-ts_returns(close, 20)", "4": "close == open", "a.b": "rank(close)",
+    }  # fmt: skip
+    for text, law in (
+        ("a = x\na = y\n", "line 2 is another 'a'"),
+        ("# none\n", "holds no formula"),
+    ):
+        path.write_text(text)
+        with pytest.raises(AlphamineError, match=law):
+            read_file(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    for wrong in (path, tmp_path, tmp_path / "absent"):
+        with pytest.raises(AlphamineError, match="cannot read the formulas in"):
+            read_file(wrong)
