@@ -36,7 +36,7 @@ def group_rank(x: Array, group: Codes) -> Array:
     new[1:] = (v[1:] != v[:-1]) | (place[1:] == 0)
     starts = np.flatnonzero(new)
     sizes = np.diff(starts, append=len(v))
-    ranks = np.empty(len(v))
+    ranks = np.zeros(len(v))
     ranks[order] = np.repeat(place[starts] + (sizes - 1) * 0.5, sizes)
     n = g.count(g.values)
     return g.restore(np.where(n > 1.0, ranks / (n - 1.0), np.nan))
@@ -104,7 +104,7 @@ def group_backfill(x: Array, group: Codes, d: int, std: float = 4.0) -> Array:
     """x, or where missing the winsorized mean of its group's present values of the last d days."""
     days, symbols = x.shape
     padded = np.concatenate([np.full((d - 1, symbols), np.nan), x])
-    fill = np.empty_like(x)
+    fill = np.zeros_like(x)
     block = max(1, (1 << 21) // max(1, d * symbols))
     for start in range(0, days, block):
         today = group[start : start + block]

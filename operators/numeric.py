@@ -26,7 +26,7 @@ def average_ranks(x: Array) -> Array:
         return np.full_like(x, np.nan)
     order = np.argsort(x, axis=1, kind="stable")  # NaN last
     ordered = np.take_along_axis(x, order, axis=1)
-    new = np.empty((rows, columns), dtype=bool)
+    new = np.zeros((rows, columns), dtype=bool)
     new[:, 0] = True
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
     position = np.arange(columns)
@@ -35,7 +35,7 @@ def average_ranks(x: Array) -> Array:
     following = np.full((rows, columns), columns)
     following[:, :-1] = np.where(new[:, 1:], position[1:], columns)
     end = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
-    ranks = np.empty_like(x)
+    ranks = np.zeros_like(x)
     np.put_along_axis(ranks, order, (start + end + 1) * 0.5, axis=1)
     ranks[np.isnan(x)] = np.nan
     return ranks

@@ -178,7 +178,7 @@ class Windows:
 
     def quantile(self, q: float) -> Array:
         """Quantile of the present values, linear between the two nearest."""
-        result = np.empty_like(self.x)
+        result = np.zeros_like(self.x)
         # A sorted copy of all windows is d times the input, so it is made in blocks of rows.
         block = max(1, (1 << 21) // max(1, self.d * self.x.shape[1]))
         for start in range(0, len(self.x), block):

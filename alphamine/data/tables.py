@@ -224,7 +224,7 @@ def _encode(column: Column, name: str) -> tuple[npt.NDArray[np.str_], Array]:
         encoded = encoded.cast(pa.string()).dictionary_encode()
     words = np.array(encoded.dictionary.cast(pa.string()).to_pylist(), dtype=np.str_)
     order = np.argsort(words)
-    place = np.empty(len(words), dtype=np.int64)
+    place = np.zeros(len(words), dtype=np.int64)
     place[order] = np.arange(len(words))
     used = place[np.asarray(encoded.indices)]
     present = np.unique(used)  # a categorical may carry names that no row has

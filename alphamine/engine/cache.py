@@ -56,6 +56,8 @@ class ValueCache:
 
     def add(self, node: Node, kept: Kept) -> None:
         """Keep values; the least recently used make room."""
+        if node in self._kept:
+            self.nbytes -= self._kept.pop(node).values.nbytes
         self._kept[node] = kept
         self.nbytes += kept.values.nbytes
         while self.nbytes > self.limit:

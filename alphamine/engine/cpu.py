@@ -22,7 +22,7 @@ from .native import Library, ScoredLabel, Workspace
 from .program import SCORES, Compiler, Program, ScoreSheet, Sink
 from .reference import MinPeriods, ReferenceBackend, Values
 from .scores import DailyScores
-from .storage import Padded, PanelArrays, aligned
+from .storage import Padded, PanelArrays, fresh
 
 # Formulas to a shard at most, and bytes of an array from which on there are fewer.
 _SHARD = 16
@@ -84,7 +84,7 @@ class CpuEngine:
         batch = max(1, _RESULT_BYTES // (shape[0] * shape[1] * dtype.itemsize))
         for start in range(0, len(formulas), batch):
             part = formulas[start : start + batch]
-            outputs = [np.empty(shape, dtype) for _ in part]
+            outputs = [fresh(shape, dtype) for _ in part]
             sinks = [[Sink(self.lowering.emit, i)] for i in range(len(part))]
             counts = self._run(part, sinks, outputs)
             for index, values in enumerate(outputs):
@@ -114,7 +114,7 @@ class CpuEngine:
         batch = max(1, _RESULT_BYTES // (shape[0] * shape[1] * dtype.itemsize))
         for start in range(0, len(formulas), batch):
             part = formulas[start : start + batch]
-            outputs = [np.empty(shape, dtype) for _ in part]
+            outputs = [fresh(shape, dtype) for _ in part]
             found = self._scored(part, sample, SCORES, True, outputs)
             for index, (daily, values) in enumerate(zip(found, outputs, strict=True), start):
                 yield index, daily, values
@@ -167,8 +167,8 @@ class CpuEngine:
     ) -> list[int]:
         """Run one program; gives how many infinite cells each formula met on the way."""
         graph = Graph(formulas)
-        known, computed = self._known(graph, given)
-        keep = {} if partial else self._worth_keeping(graph, computed)
+        known = self._known(graph, given)
+        keep = set() if partial else self._worth_keeping(graph, known)
         compiler = Compiler(self.arrays, self.lowering, graph, known, keep)
         order = graph.neighbours_first()
         size = self._shard_size(len(formulas))
@@ -178,7 +178,7 @@ class CpuEngine:
             self.arrays, self.workspace, self.threads, values, scores, partial
         )
         counts = self._infinite(graph, compiler.program, infinite, known)
-        for node, array in keep.items():
+        for node, array in compiler.kept.items():
             self.cache.add(graph.nodes[node], Kept(array, counts[node]))
         return [counts[root] for root in graph.roots]
 
@@ -188,48 +188,39 @@ class CpuEngine:
             return _SHARD // 4
         return max(_SHARD // 4, min(_SHARD, -(-formulas // (4 * self.threads))))
 
-    def _known(
-        self, graph: Graph, given: Mapping[Node, Kept]
-    ) -> tuple[dict[Node, Kept], list[int]]:
-        """Values that need no kernel (cached, or made by numpy now), and nodes that need one."""
+    def _known(self, graph: Graph, given: Mapping[Node, Kept]) -> dict[Node, Kept]:
+        """Values that no instruction has to compute: cached, or made by numpy now."""
         known: dict[Node, Kept] = {}
-        needed = [False] * len(graph)
-        for root in graph.roots:
-            needed[root] = True
-        for i in range(len(graph) - 1, -1, -1):
-            if needed[i] and graph.inputs[i]:
-                cached = given.get(graph.nodes[i]) or self.cache.get(graph.nodes[i])
-                if cached is not None:
-                    known[graph.nodes[i]] = cached
-                    continue
-                for below in graph.inputs[i]:
-                    needed[below] = True
-        computed: list[int] = []
-        for i, node in enumerate(graph.nodes):
-            if needed[i] and isinstance(node, Call) and node not in known:
-                if self.lowering(node) is None:
-                    known[node] = self._by_reference(node, known)
-                else:
-                    computed.append(i)
-        return known, computed
 
-    def _worth_keeping(self, graph: Graph, computed: Sequence[int]) -> dict[int, Padded]:
-        """Arrays to be filled with what the cache admits."""
-        keep: dict[int, Padded] = {}
+        def cached(node: Node) -> bool:
+            kept = given.get(node) or self.cache.get(node)
+            if kept is not None:
+                known[node] = kept
+            return kept is not None
+
+        for i in graph.needed(cached):
+            node = graph.nodes[i]
+            if isinstance(node, Call) and self.lowering(node) is None:
+                known[node] = self._by_reference(node, known)
+        return known
+
+    def _worth_keeping(self, graph: Graph, known: Mapping[Node, Kept]) -> set[int]:
+        """What instructions will compute and the cache admits."""
+        keep: set[int] = set()
         nbytes = self.arrays.nbytes
         room = self.cache.limit
-        for i in computed:
+        for i in graph.needed(known.__contains__):
             if nbytes > room:
                 break
             if graph.cost[i] >= CHEAP and self.cache.admits(graph.nodes[i]):
-                keep[i] = aligned((self.arrays.rows, self.arrays.stride), self.arrays.dtype)
+                keep.add(i)
                 room -= nbytes
         return keep
 
     def _by_reference(self, node: Call, known: Mapping[Node, Kept]) -> Kept:
         """The value of a node that has no kernel, computed by its numpy function."""
         numbers = list(dict.fromkeys(c for c in node.inputs if c.kind is not Kind.GROUP))
-        outputs = [np.empty(self.arrays.panel.shape, self.arrays.dtype) for _ in numbers]
+        outputs = [fresh(self.arrays.panel.shape, self.arrays.dtype) for _ in numbers]
         sinks = [[Sink(self.lowering.emit, i)] for i in range(len(numbers))]
         total = sum(self._run(numbers, sinks, outputs, given=known))
         below: dict[Node, Values] = dict(zip(numbers, outputs, strict=True))

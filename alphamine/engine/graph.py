@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from alphamine.expression.nodes import Call, Node
 
@@ -71,6 +71,18 @@ class Graph:
             own = node.operator.cost if isinstance(node, Call) else 0.0
             cost.append(own + sum([cost[i] for i in numbers]))
             self.met.append(position)
+
+    def needed(self, known: Callable[[Node], bool]) -> list[int]:
+        """The calls that formulas wait for, inputs first: nothing that only `known` nodes read."""
+        needed = [False] * len(self)
+        for root in self.roots:
+            needed[root] = True
+        for i in range(len(self) - 1, -1, -1):
+            if needed[i] and self.inputs[i]:
+                needed[i] = not known(self.nodes[i])
+                for below in self.inputs[i]:
+                    needed[below] |= needed[i]
+        return [i for i, inputs in enumerate(self.inputs) if needed[i] and inputs]
 
     def neighbours_first(self) -> list[int]:
         """Positions of formulas, those with the same largest shared part next to each other.

@@ -34,7 +34,7 @@ class Lowering:
         self.takes_literals: list[bool] = []
         self._known: dict[tuple[Operator, tuple[ParamValue, ...]], int | None] = {}
         self._rows: list[tuple[object, ...]] = []
-        self._table: npt.NDArray[np.void] = np.empty(0, dtype=OPERATION)
+        self._table: npt.NDArray[np.void] = np.zeros(0, dtype=OPERATION)
         self.fill, self.emit, self.score = (
             self._add(library.opcode(name)) for name in ("fill", "emit", "score")
         )

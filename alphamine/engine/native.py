@@ -20,6 +20,8 @@ import numpy.typing as npt
 import alphamine.operators
 from alphamine.errors import WorkFailed
 
+from .storage import fresh
+
 Columns = npt.NDArray[np.int32]
 Borders = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -137,9 +139,9 @@ class Library:
         start : (days + 1,) int64
             Where the cells of each day start; a day has 32768 of them at most.
         """
-        ranks = np.empty(len(columns), dtype=np.int16)
-        present = np.empty(len(start) - 1, dtype=np.int64)
-        squares = np.empty(len(present))
+        ranks = fresh(len(columns), np.int16)
+        present = fresh(len(start) - 1, np.int64)
+        squares = fresh(len(present))
         status = self.dll.am_rank_cells(
             values.ctypes.data, values.itemsize, values.shape[1], columns.ctypes.data,
             start.ctypes.data, len(present), ranks.ctypes.data, present.ctypes.data,
@@ -158,7 +160,7 @@ class Library:
         Whole numbers (int16) are summed exactly, doubles in an order that depends on nothing but
         the number of cells; the sums are then multiplied by the scales of their days, each (days,).
         """
-        products = np.empty((len(others), len(scale)))
+        products = fresh((len(others), len(scale)))
         pointers = np.array([array.ctypes.data for array in (*others, *scales)], dtype=np.uintp)
         whole = x.dtype == np.int16
         call = self.dll.am_rank_products if whole else self.dll.am_value_products

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from .graph import Graph
 from .lowering import Lowering
 from .native import INSTRUCTION, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
 from .shard import Shard
-from .storage import Padded, PanelArrays
+from .storage import Padded, PanelArrays, aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,13 @@ class Compiler:
     graph : Graph
     known : mapping of Node to Kept
         Values of nodes that need not be computed (cached, or computed by the reference).
-    keep : mapping of int to array
-        Arrays to fill with the values of these nodes, for later batches.
+    keep : collection of int
+        Nodes whose values later batches want.
+
+    Attributes
+    ----------
+    kept : mapping of int to array
+        Of each of those that an instruction computes, the array that it fills.
     """
 
     def __init__(
@@ -175,11 +180,13 @@ class Compiler:
         lowering: Lowering,
         graph: Graph,
         known: Mapping[Node, Kept],
-        keep: Mapping[int, Padded],
+        keep: Collection[int],
     ) -> None:
+        self.panel = panel
         self.lowering = lowering
         self.graph = graph
-        self.keep = dict(keep)
+        self.keep = keep
+        self.kept: dict[int, Padded] = {}
         self.program = Program(lowering)
         self.buffers = [-1] * len(graph)
         self.operations = [-1] * len(graph)
@@ -193,6 +200,16 @@ class Compiler:
                 self.buffers[i] = self.program.add_array(panel.field(node))
             elif isinstance(node, Constant):
                 self.buffers[i] = self.program.add_array(panel.literal(node.value))
+
+    def kept_output(self, node: int) -> int:
+        """The array that the instruction to come fills for later batches; -1 if there is none.
+
+        One shard fills it; others may run on other threads and compute the node again.
+        """
+        if node not in self.keep or node in self.kept:
+            return -1
+        self.kept[node] = aligned((self.panel.rows, self.panel.stride), self.panel.dtype)
+        return self.program.add_array(self.kept[node])
 
     def add_shard(self, formulas: Sequence[tuple[int, Sequence[Sink]]]) -> None:
         """Append a shard that computes formulas and passes each to its sinks."""

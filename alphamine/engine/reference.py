@@ -14,6 +14,8 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.operators import Family, Kind
 
+from .storage import fresh
+
 MinPeriods: TypeAlias = Literal["full"] | int | float
 Values: TypeAlias = npt.NDArray[np.floating]
 
@@ -75,7 +77,7 @@ class ReferenceBackend:
 
     def _by_columns(self, node: Call, arrays: list[Values]) -> Values:
         rows, columns = self.panel.shape
-        result = np.empty((rows, columns))
+        result = fresh((rows, columns))
         width = max(1, _BLOCK_CELLS // max(rows, 1))
         for start in range(0, columns, width):
             block = slice(start, start + width)

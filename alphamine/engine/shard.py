@@ -120,9 +120,9 @@ class Shard:
             for place, child in enumerate(self._inputs[node]):
                 if isinstance(compiler.graph.nodes[child], Constant):
                     inputs[place] = self._whole(child)
-        # One shard fills a kept array; others may run on other threads and compute it again.
-        kept = compiler.keep.pop(node, None)
-        buffer = self._slot() if kept is None else self.program.add_array(kept)
+        buffer = compiler.kept_output(node)
+        if buffer < 0:
+            buffer = self._slot()
         self.program.instruct(node, operation, buffer, *inputs)
         self._buffers[node] = buffer
         self._computed.append(node)

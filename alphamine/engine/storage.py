@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any, Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +13,11 @@ from alphamine.expression.nodes import Field
 from alphamine.operators import Kind
 
 Padded = npt.NDArray[np.generic]
+
+# Set to 1, memory that nothing has written holds this byte, here and in the kernels' workspace:
+# whatever reads it gives a number that no formula has, the same in every run.
+_POISONED: Final = "ALPHAMINE_POISON"
+_POISON: Final = 0x5A
 
 _LANES = 16
 _ALIGNMENT = 64
@@ -24,11 +32,19 @@ def row_stride(symbols: int, itemsize: int) -> int:
     return stride + _LANES if stride * itemsize % 4096 == 0 else stride
 
 
+def fresh(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
+    """An uninitialised array, for those who fill all of it: the one place that makes them."""
+    array = np.empty(shape, dtype)
+    if os.environ.get(_POISONED) == "1":
+        array.reshape(-1).view(np.uint8)[:] = _POISON
+    return array
+
+
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Padded:
     """An uninitialised C-contiguous array whose data start on a cache line."""
     kind = np.dtype(dtype)
     size = int(np.prod(shape)) * kind.itemsize
-    raw = np.empty(size + _ALIGNMENT, dtype=np.uint8)
+    raw = fresh(size + _ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % _ALIGNMENT
     return raw[start : start + size].view(kind).reshape(shape)
 

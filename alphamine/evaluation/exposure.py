@@ -193,7 +193,7 @@ def _style_ranks(signal: Signal, formulas: list[Node]) -> FloatArray:
     sample = signal.sample
     ranked = Evaluator(sample.panel).values([call("rank", node) for node in formulas])
     shape = (len(formulas), *signal.inside.shape)
-    styles = np.empty(shape)
+    styles = np.zeros(shape)
     for style, values in zip(styles, ranked, strict=True):
         np.subtract(values[sample.rows], 0.5, out=style)
     return styles

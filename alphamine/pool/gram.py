@@ -148,7 +148,7 @@ class Gram:
 
 def _bordered(matrix: FloatArray, border: FloatArray) -> FloatArray:
     size = len(matrix)
-    wider = np.empty((size + 1, size + 1))
+    wider = np.zeros((size + 1, size + 1))
     wider[:size, :size] = matrix
     wider[size, :] = wider[:, size] = border
     return wider

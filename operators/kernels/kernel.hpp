@@ -16,6 +16,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 
 #if defined(__SSE2__)
@@ -265,27 +267,38 @@ inline Vec<float> join(Vec<double> low, Vec<double> high) {
 }
 
 // Bump allocator over one preallocated block: one for each thread, emptied before each kernel call.
+// Whether memory that nothing has written holds the byte kPoison, so that a value read of it is
+// seen (as in alphamine/engine/storage.py).
+constexpr int kPoison = 0x5A;
+inline bool poisoned() {
+    const char* switched = std::getenv("ALPHAMINE_POISON");
+    return switched != nullptr && std::strcmp(switched, "1") == 0;
+}
+
 class Arena {
 public:
     Arena(void* base, std::size_t bytes)
-        : base_(static_cast<char*>(base)), used_(0), bytes_(bytes) {}
+        : base_(static_cast<char*>(base)), used_(0), bytes_(bytes), poisoned_(poisoned()) {}
 
     // `count` elements on a 64-byte border, not initialised; nullptr if the block is too small.
     template <class U>
     U* take(std::size_t count) {
         const std::size_t bytes = (count * sizeof(U) + 63) & ~std::size_t{63};
         if (used_ + bytes > bytes_) return nullptr;
-        U* place = reinterpret_cast<U*>(base_ + used_);
+        char* place = base_ + used_;
         used_ += bytes;
-        return place;
+        if (poisoned_) std::memset(place, kPoison, bytes);
+        return reinterpret_cast<U*>(place);
     }
 
     void reset() { used_ = 0; }
+    bool is_poisoned() const { return poisoned_; }
 
 private:
     char* base_;
     std::size_t used_;
     std::size_t bytes_;
+    bool poisoned_;
 };
 
 // Signatures

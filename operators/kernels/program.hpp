@@ -81,6 +81,7 @@ public:
         : program_(program), memory_(memory), arena_(memory.arena()) {}
 
     void run(std::int64_t begin, std::int64_t end) {
+        if (arena_.is_poisoned() && program_.slots > 0) memory_.poison_slots();
         find_first_rows(begin, end);
         while (begin < end) {
             const auto until = [&](auto wanted) {
@@ -186,6 +187,9 @@ private:
                          (start * call.stride[i] + column) * item(step.in[i]);
         }
         call.out = array<T>(step.out) + place;
+        if (arena_.is_poisoned())
+            for (Index t = start; t < stop; ++t)
+                std::memset(call.out + (t - start) * program_.stride, kPoison, width * sizeof(T));
         call.inside = static_cast<const T*>(program_.inside) + place;
         call.shape = Shape{stop - start, width, program_.stride};
         call.window = what.window;

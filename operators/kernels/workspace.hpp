@@ -58,6 +58,7 @@ public:
         return slots_.ensure(slots * slot_bytes_) && arena_.ensure(arena_bytes);
     }
 
+    void poison_slots() const { std::memset(slots_.data(), kPoison, slots_.bytes()); }
     void* slot(std::size_t i) const { return slots_.data() + i * slot_bytes_; }
     Arena arena() const { return Arena(arena_.data(), arena_.bytes()); }
     std::size_t bytes() const { return slots_.bytes() + arena_.bytes(); }

@@ -108,10 +108,7 @@ def _folded(centred: FloatArray) -> FloatArray:
     """
     half = (len(centred) + 1) // 2
     first, last = centred[:half], centred[: -half - 1 : -1]
-    folded = np.empty((2, *first.shape))
-    np.subtract(first, last, out=folded[0])
-    np.add(first, last, out=folded[1])
-    return folded
+    return np.stack([first - last, first + last])
 
 
 def cosine_long_run_variance(series: FloatArray, horizon: int) -> FloatArray:

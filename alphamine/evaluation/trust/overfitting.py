@@ -65,7 +65,7 @@ def cscv(series: FloatArray, blocks: int = 16) -> Overfitting:
     chosen = np.zeros((len(list(combinations(range(blocks), half))), blocks))
     for row, pick in enumerate(combinations(range(blocks), half)):
         chosen[row, pick] = 1.0
-    logits = np.empty(len(chosen))
+    logits = np.zeros(len(chosen))
     for start in range(0, len(chosen), _CHUNK):
         part = chosen[start : start + _CHUNK]
         inside = _ratios(part, sums, squares, shift, half * length)

@@ -30,7 +30,7 @@ def q_values(p_values: npt.ArrayLike, *, dependent: bool = True) -> FloatArray:
     penalty = float((1.0 / np.arange(1, count + 1)).sum()) if dependent else 1.0
     order = np.argsort(p, kind="stable")
     scaled = p[order] * count * penalty / np.arange(1, count + 1)
-    adjusted = np.empty(count)
+    adjusted = np.zeros(count)
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return adjusted
 
@@ -62,7 +62,7 @@ def adjusted_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
     # Going down from the best, the competition is everything that is not yet rejected.
     rivals = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
     exceed = (1.0 + (rivals >= statistic[order]).sum(axis=0)) / (1.0 + len(drawn))
-    adjusted = np.empty(len(statistic))
+    adjusted = np.zeros(len(statistic))
     adjusted[order] = np.maximum.accumulate(exceed)
     return adjusted
 
