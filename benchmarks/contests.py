@@ -27,6 +27,7 @@ from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import recovery
 from alphamine.pool.table import combine
+from alphamine.searchers.base import SearchContext
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.rl.settings import PRESETS
 
@@ -189,7 +190,7 @@ def contest(
     """One search; `keep` is given what it had found at each mark."""
     judge = market.judge
     language = Grammar.for_panel(judge.panel.schema, **{"max_lookback": 120, **row.grammar})
-    searcher = Clock(make_searcher(row.searcher, language, seed, row.options))
+    searcher = Clock(make_searcher(row.searcher, SearchContext(language, seed), row.options))
     limit = 0.99 if "parity" in row.pool else 0.7
     pool = make_pool(judge.train, SIZE, limit, **row.pool)
     marks, found = list(MARKS), []

@@ -1,20 +1,76 @@
 """What every searcher is: a source of formulas that learns from scores.
 
-A searcher knows nothing of panels, files or processes. `Study` asks it for candidates, evaluates
-those that are new, and tells it the results in the order in which it asked.
+A searcher knows nothing of panels, files or processes. `Study` builds it from a `SearchContext`,
+asks it for candidates, stores what it proposes, evaluates what is new, and tells it the results in
+the order in which it asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.pool.view import PoolView
+
+
+@dataclass(frozen=True, slots=True)
+class SearchContext:
+    """What a searcher is built from.
+
+    Attributes
+    ----------
+    grammar : Grammar
+        The formulas that may be proposed; `grammar.fields` are the panel's.
+    seed : int
+        The source of all randomness.
+    settings : object, optional
+        An instance of the searcher's settings; None stands for their defaults.
+    services : mapping of str to object
+        What a searcher may use beside its own wits, by name ("llm": a language-model client).
+    seeds : tuple of Node
+        Formulas that the search is asked to start from.
+    descriptions : mapping of str to str
+        What fields mean, in words, by name.
+    """
+
+    grammar: Grammar
+    seed: int
+    settings: Any = None
+    services: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[Node, ...] = ()
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a study may count on; a searcher says it in an attribute `capabilities`.
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether, restored from its state and told the same results, it proposes the same again. If
+        so, a resumed study asks it again for what was stored after its checkpoint. If not (it talks
+        to a language model, or looks at the clock), it is told of stored proposals as if it had
+        just made them, and has to learn from the candidates in `tell` alone.
+    lookahead : int
+        Batches that it is asked for beyond the one that is being evaluated. It then proposes
+        before it is told of the last so many batches, and thinks while others evaluate.
+    """
+
+    repeatable: bool = True
+    lookahead: int = 0
+
+
+def capabilities(searcher: object) -> Capabilities:
+    """Those that a searcher declares, or the usual ones."""
+    found = getattr(searcher, "capabilities", Capabilities())
+    return found if isinstance(found, Capabilities) else Capabilities()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +85,17 @@ class Candidate:
         How it was made ("random", "crossover" ...), for the record.
     parents : tuple of str
         Digests of the formulas it was made from.
+    arm : str
+        Which of several ways to search it is to be credited to, for those who choose among them.
+    notes : mapping
+        JSON values for the record and for `tell`, such as the rationale.
     """
 
     formula: Node
     origin: str
     parents: tuple[str, ...] = ()
+    arm: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +135,11 @@ class Searcher(Protocol):
     """Interchangeable search method. All randomness comes from the seed it was built with."""
 
     def ask(self, n: int) -> list[Candidate]:
-        """Propose `n` formulas, each inside the grammar's limits."""
+        """Propose at most `n` formulas, each inside the grammar's limits; none while it waits."""
         ...
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
-        """Take the results of the last `ask`, in its order, and the pool after them."""
+        """Take the results of one `ask`, in its order, and the pool after them."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

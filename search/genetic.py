@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation
+from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
 from .variation import VARIATIONS, child
 
@@ -79,17 +78,14 @@ class GeneticSearcher:
 
     Parameters
     ----------
-    grammar : Grammar
-    seed : int
-    settings : GeneticSettings, optional
+    context : SearchContext
+        With `GeneticSettings`.
     """
 
-    def __init__(
-        self, grammar: Grammar, seed: int, settings: GeneticSettings | None = None
-    ) -> None:
-        self.settings = settings or GeneticSettings()
-        self._grammar = grammar
-        self._rng = np.random.default_rng(seed)
+    def __init__(self, context: SearchContext) -> None:
+        self.settings: GeneticSettings = context.settings or GeneticSettings()
+        self._grammar = context.grammar
+        self._rng = np.random.default_rng(context.seed)
         self._memory = Memory(self.settings.memory)
         self._population: list[tuple[Node, float]] = []
         self._pool: tuple[Node, ...] = ()

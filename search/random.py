@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation
+from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
 
 
@@ -34,15 +33,14 @@ class RandomSearcher:
 
     Parameters
     ----------
-    grammar : Grammar
-    seed : int
-    settings : RandomSettings
+    context : SearchContext
+        With `RandomSettings`.
     """
 
-    def __init__(self, grammar: Grammar, seed: int, settings: RandomSettings | None = None) -> None:
-        self._grammar = grammar
-        self._rng = np.random.default_rng(seed)
-        self._memory = Memory((settings or RandomSettings()).memory)
+    def __init__(self, context: SearchContext) -> None:
+        self._grammar = context.grammar
+        self._rng = np.random.default_rng(context.seed)
+        self._memory = Memory((context.settings or RandomSettings()).memory)
 
     def ask(self, n: int) -> list[Candidate]:
         return [Candidate(self._new(), "random") for _ in range(n)]

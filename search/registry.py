@@ -1,49 +1,82 @@
-"""The searchers by name."""
+"""The searchers by name: ours, those that were registered, and those of installed plug-ins."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from types import MappingProxyType
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
-from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.errors import SearchError, nearest
+from alphamine.registry import Registry
 
-from .base import Searcher
+from .base import SearchContext, Searcher
 from .genetic import GeneticSearcher, GeneticSettings
 from .random import RandomSearcher, RandomSettings
 from .rl.build import build
 from .rl.settings import RLSettings
 from .tune import TuneSearcher, TuneSettings
 
+Build = Callable[[SearchContext], Searcher]
+
+
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """A searcher without settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One searcher: how to build it, its settings (a frozen dataclass), and what it is."""
 
-    build: Callable[[Grammar, int, Any], Searcher]
+    build: Build
     settings: type
     meaning: str
 
+    @classmethod
+    def of(cls, build: Build, settings: type | None = None, meaning: str | None = None) -> Entry:
+        """The entry of a class, or a function, that makes a searcher of a context.
 
-SEARCHERS: Final[Mapping[str, Entry]] = MappingProxyType(
+        Settings are its attribute `settings` by default, and the meaning is the first line of its
+        docstring.
+        """
+        kind = settings or getattr(build, "settings", NoSettings)
+        if not callable(build) or not (isinstance(kind, type) and is_dataclass(kind)):
+            raise SearchError(
+                "a searcher is a class, or a function, of a SearchContext, and its settings are a "
+                f"dataclass, but got {build!r} with {kind!r}"
+            )
+        said = (build.__doc__ or "").strip().splitlines()
+        return cls(build, kind, meaning or (said[0] if said else "without a docstring"))
+
+
+SEARCHERS: Final = Registry(
+    "searcher",
+    "alphamine.searchers",
     {
         "random": Entry(RandomSearcher, RandomSettings, "draws from the grammar: the baseline"),
         "genetic": Entry(GeneticSearcher, GeneticSettings, "typed genetic programming"),
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
-    }
+    },
+    Entry.of,
+    SearchError,
 )
 
 
 def make_searcher(
-    name: str, grammar: Grammar, seed: int, options: Mapping[str, Any] | None = None
+    name: str, context: SearchContext, options: Mapping[str, Any] | None = None
 ) -> Searcher:
-    """A searcher by name, with some of its settings changed (see `settings`)."""
-    chosen = settings(name, options or {})
-    return SEARCHERS[name].build(grammar, seed, chosen)
+    """A searcher by name, with some of its settings changed (see `settings`).
+
+    Parameters
+    ----------
+    name : str
+    context : SearchContext
+        Its `settings` are replaced.
+    options : mapping, optional
+    """
+    chosen = replace(context, settings=settings(name, options or {}))
+    return SEARCHERS.find(name).build(chosen)
 
 
 def settings(name: str, options: Mapping[str, Any]) -> Any:
@@ -54,23 +87,21 @@ def settings(name: str, options: Mapping[str, Any]) -> Any:
     SearchError
         If there is no such searcher or setting, or the setting is of another type.
     """
-    if name not in SEARCHERS:
-        raise SearchError(f"there is no searcher {name!r}{_near(name, SEARCHERS)}")
-    entry = SEARCHERS[name]
+    entry = SEARCHERS.find(name)
     known = {field.name: field.type for field in fields(entry.settings)}
     for key, value in options.items():
         if key not in known:
-            raise SearchError(f"{name}: there is no setting {key!r}{_near(key, known)}")
-        # A whole number may stand for a fraction, not the other way round.
-        fitting = {"int": (int,), "float": (int, float), "str": (str,)}.get(
-            str(known[key]), (object,)
-        )
-        if isinstance(value, bool) != (known[key] == "bool") or not isinstance(value, fitting):
-            raise SearchError(f"{name}: {key} is of type {known[key]}, got {value!r}")
+            raise SearchError(
+                f"{name}: there is no setting {key!r}{nearest(key, known)}; "
+                f"there are: {', '.join(known)}"
+            )
+        _check_type(name, key, known[key], value)
     return entry.settings(**options)
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} There are: {', '.join(known)}"
+def _check_type(name: str, key: str, kind: object, value: object) -> None:
+    """A whole number may stand for a fraction, not the other way round."""
+    said = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    fitting = {"int": (int,), "float": (int, float), "str": (str,)}.get(said, (object,))
+    if isinstance(value, bool) != (said == "bool") or not isinstance(value, fitting):
+        raise SearchError(f"{name}: {key} is of type {said}, got {value!r}")

@@ -24,7 +24,7 @@ from alphamine.expression.productions import allowed_windows
 from alphamine.extras import parzen_study
 from alphamine.pool.view import PoolView
 
-from .base import Candidate, Evaluation
+from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory
 
 _ATTEMPTS: Final = 20
@@ -53,9 +53,8 @@ class TuneSearcher:
 
     Parameters
     ----------
-    grammar : Grammar
-    seed : int
-    settings : TuneSettings
+    context : SearchContext
+        With `TuneSettings`.
 
     Raises
     ------
@@ -63,9 +62,10 @@ class TuneSearcher:
         If there is no formula with a window or a literal.
     """
 
-    def __init__(self, grammar: Grammar, seed: int, settings: TuneSettings | None = None) -> None:
-        chosen = settings or TuneSettings()
-        self._grammar, self._seed = grammar, seed
+    def __init__(self, context: SearchContext) -> None:
+        chosen: TuneSettings = context.settings or TuneSettings()
+        grammar = self._grammar = context.grammar
+        self._seed = context.seed
         self._memory = Memory(chosen.memory)
         texts = [text for text in chosen.formulas.split(";") if text.strip()]
         if not texts:

@@ -14,7 +14,7 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
-from alphamine.searchers.base import Searcher
+from alphamine.searchers.base import SearchContext, Searcher
 from alphamine.searchers.registry import make_searcher
 
 from .judge import Judge
@@ -76,7 +76,7 @@ class Plan:
             If a setting breaks a law.
         """
         language = _language(judge.panel, judge.train, self.grammar)
-        method = make_searcher(self.searcher, language, self.seed, self.options)
+        method = make_searcher(self.searcher, SearchContext(language, self.seed), self.options)
         return method, make_pool(judge.train, **self.pool)
 
 

@@ -1,7 +1,8 @@
 """The searcher contract: laws that every searcher keeps, ours and a plug-in's.
 
 Each law takes a `Case` and raises `SearchError` with the law and what broke it. `check_searcher`
-runs them all; no panel is needed, because a searcher knows nothing of panels.
+runs those that the searcher's `Capabilities` call for; no panel is needed, because a searcher knows
+nothing of panels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,9 +22,16 @@ from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar import Grammar
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Candidate, Evaluation, Searcher
+from alphamine.searchers.base import (
+    Candidate,
+    Evaluation,
+    SearchContext,
+    Searcher,
+    Spender,
+    capabilities,
+)  # fmt: skip
 
-Factory = Callable[[Grammar, int], Searcher]
+Factory = Callable[[SearchContext], Searcher]
 _ARRAY: Final = "$array"
 
 
@@ -32,19 +40,23 @@ class Case:
     """A searcher to be tested: how to make one, its grammar, and how much to ask for."""
 
     make: Factory
-    grammar: Grammar
-    seed: int
+    context: SearchContext
     rounds: int
     batch: int
 
-    def new(self) -> Searcher:
-        return self.make(self.grammar, self.seed)
+    def new(self, seed: int | None = None) -> Searcher:
+        """Another one like it, or one with another seed."""
+        chosen = self.context.seed if seed is None else seed
+        return self.make(replace(self.context, seed=chosen))
+
+    @property
+    def other_seed(self) -> int:
+        return self.context.seed + 1
 
 
 def check_searcher(
     make: Factory,
-    grammar: Grammar | None = None,
-    seed: int = 0,
+    context: SearchContext | None = None,
     rounds: int = 8,
     batch: int = 25,
 ) -> None:
@@ -53,9 +65,9 @@ def check_searcher(
     Parameters
     ----------
     make : callable
-        `make(grammar, seed)` builds the searcher.
-    grammar : Grammar, optional
-    seed : int
+        `make(context)` builds the searcher: its class, as a rule.
+    context : SearchContext, optional
+        What it is built from, services included; by default a small grammar and seed 0.
     rounds, batch : int
         Batches asked for, and formulas in each; more than the searcher's warm-up is best.
 
@@ -64,8 +76,10 @@ def check_searcher(
     SearchError
         For the first broken law.
     """
-    case = Case(make, grammar or Grammar(max_length=10), seed, rounds, batch)
+    case = Case(make, context or SearchContext(Grammar(max_length=10), 0), rounds, batch)
     for law in LAWS:
+        law(case)
+    for law in LAWS_OF_REPEATABLE if capabilities(case.new()).repeatable else LAWS_OF_OTHERS:
         law(case)
 
 
@@ -97,15 +111,15 @@ def _pool(results: Sequence[Evaluation]) -> PoolView:
     return PoolView(tuple(r.candidate.formula for r in best[:3]))
 
 
-def proposes_what_is_asked(case: Case) -> None:
-    """`ask(n)` returns n candidates, for n = 0 too, whose formulas are canonical and valid."""
+def proposes_no_more_than_asked(case: Case) -> None:
+    """`ask(n)` returns at most n candidates whose formulas are canonical and valid."""
     searcher = case.new()
     for n in (0, 1, case.batch, 3):
         candidates = searcher.ask(n)
-        if len(candidates) != n:
-            raise SearchError(f"ask({n}) returns {n} candidates, but got {len(candidates)}")
+        if len(candidates) > n:
+            raise SearchError(f"ask({n}) returns at most {n} candidates, but got {len(candidates)}")
         for candidate in candidates:
-            _check(case.grammar, candidate)
+            _check(case.context.grammar, candidate)
         searcher.tell([_judged(c, _score(c.formula.digest)) for c in candidates], PoolView())
 
 
@@ -121,6 +135,10 @@ def _check(grammar: Grammar, candidate: Candidate) -> None:
         )
     if not candidate.origin or not all(isinstance(p, str) for p in candidate.parents):
         raise SearchError(f"proposals name their origin and their parents' digests: {candidate}")
+    try:
+        json.dumps(dict(candidate.notes), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SearchError(f"a candidate's notes are plain JSON values: {error}") from None
 
 
 def keeps_to_the_grammar(case: Case) -> None:
@@ -129,7 +147,7 @@ def keeps_to_the_grammar(case: Case) -> None:
     for _ in range(case.rounds):
         candidates = searcher.ask(case.batch)
         for candidate in candidates:
-            _check(case.grammar, candidate)
+            _check(case.context.grammar, candidate)
         results = [_judged(c, _score(c.formula.digest)) for c in candidates]
         searcher.tell(results, _pool(results))
 
@@ -142,8 +160,8 @@ def follows_its_seed(case: Case) -> None:
             "equal seeds give equal proposals, but two searchers differ; draw all randomness from "
             "a generator made of the seed, and never iterate over a set"
         )
-    other = case.make(case.grammar, case.seed + 1)
-    if proposals(other, case.rounds, case.batch) == first:
+    other = proposals(case.new(case.other_seed), case.rounds, case.batch)
+    if first and other == first:
         raise SearchError("another seed gives other proposals, but they are the same")
 
 
@@ -166,7 +184,7 @@ def resumes(case: Case) -> None:
         before = case.new()
         done = proposals(before, stop, case.batch)
         state = _through_json(before.state_dict())
-        after = case.make(case.grammar, case.seed + 99)
+        after = case.new(case.other_seed)
         after.load_state_dict(state)
         if done + proposals(after, case.rounds - stop, case.batch) != whole:
             raise SearchError(
@@ -206,10 +224,9 @@ def survives_bad_scores(case: Case) -> None:
         bad = (math.nan, -math.inf, _score(digest), 0.0)
         return bad[int(digest[:2], 16) % 4]
 
-    for score in (lambda _: math.nan, lambda _: -math.inf, mixed):
+    for score in (_score, lambda _: math.nan, lambda _: -math.inf, mixed):
         searcher = case.new()
-        found = proposals(searcher, case.rounds, case.batch, score)
-        if len(found) != case.rounds * case.batch:
+        if not proposals(searcher, case.rounds, case.batch, score):
             raise SearchError("a searcher goes on proposing whatever the scores are")
         _through_json(searcher.state_dict())
 
@@ -224,7 +241,47 @@ def seldom_repeats_itself(case: Case) -> None:
         )
 
 
-LAWS: tuple[Callable[[Case], None], ...] = (
-    proposes_what_is_asked, keeps_to_the_grammar, follows_its_seed, begins_alike, resumes,
-    survives_bad_scores, seldom_repeats_itself,
-)  # fmt: skip
+def learns_from_what_is_told(case: Case) -> None:
+    """Restored, and told of proposals that it has not made in this life, it goes on."""
+    before = case.new()
+    proposals(before, 1, case.batch)
+    state = _through_json(before.state_dict())
+    stored = before.ask(case.batch)
+    after = case.new()
+    after.load_state_dict(state)
+    results = [_judged(c, _score(c.formula.digest)) for c in stored]
+    after.tell(results, _pool(results))
+    if not proposals(after, case.rounds, case.batch):
+        raise SearchError(
+            "a searcher that does not repeat itself goes on after it was told of stored proposals, "
+            "but it proposes nothing; learn from the candidates in `tell`"
+        )
+
+
+def accounts_for_what_it_spends(case: Case) -> None:
+    """`spent()` never falls, and a restored searcher has spent what the first had."""
+    searcher = case.new()
+    if not isinstance(searcher, Spender):
+        return
+    before = dict(searcher.spent())
+    proposals(searcher, case.rounds, case.batch)
+    after = dict(searcher.spent())
+    restored = case.new()
+    restored.load_state_dict(_through_json(searcher.state_dict()))
+    if not isinstance(restored, Spender) or dict(restored.spent()) != after:
+        raise SearchError("what was spent is part of a searcher's state, but it was forgotten")
+    for what in ("tokens", "money"):
+        if not 0 <= before.get(what, 0) <= after.get(what, -1):
+            raise SearchError(f"{what} spent never fall, but went from {before} to {after}")
+
+
+Law = Callable[[Case], None]
+LAWS: Final[tuple[Law, ...]] = (
+    proposes_no_more_than_asked,
+    keeps_to_the_grammar,
+    survives_bad_scores,
+    seldom_repeats_itself,
+    accounts_for_what_it_spends,
+)
+LAWS_OF_REPEATABLE: Final[tuple[Law, ...]] = (follows_its_seed, begins_alike, resumes)
+LAWS_OF_OTHERS: Final[tuple[Law, ...]] = (learns_from_what_is_told,)

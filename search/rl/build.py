@@ -5,13 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
-from alphamine.searchers.base import Searcher
+from alphamine.searchers.base import SearchContext, Searcher
 
 from .settings import RLSettings
 
 
-def build(grammar: Grammar, seed: int, settings: RLSettings | None = None) -> Searcher:
+def build(context: SearchContext) -> Searcher:
     """An RL searcher.
 
     Raises
@@ -19,7 +18,7 @@ def build(grammar: Grammar, seed: int, settings: RLSettings | None = None) -> Se
     SearchError
         If torch, or for `ppo` sb3-contrib, is not installed.
     """
-    chosen = settings or RLSettings()
+    chosen: RLSettings = context.settings or RLSettings()
     for package in ("torch", *(["sb3_contrib"] if chosen.learner == "ppo" else [])):
         if find_spec(package) is None:
             raise SearchError(
@@ -28,4 +27,4 @@ def build(grammar: Grammar, seed: int, settings: RLSettings | None = None) -> Se
             )
     from .searcher import RLSearcher
 
-    return RLSearcher(grammar, seed, chosen)
+    return RLSearcher(context)

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory, generator_from, generator_state
 from alphamine.searchers.variation import child
 
@@ -60,12 +59,13 @@ class RLSearcher:
 
     Parameters
     ----------
-    grammar : Grammar
-    seed : int
-    settings : RLSettings
+    context : SearchContext
+        With `RLSettings`.
     """
 
-    def __init__(self, grammar: Grammar, seed: int, settings: RLSettings) -> None:
+    def __init__(self, context: SearchContext) -> None:
+        grammar, seed = context.grammar, context.seed
+        settings: RLSettings = context.settings or RLSettings()
         self._schema = {field.name: field for field in grammar.fields}
         parts = read_formulas(settings.parts, self._schema)
         self._grammar = grammar.with_parts(parts) if parts else grammar

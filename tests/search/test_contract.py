@@ -15,7 +15,7 @@ from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import call
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.random import RandomSearcher
 from alphamine.searchers.registry import SEARCHERS, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
@@ -33,7 +33,7 @@ ROUNDS = {"tune": (3, 8), "rl": (4, 12)}
 def test_every_searcher_keeps_the_contract(name: str) -> None:
     rounds, batch = ROUNDS.get(name, (8, 25))
     check_searcher(
-        lambda grammar, seed: make_searcher(name, grammar, seed, SMALL.get(name)),
+        lambda context: make_searcher(name, context, SMALL.get(name)),
         rounds=rounds, batch=batch,
     )  # fmt: skip
 
@@ -44,7 +44,9 @@ def test_another_process_proposes_the_same(name: str) -> None:
         "from alphamine.expression.grammar import Grammar\n"
         "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
-        f"s = make_searcher({name!r}, Grammar(max_length=10), 5, {SMALL.get(name)!r})\n"
+        "from alphamine.searchers.base import SearchContext\n"
+        "context = SearchContext(Grammar(max_length=10), 5)\n"
+        f"s = make_searcher({name!r}, context, {SMALL.get(name)!r})\n"
         "print('\\n'.join(proposals(s, 6, 20)))"
     )
     told = [
@@ -54,7 +56,9 @@ def test_another_process_proposes_the_same(name: str) -> None:
         ).stdout.split()
         for seed in ("1", "2")
     ]  # fmt: skip
-    here = proposals(make_searcher(name, Grammar(max_length=10), 5, SMALL.get(name)), 6, 20)
+    here = proposals(
+        make_searcher(name, SearchContext(Grammar(max_length=10), 5), SMALL.get(name)), 6, 20
+    )
     assert told[0] == told[1] == here
 
 
@@ -64,8 +68,8 @@ class _Forgetful(RandomSearcher):
 
 
 class _Unseeded(RandomSearcher):
-    def __init__(self, grammar: Grammar, seed: int) -> None:
-        super().__init__(grammar, seed)
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
         self._rng = np.random.default_rng()
 
 
@@ -85,9 +89,9 @@ class _Oversized(RandomSearcher):
         return found
 
 
-class _Short(RandomSearcher):
+class _Long(RandomSearcher):
     def ask(self, n: int) -> list[Candidate]:
-        return super().ask(max(n - 1, 0))
+        return super().ask(n + 1)
 
 
 class _Stubborn(RandomSearcher):
@@ -115,27 +119,27 @@ class _Binary(RandomSearcher):
     ("broken", "law"),
     [
         (_Forgetful, "resumed"), (_Unseeded, "equal seeds"), (_Uncanonical, "canonical"),
-        (_Oversized, "grammar"), (_Short, "candidates"), (_Stubborn, "new"), (_Binary, "JSON"),
+        (_Oversized, "grammar"), (_Long, "candidates"), (_Stubborn, "new"), (_Binary, "JSON"),
         (_Hasty, "smaller batch"),
     ],
 )  # fmt: skip
 def test_the_contract_catches_broken_searchers(broken: type[RandomSearcher], law: str) -> None:
     with pytest.raises(SearchError, match=law):
-        check_searcher(lambda grammar, seed: broken(grammar, seed))
+        check_searcher(broken)
 
 
 def test_the_contract_feeds_scores_that_are_not_finite() -> None:
     with pytest.raises(ValueError, match="NaN"):
-        check_searcher(lambda grammar, seed: _Fragile(grammar, seed))
+        check_searcher(_Fragile)
 
 
 def test_unknown_names_get_a_hint() -> None:
-    grammar = Grammar(max_length=4)
+    context = SearchContext(Grammar(max_length=4), 0)
     with pytest.raises(SearchError, match="did you mean 'genetic'"):
-        make_searcher("genetics", grammar, 0)
+        make_searcher("genetics", context)
     with pytest.raises(SearchError, match="did you mean 'population'"):
-        make_searcher("genetic", grammar, 0, {"populaton": 3})
+        make_searcher("genetic", context, {"populaton": 3})
     with pytest.raises(SearchError, match="population is of type int"):
-        make_searcher("genetic", grammar, 0, {"population": 2.5})
+        make_searcher("genetic", context, {"population": 2.5})
     with pytest.raises(SearchError, match="population is at least 1"):
-        make_searcher("genetic", grammar, 0, {"population": 0})
+        make_searcher("genetic", context, {"population": 0})

@@ -18,7 +18,7 @@ from alphamine.expression.parser import parse
 from alphamine.expression.rank_key import rank_key
 from alphamine.operators.types import PRICE, VOLUME
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Evaluation
+from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.variation import VARIATIONS, child
 
@@ -77,7 +77,7 @@ def ranked(x: np.ndarray) -> np.ndarray:
 
 def best_after(name: str, market: Market, seed: int, evaluations: int, batch: int = 25) -> float:
     grammar = Grammar.for_panel(market.panel.schema, max_length=14, max_lookback=39)
-    searcher = make_searcher(name, grammar, seed)
+    searcher = make_searcher(name, SearchContext(grammar, seed))
     best = 0.0
     for _ in range(evaluations // batch):
         asked = searcher.ask(batch)
@@ -175,7 +175,9 @@ def test_points_carry_exact_budgets() -> None:
 
 
 def test_no_two_proposals_rank_alike() -> None:
-    searcher = make_searcher("genetic", Grammar(max_length=10), 3, {"population": 30})
+    searcher = make_searcher(
+        "genetic", SearchContext(Grammar(max_length=10), 3), {"population": 30}
+    )
     keys = []
     for _ in range(20):
         results = [Evaluation(c, {}, 1.0 / c.formula.size) for c in searcher.ask(20)]
@@ -189,7 +191,7 @@ def test_crossover_takes_donors_from_the_pool() -> None:
         "population": 20, "pool_share": 1.0, "crossover": 1.0, "subtree": 0.0, "hoist": 0.0,
         "swap": 0.0, "retune": 0.0, "random": 0.0,
     }  # fmt: skip
-    searcher = make_searcher("genetic", Grammar(max_length=12), 4, options)
+    searcher = make_searcher("genetic", SearchContext(Grammar(max_length=12), 4), options)
     pool = PoolView((TARGET,))
     bred = []
     for _ in range(4):

@@ -13,7 +13,7 @@ from alphamine.errors import MissingDependency, SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Evaluation
+from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.tune import TuneSearcher, TuneSettings
 
 FORMULA = "ts_mean(close, 5) / ts_mean(close, 20)"
@@ -44,7 +44,7 @@ def run(searcher: TuneSearcher, rounds: int, batch: int = 5) -> list[tuple[str, 
 
 
 def tuner(seed: int = 0, formulas: str = FORMULA) -> TuneSearcher:
-    return TuneSearcher(GRAMMAR, seed, TuneSettings(formulas))
+    return TuneSearcher(SearchContext(GRAMMAR, seed, TuneSettings(formulas)))
 
 
 def test_it_learns_where_the_good_windows_are() -> None:
@@ -106,7 +106,7 @@ def test_what_cannot_be_tuned_is_refused(formulas: str, law: str) -> None:
 
 def test_limits_that_nothing_fits_are_named() -> None:
     narrow = Grammar(windows=(50,), max_lookback=20)
-    searcher = TuneSearcher(narrow, 0, TuneSettings("ts_mean(close, 5)"))
+    searcher = TuneSearcher(SearchContext(narrow, 0, TuneSettings("ts_mean(close, 5)")))
     with pytest.raises(SearchError, match="max_lookback"):
         searcher.ask(1)
 

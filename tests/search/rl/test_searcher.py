@@ -14,7 +14,7 @@ from alphamine.errors import SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Candidate, Evaluation, Searcher
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.rl import build as building
 from alphamine.searchers.rl.replay import Replay
@@ -39,12 +39,15 @@ def grammar() -> Grammar:
 
 
 def searcher(grammar: Grammar, seed: int = 0, **options: object) -> Searcher:
-    return make_searcher("rl", grammar, seed, {**TINY, **options})
+    return make_searcher("rl", SearchContext(grammar, seed), {**TINY, **options})
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_keeps_the_contract(name: str, grammar: Grammar) -> None:
-    check_searcher(lambda g, s: searcher(g, s, **LEARNERS[name]), grammar, rounds=3, batch=20)
+    check_searcher(
+        lambda context: make_searcher("rl", context, {**TINY, **LEARNERS[name]}),
+        SearchContext(grammar, 0), rounds=3, batch=20,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["greedy", "flow", "ppo"])
@@ -52,10 +55,12 @@ def test_learners_propose_the_same_in_another_process(name: str, grammar: Gramma
     options = {**TINY, **LEARNERS[name]}
     script = (
         "from alphamine.expression.grammar import Grammar\n"
+        "from alphamine.searchers.base import SearchContext\n"
         "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
         "grammar = Grammar(fields=('close', 'open', 'volume'), max_length=8)\n"
-        f"print('\\n'.join(proposals(make_searcher('rl', grammar, 5, {options!r}), 4, 20)))"
+        f"s = make_searcher('rl', SearchContext(grammar, 5), {options!r})\n"
+        "print('\\n'.join(proposals(s, 4, 20)))"
     )
     told = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True,
@@ -172,14 +177,14 @@ def test_presets_are_settings_of_the_searcher_and_of_the_grammar(name: str) -> N
     preset = PRESETS[name]
     language = Grammar(fields=("close", "volume"), **preset.grammar)
     assert language.max_length == {"kdd23": 19, "fcs": 14}[name]
-    agent = make_searcher("rl", language, 0, {**preset.options, "hidden": 8})
+    agent = make_searcher("rl", SearchContext(language, 0), {**preset.options, "hidden": 8})
     assert all(language.problem(c.formula) is None for c in agent.ask(2))
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, grammar: Grammar) -> None:
     monkeypatch.setattr(building, "find_spec", lambda name: None)
     with pytest.raises(SearchError, match=r"needs torch.*alphamine\[rl\]"):
-        make_searcher("rl", grammar, 0)
+        make_searcher("rl", SearchContext(grammar, 0))
 
 
 def test_torch_is_loaded_only_when_a_searcher_is_built() -> None:
