@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 _HOME = {
+    "AlphaPool": "pool.alpha_pool",
     "AlphamineError": "errors",
     "Panel": "data.panel",
+    "backtest": "evaluation.backtest",
     "evaluate": "evaluation.evaluate",
     "library": "libraries",
     "load": "data.load",
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from .data.panel import Panel
     from .engine.evaluator import values
     from .errors import AlphamineError
+    from .evaluation.backtest import backtest
     from .evaluation.evaluate import evaluate
     from .expression import ops
     from .expression.parser import parse
     from .jobs.run import open_run
     from .jobs.search import resume, search
     from .libraries import library
+    from .pool.alpha_pool import AlphaPool
     from .testing.register import register_operator
 
 
@@ -58,6 +62,6 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "AlphamineError", "Panel", "__version__", "evaluate", "library", "load", "open_run", "ops",
-    "parse", "register_operator", "resume", "search", "values",
+    "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "library",
+    "load", "open_run", "ops", "parse", "register_operator", "resume", "search", "values",
 ]  # fmt: skip

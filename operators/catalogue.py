@@ -19,6 +19,7 @@ import numpy.typing as npt
 from alphamine.errors import OperatorError
 
 from . import units as unit_rules
+from .terms import Recipe
 from .types import Input, Kind, Param, ParamValue
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -98,6 +99,10 @@ class Operator:
         Name in other dialects whose numbers are the same.
     cost : float
         Relative cost per cell (1 = a rolling mean).
+    recipe : callable, optional
+        The reference in terms that pandas, Polars and SQL have (see `recipes`), from the inputs,
+        the parameters and, if it asks for `min_periods`, `need`. Without one, exports to these
+        targets refuse the operator by name.
     """
 
     name: str
@@ -117,6 +122,7 @@ class Operator:
     path_dependent: bool = False
     dialects: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cost: float = 1.0
+    recipe: Recipe | None = None
 
     @property
     def searchable(self) -> bool:

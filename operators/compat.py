@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import recipes as r
+from . import terms as t
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
+from .recipes import QLIB_FLAT
 from .time_series import ts_decay_linear
 from .time_series_pairs import ts_corr, ts_covariance, ts_rsquare
 from .windows import Mask, Windows, paired
@@ -18,13 +21,17 @@ from .windows import Mask, Windows, paired
 _shelf = Shelf(Family.TIME_SERIES)
 _entry = _shelf.entry
 
-# qlib takes a window for flat, and its correlation for missing, up to this standard deviation.
-_QLIB_FLAT = 2e-5
 # AlphaGen divides a sum of products by 1 where a sum of squared deviations is below this.
 _ALPHAGEN_FLAT = 1e-6
 
 
-@_entry(units.rank, tier=3, cost=2, qlib="Rank")
+@_entry(
+    units.rank,
+    tier=3,
+    cost=2,
+    qlib="Rank",
+    recipe=r.window(lambda w: w.percentile),
+)
 def qlib_rank(x: Array, d: int, *, min_periods: int) -> Array:
     """Rank in qlib: percentile of today in its window, average rank / n."""
     w = Windows(x, d, min_periods)
@@ -47,7 +54,7 @@ def qlib_wma(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
     return w.checked(total / (rows * (rows + 1.0) * 0.5) / w.count)
 
 
-@_entry(units.count, tier=3, qlib="IdxMax")
+@_entry(units.count, tier=3, qlib="IdxMax", recipe=r.index_of_high)
 def qlib_idx_max(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
     """IdxMax in qlib: place of the maximum, 1 the oldest; of a missing value if there is one.
 
@@ -62,20 +69,34 @@ def qlib_idx_max(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
     return w.checked(np.where(np.isnan(first_gap), first_high, first_gap) - before)
 
 
-@_entry(units.count, tier=3, qlib="IdxMin")
+@_entry(units.count, tier=3, qlib="IdxMin", recipe=r.index_of_low)
 def qlib_idx_min(x: Array, d: int, *, min_periods: int, alive: Mask) -> Array:
     """IdxMin in qlib: place of the minimum, 1 the oldest; of a missing value if there is one."""
     return qlib_idx_max(-x, d, min_periods=min_periods, alive=alive)
 
 
-@_entry(units.ratio, tier=3, cost=5, qlib="Corr")
+@_entry(
+    units.ratio,
+    tier=3,
+    cost=5,
+    qlib="Corr",
+    recipe=lambda x, y, d, need: t.where(
+        r.flat(x, d) | r.flat(y, d), t.MISSING, r.Pair(x, y, d, need).correlation
+    ),
+)
 def qlib_corr(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     """Corr in qlib: missing where a side's standard deviation is within 2e-5 of 0."""
     corr = ts_corr(x, y, d, min_periods=min_periods)
     return np.where(_qlib_flat(x, d) | _qlib_flat(y, d), np.nan, corr)
 
 
-@_entry(units.ratio, tier=3, cost=4, qlib="Rsquare")
+@_entry(
+    units.ratio,
+    tier=3,
+    cost=4,
+    qlib="Rsquare",
+    recipe=lambda x, d, need: t.where(r.flat(x, d), t.MISSING, r.Trend(x, d, need).explained),
+)
 def qlib_rsquare(x: Array, d: int, *, min_periods: int) -> Array:
     """Rsquare in qlib: missing where the standard deviation is within 2e-5 of 0."""
     return np.where(_qlib_flat(x, d), np.nan, ts_rsquare(x, d, min_periods=min_periods))
@@ -111,7 +132,13 @@ def alphagen_median(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked(np.take_along_axis(ordered, middle[:, :, None], axis=2)[:, :, 0])
 
 
-@_entry(units.rank, tier=3, cost=2, alphagen="Rank")
+@_entry(
+    units.rank,
+    tier=3,
+    cost=2,
+    alphagen="Rank",
+    recipe=r.window(lambda w: w.percentile_from_top),
+)
 def alphagen_rank(x: Array, d: int, *, min_periods: int) -> Array:
     """Rank in AlphaGen: descending percentile of today, 1 / n the largest."""
     w = Windows(x, d, min_periods)
@@ -119,7 +146,7 @@ def alphagen_rank(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked((w.count - below - (tied - 1.0) * 0.5) / w.count)
 
 
-@_entry(units.ratio, tier=3, cost=3, alphagen="Skew")
+@_entry(units.ratio, tier=3, cost=3, alphagen="Skew", recipe=r.alphagen_skewness)
 def alphagen_skew(x: Array, d: int, *, min_periods: int) -> Array:
     """Skew in AlphaGen: third over the 3/2 power of the second central moment, both by n."""
     w = Windows(x, d, min_periods)
@@ -127,7 +154,7 @@ def alphagen_skew(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked(np.where(w.varies, skew, np.nan))
 
 
-@_entry(units.ratio, tier=3, cost=3, alphagen="Kurt")
+@_entry(units.ratio, tier=3, cost=3, alphagen="Kurt", recipe=r.alphagen_kurtosis)
 def alphagen_kurt(x: Array, d: int, *, min_periods: int) -> Array:
     """Kurt in AlphaGen: fourth central moment by n over the squared variance (ddof 1), minus 3."""
     w = Windows(x, d, min_periods)
@@ -154,7 +181,7 @@ def _rows_alive(alive: Mask, d: int) -> Array:
 
 def _qlib_flat(x: Array, d: int) -> Mask:
     w = Windows(x, d, 1)
-    return np.asarray((w.count >= 2) & (w.scaled_std * w.up <= _QLIB_FLAT))
+    return np.asarray((w.count >= 2) & (w.scaled_std * w.up <= QLIB_FLAT))
 
 
 OPERATORS = _shelf.operators

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from . import recipes as r
+from . import terms as t
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
@@ -18,20 +20,26 @@ _shelf = Shelf(Family.CROSS_SECTION)
 _entry = _shelf.entry
 
 
-@_entry(units.rank, cost=3, monotone=True, alpha101="rank")
+@_entry(units.rank, cost=3, monotone=True, alpha101="rank", recipe=lambda x: r.Slice(x).ranks)
 def rank(x: Array) -> Array:
     """Rank within the day, 0 lowest to 1 highest, ties averaged."""
     n = (~np.isnan(x)).sum(axis=1, keepdims=True)
     return (average_ranks(x) - 1.0) / np.where(n > 1, n - 1.0, np.nan)
 
 
-@_entry(units.ratio, monotone=True)
+@_entry(units.ratio, monotone=True, recipe=lambda x: r.Slice(x).zscores)
 def zscore(x: Array) -> Array:
     """(x - mean) / std (ddof 1) of the day; missing if all are equal."""
     return Moments(Rows(x)).zscores
 
 
-@_entry(units.ratio, monotone=True, bounds={"scale": (1e-9, None)}, alpha101="scale")
+@_entry(
+    units.ratio,
+    monotone=True,
+    bounds={"scale": (1e-9, None)},
+    alpha101="scale",
+    recipe=lambda x, scale: (s := r.Slice(x)).in_peaks / s.gross * scale,
+)
 def scale(x: Array, scale: float = 1.0) -> Array:
     """`x` divided so that the day's magnitudes add up to scale."""
     scaled, gross, _ = magnitudes(Rows(x))
@@ -42,7 +50,7 @@ def _normalized_unit(inputs: Sequence[Unit | None], params: Sequence[ParamValue]
     return units.ratio(inputs, params) if params[0] else units.first(inputs, params)
 
 
-@_entry(_normalized_unit, bounds={"limit": (0.0, None)})
+@_entry(_normalized_unit, bounds={"limit": (0.0, None)}, recipe=r.normalized)
 def normalize(x: Array, use_std: bool = False, limit: float = 0.0) -> Array:
     """`x` minus the day's mean, by choice divided by its std, by choice limited to +-limit."""
     day = Moments(Rows(x))
@@ -50,20 +58,27 @@ def normalize(x: Array, use_std: bool = False, limit: float = 0.0) -> Array:
     return np.clip(result, -limit, limit) if limit > 0.0 else result
 
 
-@_entry(bounds={"std": (0.0, None)})
+@_entry(bounds={"std": (0.0, None)}, recipe=lambda x, std: r.Slice(x).winsorized(std))
 def winsorize(x: Array, std: float = 4.0) -> Array:
     """`x` limited to the day's mean +- std standard deviations."""
     return Moments(Rows(x)).winsorized(std)
 
 
-@_entry(units.ratio, tier=2, cost=3, monotone=True, choices={"driver": DRIVERS})
+@_entry(
+    units.ratio,
+    tier=2,
+    cost=3,
+    monotone=True,
+    choices={"driver": DRIVERS},
+    recipe=lambda x, driver: r.from_uniform((s := r.Slice(x)).ranks, s.count, driver),
+)
 def quantile(x: Array, driver: str = "gaussian") -> Array:
     """Rank within the day, mapped to a gaussian, cauchy or uniform quantile."""
     n = (~np.isnan(x)).sum(axis=1, keepdims=True)
     return from_uniform(rank(x), n.astype(np.float64), driver)
 
 
-@_entry(tier=2, bounds={"max_percent": (0.0, 1.0)})
+@_entry(tier=2, bounds={"max_percent": (0.0, 1.0)}, recipe=r.truncated)
 def truncate(x: Array, max_percent: float = 0.01) -> Array:
     """`x` limited in magnitude to a share of the day's sum of magnitudes."""
     scaled, gross, up = magnitudes(Rows(x))
@@ -71,7 +86,13 @@ def truncate(x: Array, max_percent: float = 0.01) -> Array:
     return np.where(np.abs(scaled) > limit, np.copysign(limit, scaled) * up, x)
 
 
-@_entry(tier=2, choices={"side": ("long", "short")})
+@_entry(
+    tier=2,
+    choices={"side": ("long", "short")},
+    recipe=lambda x, side: (
+        x - (t.smaller(r.Slice(x).low, 0.0) if side == "long" else t.larger(r.Slice(x).high, 0.0))
+    ),
+)
 def one_side(x: Array, side: str = "long") -> Array:
     """`x` shifted so that none of the day is below 0 (long) or above 0 (short)."""
     day = Rows(x)
@@ -80,20 +101,20 @@ def one_side(x: Array, side: str = "long") -> Array:
     return x - np.maximum(day.high(x), 0.0)
 
 
-@_entry(units.ratio, tier=2, monotone=True)
+@_entry(units.ratio, tier=2, monotone=True, recipe=lambda x, constant: r.Slice(x).place - constant)
 def scale_down(x: Array, constant: float = 0.0) -> Array:
     """(x - min) / (max - min) of the day, minus a constant; missing if all are equal."""
     return Moments(Rows(x)).places - constant
 
 
-@_entry(tier=2, cost=2)
+@_entry(tier=2, cost=2, recipe=lambda y, x: r.Line(y, x).fit)
 def regression_proj(y: Array, x: Array) -> Array:
     """Least-squares fit (with intercept) of y on x across the day; missing if x is constant."""
     fit, a, _ = _fit(y, x)
     return (a.middle + a.offset + fit) * a.up
 
 
-@_entry(tier=2, cost=2)
+@_entry(tier=2, cost=2, recipe=lambda y, x: r.Line(y, x).rest)
 def regression_neut(y: Array, x: Array) -> Array:
     """`y` minus its least-squares fit (with intercept) on x across the day."""
     fit, a, _ = _fit(y, x)
@@ -107,14 +128,14 @@ def _fit(y: Array, x: Array) -> tuple[Array, Moments, Moments]:
     return np.where(b.varies, slope * b.deviations, np.nan), a, b
 
 
-@_entry(tier=2, cost=2)
+@_entry(tier=2, cost=2, recipe=r.projection)
 def vector_proj(x: Array, y: Array) -> Array:
     """Projection of the day's vector x on y; missing if y is all 0."""
     share, up = _share(x, y)
     return share * up
 
 
-@_entry(tier=2, cost=2)
+@_entry(tier=2, cost=2, recipe=lambda x, y: x - r.projection(x, y))
 def vector_neut(x: Array, y: Array) -> Array:
     """The day's vector x minus its projection on y."""
     share, up = _share(x, y)

@@ -10,6 +10,7 @@ from alphamine.errors import OperatorError
 
 from . import units
 from .catalogue import Family, Lookback, Operator, Reference, no_lookback, window_lookback
+from .terms import Recipe
 from .types import REQUIRED, Input, Kind, Param
 
 Function = TypeVar("Function", bound=Reference)
@@ -54,6 +55,7 @@ class Shelf:
         path_dependent: bool = False,
         bounds: Mapping[str, Bounds] | None = None,
         choices: Mapping[str, tuple[str, ...]] | None = None,
+        recipe: Recipe | None = None,
         **dialects: str,
     ) -> Callable[[Function], Function]:
         """Make an entry of the decorated reference function (see `from_function`).
@@ -66,7 +68,7 @@ class Shelf:
                 function.__name__.removesuffix("_"), function, self.family, unit=unit,
                 output=output, lookback=lookback, tier=tier, cost=cost, commutative=commutative,
                 monotone=monotone, fills_missing=fills_missing, path_dependent=path_dependent,
-                bounds=bounds or {}, choices=choices or {}, dialects=dialects,
+                bounds=bounds or {}, choices=choices or {}, dialects=dialects, recipe=recipe,
             )  # fmt: skip
             self._entries.append(operator)
             return function
@@ -92,6 +94,7 @@ def from_function(
     bounds: Mapping[str, Bounds],
     choices: Mapping[str, tuple[str, ...]],
     dialects: Mapping[str, str],
+    recipe: Recipe | None = None,
 ) -> Operator:
     """Read the inputs, parameters and meaning of an operator from its reference function.
 
@@ -133,7 +136,7 @@ def from_function(
         name, family, tuple(inputs), meaning or first_line.replace("`", "").rstrip("."), function,
         tuple(params), tuple(context), output, unit,
         lookback or (window_lookback if windowed else no_lookback), tier, commutative, monotone,
-        fills_missing, path_dependent, dialects, cost,
+        fills_missing, path_dependent, dialects, cost, recipe,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import recipes as r
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
@@ -18,14 +19,14 @@ _shelf = Shelf(Family.GROUP)
 _entry = _shelf.entry
 
 
-@_entry(cost=3, alpha101="indneutralize")
+@_entry(cost=3, alpha101="indneutralize", recipe=lambda x, group: r.Slice(x, group).from_mean)
 def group_neutralize(x: Array, group: Codes) -> Array:
     """`x` minus the mean of its group."""
     m = Moments(Groups(x, group))
     return m.slice.restore(m.deviations * m.up)
 
 
-@_entry(units.rank, cost=4)
+@_entry(units.rank, cost=4, recipe=lambda x, group: r.Slice(x, group).ranks)
 def group_rank(x: Array, group: Codes) -> Array:
     """Rank within the group, 0 lowest to 1 highest, ties averaged."""
     g = Groups(x, group)
@@ -42,14 +43,14 @@ def group_rank(x: Array, group: Codes) -> Array:
     return g.restore(np.where(n > 1.0, ranks / (n - 1.0), np.nan))
 
 
-@_entry(units.ratio, cost=3)
+@_entry(units.ratio, cost=3, recipe=lambda x, group: r.Slice(x, group).zscores)
 def group_zscore(x: Array, group: Codes) -> Array:
     """(x - mean) / std (ddof 1) of the group; missing if all are equal."""
     m = Moments(Groups(x, group))
     return m.slice.restore(m.zscores)
 
 
-@_entry(cost=3)
+@_entry(cost=3, recipe=r.weighted_group_mean)
 def group_mean(x: Array, weight: Array, group: Codes) -> Array:
     """Weighted mean of the group; missing if the weights add up to 0."""
     x, weight = paired(x, weight)
@@ -61,28 +62,30 @@ def group_mean(x: Array, weight: Array, group: Codes) -> Array:
     return m.slice.restore((m.middle + offset) * m.up)
 
 
-@_entry(units.ratio, cost=3)
+@_entry(units.ratio, cost=3, recipe=lambda x, group: r.Slice(x, group).place)
 def group_scale(x: Array, group: Codes) -> Array:
     """(x - min) / (max - min) of the group; missing if all are equal."""
     m = Moments(Groups(x, group))
     return m.slice.restore(m.places)
 
 
-@_entry(units.count, tier=2, cost=3)
+@_entry(units.count, tier=2, cost=3, recipe=lambda x, group: (s := r.Slice(x, group)).only(s.count))
 def group_count(x: Array, group: Codes) -> Array:
     """Number of present values in the group."""
     g = Groups(x, group)
     return g.restore(g.count(g.values))
 
 
-@_entry(tier=2, cost=3)
+@_entry(tier=2, cost=3, recipe=lambda x, group: (s := r.Slice(x, group)).only(s.total(s.x)))
 def group_sum(x: Array, group: Codes) -> Array:
     """Sum of the group."""
     g = Groups(x, group)
     return g.restore(g.total(g.values))
 
 
-@_entry(tier=2, cost=4)
+@_entry(
+    tier=2, cost=4, recipe=lambda x, group: (s := r.Slice(x, group)).only(s.reduce("median", s.x))
+)
 def group_median(x: Array, group: Codes) -> Array:
     """Median of the group; the mean of the middle two of an even number."""
     g = Groups(x, group)
@@ -92,7 +95,7 @@ def group_median(x: Array, group: Codes) -> Array:
     return g.restore(g.spread(np.where(low == high, low, low * 0.5 + high * 0.5)))
 
 
-@_entry(tier=2, cost=3)
+@_entry(tier=2, cost=3, recipe=lambda x, group: (s := r.Slice(x, group)).only(s.std_of_two))
 def group_std_dev(x: Array, group: Codes) -> Array:
     """Standard deviation (ddof 1) of the group."""
     m = Moments(Groups(x, group))
@@ -125,7 +128,7 @@ def _winsorized_mean(wide: Array, group: Codes, std: float) -> Array:
     return np.where(member, found, np.nan)
 
 
-@_entry(units.ratio, output=Kind.GROUP, tier=2, cost=2)
+@_entry(units.ratio, output=Kind.GROUP, tier=2, cost=2, recipe=lambda group: group)
 def densify(group: Codes) -> Array:
     """The day's groups numbered anew from 0, without gaps."""
     width = int(group.max(initial=0)) + 1

@@ -106,7 +106,7 @@ def from_uniform(rank: Array, count: Array, driver: str) -> Array:
     return np.tan(np.pi * (p - 0.5)) if driver == "cauchy" else p - 0.5
 
 
-_CENTRE: Final = (
+CENTRE: Final = (
     (2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
      4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
      1.3314166789178437745e2, 3.3871328727963666080e0),
@@ -114,7 +114,7 @@ _CENTRE: Final = (
      2.1213794301586595867e4, 5.3941960214247511077e3, 6.8718700749205790830e2,
      4.2313330701600911252e1, 1.0),
 )  # fmt: skip
-_TAIL: Final = (
+TAIL: Final = (
     (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
      1.27045825245236838258e0, 3.64784832476320460504e0, 5.76949722146069140550e0,
      4.63033784615654529590e0, 1.42343711074968357734e0),
@@ -131,7 +131,7 @@ def normal_quantile(p: Array) -> Array:
     """
     q = p - 0.5
     r = 0.180625 - q * q
-    centre = q * np.polyval(_CENTRE[0], r) / np.polyval(_CENTRE[1], r)
+    centre = q * np.polyval(CENTRE[0], r) / np.polyval(CENTRE[1], r)
     t = np.sqrt(-np.log(np.minimum(p, 1.0 - p))) - 1.6
-    tail = np.copysign(np.polyval(_TAIL[0], t) / np.polyval(_TAIL[1], t), q)
+    tail = np.copysign(np.polyval(TAIL[0], t) / np.polyval(TAIL[1], t), q)
     return np.where(np.abs(q) <= 0.425, centre, tail)

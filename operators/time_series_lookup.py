@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import recipes as r
+from . import terms as t
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
@@ -14,7 +16,13 @@ _entry = _shelf.entry
 Truth = Array
 
 
-@_entry(units.count, tier=2)
+@_entry(
+    units.count,
+    tier=2,
+    recipe=lambda condition, d, need: r.Window(condition, d, need).checked(
+        t.total(t.truth(~t.equal(t.ago(condition), 0) & t.present(t.ago(condition))), d)
+    ),
+)
 def ts_count(condition: Truth, d: int, *, min_periods: int) -> Array:
     """Number of the last d days on which the condition is true."""
     w = Windows(condition, d, min_periods)
@@ -24,7 +32,7 @@ def ts_count(condition: Truth, d: int, *, min_periods: int) -> Array:
     return w.checked(total)
 
 
-@_entry(tier=2)
+@_entry(tier=2, recipe=r.sum_if)
 def ts_sum_if(x: Array, condition: Truth, d: int, *, min_periods: int) -> Array:
     """Sum of x over those of the last d days on which the condition is true."""
     x, condition = paired(x, condition)
@@ -35,7 +43,13 @@ def ts_sum_if(x: Array, condition: Truth, d: int, *, min_periods: int) -> Array:
     return chosen.checked(total)
 
 
-@_entry(units.count, tier=2, cost=0.2, fills_missing=True)
+@_entry(
+    units.count,
+    tier=2,
+    cost=0.2,
+    fills_missing=True,
+    recipe=lambda x, d: t.where(t.row >= d - 1, d - r.Window(x, d, 1).count, t.MISSING),
+)
 def ts_count_nans(x: Array, d: int) -> Array:
     """Number of the last d days on which x is missing."""
     missing = d - Windows(x, d, 1).count
@@ -43,13 +57,13 @@ def ts_count_nans(x: Array, d: int) -> Array:
     return missing
 
 
-@_entry(tier=2, fills_missing=True)
+@_entry(tier=2, fills_missing=True, recipe=lambda x, d: t.last_present(x, d, 1))
 def ts_backfill(x: Array, d: int) -> Array:
     """Most recent present value of the last d days."""
     return kth_element(x, d, 1)
 
 
-@_entry(tier=2, fills_missing=True, bounds={"k": (1, None)})
+@_entry(tier=2, fills_missing=True, bounds={"k": (1, None)}, recipe=t.last_present)
 def kth_element(x: Array, d: int, k: int = 1) -> Array:
     """The k-th most recent present value of the last d days."""
     found, seen = np.full_like(x, np.nan), np.zeros_like(x)
@@ -59,7 +73,7 @@ def kth_element(x: Array, d: int, k: int = 1) -> Array:
     return found
 
 
-@_entry(tier=2)
+@_entry(tier=2, recipe=r.last_different)
 def last_diff_value(x: Array, d: int) -> Array:
     """Most recent value of the last d days that differs from today's."""
     found = np.full_like(x, np.nan)
@@ -68,7 +82,7 @@ def last_diff_value(x: Array, d: int) -> Array:
     return np.where(np.isnan(x), np.nan, found)
 
 
-@_entry(units.count, tier=2)
+@_entry(units.count, tier=2, recipe=r.days_from_change)
 def days_from_last_change(x: Array, d: int) -> Array:
     """Days since x took today's value; missing if it had no other in the last d days."""
     first, changed = np.zeros_like(x), np.isnan(x)

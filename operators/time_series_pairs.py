@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from . import recipes as r
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
@@ -19,14 +20,28 @@ _shelf = Shelf(Family.TIME_SERIES)
 _entry = _shelf.entry
 
 
-@_entry(units.product, cost=3, commutative=True, qlib="Cov", alphagen="Cov", alpha101="covariance")
+@_entry(
+    units.product,
+    cost=3,
+    commutative=True,
+    qlib="Cov",
+    alphagen="Cov",
+    alpha101="covariance",
+    recipe=lambda x, y, d, need: r.Pair(x, y, d, need).covariance,
+)
 def ts_covariance(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     """Covariance (ddof 1) of x and y over the last d days."""
     a, b, products = _cross(x, y, d, min_periods)
     return a.checked(products / (a.count - 1.0) * a.up * b.up, least=2)
 
 
-@_entry(units.ratio, cost=4, commutative=True, alpha101="correlation")
+@_entry(
+    units.ratio,
+    cost=4,
+    commutative=True,
+    alpha101="correlation",
+    recipe=lambda x, y, d, need: r.Pair(x, y, d, need).correlation,
+)
 def ts_corr(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     """Pearson correlation of x and y over the last d days; missing if either is constant."""
     a, b, products = _cross(x, y, d, min_periods)
@@ -62,6 +77,7 @@ def _lagged_lookback(params: Sequence[ParamValue]) -> int:
     tier=2,
     cost=5,
     bounds={"lag": (0, None), "rettype": (0, 9)},
+    recipe=r.regression,
 )
 def ts_regression(
     y: Array, x: Array, d: int, lag: int = 0, rettype: int = 0, *, min_periods: int
@@ -118,21 +134,21 @@ def _squared_errors(a: Windows, b: Windows, slope: Array) -> Array:
     return total
 
 
-@_entry(tier=2, cost=3, qlib="Slope")
+@_entry(tier=2, cost=3, qlib="Slope", recipe=lambda x, d, need: r.Trend(x, d, need).per_day)
 def ts_slope(x: Array, d: int, *, min_periods: int) -> Array:
     """Slope of the least-squares line through the last d days, per day."""
     fit = _TimeFit(x, d, min_periods)
     return fit.w.checked(fit.slope * fit.w.up, least=2)
 
 
-@_entry(tier=2, cost=3, qlib="Resi")
+@_entry(tier=2, cost=3, qlib="Resi", recipe=lambda x, d, need: r.Trend(x, d, need).residual)
 def ts_resid(x: Array, d: int, *, min_periods: int) -> Array:
     """Distance of today from the least-squares line through the last d days."""
     fit = _TimeFit(x, d, min_periods)
     return fit.w.checked((fit.w.today - fit.slope * fit.age) * fit.w.up, least=2)
 
 
-@_entry(units.ratio, tier=2, cost=3)
+@_entry(units.ratio, tier=2, cost=3, recipe=lambda x, d, need: r.Trend(x, d, need).explained)
 def ts_rsquare(x: Array, d: int, *, min_periods: int) -> Array:
     """Share of variance that a line through the last d days explains; missing if constant."""
     fit = _TimeFit(x, d, min_periods)

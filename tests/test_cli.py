@@ -413,7 +413,7 @@ def test_search_records_as_many_formulas_as_its_budget(
     assert searched["trials"] == 60
     assert len(run.evaluations()) == 60
     assert run.evaluations().index.is_unique
-    assert list(run.pool.formulas) == [member["formula"] for member in searched["pool"]]
+    assert [str(f) for f in run.pool.formulas] == [member["formula"] for member in searched["pool"]]
     assert 0 <= searched["recovery"] <= 1
     assert set(searched["combined"]) == {"train", "valid"}
 

@@ -22,7 +22,7 @@ def backtest(
         str,
         typer.Argument(
             metavar="FORMULA|RUN_DIR",
-            help="A formula, or the directory of a run: its pool, combined with equal weights.",
+            help="A formula, or the directory of a run: its pool, combined.",
         ),
     ],
     data: options.Data,
@@ -86,11 +86,10 @@ def backtest(
         "neutralization": neutralization, "truncation": truncation,
     }  # fmt: skip
     rule = _rule(strategy, {k: v for k, v in given.items() if v is not None}, panel)
-    source, facts = _source(signal, panel)
     report = simulate(
-        source, panel, rule, mode, split, account=account, market=market,
+        _source(signal, panel), panel, rule, mode, split, account=account, market=market,
         benchmark=_benchmark(benchmark), participation=participation, borrow=borrow,
-        rivals=_rivals(rival or []), dialect=dialect, **facts,
+        rivals=_rivals(rival or []), dialect=dialect,
     )  # fmt: skip
     if html is not None:
         report.write_html(html)
@@ -140,30 +139,18 @@ def _rivals(given: list[str]) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for rival in given:
-        names = open_run(rival).pool.formulas if Path(rival).is_dir() else (rival,)
+        names = map(str, open_run(rival).pool.formulas) if Path(rival).is_dir() else (rival,)
         found |= {name: name for name in names}
     return found
 
 
-def _source(signal: str, panel: Panel) -> tuple[Any, dict[str, Any]]:
-    """What `backtest` is given: a formula, or the combined values of a run's pool."""
+def _source(signal: str, panel: Panel) -> Any:
+    """What `backtest` is given: a formula, or the pool of a run."""
     if not Path(signal).is_dir():
-        return signal, {}
-    from alphamine import open_run, parse, values
-    from alphamine.pool.table import combine
+        return signal
+    from alphamine.jobs.run import Run
 
-    run = open_run(signal)
-    members = run.pool.rows()
-    if not members:
-        raise DataError(
-            f"the pool of the run in {signal} is empty: no formula added more than luck could "
-            "show; search longer, or with a pool whose token_price is 0"
-        )
-    formulas = [parse(member["formula"], fields=panel.schema) for member in members]
-    together = combine(
-        values(formulas, panel), [member["weight"] for member in members], panel.universe
-    )
-    return together, {"name": f"pool of {run.name}", "trials": run.trials}
+    return Run(Path(signal), panel).pool
 
 
 _WAYS = ("return_without_cost", "return_with_cost", "benchmark",

@@ -101,7 +101,7 @@ def _show(run: Run, page: Path) -> None:
     for heading in ("sign", f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
                     "turnover", "max corr", "verdict"):  # fmt: skip
         table.add_column(heading, justify="right")
-    for row in run.pool.rows():
+    for row in run.members:
         table.add_row(
             str(row["position"]), row["formula"], "+" if row["sign"] > 0 else "-",
             number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
@@ -111,7 +111,7 @@ def _show(run: Run, page: Path) -> None:
         )  # fmt: skip
     screen = console()
     screen.print(table)
-    if not len(run.pool):
+    if not len(run.members):
         screen.print(
             "no formula added more than luck could show: search longer, or let the pool take what "
             "it finds (token_price 0)", soft_wrap=True,

@@ -85,7 +85,7 @@ def _combined(pool: Pool, judge: Judge) -> dict[str, Any]:
         return {}
     values = judge.evaluator.values([member.formula for member in pool.members])
     weights = [member.weight for member in pool.members]
-    signal = combine(values, weights, judge.evaluator.panel.universe)
+    signal = combine(values, weights, judge.evaluator.panel.universe, pool.cells.series)
     samples = [sample for sample in (judge.train, judge.valid) if sample is not None]
     return {sample.name: _series(signal, sample) for sample in samples}
 

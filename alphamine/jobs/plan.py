@@ -99,7 +99,7 @@ def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
         if isinstance(value, str) and value.startswith(_EARLIER):
             run = open_run(value.removeprefix(_EARLIER).strip())
             run.require_finished("a search starts from the pool")
-            chosen[name] = "; ".join(row["formula"] for row in run.pool.rows())
+            chosen[name] = "; ".join(row["formula"] for row in run.members)
             count = count.joined(run.trial_count)
     return chosen, asdict(count)
 
@@ -124,7 +124,7 @@ def describe(panel: Panel, judge: Judge) -> dict[str, Any]:
         "engine": judge.identity,
         "panel": {
             "name": panel.name, "fingerprint": panel.fingerprint, "rows": rows,
-            "symbols": symbols, "fields": list(panel.schema),
+            "symbols": symbols, "fields": list(panel.schema), "groups": list(panel.groups),
         },
         "splits": {
             sample.name: {

@@ -19,9 +19,7 @@ from alphamine.engine.scores import DailyScores, daily_scores
 from alphamine.errors import DataError, SearchError
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.verdict import Trust, judge_trust
-from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
-from alphamine.pool.table import combine
+from alphamine.pool.alpha_pool import AlphaPool
 
 from .encoding import finite
 from .run import TEST_OPENED, Run
@@ -103,34 +101,25 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
             f"panel {panel.name!r} has no test split to open; give its specification one, and "
             "search again"
         )
-    members = run.pool.rows()
+    members = run.members
     if not members:
         raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
     with closing(Store.open(run.directory)) as store:
         store.event(TEST_OPENED, _entry(run, panel))
     opened = len(run.test_openings)
     sample = Splits.reveal_test(panel)
-    formulas = [parse(member["formula"], "brain", panel.schema) for member in members]
-    signs = [int(member["sign"]) for member in members]
-    weights = [float(member["weight"]) for member in members]
-    rows = _rows(formulas, signs, weights, sample, len(members) * opened)
+    rows = _rows(run.pool, sample, len(members) * opened)
     dates = sample.panel.dates[sample.rows]
     return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
 
 
-def _rows(
-    formulas: list[Node],
-    signs: list[int],
-    weights: list[float],
-    sample: Sample,
-    trials: int,
-) -> tuple[TestRow, ...]:
-    values = Evaluator(sample.panel).values(formulas)
-    together = combine(values, weights, sample.panel.universe)
-    names = [*(str(formula) for formula in formulas), "combined"]
+def _rows(pool: AlphaPool, sample: Sample, trials: int) -> tuple[TestRow, ...]:
+    values = Evaluator(sample.panel).values(pool.formulas)
+    together = pool.combined(values, sample.panel.universe)
+    names = [*(str(formula) for formula in pool.formulas), "combined"]
     horizon = sample.panel.label_spec.horizon
     rows = []
-    for name, sign, array in zip(names, [*signs, 1], [*values, together], strict=True):
+    for name, sign, array in zip(names, [*pool.signs, 1], [*values, together], strict=True):
         daily = _oriented(daily_scores(array, sample), sign)
         trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
         rows.append(TestRow(name, sign, Summary.of(daily), trust))
@@ -145,7 +134,7 @@ def _oriented(daily: DailyScores, sign: int) -> DailyScores:
 
 
 def _entry(run: Run, panel: Panel) -> Mapping[str, Any]:
-    digests = sorted(member["digest"] for member in run.pool.rows())
+    digests = sorted(member["digest"] for member in run.members)
     return {
         "who": _user(),
         "at": now(),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alphamine.errors import SearchError
+from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.expression.fields import FieldInfo, standard_field
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+from alphamine.operators import Kind
+from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.pool.cells import Series
 from alphamine.rendering import renderer
 
 from .encoding import finite
@@ -23,34 +29,6 @@ if TYPE_CHECKING:
     from alphamine.data.panel import Panel
 
     from .reveal import TestReport
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedPool:
-    """The pool of a run as it was recorded: formulas, signs, weights and scores."""
-
-    members: tuple[Mapping[str, Any], ...]
-
-    def __len__(self) -> int:
-        return len(self.members)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One mapping per member, best first."""
-        return [dict(member) for member in self.members]
-
-    @property
-    def formulas(self) -> tuple[str, ...]:
-        return tuple(member["formula"] for member in self.members)
-
-    def table(self) -> pd.DataFrame:
-        """One row per member, best first; rank ICs and ICIRs have the member's sign."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows(), columns=[*POOL_COLUMNS]).set_index("position")
-
-    def _repr_html_(self) -> str:
-        # pandas escapes text by default.
-        return str(self.table().to_html())
 
 
 POOL_COLUMNS = (
@@ -145,9 +123,47 @@ class Run:
         return reveal(self, panel or self._panel)
 
     @cached_property
-    def pool(self) -> RecordedPool:
+    def members(self) -> list[dict[str, Any]]:
+        """What is recorded of each formula of the pool, best first."""
         with self._store() as store:
-            return RecordedPool(tuple(store.pool()))
+            return store.pool()
+
+    @cached_property
+    def pool(self) -> AlphaPool:
+        """The formulas that were kept, best first, and how they are combined."""
+        members, fields = self.members, self._fields
+        settings = self.facts.get("pool", {})
+        series: Series = "value" if settings.get("parity") else settings.get("series", "rank")
+        return AlphaPool(
+            formulas=tuple(_parsed(member["formula"], fields) for member in members),
+            weights=tuple(float(member["weight"]) for member in members),
+            signs=tuple(int(member["sign"]) for member in members),
+            standardisation=series,
+            records=tuple(members),
+            provenance=self._provenance(members),
+        )
+
+    @property
+    def _fields(self) -> Mapping[str, FieldInfo]:
+        """Kind and unit of the fields of the panel; a run records which of them are groups."""
+        if self._panel is not None:
+            return self._panel.schema
+        panel = self.facts.get("panel", {})
+        groups = panel.get("groups", ())
+        return {
+            name: FieldInfo(name, Kind.GROUP) if name in groups else standard_field(name)
+            for name in panel.get("fields", ())
+        }
+
+    def _provenance(self, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        facts = self.facts
+        known = ("name", "run", "version", "searcher", "seed", "panel", "splits", "label", "source")
+        return {
+            **{name: facts[name] for name in known if name in facts},
+            "trials": self.trials,
+            "verdicts": [member.get("verdict") for member in members],
+            "test_openings": len(self.test_openings),
+        }
 
     def evaluations(self) -> pd.DataFrame:
         """One row per evaluated formula, in order, with its scores on train and valid."""
@@ -190,7 +206,7 @@ class Run:
             "name": self.name,
             "directory": str(self.directory),
             "trials": self.trials,
-            "pool": finite(self.pool.rows()),
+            "pool": finite(self.members),
             "trust": self._recorded("trust"),
             "placebo": self.facts.get("placebo"),
             "test_openings": self.test_openings,
@@ -214,10 +230,17 @@ class Run:
         return self.facts[name]
 
     def __repr__(self) -> str:
-        return f"<run {self.name}: {self.trials} formulas tried, {len(self.pool)} in the pool>"
+        return f"<run {self.name}: {self.trials} formulas tried, {len(self.members)} in the pool>"
 
     def _store(self) -> closing[Store]:
         return closing(Store.open(self.directory))
+
+
+def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:
+    with warnings.catch_warnings():
+        # That units are mixed was said when the formula was first read.
+        warnings.simplefilter("ignore", UnitWarning)
+        return parse(text, fields=fields or None)
 
 
 def open_run(directory: str | PathLike[str]) -> Run:

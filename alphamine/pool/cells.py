@@ -104,6 +104,34 @@ class DayCells:
             out[full] = ufunc.reduceat(cells, self.start[:-1][full])
         return out
 
+    def centred(
+        self, values: npt.NDArray[np.floating]
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Distance of each cell from the day's mean, in the largest of them; 0 without a value.
+
+        And how many cells of each day have one, and the sum of the squares of their distances.
+
+        Parameters
+        ----------
+        values : (T, N) float
+        """
+        by_day, sizes = self.by_day, self.sizes
+        cells: FloatArray = values[self.inside].astype(np.float64)
+        present = ~np.isnan(cells)
+        cells[~present] = 0.0
+        count = by_day(present.astype(np.float64))
+        varies = self._peak(cells, present) > self._peak(-cells, present) * -1.0
+        cells -= np.repeat(by_day(cells) / np.maximum(count, 1.0), sizes)
+        # Scaling by the largest deviation keeps the squares inside float64 whatever the unit.
+        peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
+        cells /= np.repeat(peak, sizes)
+        cells[~present] = 0.0
+        return cells, count, by_day(cells * cells)
+
+    def _peak(self, cells: FloatArray, present: npt.NDArray[np.bool_]) -> FloatArray:
+        """Largest value that is present of each day; -inf where there is none."""
+        return self.by_day(np.where(present, cells, -np.inf), np.maximum, -np.inf)
+
 
 class Cells:
     """The (day, symbol) cells on which a pool compares formulas, day after day.
@@ -162,29 +190,9 @@ class Cells:
     def _vector(self, values: npt.NDArray[np.floating]) -> Vector:
         data: Data
         data, present, squares = (
-            self._cells.ranks(values) if self.series == "rank" else self._centred(values)
+            self._cells.ranks(values) if self.series == "rank" else self._cells.centred(values)
         )
         with np.errstate(divide="ignore"):
             scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
         size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._cells.sizes, 1))
         return Vector(data, scale, size)
-
-    def _centred(
-        self, values: npt.NDArray[np.floating]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        by_day, sizes = self._cells.by_day, self._cells.sizes
-        cells: FloatArray = values[self._cells.inside].astype(np.float64)
-        present = ~np.isnan(cells)
-        cells[~present] = 0.0
-        count = by_day(present.astype(np.float64))
-        varies = self._peak(cells, present) > self._peak(-cells, present) * -1.0
-        cells -= np.repeat(by_day(cells) / np.maximum(count, 1.0), sizes)
-        # Scaling by the largest deviation keeps the squares inside float64 whatever the unit.
-        peak = np.where(varies, self._peak(np.abs(cells), present), np.inf)
-        cells /= np.repeat(peak, sizes)
-        cells[~present] = 0.0
-        return cells, count, by_day(cells * cells)
-
-    def _peak(self, cells: FloatArray, present: npt.NDArray[np.bool_]) -> FloatArray:
-        """Largest value that is present of each day; -inf where there is none."""
-        return self._cells.by_day(np.where(present, cells, -np.inf), np.maximum, -np.inf)

@@ -12,7 +12,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores
 
-from .cells import DayCells
+from .cells import DayCells, Series
 from .pool import Member, Pool
 
 
@@ -73,6 +73,7 @@ def combine(
     values: Sequence[npt.NDArray[np.floating]],
     weights: Sequence[float],
     universe: npt.NDArray[np.bool_],
+    series: Series = "rank",
 ) -> npt.NDArray[np.float64]:
     """Weighted sum of the members' daily ranks of unit variance; missing ones count as average.
 
@@ -81,6 +82,8 @@ def combine(
     values : sequence of (T, N) float
     weights : sequence of float
     universe : (T, N) bool
+    series : {"rank", "value"}
+        Whether daily ranks or the values themselves are standardised.
 
     Returns
     -------
@@ -90,10 +93,10 @@ def combine(
     cells = DayCells(universe)
     total, present = np.zeros(len(cells.columns)), np.zeros(len(cells.columns), dtype=bool)
     for array, weight in zip(values, weights, strict=True):
-        ranks, count, squares = cells.ranks(array)
+        data, count, squares = cells.ranks(array) if series == "rank" else cells.centred(array)
         varies = squares > 0.0
         scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
-        total += weight * ranks * np.repeat(scale, cells.sizes)
+        total += weight * data * np.repeat(scale, cells.sizes)
         present |= ~np.isnan(array[universe]) & np.repeat(varies, cells.sizes)
     out = np.full(universe.shape, np.nan)
     out[universe] = np.where(present, total, np.nan)

@@ -52,7 +52,7 @@ def run_page(run: Run) -> str:
     SearchError
         If the run was recorded by a version that noted less than is shown.
     """
-    members = run.pool.rows()
+    members = run.members
     _require_recorded(run, members)
     return _page(
         "run.html.j2",
@@ -133,7 +133,7 @@ def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
     if any(r.valid is not None for r in records):
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
     yield "histogram", figures.ic_histogram(histogram)
-    names = [f"#{member['position']}" for member in run.pool.rows()]
+    names = [f"#{member['position']}" for member in run.members]
     yield "correlation", figures.correlation_map(names, run.facts["correlation"])
 
 

@@ -10,6 +10,7 @@ from alphamine.operators import CATALOGUE, Family, Kind, Operator, ParamValue
 from alphamine.operators import units as unit_rules
 from alphamine.operators.catalogue import Lookback, Reference
 from alphamine.operators.entry import Bounds, from_function
+from alphamine.operators.terms import Recipe
 
 from .operators import check_operator
 
@@ -42,6 +43,7 @@ def register_operator(
     bounds: Mapping[str, Bounds] | None = None,
     choices: Mapping[str, tuple[str, ...]] | None = None,
     cost: float = 1.0,
+    recipe: Recipe | None = None,
 ) -> Operator:
     """Check a numpy function against the operator contract and add it to the language.
 
@@ -72,6 +74,8 @@ def register_operator(
         Limits of numeric parameters.
     choices : mapping of str to tuple of str, optional
         Words that a text parameter may be.
+    recipe : callable, optional
+        How pandas, Polars and SQL compute it (see `alphamine.operators.recipes`), for exports.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def register_operator(
         output=Kind(_word(name, "output", output, [*Kind])), lookback=_lookback(lookback),
         tier=1 if searchable else 2, cost=cost, commutative=commutative, monotone=monotone,
         fills_missing=fills_missing, bounds=bounds or {}, choices=choices or {}, dialects={},
+        recipe=recipe,
     )  # fmt: skip
     if not operator.inputs:
         raise OperatorError(

@@ -63,7 +63,7 @@ def test_numbers_are_those_of_the_test_rows(run: Run, small_panel: Panel) -> Non
         values = am.values([am.parse(row.formula)], sample.panel)[0]
         expected = np.nanmean(daily_scores(values, sample).rank_ic) * member["sign"]
         assert row.numbers.rank_ic == pytest.approx(expected, rel=1e-9)
-    assert [row.formula for row in report.rows] == [*run.pool.formulas, "combined"]
+    assert [row.formula for row in report.rows] == [*map(str, run.pool.formulas), "combined"]
     assert len(report.table()) == len(report.rows)
     assert "&lt;" in report._repr_html_() or "<script" not in report._repr_html_()
 

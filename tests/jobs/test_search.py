@@ -54,7 +54,7 @@ def test_the_effect_in_the_data_is_found(small_panel: Panel, tmp_path: Path, sea
     run = am.search(
         small_panel, searcher, budget=300, seed=0, run_dir=tmp_path / "run", pool_size=1
     )
-    assert "volume" in run.pool.formulas[0]
+    assert "volume" in run.pool.formulas[0].fields
     combined = run.facts["combined"]
     assert combined["train"]["numbers"]["rank_ic"] > 0.1
     assert combined["valid"]["numbers"]["rank_ic"] > 0.05

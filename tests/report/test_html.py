@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from alphamine.errors import AlphamineError, SearchError
-from alphamine.jobs.run import RecordedPool, Run, open_run
+from alphamine.jobs.run import Run, open_run
 from alphamine.jobs.store import Store
 
 WriteRun = Callable[..., Run]
@@ -109,9 +109,7 @@ def test_a_run_of_another_version_says_what_it_lacks(
     run = write_run(tmp_path / "run")
     run.facts.pop(lacking, None)
     if lacking == "pool: verdict":
-        run.pool = RecordedPool(
-            tuple({k: v for k, v in row.items() if k != "verdict"} for row in run.pool.rows())
-        )
+        run.members = [{k: v for k, v in row.items() if k != "verdict"} for row in run.members]
     with pytest.raises(SearchError, match=rf"recorded by alphamine 0.1.0 without {lacking}, which"):
         run.report()
 

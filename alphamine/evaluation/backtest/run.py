@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,20 @@ YEAR: Final = 252
 QLIB_YEAR: Final = 238
 
 
+@runtime_checkable
+class Combination(Protocol):
+    """Formulas that are traded as one signal, such as an `AlphaPool`."""
+
+    @property
+    def trials(self) -> int:
+        """Formulas that were evaluated to arrive at it."""
+        ...
+
+    def signal(self, panel: Panel, dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:
+        """Values (T, N), NaN for missing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What was asked for, checked."""
@@ -65,7 +79,7 @@ class _Request:
 
 
 def backtest(
-    formula: str | Node | npt.ArrayLike,
+    formula: str | Node | Combination | npt.ArrayLike,
     panel: Panel,
     strategy: str | Strategy = "topk",
     mode: Literal["strict", "qlib"] = "strict",
@@ -79,8 +93,8 @@ def backtest(
     participation: float | None = None,
     borrow: float = 0.01,
     periods: int | None = None,
-    trials: int = 1,
-    rivals: Mapping[str, str | Node | npt.ArrayLike] | None = None,
+    trials: int | None = None,
+    rivals: Mapping[str, str | Node | Combination | npt.ArrayLike] | None = None,
     name: str | None = None,
     dialect: str = "brain",
     dtype: npt.DTypeLike = "float32",
@@ -92,7 +106,7 @@ def backtest(
 
     Parameters
     ----------
-    formula : str, Node or (T, N) array
+    formula : str, Node, AlphaPool or (T, N) array
         Text is parsed with the fields of the panel; an array has the panel's shape.
     panel : Panel
     strategy : {"topk", "quantile", "neutral"} or its settings
@@ -119,8 +133,8 @@ def backtest(
         Yearly rate paid for what is sold short.
     periods : int, optional
         Days of a year: 252; in mode `qlib` 238.
-    trials : int
-        Formulas that were evaluated to arrive at this one.
+    trials : int, optional
+        Formulas that were evaluated to arrive at this one: those of the pool, or 1, by default.
     rivals : mapping of str to formula or array, optional
         Signals to be unlike, by name, each traded by the same rule (BRAIN's self-correlation).
         Only for long-short books.
@@ -167,17 +181,29 @@ def backtest(
         delay=request.delay, long_short=long_short,
         sub_universe=sub_universe(trade, values, sample, rows) if long_short else None,
         rivals=compare(trade, ledger, known, sample), amount=amount_if_known(sample.panel, rows),
-        formula=str(formula) if isinstance(formula, Node) else name or "values",
+        formula=_title(formula, name),
         panel=panel.name, split=sample.name, strategy=request.name, mode=mode,
-        settings=request.settings, trials=trials, dates=sample.panel.dates[rows],
+        settings=request.settings, trials=_trials(formula, trials), dates=sample.panel.dates[rows],
         symbols=sample.panel.symbols,
     )  # fmt: skip
 
 
 def _parsed(
-    formula: str | Node | npt.ArrayLike, panel: Panel, dialect: str
-) -> Node | npt.ArrayLike:
+    formula: str | Node | Combination | npt.ArrayLike, panel: Panel, dialect: str
+) -> Node | Combination | npt.ArrayLike:
     return parse(formula, dialect, panel.schema) if isinstance(formula, str) else formula
+
+
+def _title(formula: Node | Combination | npt.ArrayLike, name: str | None) -> str:
+    if isinstance(formula, Node):
+        return str(formula)
+    return name or (str(formula) if isinstance(formula, Combination) else "values")
+
+
+def _trials(formula: Node | Combination | npt.ArrayLike, given: int | None) -> int:
+    if given is not None:
+        return given
+    return formula.trials if isinstance(formula, Combination) else 1
 
 
 def _trade(values: FloatArray, sample: Sample, request: _Request) -> tuple[Ledger, Venue, slice]:
@@ -241,11 +267,13 @@ def _market(panel: Panel, market: str | Market | None, costs: Costs | None, mode
 
 
 def _values(
-    formula: Node | npt.ArrayLike, panel: Panel, sample: Sample, dtype: npt.DTypeLike
+    formula: Node | Combination | npt.ArrayLike, panel: Panel, sample: Sample, dtype: npt.DTypeLike
 ) -> FloatArray:
     """Signal on all rows of the sample's panel, NaN for missing."""
     if isinstance(formula, Node):
         array = Evaluator(sample.panel, dtype).values([formula])[0]
+    elif isinstance(formula, Combination):
+        array = formula.signal(sample.panel, dtype)
     else:
         array = np.asarray(formula)
         if array.shape != panel.shape or array.dtype.kind not in "fiub":

@@ -99,7 +99,9 @@ def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Pat
     run = am.open_run(workplace / "first")
     assert printed["trials"] == run.trials == 25
     assert printed["formula"] == f"pool of {run.name}"
-    single = document(cli(run.pool.formulas[0], "--data", "tiny.yaml", "--topk", "6", "--json"))
+    single = document(
+        cli(str(run.pool.formulas[0]), "--data", "tiny.yaml", "--topk", "6", "--json")
+    )
     assert single["metrics"]["final_account"] != printed["metrics"]["final_account"]
 
 

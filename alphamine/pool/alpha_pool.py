@@ -1,0 +1,252 @@
+"""A pool as a value: the formulas, how they are combined, and where they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.panel import Panel
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.reference import MinPeriods, required_observations
+from alphamine.errors import SearchError
+from alphamine.expression.fields import FieldInfo
+from alphamine.expression.nodes import Field, Node
+from alphamine.expression.portable import from_data, to_data
+from alphamine.operators import UNITS, Kind
+
+from .table import combine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Standardisation: TypeAlias = Literal["rank", "value", "none"]
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaPool:
+    """Formulas and the weights of their standardised values: one signal.
+
+    The signal of a day is the sum of `weight * z`, over the formulas, where z is the formula's
+    daily rank (or value) within the universe, of mean 0 and variance 1; a missing one counts as
+    average. It is missing outside the universe and where no formula has a value.
+
+    Parameters
+    ----------
+    formulas : tuple of Node
+    weights : tuple of float
+        Of each formula as it stands: the weight of one that is held short is negative.
+    signs : tuple of int, optional
+        +1 or -1: the orientation of each formula by itself, decided on train. It says which end of
+        a formula is good and is no further factor of the signal. By default that of the weight.
+    standardisation : {"rank", "value", "none"}
+        `none`: the values themselves, of a single formula.
+    min_periods : "full", int or float
+        Observations that a window needs (see `Evaluator`).
+    records : tuple of mapping, optional
+        What is known of each formula: scores, verdict (see `jobs.run.POOL_COLUMNS`).
+    provenance : mapping
+        Where the pool comes from: run, data, trials, verdicts; JSON values.
+
+    Raises
+    ------
+    SearchError
+        If the parts do not fit together.
+    """
+
+    formulas: tuple[Node, ...]
+    weights: tuple[float, ...]
+    signs: tuple[int, ...] = ()
+    standardisation: Standardisation = "rank"
+    min_periods: MinPeriods = "full"
+    records: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
+    provenance: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.signs:
+            signs = tuple(-1 if weight < 0 else 1 for weight in self.weights)
+            object.__setattr__(self, "signs", signs)
+        sizes = {len(self.formulas), len(self.weights), len(self.signs)}
+        if len(sizes) > 1 or len(self.records) not in (0, len(self.formulas)):
+            raise SearchError(
+                f"a pool has a weight and a sign for each formula, but {len(self.formulas)} "
+                f"formulas came with {len(self.weights)} weights and {len(self.signs)} signs"
+            )
+        if not np.isfinite(self.weights).all():
+            raise SearchError(f"the weights of a pool are finite, but got {self.weights}")
+        if self.standardisation not in get_args(Standardisation):
+            raise SearchError(
+                f"standardisation is rank, value or none, but got {self.standardisation!r}"
+            )
+        if self.standardisation == "none" and len(self.formulas) != 1:
+            raise SearchError(
+                f"values of {len(self.formulas)} formulas are of different scales; combine them "
+                'with standardisation="rank" or "value"'
+            )
+        required_observations(1, self.min_periods)
+
+    @classmethod
+    def of(cls, formula: Node, **settings: Any) -> Self:
+        """A single formula, as it stands."""
+        return cls((formula,), (1.0,), standardisation="none", **settings)
+
+    def __len__(self) -> int:
+        return len(self.formulas)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.formulas)
+
+    def __str__(self) -> str:
+        name = self.provenance.get("name")
+        return f"pool of {name}" if name else f"pool of {len(self)} formulas"
+
+    @property
+    def trials(self) -> int:
+        """Distinct formulas that were evaluated to arrive at this pool."""
+        return int(self.provenance.get("trials", len(self)))
+
+    @property
+    def lookback(self) -> int:
+        """Rows before today that the signal depends on."""
+        return max((formula.lookback for formula in self.formulas), default=0)
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """Kind and unit of every field that the formulas read, by name."""
+        nodes = (n for formula in self.formulas for n in formula.walk() if isinstance(n, Field))
+        return {n.name: FieldInfo(n.name, n.kind, n.unit) for n in nodes}
+
+    def signal(self, panel: Panel, dtype: npt.DTypeLike = "float32") -> npt.NDArray[np.floating]:
+        """The formulas combined, (T, N); NaN outside the universe.
+
+        Parameters
+        ----------
+        panel : Panel
+        dtype : {"float32", "float64"}
+            Storage of the formulas' values, as in a search by default.
+        """
+        if not self.formulas:
+            raise SearchError(
+                "the pool is empty: no formula added more than luck could show; search longer, or "
+                "with a pool whose token_price is 0"
+            )
+        values = Evaluator(panel, dtype, self.min_periods).values(self.formulas)
+        return self.combined(values, panel.universe)
+
+    def combined(
+        self, values: Sequence[npt.NDArray[np.floating]], universe: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.floating]:
+        """The signal, (T, N), from values of the formulas in their order and the universe."""
+        if self.standardisation == "none":
+            return np.where(universe, values[0], np.nan)
+        return combine(values, self.weights, universe, self.standardisation)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping per formula, best first: what the run recorded, or text, sign, weight."""
+        if self.records:
+            return [dict(row) for row in self.records]
+        together = zip(self.formulas, self.signs, self.weights, strict=True)
+        return [
+            {"position": i + 1, "formula": str(formula), "sign": sign, "weight": weight}
+            for i, (formula, sign, weight) in enumerate(together)
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per formula, best first."""
+        import pandas as pd
+
+        rows = [{k: v for k, v in row.items() if k not in _UNSHOWN} for row in self.rows()]
+        columns = [*rows[0]] if rows else [*_COLUMNS]
+        return pd.DataFrame(rows, columns=columns).set_index("position")
+
+    def table(self) -> pd.DataFrame:
+        """One row per formula, best first, for reading; see `to_frame`."""
+        return self.to_frame()
+
+    def _repr_html_(self) -> str:
+        # pandas escapes text by default.
+        return str(self.table().to_html())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; `from_dict` makes an equal pool of them."""
+        together = zip(self.formulas, self.signs, self.weights, strict=True)
+        return {
+            "schema": SCHEMA,
+            "standardisation": self.standardisation,
+            "min_periods": self.min_periods,
+            "fields": {
+                name: {"kind": str(info.kind), "unit": _unit_name(info)}
+                for name, info in sorted(self.fields.items())
+            },
+            "formulas": [
+                {"text": str(formula), "tree": to_data(formula), "sign": sign, "weight": weight}
+                for formula, sign, weight in together
+            ],
+            "records": [_without_nan(row) for row in self.records],
+            "provenance": _without_nan(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_dict` made, also after a passage through JSON.
+
+        Raises
+        ------
+        SearchError
+            If the data is of a newer schema or no pool.
+        """
+        schema = data.get("schema")
+        if schema != SCHEMA:
+            raise SearchError(
+                f"a pool of schema {SCHEMA} is read here, but this one has schema {schema!r}; "
+                "open it with the version of alphamine that wrote it"
+            )
+        try:
+            fields = {name: _field_info(name, given) for name, given in data["fields"].items()}
+            members = data["formulas"]
+            return cls(
+                formulas=tuple(from_data(member["tree"], fields) for member in members),
+                weights=tuple(float(member["weight"]) for member in members),
+                signs=tuple(int(member["sign"]) for member in members),
+                standardisation=data["standardisation"],
+                min_periods=data["min_periods"],
+                records=tuple(_with_nan(row) for row in data["records"]),
+                provenance=dict(data["provenance"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SearchError(f"this is no pool as `to_dict` writes it: {error!r}") from None
+
+
+_COLUMNS: Final = ("position", "formula", "sign", "weight")
+_UNSHOWN: Final = ("digest", "trust")
+
+
+def _unit_name(info: FieldInfo) -> str | None:
+    return next((name for name, unit in UNITS.items() if unit == info.unit), None)
+
+
+def _field_info(name: str, given: Mapping[str, Any]) -> FieldInfo:
+    return FieldInfo(
+        name, Kind(given["kind"]), None if given["unit"] is None else UNITS[given["unit"]]
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null stands for it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return value
+
+
+def _with_nan(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in row.items()}
