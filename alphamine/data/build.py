@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from alphamine.errors import DataError
 
 from .labels import LabelSpec
 from .panel import Panel
+from .settings import panel_settings
 from .splits import Splits
 from .validate import (
     Dates,
@@ -28,9 +29,6 @@ from .validate import (
     is_price,
 )
 
-_SETTINGS: Final = frozenset(
-    {"label_spec", "splits", "masks", "units", "factor", "costs", "min_names", "name", "notes"}
-)
 Array = npt.NDArray[Any]
 
 
@@ -60,13 +58,14 @@ def build_panel(
     The members of an `index` may begin after the first day and end before the last one, since its
     list may be shorter than the prices; a day without members in between is refused.
     """
-    unknown = sorted(set(settings) - _SETTINGS)
-    if unknown:
-        raise DataError(f"a panel has no setting {unknown[0]!r}; it has {sorted(_SETTINGS)}")
+    settings = panel_settings(settings)
+    for what, arrays in (("fields", fields), ("groups", groups or {})):
+        if not isinstance(arrays, Mapping):
+            raise DataError(f"{what} are a mapping of names to arrays, but got {type(arrays)}")
     days, names = check_dates(dates), check_symbols(symbols)
     if not fields:
         raise DataError("a panel needs at least one field, such as close")
-    units = dict(settings.get("units") or {})
+    units = settings["units"]
     columns = {
         check_name(name): frozen(check_field(name, values, days, names, is_price(name, units)))
         for name, values in fields.items()
@@ -79,19 +78,19 @@ def build_panel(
     codes, group_names = encode_groups(groups or {}, days, names, taken=columns)
     masks = {
         name: frozen(check_mask(f"mask {name!r}", mask, days, names))
-        for name, mask in (settings.get("masks") or {}).items()
+        for name, mask in settings.get("masks", {}).items()
     }
     factor = settings.get("factor")
     if factor is not None:
         factor = frozen(check_field("factor", factor, days, names, price=True))
     rest = {key: settings[key] for key in ("costs", "notes", "name") if key in settings}
     label = settings.get("label_spec", LabelSpec())
-    arrays = [days, names, *columns.values(), members, *codes.values()]
+    contents = [days, names, *columns.values(), members, *codes.values()]
     return Panel(
         days, names, columns, frozen(members), codes, group_names, masks, units, label,
         splits=make_splits(settings.get("splits"), days, label), factor=factor,
         min_names=check_min_names(settings.get("min_names", 10)),
-        fingerprint=fingerprint(arrays, columns),
+        fingerprint=fingerprint(contents, columns),
         **rest,
     )  # fmt: skip
 

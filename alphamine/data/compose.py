@@ -18,6 +18,7 @@ from .panel import Panel
 from .raw import RawData
 from .spec import Spec
 from .validate import is_price
+from .wording import listing
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -117,7 +118,7 @@ def _universe(spec: Spec, raw: RawData, fields: dict[str, FloatArray]) -> BoolAr
     if raw.membership is None or spec.universe not in known:
         raise DataError(
             f"dataset {spec.name!r} has no universe {spec.universe!r}; it has "
-            f"{', '.join(['all', 'tradable', *known])}"
+            f"{listing(['all', 'tradable', *known])}"
         )
     return raw.membership.mask(spec.universe, raw.dates, raw.symbols) & quoted
 

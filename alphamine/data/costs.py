@@ -26,5 +26,7 @@ class Costs:
     def __post_init__(self) -> None:
         for name in ("buy", "sell", "minimum"):
             value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise DataError(f"costs: {name} is a number, but got {value!r}")
             if not 0.0 <= value < float("inf") or (name != "minimum" and value >= 1.0):
                 raise DataError(f"costs: {name} is a share from 0 to 1, but got {value}")

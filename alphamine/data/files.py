@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as text
+import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def _read_csv(path: Path, picks: Picks, texts: Collection[str], how: TextFormat)
 def _header(path: Path, how: TextFormat) -> tuple[list[str], int]:
     """The names in the first line that is not empty, and its length."""
     encoding = "utf-8-sig" if how.encoding == "utf-8" else how.encoding
-    with path.open(encoding=encoding) as file:
+    # Compressed files, such as prices.csv.gz, are known by their names.
+    with io.TextIOWrapper(pa.input_stream(str(path)), encoding=encoding) as file:
         line = "\n"
         while line == "\n":
             line = file.readline(_LARGEST_HEADER)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,26 +11,22 @@ from alphamine.errors import DataError
 
 from .adjustment import vendor_factor
 from .build import panel_from_arrays
-from .labels import LabelSpec
 from .numbers import NumberStyle
 from .panel import Panel
 from .raw import RawData
 from .selection import Selection, every_column
+from .settings import panel_settings
 from .spec import mapping
 from .tables import as_table, long_to_raw, selected, wide_to_raw
 from .validate import is_price
-from .wording import listing
-
-_LABEL: Final = ("horizon", "delay", "price", "delisting")
+from .wording import brief, listing
 
 
 def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, Any]) -> Panel:
     """See `Panel.from_frame`."""
     options = dict(settings)
-    named = options.pop("fields", None)
-    if named is not None and not isinstance(named, Mapping):
-        named = list(named)
-    fields = None if named is None else mapping(named)
+    fields = _names("fields", options.pop("fields", None))
+    groups = _names("groups", options.pop("groups", None)) or {}
     roles = {role: options.pop(role, None) for role in ("factor", "universe", "adjusted_close")}
     style = NumberStyle(options.pop("missing", ()), options.pop("thousands", None))
     asked = [name for name in roles.values() if isinstance(name, str)]
@@ -39,12 +35,13 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
             raise DataError("give either factor or adjusted_close")
         asked.append((fields or {}).get("close", "close"))
     numbers = (*(fields or {}).values(), *asked)
-    choice = Selection(date, symbol, numbers, others=fields is None)
+    labels = tuple(label for label in groups.values() if isinstance(label, str))
+    choice = Selection(date, symbol, numbers, labels, others=fields is None)
     raw = _read(frame, choice, options.pop("date_format", None), style)
     columns = dict(raw.columns)
     universe = _take(columns, roles["universe"])
     if universe is not None:
-        options["universe"] = np.nan_to_num(universe)  # a row that is not there is not in it
+        universe = np.nan_to_num(universe)  # a row that is not there is not in it
     factor = _take(columns, roles["factor"])
     adjusted = _take(columns, roles["adjusted_close"])
     if adjusted is not None:
@@ -52,27 +49,28 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
         factor = vendor_factor(raw.column(close), adjusted)
     if fields is not None:
         columns = {name: raw.column(column) for name, column in fields.items()}
+    options = panel_settings(options)
     if factor is not None:
         options["factor"] = factor
-        units = options.get("units") or {}
         for name in columns:
-            if is_price(name, units):
+            if is_price(name, options["units"]):
                 columns[name] = columns[name] * factor
-    groups = {**raw.groups, **options.pop("groups", {})}
-    universe = options.pop("universe", None)
-    return panel_from_arrays(
-        raw.dates, raw.symbols, columns, universe, groups, _with_label(options)
-    )
+    unnamed = {name: label for name, label in raw.groups.items() if name not in labels}
+    groups = unnamed | {
+        name: raw.label(label) if isinstance(label, str) else label
+        for name, label in groups.items()
+    }
+    return panel_from_arrays(raw.dates, raw.symbols, columns, universe, groups, options)
 
 
-def _with_label(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with `label_spec` in place of the label's settings."""
-    given = {name: options.pop(name) for name in _LABEL if name in options}
-    if given:
-        if "label_spec" in options:
-            raise DataError(f"give either label_spec or {listing(given)}")
-        options["label_spec"] = LabelSpec(**given)
-    return options
+def _names(what: str, given: Any) -> dict[str, Any] | None:
+    """Names of the panel's, and the columns that they are; a list is of names that are the same."""
+    if given is None or isinstance(given, Mapping):
+        return None if given is None else dict(given)
+    names = [] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{what} is a list or a mapping of names, but got {brief(repr(given))}")
+    return mapping(names)
 
 
 def _read(frame: Any, choice: Selection, date_format: str | None, style: NumberStyle) -> RawData:

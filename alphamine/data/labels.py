@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -41,6 +42,14 @@ class LabelSpec:
     delisting: Literal["settle", "drop"] = "settle"
 
     def __post_init__(self) -> None:
+        for name in ("horizon", "delay"):
+            rows = getattr(self, name)
+            if isinstance(rows, bool) or not isinstance(rows, Integral):
+                raise DataError(f"a label's {name} is a whole number of rows, but got {rows!r}")
+        if not isinstance(self.price, str):
+            raise DataError(f"a label's price is the name of a field, but got {self.price!r}")
+        if self.delisting not in ("settle", "drop"):
+            raise DataError(f"a label's delisting is settle or drop, but got {self.delisting!r}")
         if self.horizon < 1:
             raise DataError(f"a label's horizon is at least 1 row, but got {self.horizon}")
         if self.delay < 0:

@@ -18,6 +18,7 @@ from .labels import LabelSpec
 from .panel import Panel
 from .paths import cache_folder, here, read_text, variables
 from .splits import Splits
+from .wording import listing
 
 if TYPE_CHECKING:
     from .spec import Spec
@@ -133,7 +134,7 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
     if label.price not in panel.columns:
         raise DataError(
             f"the label's price {label.price!r} is not a field of {settings['name']!r}; "
-            f"it has {', '.join(panel.columns)}"
+            f"it has {listing(panel.columns)}"
         )
     splits: Splits | None = make_splits(settings["splits"], panel.dates, label)
     return replace(

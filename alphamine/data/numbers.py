@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -120,14 +121,14 @@ def _pattern(thousands: str | None) -> str:
 
 def _no_number(name: str, row: int, text: str) -> str:
     """The message of a cell that is no number, with the way out that fits what it holds."""
+    shown = text if len(text) <= 40 else f"{text[:40]}..."
+    said = f"column {name!r} must hold numbers, but row {row + 1} holds the text {shown!r}"
     for mark in (",", " ", "'", "_"):
         if mark in text and pc.match_substring_regex(pa.array([text]), _pattern(mark))[0].as_py():
-            fix = f"if {mark!r} separates thousands, say thousands: {mark!r}"
-            break
-    else:
-        fix = (
-            f"if it stands for no value, say missing: [{text[:20]!r}]; if the column holds no "
-            "numbers, list those to be read in fields"
-        )
-    shown = text if len(text) <= 40 else f"{text[:40]}..."
-    return f"column {name!r} must hold numbers, but row {row + 1} holds the text {shown!r}; {fix}"
+            return f"{said}; if {mark!r} separates thousands, say thousands: {mark!r}"
+    if re.fullmatch(r"[+-]?[0-9.]+,[0-9]+", text):
+        return f"{said}; write decimal fractions with a point"
+    return (
+        f"{said}; if it stands for no value, say missing: [{text[:20]!r}]; if the column holds no "
+        "numbers, list those to be read in fields"
+    )

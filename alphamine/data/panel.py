@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import FormulaError
+from alphamine.errors import FormulaError, nearest
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Field, Node
 from alphamine.operators import Kind, Unit
@@ -21,6 +20,7 @@ from alphamine.operators import Kind, Unit
 from .costs import Costs
 from .labels import Label, LabelSpec, forward_returns
 from .splits import Sample, Splits, cut_before_test
+from .wording import listing
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -107,9 +107,8 @@ class Panel:
             raise FormulaError(self._unknown(name)) from None
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.schema, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"panel {self.name!r} has no field {name!r}{hint} It has {', '.join(self.schema)}."
+        near = nearest(name, self.schema)
+        return f"panel {self.name!r} has no field {name!r}{near}; it has {listing(self.schema)}"
 
     @cached_property
     def alive(self) -> BoolArray:
@@ -198,8 +197,9 @@ class Panel:
             Everything with a value by default.
         groups : mapping of str to (T, N) or (N,) labels, optional
         **settings
-            `label_spec`, `splits` (or their dates, see `Splits.from_dates`), `masks`, `units`,
-            `factor`, `costs`, `min_names`, `name`, `notes`.
+            As in a specification: the label's `horizon`, `delay`, `price` and `delisting`,
+            `splits` (see `Splits.from_dates`), `units`, `costs`, `min_names` and `name`, each as
+            there or as the object that a panel has. Also `label_spec`, `masks`, `factor`, `notes`.
 
         Raises
         ------
@@ -228,9 +228,9 @@ class Panel:
             As in a specification: `fields` (a list, or a mapping of names to columns; other columns
             are not read), `date_format`, `missing` and `thousands` (how numbers are written as
             text), `factor` or `adjusted_close` (names of columns: prices are multiplied by the
-            factor, or so that the close becomes the adjusted one), and the label's `horizon`,
-            `delay`, `price` and `delisting`. Also `universe` (a column that is true where a name
-            counts), and the settings of `from_arrays`.
+            factor, or so that the close becomes the adjusted one), `groups` (as `fields`; arrays
+            are taken, too). Also `universe` (a column that is true where a name counts), and the
+            settings of `from_arrays`.
 
         Raises
         ------
@@ -258,7 +258,7 @@ class Panel:
             f"{self.name}: {rows} days x {columns} symbols",
             f"{self.dates[0]} to {self.dates[-1]}" if rows else "no days",
             f"about {members} names a day",
-            f"fields {' '.join((*self.columns, *self.groups))}",
+            f"fields {listing((*self.columns, *self.groups)).replace(',', '')}",
         ]
 
 

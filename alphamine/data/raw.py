@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 
+from .wording import listing
+
 
 @dataclass(frozen=True, eq=False)
 class Membership:
@@ -84,6 +86,14 @@ class RawData:
         """Values of one of the source's columns, (T, N)."""
         if name not in self.columns:
             raise DataError(
-                f"the source has no number column {name!r}; it has {', '.join(self.columns)}"
+                f"the source has no number column {name!r}; it has {listing(self.columns)}"
             )
         return self.columns[name]
+
+    def label(self, name: str) -> npt.NDArray[np.str_]:
+        """Labels of one of the source's columns, (N,)."""
+        if name not in self.groups:
+            raise DataError(
+                f"the source has no label column {name!r}; it has {listing(self.groups) or 'none'}"
+            )
+        return self.groups[name]

@@ -9,11 +9,13 @@ from typing import Final
 
 from alphamine.errors import DataError, nearest
 from alphamine.expression.fields import STANDARD_FIELDS
+from alphamine.operators import Kind
 
 from .wording import listing
 
 # A vendor's name for a key that a specification leaves at its default.
 _ALSO: Final = {"symbol": "ticker"}
+_DELIMITERS: Final = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,10 @@ class Selection:
 
     def is_label(self, name: str, text: bool) -> bool:
         """Whether a chosen column is a label, if it is a `text` in the table."""
+        standard = STANDARD_FIELDS.get(name)
         known = name in self.numbers or name in self.conventional
-        return name in self.labels or (text and not known)
+        number = known or (standard is not None and standard.kind is Kind.NUMBER)
+        return name in self.labels or (text and not number)
 
     def columns(self, names: Sequence[str], what: str = "the table") -> dict[str, str]:
         """The columns to read, in the table's order, each with the name that it gets.
@@ -67,17 +71,18 @@ class Selection:
         return self._chosen((), names, what)
 
     def _chosen(self, keys: Sequence[str], names: Sequence[str], what: str) -> dict[str, str]:
-        wanted = dict.fromkeys((*keys, *self.numbers))
-        found = {find(name, names, what): name for name in wanted}
+        header = _Header(names, what)
+        found = {header.find(name): name for name in dict.fromkeys((*keys, *self.numbers))}
         for name in self.conventional:
-            column = next((c for c in names if c.lower() == name.lower()), None)
+            column = next(iter(header.like(name)), None)
             if column is not None:
-                found.setdefault(name if name in names else column, name)
+                found.setdefault(column, name)
         if self.others:
             for name in names:
                 # The index of a pandas frame that has no name is no column.
-                if name not in found and not name.startswith("__index_level_"):
-                    found[name] = name.lower() if name.lower() in STANDARD_FIELDS else name
+                if name not in found and name and not name.startswith("__index_level_"):
+                    known = _plain(name) in STANDARD_FIELDS
+                    found[name] = _plain(name) if known else name.strip()
         _check_unique(found, names, what)
         return {name: found[name] for name in dict.fromkeys(names) if name in found}
 
@@ -93,27 +98,51 @@ def named(wanted: Sequence[str]) -> Callable[[Sequence[str], str], dict[str, str
     """A choice of these columns, found as `Selection.columns` finds them."""
 
     def columns(names: Sequence[str], what: str = "the table") -> dict[str, str]:
-        found = {find(name, names, what): name for name in dict.fromkeys(wanted)}
+        header = _Header(names, what)
+        found = {header.find(name): name for name in dict.fromkeys(wanted)}
         _check_unique(found, names, what)
         return found
 
     return columns
 
 
-def find(name: str, names: Sequence[str], what: str = "the table") -> str:
-    """The one column that is called `name`, as written or else in any capitalisation."""
-    if name in names:
-        return name
-    for known in (name, _ALSO.get(name)):
-        near = [column for column in names if known and column.lower() == known.lower()]
+class _Header:
+    """The names of a table's columns, found as written or else in any capitalisation."""
+
+    def __init__(self, names: Sequence[str], what: str) -> None:
+        self.names, self.what = names, what
+        self._written = frozenset(names)
+        self._plain: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            self._plain.setdefault(_plain(name), []).append(name)
+
+    def like(self, name: str) -> list[str]:
+        """The column that is called `name` as written, or else all that are so otherwise."""
+        return [name] if name in self._written else self._plain.get(_plain(name), [])
+
+    def find(self, name: str) -> str:
+        """The one column that is called `name`."""
+        near = self.like(name) or self.like(_ALSO.get(name, name))
         if len(near) > 1:
-            raise DataError(f"{what} has no column {name!r}, but {listing(near)}; say which")
+            raise DataError(f"{self.what} has no column {name!r}, but {listing(near)}; say which")
         if near:
             return near[0]
-    raise DataError(
-        f"{what} has no column {name!r}; there are {listing(names)}"
-        f"{nearest(name, names) if len(names) < 1000 else ''}"
-    )
+        raise DataError(
+            f"{self.what} has no column {name!r}; there are {listing(self.names)}"
+            f"{self._advice(name)}"
+        )
+
+    def _advice(self, name: str) -> str:
+        if len(self.names) == 1:
+            mark = next((mark for mark in _DELIMITERS if mark in self.names[0]), None)
+            if mark is not None:
+                return f"; if {mark!r} separates them, say delimiter: {mark!r}"
+        near = nearest(name, self.names) if len(self.names) < 1000 else ""
+        return near or "; say which column it is"
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
 
 
 def _check_unique(found: dict[str, str], names: Sequence[str], what: str) -> None:

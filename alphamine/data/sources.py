@@ -174,10 +174,7 @@ def _groups(part: parts.GroupsFile, raw: RawData) -> dict[str, np.ndarray[Any, n
     names = mapping(part.fields)
     if part.path is None:
         groups = {name: label for name, label in raw.groups.items() if name not in part.columns}
-        missing = next((c for c in part.columns if c not in raw.groups), None)
-        if missing is not None:
-            raise DataError(f"groups: the source has no label column {missing!r}; give a path")
-        return groups | {name: raw.groups[column] for name, column in names.items()}
+        return groups | {name: raw.label(column) for name, column in names.items()}
     wanted = (part.symbol, *part.columns)
     table = _side_table(part, wanted, wanted)
     symbols = to_texts(table[part.symbol], part.symbol).tolist()

@@ -31,7 +31,7 @@ def vendors(market: Frame) -> Frame:
 
 
 def same(panel: Panel, expected: Panel) -> None:
-    assert list(panel.columns) == list(expected.columns)
+    assert sorted(panel.columns) == sorted(expected.columns)
     assert panel.group_names == expected.group_names
     assert panel.symbols.tolist() == expected.symbols.tolist()
     np.testing.assert_array_equal(panel.dates, expected.dates)
@@ -246,3 +246,91 @@ def test_very_wide_files(write_spec: Write, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column 'symbol'; .* \(200001 in all\)") as caught:
         am.load(spec)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "source"),
+    [
+        ("prices.csv", lambda f, p: f.to_csv(p), {}),  # an index without a name
+        ("prices.csv", lambda f, p: p.write_text(f.to_csv(index=False).replace(",", ", ", 7)), {}),
+        ("prices.csv.gz", lambda f, p: f.to_csv(p, index=False), {}),
+        ("prices.csv", lambda f, p: f.to_csv(p, index=False, encoding="utf-8-sig"), {}),
+        ("prices.csv", lambda f, p: f.to_csv(p, index=False, encoding="utf-16"),
+         {"encoding": "utf-16"}),
+        ("prices.txt", lambda f, p: f.to_csv(p, index=False, sep="\t", lineterminator="\r\n"),
+         {"delimiter": "\t"}),
+        ("prices.csv", lambda f, p: f.rename(columns="<{}>".format).to_csv(p, index=False),
+         {"date": "<DATE>", "symbol": "<TICKER>"}),
+    ],
+)  # fmt: skip
+def test_files_as_programs_write_them(
+    name: str, write: Any, source: dict[str, str], write_spec: Write, market: Frame, tmp_path: Path
+) -> None:
+    fields = {name: f"<{name}>" for name in BARS} if "date" in source else None
+    adjust = {"adjusted_close": "<Adj Close>"} if "date" in source else None
+    spec = write_spec(
+        source={"kind": "csv", "path": name, **source}, fields=fields, adjustment=adjust
+    )
+    write(vendors(market), tmp_path / name)
+    same(am.load(spec), am.load(write_spec(vendors(market))))
+
+
+def test_a_price_written_as_text_is_never_a_label(write_spec: Write, market: Frame) -> None:
+    for texts in (market["close"].map("${:.2f}".format), "flat"):
+        with pytest.raises(DataError, match="'close' must hold numbers, but row 1 holds the text"):
+            am.load(write_spec(market.assign(close=texts)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a;b\n1;2\n", r"no column 'date'; there are a;b; if ';' separates them, say delimiter"),
+        ("day,symbol\n", r"no column 'date'; there are day, symbol; say which column it is"),
+        ('date,symbol,close\n2020-01-01,A,"1,5"\n', "write decimal fractions with a point"),
+    ],
+)
+def test_what_to_say_of_a_file(text: str, message: str, write_spec: Write, tmp_path: Path) -> None:
+    spec = write_spec(fields=["close"])
+    (tmp_path / "prices.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        am.load(spec)
+
+
+def test_settings_of_a_panel_are_called_as_in_a_specification(market: Frame) -> None:
+    days = market["date"].unique()[:40]
+    close = market.pivot(index="date", columns="symbol", values="close").to_numpy()[:40]
+    panel = Panel.from_arrays(
+        days, list("ABCDE"), {"close": close, "typical": close}, horizon=3, delay=0,
+        delisting="drop", price="typical", units={"typical": "price"}, costs={"buy": 0.001},
+    )  # fmt: skip
+    spec = panel.label_spec
+    assert (spec.horizon, spec.delay, spec.price, spec.delisting) == (3, 0, "typical", "drop")
+    assert panel.schema["typical"].unit == panel.schema["close"].unit
+    assert (panel.costs.buy, panel.costs.sell) == (0.001, 0.0005)
+    adjusted = Panel.from_frame(
+        market.assign(typical=market["close"]), factor="adj_factor", units={"typical": "price"}
+    )
+    np.testing.assert_array_equal(adjusted.field("typical"), adjusted.field("close"))
+    for bad, message in (
+        ({"horizon": "5"}, "horizon is a whole number of rows, but got '5'"),
+        ({"price": 3}, "price is the name of a field"),
+        ({"delisting": "keep"}, "delisting is settle or drop"),
+        ({"horizn": 5}, "no setting 'horizn'; .* did you mean 'horizon'"),
+        ({"units": {"close": "euro"}}, "unit of 'close' is one of price, .* got 'euro'"),
+        ({"costs": {"by": 1}}, "costs are buy, sell, minimum, but got 'by'"),
+        ({"costs": {"buy": "1"}}, "costs: buy is a number, but got '1'"),
+        ({"masks": [1]}, r"masks is a mapping .* got \[1\]"),
+        ({"fields": "close"}, "fields is a list or a mapping of names, but got 'close'"),
+        ({"fields": [3]}, "fields is a list or a mapping of names"),
+        ({"groups": {"industry": "area"}}, "no column 'area'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Panel.from_frame(market, **bad)
+
+
+def test_groups_of_a_frame_can_be_named(market: Frame) -> None:
+    coded = market.assign(code=market["sector"].map({"energy": "010101", "banks": "020202"}))
+    for groups in ({"industry": "code"}, ["code"]):
+        panel = Panel.from_frame(coded, fields=BARS, groups=groups)
+        assert list(panel.group_names.values()) == [("010101", "020202")]
+        assert list(panel.groups) == list(groups)
