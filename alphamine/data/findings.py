@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .adjustment import factor_of, field_columns
 from .raw import RawData
 from .spec import Spec
+from .stray import advice, usual_names
 from .validate import is_price
 
 FloatArray = npt.NDArray[np.float64]
@@ -151,7 +152,7 @@ def gaps(view: View) -> Iterator[Finding]:
             "windows that reach over a hole are missing; a relaxed min_periods keeps more of them",
         )  # fmt: skip
     names = quoted.sum(axis=1)
-    usual = np.array([np.median(names[max(t - 10, 0) : t + 11]) for t in range(len(names))])
+    usual = usual_names(names)
     thin = np.flatnonzero(names < 0.8 * usual)
     if len(thin):
         first = thin[0]
@@ -160,7 +161,7 @@ def gaps(view: View) -> Iterator[Finding]:
             f"{len(thin)} days have under 80 % of the names of the days around them, first "
             f"{view.raw.dates[first]} with {names[first]} of about {usual[first]:.0f}",
             "compare these days with another source; days on which almost nobody is quoted can be "
-            f"dropped, with calendar: {{min_quoted: {max(int(usual[first] / 2), 2)}}}",
+            f"dropped, {advice(usual[first])}",
         )  # fmt: skip
     step = np.diff(view.raw.dates.astype(np.int64))
     if len(step) and step.max() > 14:

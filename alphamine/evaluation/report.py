@@ -113,7 +113,7 @@ class FactorReport(Summary):
     @cached_property
     def remarks(self) -> tuple[str, ...]:
         """What limits the numbers, in sentences."""
-        return () if self.problem else remarks(self.daily, self.sample)
+        return () if self.problem else remarks(self.formula, self.daily, self.sample)
 
     @cached_property
     def detail(self) -> Detail:
