@@ -39,12 +39,12 @@ def _show(found: TestReport) -> None:
         caption_justify="left",
     )
     table.add_column("formula", overflow="fold", ratio=1)
-    for heading in ("sign", "rank IC", "ICIR", "t", "coverage", "turnover", "verdict"):
+    for heading in ("rank IC", "ICIR", "t", "coverage", "turnover", "verdict"):
         table.add_column(heading, justify="right")
     for row in found.rows:
         n = row.numbers
         table.add_row(
-            row.formula, "+" if row.sign > 0 else "-", number(n.rank_ic), number(n.rank_icir, 2),
+            row.formula, number(n.rank_ic), number(n.rank_icir, 2),
             number(row.trust.t, 1), percent(n.coverage), percent(n.turnover), row.trust.word,
         )  # fmt: skip
     console().print(table)

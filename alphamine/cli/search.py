@@ -98,12 +98,12 @@ def _show(run: Run, page: Path) -> None:
     )
     table.add_column("#", justify="right")
     table.add_column("formula", overflow="fold", ratio=1)
-    for heading in ("sign", f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
+    for heading in (f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
                     "turnover", "max corr", "verdict"):  # fmt: skip
         table.add_column(heading, justify="right")
     for row in run.members:
         table.add_row(
-            str(row["position"]), row["formula"], "+" if row["sign"] > 0 else "-",
+            str(row["position"]), row["formula"],
             number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
             number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
             percent(row["turnover"]), f"{row['max_correlation']:.2f}",

@@ -40,6 +40,15 @@ def unsigned(node: Node) -> Node:
     return node if (bare := _unsigned(node)) is None else bare
 
 
+def oriented(node: Node, sign: int) -> Node:
+    """`node`, or for a negative sign the canonical form of `-node`.
+
+    The one place where the sign of a formula becomes part of it: numbers that have a formula's sign
+    are shown beside what this returns, never beside the formula without it.
+    """
+    return node if sign > 0 else canonicalise(-node)
+
+
 @lru_cache(maxsize=1 << 16)
 def _canonical(node: Node) -> Node:
     if not isinstance(node, Call):

@@ -152,10 +152,10 @@ class Judge:
     def oriented_rank_ic(
         self, members: Sequence[Member], sample: Sample
     ) -> npt.NDArray[np.float64]:
-        """Daily rank ICs of pool members, each with its sign; (days, members)."""
+        """Daily rank ICs of pool members as they are oriented; (days, members)."""
         evaluator = self._on_train if sample is self.train else self.evaluator
-        scores = _scores(evaluator, sample, [member.formula for member in members])
-        series = [m.sign * daily.rank_ic for m, daily in zip(members, scores, strict=True)]
+        scores = _scores(evaluator, sample, [member.oriented for member in members])
+        series = [daily.rank_ic for daily in scores]
         return np.array(series).reshape(len(members), len(sample.label)).T
 
     def vectors(self, formulas: Sequence[Node], cells: Cells) -> list[Vector]:

@@ -47,7 +47,8 @@ def outcome(
     Returns
     -------
     members : list of dict
-        One per member, best first (see `run.POOL_COLUMNS`).
+        One per member, best first (see `run.POOL_COLUMNS`), as it is oriented; `digest` is that of
+        its row in the ledger, which holds the formula as it was evaluated.
     facts : dict
         `combined`: dates, daily rank IC and numbers of the members combined, by split;
         `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
@@ -62,7 +63,9 @@ def outcome(
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
         for i, (member, row, proof) in enumerate(zip(members, table, evidence.members, strict=True))
     ]
-    correlation = [[pool.correlation(a.formula, b.formula) for b in members] for a in members]
+    correlation = [
+        [a.sign * b.sign * pool.correlation(a.formula, b.formula) for b in members] for a in members
+    ]
     facts = {
         "combined": _combined(pool, judge),
         "correlation": correlation,

@@ -99,7 +99,7 @@ def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
         if isinstance(value, str) and value.startswith(_EARLIER):
             run = open_run(value.removeprefix(_EARLIER).strip())
             run.require_finished("a search starts from the pool")
-            chosen[name] = "; ".join(row["formula"] for row in run.members)
+            chosen[name] = "; ".join(record.formula for record in run.pool_records)
             count = count.joined(run.trial_count)
     return chosen, asdict(count)
 

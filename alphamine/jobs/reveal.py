@@ -15,7 +15,7 @@ import numpy as np
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.scores import DailyScores, daily_scores
+from alphamine.engine.scores import daily_scores
 from alphamine.errors import DataError, SearchError
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.verdict import Trust, judge_trust
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One formula (or all combined) on the test split; numbers have its sign."""
+    """One formula as it is oriented (or all combined) on the test split."""
 
     formula: str
-    sign: int
     numbers: Summary
     trust: Trust
 
@@ -66,7 +65,7 @@ class TestReport:
         """JSON-compatible values."""
         rows = [
             {
-                "formula": row.formula, "sign": row.sign, **finite(asdict(row.numbers)),
+                "formula": row.formula, **finite(asdict(row.numbers)),
                 "trust": row.trust.to_dict(),
             }
             for row in self.rows
@@ -79,7 +78,7 @@ class TestReport:
 
         names = ("rank_ic", "rank_icir", "days", "coverage", "turnover")
         rows = [
-            {"formula": r.formula, "sign": r.sign, "verdict": r.trust.word, "t": r.trust.t}
+            {"formula": r.formula, "verdict": r.trust.word, "t": r.trust.t}
             | {name: getattr(r.numbers, name) for name in names}
             for r in self.rows
         ]
@@ -119,18 +118,11 @@ def _rows(pool: AlphaPool, sample: Sample, trials: int) -> tuple[TestRow, ...]:
     names = [*(str(formula) for formula in pool.formulas), "combined"]
     horizon = sample.panel.label_spec.horizon
     rows = []
-    for name, sign, array in zip(names, [*pool.signs, 1], [*values, together], strict=True):
-        daily = _oriented(daily_scores(array, sample), sign)
+    for name, array in zip(names, [*values, together], strict=True):
+        daily = daily_scores(array, sample)
         trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
-        rows.append(TestRow(name, sign, Summary.of(daily), trust))
+        rows.append(TestRow(name, Summary.of(daily), trust))
     return tuple(rows)
-
-
-def _oriented(daily: DailyScores, sign: int) -> DailyScores:
-    return DailyScores(
-        sign * daily.ic, sign * daily.rank_ic, daily.pairs, daily.coverage, daily.turnover,
-        daily.infinite,
-    )  # fmt: skip
 
 
 def _entry(run: Run, panel: Panel) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 POOL_COLUMNS = (
-    "position", "formula", "sign", "weight", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
+    "position", "formula", "weight", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
     "valid_rank_icir", "turnover", "max_correlation", "verdict", "t", "valid_t", "q_value",
     "family_p",
 )  # fmt: skip
@@ -124,7 +124,7 @@ class Run:
 
     @cached_property
     def members(self) -> list[dict[str, Any]]:
-        """What is recorded of each formula of the pool, best first."""
+        """What is recorded of each formula of the pool as it is oriented, best first."""
         with self._store() as store:
             return store.pool()
 
@@ -137,7 +137,6 @@ class Run:
         return AlphaPool(
             formulas=tuple(_parsed(member["formula"], fields) for member in members),
             weights=tuple(float(member["weight"]) for member in members),
-            signs=tuple(int(member["sign"]) for member in members),
             standardisation=series,
             records=tuple(members),
             provenance=self._provenance(members),
@@ -164,6 +163,14 @@ class Run:
             "verdicts": [member.get("verdict") for member in members],
             "test_openings": len(self.test_openings),
         }
+
+    @property
+    def pool_records(self) -> list[Record]:
+        """The ledger's rows of the pool's members, best first: formulas as they were evaluated."""
+        digests = [member["digest"] for member in self.members]
+        with self._store() as store:
+            known = store.known(digests)
+        return [known[digest] for digest in digests]
 
     def evaluations(self) -> pd.DataFrame:
         """One row per evaluated formula, in order, with its scores on train and valid."""

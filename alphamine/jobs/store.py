@@ -27,7 +27,7 @@ from .times import now
 FILE_NAME: Final = "run.sqlite"
 EVENTS_NAME: Final = "events.jsonl"
 _APPLICATION_ID: Final = 0x616C7068  # "alph"
-_SCHEMA_VERSION: Final = 3
+_SCHEMA_VERSION: Final = 4
 # Scores are columns without a type, so that whole numbers stay whole; NaN is NULL.
 _SCORES: Final = (
     *(f"train_{name}" for name in TRAIN_SCORES), *(f"valid_{name}" for name in VALID_SCORES)

@@ -41,10 +41,8 @@ class AlphaPool:
     ----------
     formulas : tuple of Node
     weights : tuple of float
-        Of each formula as it stands: the weight of one that is held short is negative.
-    signs : tuple of int, optional
-        +1 or -1: the orientation of each formula by itself, decided on train. It says which end of
-        a formula is good and is no further factor of the signal. By default that of the weight.
+        Of each formula as it stands. The formulas of a run forecast returns of their own sign on
+        train; one with a weight below 0 hedges what the others have in common with it.
     standardisation : {"rank", "value", "none"}
         `none`: the values themselves, of a single formula.
     min_periods : "full", int or float
@@ -62,21 +60,17 @@ class AlphaPool:
 
     formulas: tuple[Node, ...]
     weights: tuple[float, ...]
-    signs: tuple[int, ...] = ()
     standardisation: Standardisation = "rank"
     min_periods: MinPeriods = "full"
     records: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.signs:
-            signs = tuple(-1 if weight < 0 else 1 for weight in self.weights)
-            object.__setattr__(self, "signs", signs)
-        sizes = {len(self.formulas), len(self.weights), len(self.signs)}
+        sizes = {len(self.formulas), len(self.weights)}
         if len(sizes) > 1 or len(self.records) not in (0, len(self.formulas)):
             raise SearchError(
-                f"a pool has a weight and a sign for each formula, but {len(self.formulas)} "
-                f"formulas came with {len(self.weights)} weights and {len(self.signs)} signs"
+                f"a pool has a weight for each formula, but {len(self.formulas)} formulas came "
+                f"with {len(self.weights)} weights"
             )
         if not np.isfinite(self.weights).all():
             raise SearchError(f"the weights of a pool are finite, but got {self.weights}")
@@ -148,13 +142,13 @@ class AlphaPool:
         return combine(values, self.weights, universe, self.standardisation)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One mapping per formula, best first: what the run recorded, or text, sign, weight."""
+        """One mapping per formula, best first: what the run recorded, or text and weight."""
         if self.records:
             return [dict(row) for row in self.records]
-        together = zip(self.formulas, self.signs, self.weights, strict=True)
+        together = zip(self.formulas, self.weights, strict=True)
         return [
-            {"position": i + 1, "formula": str(formula), "sign": sign, "weight": weight}
-            for i, (formula, sign, weight) in enumerate(together)
+            {"position": i + 1, "formula": str(formula), "weight": weight}
+            for i, (formula, weight) in enumerate(together)
         ]
 
     def to_frame(self) -> pd.DataFrame:
@@ -175,7 +169,6 @@ class AlphaPool:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; `from_dict` makes an equal pool of them."""
-        together = zip(self.formulas, self.signs, self.weights, strict=True)
         return {
             "schema": SCHEMA,
             "standardisation": self.standardisation,
@@ -185,8 +178,8 @@ class AlphaPool:
                 for name, info in sorted(self.fields.items())
             },
             "formulas": [
-                {"text": str(formula), "tree": to_data(formula), "sign": sign, "weight": weight}
-                for formula, sign, weight in together
+                {"text": str(formula), "tree": to_data(formula), "weight": weight}
+                for formula, weight in zip(self.formulas, self.weights, strict=True)
             ],
             "records": [_without_nan(row) for row in self.records],
             "provenance": _without_nan(self.provenance),
@@ -213,7 +206,6 @@ class AlphaPool:
             return cls(
                 formulas=tuple(from_data(member["tree"], fields) for member in members),
                 weights=tuple(float(member["weight"]) for member in members),
-                signs=tuple(int(member["sign"]) for member in members),
                 standardisation=data["standardisation"],
                 min_periods=data["min_periods"],
                 records=tuple(_with_nan(row) for row in data["records"]),
@@ -223,7 +215,7 @@ class AlphaPool:
             raise SearchError(f"this is no pool as `to_dict` writes it: {error!r}") from None
 
 
-_COLUMNS: Final = ("position", "formula", "sign", "weight")
+_COLUMNS: Final = ("position", "formula", "weight")
 _UNSHOWN: Final = ("digest", "trust")
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
+from alphamine.expression.canonical import oriented
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 
@@ -50,6 +51,11 @@ class Member:
     sign: int
     fitness: float
     weight: float
+
+    @property
+    def oriented(self) -> Node:
+        """The formula with its sign: what forecasts a return of its own sign on train."""
+        return oriented(self.formula, self.sign)
 
 
 @dataclass(frozen=True, slots=True)

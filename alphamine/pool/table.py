@@ -18,14 +18,14 @@ from .pool import Member, Pool
 
 @dataclass(frozen=True, slots=True)
 class PoolRow:
-    """One member; rank ICs and ICIRs have the member's sign, so they are positive on train.
+    """One member; all numbers are those of the formula as it is written here.
 
     Attributes
     ----------
     formula : str
-    sign : int
+        With the member's sign, so that its rank IC is positive on train.
     weight : float
-        Of the formula as it stands, in the combined signal.
+        In the combined signal. Below 0, the member hedges what the others have in common with it.
     train_rank_ic, valid_rank_ic : float
         Mean daily rank IC; NaN without such a split.
     train_rank_icir, valid_rank_icir : float
@@ -37,7 +37,6 @@ class PoolRow:
     """
 
     formula: str
-    sign: int
     weight: float
     train_rank_ic: float
     valid_rank_ic: float
@@ -60,11 +59,11 @@ def pool_table(
     train, valid : Sample
     """
     members = pool.members
-    formulas = [member.formula for member in members]
+    formulas = [member.oriented for member in members]
     on_train = dict(evaluator.scores(formulas, train))
     on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
     return [
-        _row(str(m.formula), m.sign, m.weight, on_train[i], on_valid.get(i), _largest(pool, m))
+        _row(str(formulas[i]), m.sign * m.weight, on_train[i], on_valid.get(i), _largest(pool, m))
         for i, m in enumerate(members)
     ]
 
@@ -110,26 +109,23 @@ def _largest(pool: Pool, member: Member) -> float:
 
 def _row(
     name: str,
-    sign: int,
     weight: float,
     on_train: DailyScores,
     on_valid: DailyScores | None,
     largest: float,
 ) -> PoolRow:
-    train_ic, train_icir = _rank_ic(on_train, sign)
-    valid_ic, valid_icir = _rank_ic(on_valid, sign) if on_valid else (np.nan, np.nan)
+    train_ic, train_icir = _rank_ic(on_train)
+    valid_ic, valid_icir = _rank_ic(on_valid) if on_valid else (np.nan, np.nan)
     turnover = _mean(on_train.turnover)
-    return PoolRow(
-        name, sign, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest
-    )
+    return PoolRow(name, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest)
 
 
-def _rank_ic(scores: DailyScores, sign: int) -> tuple[float, float]:
+def _rank_ic(scores: DailyScores) -> tuple[float, float]:
     daily = scores.rank_ic[np.isfinite(scores.rank_ic)]
     if len(daily) < 2:
         return _mean(daily), float("nan")
     spread = daily.std(ddof=1)
-    mean = sign * float(daily.mean())
+    mean = float(daily.mean())
     return mean, mean / float(spread) if spread > 0 else float("nan")
 
 

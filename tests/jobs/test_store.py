@@ -125,7 +125,7 @@ def test_other_columns_are_another_schema() -> None:
         "rank_ic", "rank_ic_std", "rank_icir", "ic", "ic_std", "icir", "days", "pairs", "coverage",
         "turnover", "t", "degrees", "effective_days",
     )  # fmt: skip
-    assert (3, columns, columns[:10]) == (_SCHEMA_VERSION, TRAIN_SCORES, VALID_SCORES)
+    assert (4, columns, columns[:10]) == (_SCHEMA_VERSION, TRAIN_SCORES, VALID_SCORES)
 
 
 def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
     Store.create(tmp_path / "newer", {}).close()
     with closing(sqlite3.connect(tmp_path / "newer" / FILE_NAME)) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schema 3"):
+    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schema 4"):
         Store.open(tmp_path / "newer")
 
     (tmp_path / "garbage").mkdir()

@@ -63,7 +63,7 @@ def test_json_goes_both_ways(panel: Panel) -> None:
     })  # fmt: skip
     records = tuple({"position": i, "valid_rank_ic": float("nan")} for i in range(2))
     given = AlphaPool(
-        (size, am.parse("ts_std_dev(0.1 * close, 7)")), (1 / 3, -0.25), (1, -1), "value", 0.5,
+        (size, am.parse("ts_std_dev(0.1 * close, 7)")), (1 / 3, -0.25), "value", 0.5,
         records, {"run": "a1", "trials": 7, "verdicts": ["luck", None]},
     )  # fmt: skip
     text = json.dumps(given.to_dict(), allow_nan=False)
@@ -99,5 +99,5 @@ def test_parts_fit_together(panel: Panel) -> None:
 def test_the_frame_has_a_row_for_each_formula() -> None:
     frame = pool().to_frame()
     assert list(frame.formula) == ["x1", "-ts_mean(x2, 3)", "rank(x7) * close"]
-    assert list(frame.sign) == [1, -1, 1]
+    assert list(frame.weight) == [0.5, -1.0, 2.0]
     assert len(AlphaPool((), ()).to_frame()) == 0
