@@ -143,7 +143,7 @@ def test_a_search_starts_from_an_earlier_pool_and_inherits_its_trials(
     if searcher == "rl":
         pytest.importorskip("torch")
     first = am.search(small_panel, "random", budget=60, run_dir=tmp_path / "first")
-    members = [row["formula"] for row in first.pool.rows()]
+    members = [record.formula for record in first.pool_records]
     assert members
     options = {option: f"run:{first.directory}"}
     run = am.search(small_panel, searcher, 30, run_dir=tmp_path / "second", options=options)
