@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from alphamine.errors import FormulaError, nearest
 from alphamine.expression.fields import FieldInfo, standard_field
-from alphamine.expression.nodes import Field, Node
+from alphamine.expression.nodes import Field, Node, check_root
 from alphamine.operators import Kind, Unit
 
 from .costs import Costs
@@ -124,12 +124,13 @@ class Panel:
         return forward_returns(self)
 
     def check_formula(self, formula: Node) -> None:
-        """Refuse a formula that reads an absent field or looks back further than the panel.
+        """Refuse one that is no number, reads an absent field or looks back beyond the panel.
 
         Raises
         ------
         FormulaError
         """
+        check_root(formula)
         for node in formula.walk():
             if isinstance(node, Field):
                 (self.group if node.kind is Kind.GROUP else self.field)(node.name)

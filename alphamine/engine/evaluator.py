@@ -12,7 +12,7 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
-from alphamine.expression.nodes import Field, Node
+from alphamine.expression.nodes import Node
 
 from .cpu import CpuEngine
 from .native import load
@@ -191,18 +191,8 @@ class Evaluator:
             )
 
     def _check(self, formulas: Sequence[Node]) -> None:
-        seen: set[Node] = set()
-        stack = list(formulas)
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            stack.extend(node.inputs)
-            if isinstance(node, Field):
-                self.panel.check_formula(node)
-        if formulas:
-            self.panel.check_formula(max(formulas, key=lambda formula: formula.lookback))
+        for formula in formulas:
+            self.panel.check_formula(formula)
 
 
 def _storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:

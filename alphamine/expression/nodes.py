@@ -272,6 +272,20 @@ def call(operator: str | Operator, *arguments: Node | ParamValue, **named: Param
     return _build(op, inputs, bind_params(op, arguments[len(op.inputs) :], named))
 
 
+def check_root(formula: Node) -> None:
+    """Refuse a formula that is a group: codes of sectors have no order and no distance.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if not Kind.NUMBER.accepts(formula.kind):
+        raise FormulaError(
+            f"the root of a formula must be a {Kind.NUMBER}, but {formula} is a {formula.kind}; "
+            f"use it in an operator that takes groups, as in group_rank(close, {formula})"
+        )
+
+
 def with_inputs(node: Call, inputs: Sequence[Node]) -> Call:
     """The same call on other inputs."""
     return _build(node.operator, tuple(inputs), node.params)

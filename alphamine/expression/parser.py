@@ -10,7 +10,7 @@ from alphamine.errors import FormulaError, UnitError, UnitWarning
 from .dialects import get_dialect
 from .fields import FieldInfo
 from .limits import DEFAULT_LIMITS, Limits
-from .nodes import Node
+from .nodes import Node, check_root
 from .pratt import read_syntax
 
 
@@ -60,6 +60,7 @@ def parse(
     syntax = read_syntax(text, language.notation, limits)
     node = language.read(syntax, text, fields)
     try:
+        check_root(node)
         limits.check(node)
     except FormulaError as error:
         raise FormulaError(error.reason, text, 0) from None

@@ -54,6 +54,10 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
 # Formula, data, what evaluate says, what backtest says.
 CASES = {
+    "a group": (
+        'bucket(close, range="0,100,5")', "usual", "the root of a formula must be a number",
+        "the root of a formula must be a number",
+    ),
     "no coverage": (
         "log(-close)", "usual", "the factor has no value in the universe on any of the 60 days",
         "the formula has no value in the universe on any day",

@@ -59,7 +59,7 @@ def test_text(node: Node, text: str) -> None:
 
 
 def test_words_keep_their_quotes() -> None:
-    single = call("bucket", call("rank", CLOSE), "0,1,0.1")
+    single = call("group_rank", CLOSE, call("bucket", call("rank", CLOSE), "0,1,0.1"))
     assert am.parse(str(single)) is single
 
 
