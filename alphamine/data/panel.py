@@ -50,6 +50,9 @@ class Panel:
     splits : Splits or None
     factor : (T, N) float, optional
         Adjustment factor: price as traded = adjusted price / factor.
+    started : (N,) bool, optional
+        Symbols with an observation before the first row, in the data that the panel was cut from
+        (see `alive`).
     costs : Costs
     min_names : int
         Days with fewer valid pairs have no score.
@@ -71,6 +74,7 @@ class Panel:
     label_spec: LabelSpec = field(default_factory=LabelSpec)
     splits: Splits | None = None
     factor: FloatArray | None = None
+    started: BoolArray | None = None
     costs: Costs = field(default_factory=Costs)
     min_names: int = 10
     name: str = "panel"
@@ -112,10 +116,16 @@ class Panel:
 
     @cached_property
     def alive(self) -> BoolArray:
-        """True from a symbol's first observation of any field on; nothing exists before."""
+        """True from a symbol's first observation of any field on; nothing exists before.
+
+        It is the same on every cut of a panel: that quotes have ended is not known while they last,
+        and that they began before the first row is remembered.
+        """
         seen = np.zeros(self.shape, dtype=bool)
         for column in self.columns.values():
             seen |= np.isfinite(column)
+        if self.started is not None:
+            seen |= self.started
         return np.logical_or.accumulate(seen, axis=0)
 
     @cached_property
@@ -141,16 +151,22 @@ class Panel:
                 f"{formula.lookback}; use shorter windows or a longer panel"
             )
 
-    def rows(self, stop: int) -> Panel:
-        """The first `stop` rows, physically cut: what comes later is not reachable from it."""
+    def rows(self, stop: int, start: int = 0) -> Panel:
+        """Rows `start` to `stop`, physically cut: no other rows are reachable from it.
+
+        Splits are rows of the whole panel, so a later start leaves none.
+        """
+        chosen = slice(start, stop)
 
         def cut(arrays: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: array[:stop] for name, array in arrays.items()}
+            return {name: array[chosen] for name, array in arrays.items()}
 
         return replace(
-            self, dates=self.dates[:stop], columns=cut(self.columns),
-            universe=self.universe[:stop], groups=cut(self.groups), masks=cut(self.masks),
-            factor=None if self.factor is None else self.factor[:stop],
+            self, dates=self.dates[chosen], columns=cut(self.columns),
+            universe=self.universe[chosen], groups=cut(self.groups), masks=cut(self.masks),
+            factor=None if self.factor is None else self.factor[chosen],
+            started=self.alive[start - 1] if start else self.started,
+            splits=None if start else self.splits,
         )  # fmt: skip
 
     def without_test(self) -> Panel:

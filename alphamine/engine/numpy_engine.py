@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
@@ -102,7 +100,7 @@ class NumpyEngine:
         """The same on a panel of the sample's days and as many before them as formulas read."""
         lookback = max((formula.lookback for formula in formulas), default=0)
         first = max(0, sample.rows.start - lookback)
-        panel = rows_of(self.backend.panel, first, sample.rows.stop)
+        panel = self.backend.panel.rows(sample.rows.stop, first)
         rows = slice(sample.rows.start - first, sample.rows.stop - first)
         short = NumpyEngine(panel, self.dtype, self.backend.min_periods, 0)
         cut = Sample(panel, rows, sample.label, sample.name)
@@ -117,16 +115,3 @@ class NumpyEngine:
         while self._cached_bytes > self.cache_bytes:
             _, (dropped, _) = self._cache.popitem(last=False)
             self._cached_bytes -= dropped.nbytes
-
-
-def rows_of(panel: Panel, start: int, stop: int) -> Panel:
-    """Rows `start` to `stop` of a panel."""
-
-    def cut(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        return {name: array[start:stop] for name, array in arrays.items()}
-
-    return replace(
-        panel, dates=panel.dates[start:stop], columns=cut(panel.columns),
-        universe=panel.universe[start:stop], groups=cut(panel.groups), masks=cut(panel.masks),
-        splits=None,
-    )  # fmt: skip

@@ -17,7 +17,6 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.numpy_engine import rows_of
 from alphamine.engine.reference import ReferenceBackend, Values
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Call, Field, Node
@@ -33,11 +32,11 @@ ROWS, EVERY = 700, 4
 def real(request: pytest.FixtureRequest, shared_data: Path) -> Panel:
     """The last days of every fourth symbol of a real panel."""
     whole = am.load(SPECS / f"{request.param}.yaml", splits=False)
-    panel = rows_of(whole, len(whole.dates) - ROWS, len(whole.dates))
+    panel = whole.rows(len(whole.dates), len(whole.dates) - ROWS)
     columns = {name: values[:, ::EVERY] for name, values in panel.columns.items()}
     columns.setdefault("vwap", (columns["high"] + columns["low"] + columns["close"]) / 3)
     return replace(
-        panel, columns=columns, symbols=panel.symbols[::EVERY],
+        panel, columns=columns, symbols=panel.symbols[::EVERY], started=None,
         universe=panel.universe[:, ::EVERY],
         groups={name: codes[:, ::EVERY] for name, codes in panel.groups.items()},
         masks={name: mask[:, ::EVERY] for name, mask in panel.masks.items()},

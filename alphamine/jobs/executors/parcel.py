@@ -60,7 +60,7 @@ def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells]:
         group_names={k: tuple(v) for k, v in settings["group_names"].items()},
         units={k: None if v is None else Unit(*v) for k, v in settings["units"].items()},
         label_spec=LabelSpec(**header["label"]), splits=splits and _splits(splits),
-        min_names=settings["min_names"], name=settings["name"],
+        started=axis.get("started"), min_names=settings["min_names"], name=settings["name"],
     )  # fmt: skip
     sample, label = panel.sample(), axis.get("train")
     train = None if label is None else replace(sample, label=label)
@@ -71,6 +71,8 @@ def _parts(panel: Panel, train: Sample | None) -> Iterator[tuple[str, str, npt.N
     yield "axis", "dates", panel.dates
     yield "axis", "symbols", panel.symbols
     yield "axis", "universe", panel.universe
+    if panel.started is not None:
+        yield "axis", "started", panel.started
     if train is not None:
         yield "axis", "train", train.label
     for role, arrays in (("column", panel.columns), ("group", panel.groups)):

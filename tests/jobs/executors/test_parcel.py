@@ -27,7 +27,7 @@ def rich(panel: Panel) -> Panel:
         panel, groups={"sector": rng.integers(-1, 3, panel.shape).astype(np.int8)},
         group_names={"sector": ("a", "b", "ä")}, universe=rng.random(panel.shape) < 0.9,
         columns={**panel.columns, "beta": np.asfortranarray(rng.normal(size=panel.shape))},
-        units={"beta": Unit(0.0, 0.0), "volume": None},
+        units={"beta": Unit(0.0, 0.0), "volume": None}, started=rng.random(panel.shape[1]) < 0.5,
     )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def test_nothing_is_lost(
     assert np.array_equal(panel.dates, mine.dates)
     assert list(panel.symbols) == list(mine.symbols)
     assert np.array_equal(panel.universe, mine.universe)
+    assert np.array_equal(panel.alive, mine.alive)
     for name in mine.columns:
         assert panel.columns[name].dtype == mine.columns[name].dtype
         assert np.array_equal(panel.columns[name], mine.columns[name], equal_nan=True)
