@@ -66,6 +66,9 @@ def backtest(
         float | None, typer.Option(help="Largest share of a day's traded amount.")
     ] = None,
     borrow: Annotated[float, typer.Option(help="Yearly rate paid for shorts.")] = 0.01,
+    periods: Annotated[
+        int | None, typer.Option(help="Rows of a year; by default those of the data's calendar.")
+    ] = None,
     universe: options.Universe = None,
     delay: options.Delay = None,
     price: options.Price = None,
@@ -89,7 +92,7 @@ def backtest(
     report = simulate(
         _source(signal, panel), panel, rule, mode, split, account=account, market=market,
         benchmark=_benchmark(benchmark), participation=participation, borrow=borrow,
-        rivals=_rivals(rival or []), dialect=dialect,
+        periods=periods, rivals=_rivals(rival or []), dialect=dialect,
     )  # fmt: skip
     if html is not None:
         report.write_html(html)

@@ -83,7 +83,7 @@ def build_panel(
     factor = settings.get("factor")
     if factor is not None:
         factor = frozen(check_field("factor", factor, days, names, price=True))
-    rest = {key: settings[key] for key in ("costs", "notes", "name") if key in settings}
+    rest = {key: settings[key] for key in ("costs", "notes", "name", "periods") if key in settings}
     label = settings.get("label_spec", LabelSpec())
     contents = [days, names, *columns.values(), members, *codes.values()]
     return Panel(

@@ -122,6 +122,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
         "splits": _split_facts(panel),
         "costs": asdict(panel.costs),
         "min_names": panel.min_names,
+        "periods": panel.periods_per_year,
         "fingerprint": panel.fingerprint,
     }  # fmt: skip
     return Description(panel.name, facts)

@@ -123,7 +123,8 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
 
 def settings_of(spec: Spec) -> dict[str, Any]:
     """What a specification says beyond the arrays, as JSON values."""
-    settings = spec.model_dump(mode="json", include={"name", "label", "costs", "min_names"})
+    kept = {"name", "label", "costs", "min_names", "periods"}
+    settings = spec.model_dump(mode="json", include=kept)
     splits = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
     return {**settings, "splits": splits}
 
@@ -140,5 +141,6 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
     return replace(
         panel, name=settings["name"], label_spec=label, splits=splits,
         costs=Costs(**settings["costs"]), min_names=settings["min_names"],
+        periods=settings.get("periods"),
         fingerprint=digest(panel.fingerprint, asdict(label), splits and asdict(splits)),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from alphamine.operators import Kind, Unit
 
 from .costs import Costs
 from .labels import Label, LabelSpec, forward_returns
+from .periods import periods_per_year
 from .splits import Sample, Splits, cut_before_test
 from .wording import listing
 
@@ -56,6 +57,8 @@ class Panel:
     costs : Costs
     min_names : int
         Days with fewer valid pairs have no score.
+    periods : int, optional
+        Rows of a year, if they do not follow from the dates (see `periods_per_year`).
     name : str
     notes : mapping of str to JSON values
         What the source says of itself, e.g. the planted formulas of a synthetic market.
@@ -77,6 +80,7 @@ class Panel:
     started: BoolArray | None = None
     costs: Costs = field(default_factory=Costs)
     min_names: int = 10
+    periods: int | None = None
     name: str = "panel"
     notes: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
@@ -85,6 +89,11 @@ class Panel:
     def shape(self) -> tuple[int, int]:
         """(T, N): rows are dates, columns are symbols."""
         return len(self.dates), len(self.symbols)
+
+    @cached_property
+    def periods_per_year(self) -> int:
+        """Rows of a year, as stated or by the calendar: 252 trading days, 365 days, 52 weeks ..."""
+        return self.periods or periods_per_year(self.dates)
 
     @cached_property
     def schema(self) -> Mapping[str, FieldInfo]:
@@ -215,8 +224,9 @@ class Panel:
         groups : mapping of str to (T, N) or (N,) labels, optional
         **settings
             As in a specification: the label's `horizon`, `delay`, `price` and `delisting`,
-            `splits` (see `Splits.from_dates`), `units`, `costs`, `min_names` and `name`, each as
-            there or as the object that a panel has. Also `label_spec`, `masks`, `factor`, `notes`.
+            `splits` (see `Splits.from_dates`), `units`, `costs`, `min_names`, `periods` and `name`,
+            each as there or as the object that a panel has. Also `label_spec`, `masks`, `factor`,
+            `notes`.
 
         Raises
         ------

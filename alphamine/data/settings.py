@@ -12,6 +12,7 @@ from alphamine.operators.types import UNITS
 
 from .costs import Costs
 from .labels import LabelSpec
+from .periods import check_periods
 from .splits import Splits
 from .wording import brief, listing
 
@@ -27,6 +28,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "name": ((str,), "a text"),
     "factor": ((object,), "an array"),
     "min_names": ((int,), "a whole number"),
+    "periods": ((int,), "a whole number"),
 }  # fmt: skip
 
 
@@ -54,6 +56,8 @@ def panel_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         raise DataError(f"give either label_spec or {listing(label)}")
     if label:
         settings["label_spec"] = LabelSpec(**label)
+    if "periods" in settings:
+        check_periods(settings["periods"])
     settings["units"] = {name: _unit(name, x) for name, x in settings.get("units", {}).items()}
     if isinstance(settings.get("costs"), Mapping):
         settings["costs"] = _costs(settings["costs"])

@@ -212,7 +212,8 @@ class Spec(_Part):
     """A dataset specification.
 
     `repair` asks for what is refused otherwise: keep the last of duplicate rows, sort rows that are
-    out of order, make prices missing that are infinite, zero or negative.
+    out of order, make prices missing that are infinite, zero or negative. `periods` are the rows of
+    a year, where they do not follow from the calendar.
     """
 
     name: str = Field(min_length=1)
@@ -231,11 +232,12 @@ class Spec(_Part):
     label: Label = Label()
     costs: CostsPart = CostsPart()
     min_names: int = Field(10, ge=2)
+    periods: int | None = Field(None, ge=1, le=366)
 
     @property
     def content(self) -> dict[str, Any]:
         """What the arrays of the panel depend on, as JSON values."""
-        settings = {"name", "description", "splits", "label", "costs", "min_names"}
+        settings = {"name", "description", "splits", "label", "costs", "min_names", "periods"}
         return self.model_dump(mode="json", exclude=settings)
 
 

@@ -46,7 +46,7 @@ def assemble(
     from_start : bool
         Count drawdowns from the first capital.
     periods : int
-        Days of a year.
+        Rows of a year.
     delay : int
     long_short : bool
         Judge the book by BRAIN's names and limits too.
@@ -69,7 +69,7 @@ def assemble(
     metrics["deflated_sharpe"] = _deflated(daily[main], facts["trials"])
     checks: tuple[Check, ...] = ()
     if long_short:
-        metrics |= brain_metrics(ledger)
+        metrics |= brain_metrics(ledger, periods)
         checks = brain_checks(metrics, ledger, venue.mark, delay, sub_universe, rivals)
     capacity = None if amount is None else capacity_of(ledger, venue, amount)
     if capacity is not None:

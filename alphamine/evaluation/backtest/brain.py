@@ -16,9 +16,6 @@ import numpy as np
 from .ledger import Ledger
 from .venue import FloatArray
 
-YEAR: Final = 252
-"""Days that the platform annualises with."""
-
 TURNOVER_FLOOR: Final = 0.125
 
 MOST_ALIKE: Final = 0.7
@@ -75,26 +72,26 @@ def profit_of(ledger: Ledger) -> FloatArray:
     return np.asarray(ledger.gross * ledger.base)
 
 
-def sharpe_of(ledger: Ledger) -> float:
-    """sqrt(252) mean / std of the daily profit before costs; NaN if it does not vary."""
+def sharpe_of(ledger: Ledger, periods: int) -> float:
+    """sqrt(periods) mean / std of the daily profit before costs; NaN if it does not vary."""
     profit = profit_of(ledger)
     std = float(profit.std(ddof=1))
-    return math.sqrt(YEAR) * float(profit.mean()) / std if std > 0.0 else float("nan")
+    return math.sqrt(periods) * float(profit.mean()) / std if std > 0.0 else float("nan")
 
 
-def brain_metrics(ledger: Ledger) -> dict[str, float]:
+def brain_metrics(ledger: Ledger, periods: int) -> dict[str, float]:
     """Give sharpe, fitness, turnover, returns, drawdown and margin.
 
-    sharpe = sqrt(252) mean / std of the daily profit; returns = yearly profit by half of the book;
-    turnover = daily traded value by book; fitness = sharpe sqrt(|returns| / max(turnover, 0.125));
-    drawdown = deepest fall of the summed profit, positive, by half of the book; margin = profit by
-    traded value.
+    sharpe = sqrt(periods) mean / std of the daily profit; returns = yearly profit, of `periods`
+    rows, by half of the book; turnover = daily traded value by book; fitness = sharpe
+    sqrt(|returns| / max(turnover, 0.125)); drawdown = deepest fall of the summed profit, positive,
+    by half of the book; margin = profit by traded value. The platform's year has 252 periods.
     """
     profit = profit_of(ledger)
     side = float(ledger.base[0]) / 2.0
-    sharpe = sharpe_of(ledger)
+    sharpe = sharpe_of(ledger, periods)
     turnover = float(ledger.turnover.mean())
-    returns = float(profit.mean()) * YEAR / side
+    returns = float(profit.mean()) * periods / side
     curve = np.cumsum(profit)
     falls = np.maximum(np.maximum.accumulate(curve), 0.0) - curve
     return {

@@ -34,7 +34,7 @@ def amount_if_known(panel: Panel, rows: slice) -> FloatArray | None:
 
 
 def sub_universe(
-    trade: Trade, values: FloatArray, sample: Sample, rows: slice
+    trade: Trade, values: FloatArray, sample: Sample, rows: slice, periods: int
 ) -> SubUniverse | None:
     """The book of a signal among the more liquid half of each day's universe.
 
@@ -52,7 +52,7 @@ def sub_universe(
     except DataError:
         return None
     share = float(liquid[rows].sum() / panel.universe[rows].sum())
-    return SubUniverse(sharpe_of(ledger), share)
+    return SubUniverse(sharpe_of(ledger, periods), share)
 
 
 def _liquid(amount: FloatArray, universe: BoolArray) -> BoolArray:
@@ -67,7 +67,7 @@ def _liquid(amount: FloatArray, universe: BoolArray) -> BoolArray:
 
 
 def compare(
-    trade: Trade, ledger: Ledger, rivals: Mapping[str, FloatArray], sample: Sample
+    trade: Trade, ledger: Ledger, rivals: Mapping[str, FloatArray], sample: Sample, periods: int
 ) -> dict[str, Rival]:
     """Correlation of daily profits with those of other signals, on the days that both trade.
 
@@ -87,5 +87,5 @@ def compare(
         ours, theirs = profit_of(ledger)[-days:], profit_of(other)[-days:]
         varies = ours.std() > 0.0 and theirs.std() > 0.0
         correlation = float(np.corrcoef(ours, theirs)[0, 1]) if varies else float("nan")
-        found[name] = Rival(correlation, sharpe_of(other))
+        found[name] = Rival(correlation, sharpe_of(other, periods))
     return found

@@ -99,7 +99,8 @@ class BacktestReport:
         rows = "1 row" if settings["delay"] == 1 else f"{settings['delay']} rows"
         return (
             f"{self.panel}, {self.split}, {self.dates[0]} to {self.dates[-1]}; {self.strategy}, "
-            f"mode {self.mode}; trades at {settings['price']} {rows} after the signal; "
+            f"mode {self.mode}, {settings['periods']} rows a year; "
+            f"trades at {settings['price']} {rows} after the signal; "
             f"costs {settings['buy']:.3%} buying, {settings['sell']:.3%} selling, at least "
             f"{settings['minimum']:g}{lent}; {lot}{within}; "
             f"out of {tried} tried"

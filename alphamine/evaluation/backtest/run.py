@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from alphamine.data.costs import Costs
 from alphamine.data.panel import Panel
+from alphamine.data.periods import TRADING_DAYS, check_periods
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError, DataError, nearest
@@ -34,8 +35,8 @@ Strategy: TypeAlias = TopkDropout | QuantileLongShort | SimulationSettings
 MIN_DAYS: Final = 20
 """Fewer simulated days say nothing."""
 
-YEAR: Final = 252
-QLIB_YEAR: Final = 238
+QLIB_YEAR: Final = {TRADING_DAYS: 238, 52: 50}
+"""qlib's own years where they differ from the calendar's: of days, and of weeks."""
 
 
 @runtime_checkable
@@ -132,7 +133,8 @@ def backtest(
     borrow : float
         Yearly rate paid for what is sold short.
     periods : int, optional
-        Days of a year: 252; in mode `qlib` 238.
+        Rows of a year; those of the panel by default (see `Panel.periods_per_year`), where mode
+        `qlib` counts 238 trading days and 50 weeks.
     trials : int, optional
         Formulas that were evaluated to arrive at this one: those of the pool, or 1, by default.
     rivals : mapping of str to formula or array, optional
@@ -179,9 +181,11 @@ def backtest(
     return assemble(
         ledger, venue, compared, from_start=mode == "strict", periods=request.periods,
         delay=request.delay, long_short=long_short,
-        sub_universe=sub_universe(trade, values, sample, rows) if long_short else None,
-        rivals=compare(trade, ledger, known, sample), amount=amount_if_known(sample.panel, rows),
-        formula=_title(formula, name),
+        sub_universe=(
+            sub_universe(trade, values, sample, rows, request.periods) if long_short else None
+        ),
+        rivals=compare(trade, ledger, known, sample, request.periods),
+        amount=amount_if_known(sample.panel, rows), formula=_title(formula, name),
         panel=panel.name, split=sample.name, strategy=request.name, mode=mode,
         settings=request.settings, trials=_trials(formula, trials), dates=sample.panel.dates[rows],
         symbols=sample.panel.symbols,
@@ -247,14 +251,19 @@ def _checked(
         raise DataError(f"participation is a share in (0, 1], but got {participation}")
     if not 0.0 <= borrow < 1.0:
         raise DataError(f"borrow is a yearly rate in [0, 1), but got {borrow}")
-    if periods is not None and periods < 1:
-        raise DataError(f"periods is the number of days of a year, but got {periods}")
     return _Request(
         strategy, title, mode, delay, price or panel.label_spec.price,
         _market(panel, market, costs, mode), float(account), participation,
         0.0 if title == "topk" else borrow,
-        periods or (QLIB_YEAR if mode == "qlib" else YEAR),
+        _periods(panel, mode, periods),
     )  # fmt: skip
+
+
+def _periods(panel: Panel, mode: str, given: int | None) -> int:
+    """Rows of a year: as asked for, else as the panel states, else by the calendar."""
+    stated = panel.periods if given is None else check_periods(given)
+    found = panel.periods_per_year
+    return stated or (QLIB_YEAR.get(found, found) if mode == "qlib" else found)
 
 
 def _market(panel: Panel, market: str | Market | None, costs: Costs | None, mode: str) -> Market:

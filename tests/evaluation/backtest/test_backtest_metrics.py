@@ -134,7 +134,7 @@ def test_brain_metrics_follow_their_published_formulas(book: tuple[Ledger, np.nd
         "drawdown": (np.maximum.accumulate(curve) - curve).max() / 1e7,
         "margin": profit.sum() / ledger.traded.sum(),
     }  # fmt: skip
-    assert brain_metrics(ledger) == pytest.approx(expected, rel=1e-6)
+    assert brain_metrics(ledger, 252) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("delay", "passes"), [(1, True), (0, False)])
