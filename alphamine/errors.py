@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+# Of what a message about data may say.
+_LONGEST: Final = 900
 
 
 class AlphamineError(Exception):
@@ -56,7 +60,17 @@ class OperatorError(AlphamineError):
 
 
 class DataError(AlphamineError):
-    """Input data or a dataset specification breaks a law of `alphamine.data`."""
+    """Input data or a dataset specification breaks a law of `alphamine.data`.
+
+    The message is one line of bounded length, whatever it quotes from a file.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.split())
+        if len(line) > _LONGEST:
+            # The law is said at the beginning, the fix at the end.
+            line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 3 :]}"
+        super().__init__(line)
 
 
 class SearchError(AlphamineError):

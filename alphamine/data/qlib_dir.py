@@ -125,9 +125,13 @@ def _instruments(folder: Path) -> Membership:
 
 
 def _read_bin(path: Path, days: int) -> tuple[int, npt.NDArray[np.float32]]:
-    if path.stat().st_size % _BIN.itemsize:
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    if len(stored) % _BIN.itemsize:
         raise DataError(f"{path} is cut off: its size is not a multiple of {_BIN.itemsize} bytes")
-    content: npt.NDArray[Any] = np.fromfile(path, dtype=_BIN)
+    content: npt.NDArray[Any] = np.frombuffer(stored, dtype=_BIN)
     if len(content) == 0:
         return 0, content
     start = float(content[0])

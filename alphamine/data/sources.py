@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -42,13 +43,24 @@ def inputs(spec: Spec) -> list[Path]:
 
 
 def require_inputs(spec: Spec) -> None:
-    """Refuse a specification whose files are not there."""
+    """Refuse a specification whose files are not there, before any of them is looked into."""
     for path in inputs(spec):
-        if not path.exists():
-            raise DataError(
-                f"dataset {spec.name!r} needs {path}, which does not exist; check the path in the "
-                "specification, and the environment variable in it if there is one"
-            )
+        if os.path.isfile(path) or os.path.isdir(path):
+            continue
+        # What is no file (a device, a pipe) may never end.
+        law = "is neither a file nor a folder" if os.path.exists(path) else "does not exist"
+        raise DataError(
+            f"dataset {spec.name!r} needs {path}, which {law}; check the path in the "
+            "specification, and the environment variable in it if there is one"
+        )
+    match spec.source:
+        case parts.TableSource(kind=kind) as source:
+            for path in _source_inputs(source):
+                if path.is_dir() and not any(path.glob(f"*.{kind}")):
+                    raise DataError(f"there is no .{kind} file in {path}")
+        case parts.QlibSource(path=path):
+            if not (path / "calendars").is_dir():
+                raise DataError(f"{path} has no folder calendars; is it a qlib directory?")
 
 
 def _source_inputs(source: Any) -> list[Path]:
@@ -126,8 +138,6 @@ def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
     files: list[Path] = []
     for path in _source_inputs(source):
         files += sorted(path.glob(f"*.{source.kind}")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"there is no .{source.kind} file in {source.path}")
     chosen = _selection(spec, source)
     how = _format(source)
     table = concat(

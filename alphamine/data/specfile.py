@@ -15,8 +15,10 @@ from alphamine.errors import DataError
 from . import spec as parts
 from .paths import read_text
 from .spec import Spec
+from .wording import brief
 
 _MAX_DEPTH: Final = 20
+_MAX_FAULTS: Final = 3
 _OVERRIDES: Final = {"label": ("horizon", "delay", "price"), "calendar": ("start", "end")}
 
 
@@ -64,7 +66,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         _check_events(text, path)
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError
-        raise DataError(f"{path.name} is not valid YAML: {error}") from None
+        raise DataError(f"{path.name} is not valid YAML: {_fault(error)}") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise DataError(f"{path.name} must be a YAML mapping with keys such as name and source")
     return content
@@ -76,7 +78,7 @@ def _check_events(text: str, path: Path) -> None:
     expects_key: list[bool] = []
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise DataError(f"{path.name}: YAML aliases (*{event.anchor}) are not allowed")
+            raise DataError(f"{path.name}: YAML aliases (*{brief(event.anchor)}) are not allowed")
         if isinstance(event, yaml.CollectionEndEvent):
             open_keys.pop()
             expects_key.pop()
@@ -88,7 +90,8 @@ def _check_events(text: str, path: Path) -> None:
             if expects_key[-1] and isinstance(event, yaml.ScalarEvent):
                 if event.value in open_keys[-1]:
                     raise DataError(
-                        f"{path.name}: key {event.value!r} occurs twice\n{event.start_mark}"
+                        f"{path.name}: {_place(event.start_mark)}key {brief(event.value)!r} "
+                        "occurs twice"
                     )
                 open_keys[-1].add(event.value)
             expects_key[-1] = not expects_key[-1]
@@ -99,19 +102,30 @@ def _check_events(text: str, path: Path) -> None:
                 raise DataError(f"{path.name} is nested more than {_MAX_DEPTH} levels deep")
 
 
+def _fault(error: Exception) -> str:
+    """Where a YAML file goes wrong, and how."""
+    place = _place(getattr(error, "problem_mark", None))
+    return f"{place}{brief(getattr(error, 'problem', None) or error)}"
+
+
+def _place(mark: Any) -> str:
+    return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+
+
 def _explain(error: ValidationError) -> str:
-    """All violations, each with the key that it is about."""
-    lines = []
+    """The first violations, each with the key that it is about."""
+    lines: dict[str, None] = {}
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"] if part not in _UNION_TAGS)
+        where = ".".join(brief(part) for part in item["loc"] if part not in _UNION_TAGS)
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"unknown key {where!r}{hint}")
+            lines[f"unknown key {where!r}{hint}"] = None
         else:
             message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{where or 'the specification'}: {message}")
-    return "; ".join(dict.fromkeys(lines))
+            lines[f"{where or 'the specification'}: {brief(message)}"] = None
+    more = f"; and {len(lines) - _MAX_FAULTS} more" if len(lines) > _MAX_FAULTS else ""
+    return "; ".join([*lines][:_MAX_FAULTS]) + more
 
 
 _UNION_TAGS: Final = frozenset({"parquet", "csv", "duckdb", "qlib", "synthetic"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import alphamine as am
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping, read_spec
 from alphamine.errors import DataError
@@ -79,3 +80,22 @@ def test_paths_start_at_the_file_or_at_a_variable(
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "data_specs").glob("*.yaml")))
 def test_the_shipped_specifications_are_valid(path: Path) -> None:
     assert read_spec(path).name == path.stem
+
+
+def test_what_is_wrong_is_one_line_whatever_the_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    cases = {
+        "label: {\n": "bad.yaml is not valid YAML: line 2, column 1: ",
+        "name: a\nname: b\n": "bad.yaml: line 2, column 1: key 'name' occurs twice",
+        "x: \0": "bad.yaml is not valid YAML: ",
+        "".join(f"k{i}: {i}\n" for i in range(2000)): "and 1998 more",
+        f"source: {{kind: csv, path: prices.csv}}\nuniverse: [{'long ' * 2000}]\n": "universe: ",
+        f"source: {{kind: csv, path: {'x' * 5000}/y.csv}}\n": "x/y.csv",
+    }
+    for text, message in cases.items():
+        path.write_text(text)
+        with pytest.raises(DataError) as caught:
+            am.load(path)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 1000
