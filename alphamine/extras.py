@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from .errors import MissingDependency
+
+
+class Optional(NamedTuple):
+    """The extra that installs a package, and what it is for."""
+
+    extra: str
+    purpose: str
+
+
+OPTIONAL: Final[Mapping[str, Optional]] = MappingProxyType({
+    "duckdb": Optional("sql", "datasets from SQL"),
+    "polars": Optional("polars", "panels from polars frames"),
+    "scikit-learn": Optional("models", "linear models on a pool"),
+    "lightgbm": Optional("models", "boosted trees on a pool"),
+    "torch": Optional("models", "networks on a pool, and the searcher rl"),
+    "optuna": Optional("models", "tuned models, and the searcher tune"),
+    "sb3-contrib": Optional("rl", "the learner ppo of the searcher rl"),
+    "ray": Optional("ray", "searches on a Ray cluster"),
+})  # fmt: skip
 
 
 def require(module: str, purpose: str, package: str, extra: str = "models") -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,73 @@ def test_doctor_names_versions_and_backend(cli: Cli) -> None:
     assert facts["packages"]["numpy"] == np.__version__
     assert facts["backend"]
     assert "numpy" in cli("doctor").stdout
+
+
+def test_doctor_lists_every_package_that_the_project_names(cli: Cli) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+    def names(requirements: list[str]) -> set[str]:
+        found = {re.split(r"[<>=\[]", one)[0] for one in requirements}
+        return {name.lower() for name in found} - {"alphamine"}
+
+    from alphamine.cli.doctor import REQUIRED
+    from alphamine.extras import OPTIONAL
+
+    extras = project["optional-dependencies"]
+    assert set(REQUIRED) == names(project["dependencies"])
+    users = {extra: names(found) for extra, found in extras.items() if extra not in ("test", "dev")}
+    assert set(OPTIONAL) == set().union(*users.values())
+    assert all(name in users[extra] for name, (extra, _) in OPTIONAL.items())
+    shown = cli("doctor").stdout
+    assert all(name in shown and purpose in shown for name, (_, purpose) in OPTIONAL.items())
+
+
+def test_doctor_names_no_folder_that_is_not_there(
+    cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_DATA", str(workplace / "absent"))
+    assert document(cli("doctor", "--json"))["data"] == {"folder": None, "datasets": []}
+    assert "ALPHAMINE_DATA" in cli("doctor").stdout
+
+
+def test_the_version_is_told(cli: Cli) -> None:
+    from alphamine.version import __version__
+
+    assert cli("--version").stdout == f"{__version__}\n"
+
+
+def test_the_help_names_every_searcher_and_dialect(cli: Cli) -> None:
+    from alphamine.expression.dialects import DIALECTS
+    from alphamine.searchers.registry import SEARCHERS
+
+    assert all(name in cli("search", "--help").stdout for name in SEARCHERS)
+    assert all(name in cli("evaluate", "--help").stdout for name in DIALECTS)
+
+
+def test_a_misspelt_option_is_no_formula(cli: Cli) -> None:
+    for command in ("evaluate", "backtest"):
+        for arguments in (("close", "--splt", "train"), ("--splt=train", "close")):
+            message = refused(cli(command, *arguments, "--data", "tiny.yaml"))
+            assert message == "error: there is no option --splt; did you mean '--split'?\n"
+
+
+def test_budgets_without_an_end_are_one_line(cli: Cli, workplace: Path) -> None:
+    search = ("search", "--data", "tiny.yaml", "--run-dir", "endless")
+    for option in ("--seconds", "--money"):
+        message = refused(cli(*search, option, "inf"))
+        assert message == (f"error: the options: {option[2:]} must be a finite number, got inf\n")
+    assert not (workplace / "endless").exists()
+
+
+@pytest.mark.parametrize("columns", [70, 100])
+def test_piped_tables_keep_to_the_width_of_their_reader(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    formula = "rank(ts_corr(close, volume, 10)) + rank(ts_mean(close, 20) / close)"
+    table = cli("evaluate", formula, "--data", "tiny.yaml").stdout.splitlines()
+    assert columns - 20 < max(map(len, table)) <= columns
+    assert "…" not in "".join(table)
 
 
 def test_evaluate_prints_what_the_library_computes(cli: Cli, workplace: Path) -> None:
@@ -344,8 +413,6 @@ def test_bad_tables_are_refused(cli: Cli, workplace: Path, case: str) -> None:
         f"name: {stem}\nsource: {{kind: csv, path: {stem}.csv}}\n"
         "adjustment: {factor: null}\nlabel: {horizon: 2}\n"
     )
-    import re
-
     message = refused(cli("evaluate", "rank(close)", "--data", f"{stem}.yaml"))
     assert re.search(hint, message)
 

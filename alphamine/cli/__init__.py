@@ -8,33 +8,49 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from alphamine.errors import AlphamineError
+from alphamine.version import __version__
 
 from . import backtest, compare, data, doctor, evaluate, operators, report, resume, reveal, search
+from .formula import FormulaCommand
 
 app = typer.Typer(
-    help="Write, discover, judge, combine and ship formulaic alpha factors.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-# A formula may begin with a minus sign; an option that does not exist is refused as an argument.
 FORMULA = {"ignore_unknown_options": True}
 
 app.command(name="search")(search.search)
 app.command(name="resume")(resume.resume)
 app.command(name="compare")(compare.compare)
-app.command(name="evaluate", context_settings=FORMULA)(evaluate.evaluate)
-app.command(name="backtest", context_settings=FORMULA)(backtest.backtest)
+app.command(name="evaluate", cls=FormulaCommand, context_settings=FORMULA)(evaluate.evaluate)
+app.command(name="backtest", cls=FormulaCommand, context_settings=FORMULA)(backtest.backtest)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
 app.command(name="report")(report.report)
 app.command(name="reveal")(reveal.reveal)
 app.command(name="doctor")(doctor.doctor)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Write, discover, judge, combine and ship formulaic alpha factors."""
 
 
 def main() -> None:

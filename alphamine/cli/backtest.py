@@ -73,7 +73,7 @@ def backtest(
     delay: options.Delay = None,
     price: options.Price = None,
     splits: options.Splits = None,
-    dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    dialect: options.Dialect = "brain",
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
 ) -> None:
@@ -167,7 +167,7 @@ def _show(report: BacktestReport) -> None:
     years = Table(title=report.formula, caption=report.caption, caption_justify="left")
     for heading in ("", "days", "gross", "net", "benchmark", "net excess", "net IR", "max drawdown",
                     "cost", "turnover/day"):  # fmt: skip
-        years.add_column(heading, justify="right")
+        years.add_column(heading, justify="right", overflow="fold")
     for year, line in report.by_year.items():
         years.add_row(
             str(year), str(line["days"]), percent(line["return_without_cost_sum"]),
@@ -179,7 +179,7 @@ def _show(report: BacktestReport) -> None:
     screen.print(years)
     table = Table(title="a year, additive | compounded")
     for heading in ("series", "return", "information ratio", "max drawdown"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for series in (name for name in _WAYS if name in report.daily):
         cells = [
             (percent if key != "information_ratio" else number)(

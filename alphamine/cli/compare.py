@@ -78,7 +78,7 @@ def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
     table.add_column("searcher")
     shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
     for name in shown:
-        table.add_column(MEASURES[name], justify="right")
+        table.add_column(MEASURES[name], justify="right", overflow="fold")
     for row in rows:
         cells = [row.estimates.get(name) for name in shown]
         table.add_row(

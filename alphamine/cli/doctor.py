@@ -8,16 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from alphamine.extras import OPTIONAL
+
 from . import options
 from .output import console, print_json
 
-_REQUIRED = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "jinja2",
-             "plotly", "sympy")  # fmt: skip
-_OPTIONAL = {"duckdb": "sql", "polars": "polars"}
+REQUIRED = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "typer", "rich", "jinja2",
+            "plotly", "sympy", "safetensors")  # fmt: skip
 
 
 def doctor(json: options.Json = False) -> None:
-    """Print versions, the backend and the data that was found."""
+    """Print versions, the backend, what optional packages are for, and the data that was found."""
     facts = _facts()
     if json:
         print_json(facts)
@@ -30,26 +31,43 @@ def doctor(json: options.Json = False) -> None:
     table.add_row("backend", facts["backend"])
     table.add_row("cores", str(facts["cores"]))
     for name, found in facts["packages"].items():
-        extra = _OPTIONAL.get(name)
-        hint = f" (optional: pip install 'alphamine[{extra}]')" if extra else ""
-        table.add_row(name, found or "missing" + hint)
-    table.add_row("data folder", facts["data"]["folder"])
-    table.add_row("datasets", ", ".join(facts["data"]["datasets"]) or "none found there")
+        table.add_row(name, _described(name, found))
+    table.add_row("panel cache", facts["cache"] or "off")
+    folder, datasets = facts["data"]["folder"], facts["data"]["datasets"]
+    table.add_row(
+        "data folder", folder or "none; ALPHAMINE_DATA names the folder of the real panels"
+    )
+    if folder:
+        table.add_row("datasets", ", ".join(datasets) or "none found there")
     console().print(table)
 
 
+def _described(name: str, found: str | None) -> str:
+    """The version of a package; of an optional one, what it is for and how to get it."""
+    if name not in OPTIONAL:
+        return found or "missing"
+    extra, purpose = OPTIONAL[name]
+    how = "" if found else f": pip install 'alphamine[{extra}]'"
+    return f"{found or 'missing'} (optional, for {purpose}{how})"
+
+
 def _facts() -> dict[str, Any]:
+    from alphamine.data.paths import cache_folder
     from alphamine.version import __version__
 
     folder = Path(os.environ.get("ALPHAMINE_DATA", "../shared/data"))
-    found = sorted(p.parent.name for p in folder.glob("*/prices.parquet"))
+    cache = cache_folder()
     return {
         "alphamine": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
         "backend": _backend(),
         "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in (*_REQUIRED, *_OPTIONAL)},
-        "data": {"folder": str(folder), "datasets": found},
+        "packages": {name: _version(name) for name in (*REQUIRED, *OPTIONAL)},
+        "cache": None if cache is None else str(cache),
+        "data": {
+            "folder": str(folder) if folder.is_dir() else None,
+            "datasets": sorted(p.parent.name for p in folder.glob("*/prices.parquet")),
+        },
     }
 
 

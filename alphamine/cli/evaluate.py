@@ -38,7 +38,7 @@ def evaluate(
     delay: options.Delay = None,
     price: options.Price = None,
     splits: options.Splits = None,
-    dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    dialect: options.Dialect = "brain",
     dtype: Annotated[
         Literal["float32", "float64"], typer.Option(help="Storage of values.")
     ] = "float32",
@@ -154,7 +154,7 @@ def _show(report: FactorReport) -> None:
         return
     table = Table(title=str(report.formula), caption=report.caption, caption_justify="left")
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for name, row in report.rows():
         table.add_row(
             name, str(row.days), count(row.pairs), number(row.rank_ic), number(row.rank_icir, 2),
@@ -172,7 +172,7 @@ def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
     table.add_column("name")
     table.add_column("formula", overflow="fold", ratio=1)
     for heading in ("rank IC", "rank ICIR", "t", "coverage", "turnover", "verdict"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     screen = console()
     for row in rows:
         if row["problem"] is None:

@@ -22,6 +22,9 @@ Splits = Annotated[
     Literal["spec", "none"] | None,
     typer.Option(help="Splits of the specification (default), or none at all."),
 ]
+Dialect = Annotated[
+    str, typer.Option(help="Language of the formula: brain, alpha101, qlib or alphagen.")
+]
 Seconds = Annotated[
     float | None, typer.Option(help="Stop after so much searching at latest, breaks apart.")
 ]

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+# Of what is piped to where no terminal is: wide enough for every table.
+_WIDTH: Final = 160
+
+
 def console(stderr: bool = False) -> Console:
-    """A console; data never becomes markup, and wide tables are not cut when piped."""
+    """A console; data never becomes markup."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 160
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return Console(file=stream, width=_width(stream), markup=False, highlight=False, emoji=False)
+
+
+def _width(stream: TextIO) -> int | None:
+    """How wide the reader of a pipe sees it: `COLUMNS`, else the terminal that is left to us."""
+    if stream.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    for other in (sys.__stderr__, sys.__stdin__):
+        try:
+            if other is not None and (found := os.get_terminal_size(other.fileno()).columns):
+                return found
+        except (OSError, ValueError):
+            continue
+    return _WIDTH
 
 
 def print_json(document: dict[str, Any]) -> None:

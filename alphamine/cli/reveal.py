@@ -40,7 +40,7 @@ def _show(found: TestReport) -> None:
     )
     table.add_column("formula", overflow="fold", ratio=1)
     for heading in ("rank IC", "ICIR", "t", "coverage", "turnover", "verdict"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for row in found.rows:
         n = row.numbers
         table.add_row(

@@ -21,7 +21,10 @@ def search(
         Path | None, typer.Argument(metavar="JOB.yaml", help="Job file; options override it.")
     ] = None,
     data: options.OptionalData = None,
-    searcher: Annotated[str | None, typer.Option(help="random or genetic.")] = None,
+    searcher: Annotated[
+        str | None,
+        typer.Option(help="random, genetic (default), tune, rl, or one that a plug-in brings."),
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
@@ -96,11 +99,11 @@ def _show(run: Run, page: Path) -> None:
         f"{run.facts['stopped']}); verdicts are on {fitted}, deflated by that",
         caption_justify="left",
     )
-    table.add_column("#", justify="right")
+    table.add_column("#", justify="right", overflow="fold")
     table.add_column("formula", overflow="fold", ratio=1)
     for heading in (f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
                     "turnover", "max corr", "verdict"):  # fmt: skip
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for row in run.members:
         table.add_row(
             str(row["position"]), row["formula"],

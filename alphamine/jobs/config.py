@@ -139,9 +139,9 @@ class Job(Task):
 
     searcher: str = "genetic"
     options: dict[str, bool | int | float | str] = {}
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     tokens: Annotated[int, Field(gt=0)] | None = None
-    money: Annotated[float, Field(gt=0)] | None = None
+    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("searcher")

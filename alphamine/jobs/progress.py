@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def progress_bar(
     console: Console, budget: int, seconds: float | None = None
 ) -> Iterator[Callable[[Progress], None]]:
-    """Yield an observer that draws a bar while the context is open."""
+    """Yield an observer that draws a bar, from what it is told first to the end of the context."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -27,16 +27,21 @@ def progress_bar(
                    " {task.fields[members]} in the pool"),
         TimeElapsedColumn(), TextColumn("" if seconds is None else f"of at most {seconds:.0f} s"),
     )  # fmt: skip
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task("", total=budget, best=0.0, members=0)
+    bar = Bar(*columns, console=console)
+    task = bar.add_task("", total=budget, best=0.0, members=0)
 
-        def observe(progress: Progress) -> None:
-            bar.update(
-                task, completed=progress.evaluated, best=max(progress.best, 0.0),
-                members=progress.pool_size,
-            )  # fmt: skip
+    def observe(progress: Progress) -> None:
+        bar.start()
+        bar.update(
+            task, completed=progress.evaluated, best=max(progress.best, 0.0),
+            members=progress.pool_size,
+        )  # fmt: skip
 
+    try:
         yield observe
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 @contextmanager
