@@ -176,7 +176,14 @@ class Field(Node):
     name: str
 
     def _identity(self) -> str:
-        return f"field:{self.name}:{self.kind}"
+        from .fields import standard_field
+
+        named = f"field:{self.name}:{self.kind}"
+        if self.unit == standard_field(self.name).unit:
+            return named
+        # A field in another unit is another field, and forms other formulas.
+        unit = self.unit and f"{float(self.unit.price)} {float(self.unit.share)} {self.unit.role}"
+        return f"{named}:{unit}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (field, (self.name, self.kind, self.unit))

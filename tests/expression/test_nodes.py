@@ -13,12 +13,13 @@ import weakref
 import numpy as np
 import pytest
 
+import alphamine as am
 from alphamine.errors import FormulaError
 from alphamine.expression import ops
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node, call, constant, field, with_inputs
 from alphamine.operators import Kind
-from alphamine.operators.types import MONEY, PRICE, VOLUME
+from alphamine.operators.types import MONEY, PRICE, VOLUME, Unit
 
 CLOSE, OPEN = field("close", unit=PRICE), field("open", unit=PRICE)
 VOL = field("volume", unit=VOLUME)
@@ -120,6 +121,29 @@ def test_digests_are_distinct_and_the_same_in_another_process() -> None:
     grammar, rng = Grammar(), np.random.default_rng(1)
     formulas = {grammar.sample(rng) for _ in range(2000)}
     assert len({f.digest for f in formulas}) == len(formulas)
+
+
+def test_one_digest_is_one_object() -> None:
+    units = (None, PRICE, VOLUME, MONEY, Unit(), Unit(role="rank"), Unit(0.5, -1.0))
+    leaves = [
+        field(name, kind, unit)
+        for name in ("close", "beta", "sector")
+        for kind in Kind
+        for unit in units
+    ]
+    nodes = [*leaves, *(call("rank", leaf) for leaf in leaves if leaf.kind is not Kind.GROUP)]
+    assert len({node.digest for node in nodes}) == len(nodes) == len({id(n) for n in nodes})
+    whole = field("beta", unit=Unit(2, 3))
+    assert whole is field("beta", unit=Unit(2.0, 3.0))
+    del whole
+    assert field("beta", unit=Unit(2.0, 3.0)).digest == field("beta", unit=Unit(2, 3)).digest
+
+
+def test_digests_of_the_standard_vocabulary_stay() -> None:
+    """They stand in ledgers that were written before."""
+    assert CLOSE.digest == "376a3a06391646aaef833f0bca16f70e"
+    assert am.parse("rank(ts_corr(close, volume, 10))").digest == "ce80352f28b5e37a5aebcb99102c48b1"
+    assert field("beta").digest == "883ece0085aa15febf68339896683b76"
 
 
 def test_forgotten_expressions_are_freed() -> None:
