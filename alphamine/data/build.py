@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 
+from .keys import DayStyle, key_of
 from .labels import LabelSpec
 from .panel import Panel
 from .settings import panel_settings
@@ -41,7 +42,10 @@ def panel_from_arrays(
     settings: Mapping[str, Any],
 ) -> Panel:
     """See `Panel.from_arrays`."""
-    return build_panel(dates, symbols, fields, universe, groups, settings)
+    options = dict(settings)
+    style = DayStyle(options.pop("date_format", None), options.pop("timezone", None))
+    days = check_dates(dates, style)
+    return build_panel(days, symbols, fields, universe, groups, options)
 
 
 def build_panel(
@@ -148,12 +152,16 @@ def encode_groups(
 
 
 def _texts(name: str, labels: Array) -> npt.NDArray[np.str_]:
-    if labels.dtype.kind == "O":
-        texts = ["" if x is None or x != x else str(x) for x in labels.ravel()]
-        labels = np.array(texts).reshape(labels.shape)
-    if labels.dtype.kind != "U":
-        raise DataError(f"group {name!r} must be texts or whole numbers, but is {labels.dtype}")
-    return labels
+    if labels.dtype.kind == "U":
+        return labels
+    try:
+        known, places = (
+            np.unique(labels, return_inverse=True) if labels.dtype.kind == "f"
+            else (labels.ravel(), np.arange(labels.size))
+        )  # fmt: skip
+        return np.array([key_of(x) for x in known])[places].reshape(labels.shape)
+    except ValueError as error:
+        raise DataError(f"group {name!r} must be texts or whole numbers: {error}") from None
 
 
 def frozen(array: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from alphamine.errors import DataError
@@ -41,14 +42,18 @@ class TextFormat:
 
 
 def read_table(
-    path: Path, kind: str, picks: Picks, texts: Collection[str] = (), how: TextFormat | None = None
-) -> Table:
+    path: Path, kind: str, picks: Picks, texts: Collection[str] = (), how: TextFormat | None = None,
+    unknown: bool = False,
+) -> Table:  # fmt: skip
     """The wanted columns of a Parquet or CSV file, under their new names.
 
     Parameters
     ----------
     texts : collection of str
         Names (new ones) of columns that are texts however they look; "" is missing.
+    unknown : bool
+        Whether any other column may hold keys or moments, too: then those of a CSV file whose
+        whole numbers have leading zeros, or whose times an offset, stay texts.
 
     Raises
     ------
@@ -58,7 +63,8 @@ def read_table(
     try:
         if kind == "parquet":
             return _read_parquet(path, picks)
-        return _read_csv(path, picks, texts, how or TextFormat())
+        read = _read_unknown if unknown else _read_csv
+        return read(path, picks, texts, how or TextFormat())
     except UnicodeError:
         encoding = (how or TextFormat()).encoding
         raise DataError(
@@ -92,6 +98,25 @@ def _read_csv(path: Path, picks: Picks, texts: Collection[str], how: TextFormat)
     )  # fmt: skip
     table = csv.read_csv(path, reading, parsing, convert)
     return table.rename_columns(list(chosen.values()))
+
+
+def _read_unknown(path: Path, picks: Picks, texts: Collection[str], how: TextFormat) -> Table:
+    """As `_read_csv`, but what a number or a moment would not hold as it is written stays text."""
+    table = _read_csv(path, picks, texts, how)
+    kinds = {field.name: field.type for field in table.schema if field.name not in texts}
+    moments = {name for name, kind in kinds.items() if getattr(kind, "tz", None) is not None}
+    some = moments | {name for name, kind in kinds.items() if pa.types.is_integer(kind)}
+
+    def pick(names: Sequence[str], what: str) -> dict[str, str]:
+        return {column: name for column, name in picks(names, what).items() if name in some}
+
+    written = _read_csv(path, pick, some, how) if some else table
+    for place, name in enumerate(table.column_names):
+        if name in some:
+            zeros = pc.match_substring_regex(written[name], "^[+-]?0[0-9]")
+            if name in moments or pc.any(zeros).as_py():
+                table = table.set_column(place, name, written[name])
+    return table
 
 
 def _header(path: Path, how: TextFormat) -> tuple[list[str], int]:

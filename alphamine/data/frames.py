@@ -11,6 +11,7 @@ from alphamine.errors import DataError
 
 from .adjustment import vendor_factor
 from .build import panel_from_arrays
+from .keys import DayStyle
 from .numbers import NumberStyle
 from .panel import Panel
 from .raw import RawData
@@ -37,7 +38,8 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
     numbers = (*(fields or {}).values(), *asked)
     labels = tuple(label for label in groups.values() if isinstance(label, str))
     choice = Selection(date, symbol, numbers, labels, others=fields is None)
-    raw = _read(frame, choice, options.pop("date_format", None), style)
+    days = DayStyle(options.pop("date_format", None), options.pop("timezone", None))
+    raw = _read(frame, choice, days, style)
     columns = dict(raw.columns)
     universe = _take(columns, roles["universe"])
     if universe is not None:
@@ -73,7 +75,7 @@ def _names(what: str, given: Any) -> dict[str, Any] | None:
     return mapping(names)
 
 
-def _read(frame: Any, choice: Selection, date_format: str | None, style: NumberStyle) -> RawData:
+def _read(frame: Any, choice: Selection, days: DayStyle, style: NumberStyle) -> RawData:
     parts = None
     if isinstance(frame, Mapping):
         parts = {name: frame[name] for name in frame}
@@ -81,7 +83,7 @@ def _read(frame: Any, choice: Selection, date_format: str | None, style: NumberS
         parts = {name: frame[name] for name in dict.fromkeys(name for name, _ in frame.columns)}
     if parts is None:
         table = selected(as_table(frame), choice, "the frame")
-        return long_to_raw(table, choice, (), date_format, style)
+        return long_to_raw(table, choice, (), days, style)
     if not all(isinstance(name, str) for name in parts):
         raise DataError(
             f"wide frames are named by their fields, but got {listing(map(str, parts))}"
@@ -90,7 +92,7 @@ def _read(frame: Any, choice: Selection, date_format: str | None, style: NumberS
     tables = {name: as_table(parts[key], str(key)) for key, name in chosen.items()}
     for name, table in tables.items():
         every_column(table.column_names, f"the frame of {name!r}")
-    return wide_to_raw(tables, choice.date, (), date_format, style)
+    return wide_to_raw(tables, choice.date, (), days, style)
 
 
 def _take(columns: dict[str, Any], chosen: Any) -> Any:

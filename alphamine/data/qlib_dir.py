@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 
+from .keys import day_of
 from .panel import Panel
 from .raw import Membership, RawData
 
@@ -96,7 +97,7 @@ def write_qlib(panel: Panel, folder: Path, market: str = "universe") -> None:
 def _calendar(path: Path) -> npt.NDArray[np.datetime64]:
     lines = _lines(path)
     try:
-        days = np.array(lines, dtype="datetime64[D]")
+        days = np.array([day_of(line) for line in lines], dtype="datetime64[D]")
     except ValueError as error:
         raise DataError(f"{path} must have one date a line: {error}") from None
     if len(days) == 0 or (np.diff(days.astype(np.int64)) <= 0).any():
@@ -116,9 +117,9 @@ def _instruments(folder: Path) -> Membership:
         raise DataError(f"{folder} has no instruments; is it a qlib directory?")
     index, symbol, start, end = zip(*rows, strict=True)
     try:
-        # Spans may carry times; days are what counts.
-        first = np.array(start, dtype="datetime64").astype("datetime64[D]")
-        last = np.array(end, dtype="datetime64").astype("datetime64[D]")
+        first = np.array([day_of(text) for text in start], dtype="datetime64[D]")
+        # A span without an end lasts for ever.
+        last = np.array([day_of(x.strip() or "9999-12-31") for x in end], dtype="datetime64[D]")
     except ValueError as error:
         raise DataError(f"{folder}: spans must have dates such as 2019-01-31: {error}") from None
     return Membership(np.array(index), np.array(symbol), first, last)

@@ -45,7 +45,7 @@ class Selection:
     @property
     def texts(self) -> tuple[str, ...]:
         """What is text however it looks."""
-        return (self.symbol, *self.labels)
+        return (self.date, self.symbol, *self.labels)
 
     def is_label(self, name: str, text: bool) -> bool:
         """Whether a chosen column is a label, if it is a `text` in the table."""
@@ -87,6 +87,17 @@ class Selection:
         return {name: found[name] for name in dict.fromkeys(names) if name in found}
 
 
+def dated(date: str) -> Callable[[Sequence[str], str], dict[str, str]]:
+    """All columns of a wide text file; the first is the one of dates, unless one is called so."""
+
+    def columns(names: Sequence[str], what: str = "the table") -> dict[str, str]:
+        found = every_column(names, what)
+        first = (*called(date, names), *names)[0]
+        return {name: date if name == first else name for name in found}
+
+    return columns
+
+
 def every_column(names: Sequence[str], what: str = "the table") -> dict[str, str]:
     """All columns as they are."""
     found = {name: name for name in names}
@@ -104,6 +115,11 @@ def named(wanted: Sequence[str]) -> Callable[[Sequence[str], str], dict[str, str
         return found
 
     return columns
+
+
+def called(name: str, names: Sequence[str]) -> list[str]:
+    """The columns that are called `name`: as written, or else in any capitalisation."""
+    return _Header(names, "").like(name)
 
 
 class _Header:

@@ -14,6 +14,7 @@ from alphamine.errors import DataError
 
 from . import spec as parts
 from .adjustment import conventional_columns, required_columns
+from .keys import DayStyle
 from .raw import RawData
 from .selection import Selection
 from .spec import Spec, mapping
@@ -103,9 +104,9 @@ def _read(spec: Spec) -> RawData:
             from .tables import long_to_raw, selected
 
             chosen = _selection(spec, source)
-            table = query_table(source.query, source.files, source.database)
+            table = query_table(source, chosen.texts)
             table = selected(table, chosen, "the query")
-            return long_to_raw(table, chosen, spec.repair, style=_style(source))
+            return long_to_raw(table, chosen, spec.repair, _day_style(source), _style(source))
         case parts.QlibSource():
             from .qlib_dir import read_qlib
 
@@ -120,15 +121,16 @@ def _read(spec: Spec) -> RawData:
 
 def _read_wide(spec: Spec, source: parts.TableSource, files: Mapping[str, Path]) -> RawData:
     from .files import read_table
-    from .selection import every_column
+    from .selection import dated, every_column
     from .tables import wide_to_raw
 
     chosen, how = _selection(spec, source).parts(list(files), "source.files"), _format(source)
+    date = source.date
+    picks, texts = (dated(date), (date,)) if source.kind == "csv" else (every_column, ())
     tables = {
-        name: read_table(files[key], source.kind, every_column, (), how)
-        for key, name in chosen.items()
+        name: read_table(files[key], source.kind, picks, texts, how) for key, name in chosen.items()
     }
-    return wide_to_raw(tables, source.date, spec.repair, source.date_format, _style(source))
+    return wide_to_raw(tables, date, spec.repair, _day_style(source), _style(source))
 
 
 def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
@@ -141,18 +143,19 @@ def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
     chosen = _selection(spec, source)
     how = _format(source)
     table = concat(
-        read_table(path, source.kind, chosen.columns, chosen.texts, how) for path in files
+        read_table(path, source.kind, chosen.columns, chosen.texts, how, chosen.others)
+        for path in files
     )
-    return long_to_raw(table, chosen, spec.repair, source.date_format, _style(source))
+    return long_to_raw(table, chosen, spec.repair, _day_style(source), _style(source))
 
 
-def _side_table(part: Any, columns: tuple[str, ...], texts: tuple[str, ...]) -> Any:
-    """The named columns of a membership or groups file."""
+def _side_table(part: Any, columns: tuple[str, ...]) -> Any:
+    """The named columns of a membership or groups file: keys and days, all of them."""
     from .files import read_table
     from .selection import named
 
     kind = "parquet" if part.path.suffix == ".parquet" else "csv"
-    return read_table(part.path, kind, named(columns), texts, _format(part))
+    return read_table(part.path, kind, named(columns), columns, _format(part))
 
 
 def _format(part: Any) -> Any:
@@ -170,27 +173,29 @@ def _style(part: Any) -> Any:
     return NumberStyle()
 
 
+def _day_style(part: parts.DayParts) -> DayStyle:
+    return DayStyle(part.date_format, part.timezone)
+
+
 def _membership(part: parts.MembershipFile) -> Any:
     from .tables import membership_from
 
     columns = (part.index, part.symbol, part.start, part.end)
-    table = _side_table(part, columns, (part.index, part.symbol))
-    return membership_from(table, *columns)
+    return membership_from(_side_table(part, columns), *columns, _day_style(part))
 
 
 def _groups(part: parts.GroupsFile, raw: RawData) -> dict[str, np.ndarray[Any, np.dtype[np.str_]]]:
-    from .tables import to_texts
+    from .columns import read_keys
 
     names = mapping(part.fields)
     if part.path is None:
         groups = {name: label for name, label in raw.groups.items() if name not in part.columns}
         return groups | {name: raw.label(column) for name, column in names.items()}
-    wanted = (part.symbol, *part.columns)
-    table = _side_table(part, wanted, wanted)
-    symbols = to_texts(table[part.symbol], part.symbol).tolist()
+    table = _side_table(part, (part.symbol, *part.columns))
+    symbols = read_keys(table, part.symbol).tolist()
     groups = dict(raw.groups)
     for name, column in names.items():
-        known = dict(zip(symbols, to_texts(table[column], column).tolist(), strict=True))
+        known = dict(zip(symbols, read_keys(table, column).tolist(), strict=True))
         if len(known) < len(symbols):
             raise DataError(f"{part.path} must have one row per symbol, but some occur twice")
         groups[name] = np.array([known.get(s, "") for s in raw.symbols.tolist()], dtype=np.str_)

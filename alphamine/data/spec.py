@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from .keys import check_timezone, day_of
 from .paths import here, resolve
 
 
@@ -27,7 +28,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
 
 
 SpecPath = Annotated[Path, BeforeValidator(_path)]
-Day = datetime.date
+Day = Annotated[datetime.date, BeforeValidator(day_of)]
 Names = dict[str, str] | list[str]
 
 
@@ -57,7 +58,14 @@ class NumberParts(_Part):
     thousands: Literal[",", " ", "'", "_"] | None = None
 
 
-class TableSource(TextParts, NumberParts):
+class DayParts(_Part):
+    """How days are written (see `alphamine.data.keys.DayStyle`)."""
+
+    date_format: str | None = None
+    timezone: Annotated[str | None, AfterValidator(check_timezone)] = None
+
+
+class TableSource(TextParts, NumberParts, DayParts):
     """Parquet or CSV: `path` to one or more long files, or `files` with one wide file per field.
 
     `symbol` by default is also found under the name ticker. Columns are found by their names as
@@ -69,7 +77,6 @@ class TableSource(TextParts, NumberParts):
     files: dict[str, SpecPath] | None = None
     date: str = "date"
     symbol: str = "symbol"
-    date_format: str | None = None
 
     @model_validator(mode="after")
     def _one_layout(self) -> TableSource:
@@ -78,7 +85,7 @@ class TableSource(TextParts, NumberParts):
         return self
 
 
-class DuckdbSource(NumberParts):
+class DuckdbSource(NumberParts, DayParts):
     """A query whose rows are one date and symbol each; it can read the named `files` only."""
 
     kind: Literal["duckdb"]
@@ -131,8 +138,11 @@ class Adjustment(_Part):
         return self
 
 
-class MembershipFile(TextParts):
-    """A table (Parquet or CSV) of index membership, one interval a row, both ends inclusive."""
+class MembershipFile(TextParts, DayParts):
+    """A table (Parquet or CSV) of index membership, one interval a row, both ends inclusive.
+
+    An interval without an end lasts for ever.
+    """
 
     path: SpecPath
     index: str = "index_name"
@@ -141,7 +151,7 @@ class MembershipFile(TextParts):
     end: str = "end"
 
 
-class GroupsFile(TextParts):
+class GroupsFile(TextParts, DayParts):
     """A table (Parquet or CSV) with one row per symbol; `fields` maps group names to columns.
 
     Without a `path` they are columns of the source, whose labels never change within a symbol.

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 
+from .keys import day_of
+
 if TYPE_CHECKING:
     from .panel import Panel
 
@@ -167,7 +169,7 @@ def _sample(panel: Panel, rows: Rows, name: str) -> Sample:
 
 def _date(value: Any, name: str) -> np.datetime64:
     try:
-        return np.datetime64(str(value), "D")
+        return np.datetime64(day_of(value), "D")
     except ValueError:
         raise DataError(f"split {name!r}: {value!r} is not a date such as 2019-01-31") from None
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from alphamine.errors import DataError
 
+from .columns import encode_keys, read_days, read_keys
+from .keys import DayStyle, key_of
 from .numbers import PLAIN, NumberStyle, is_text
 from .raw import Membership, RawData
-from .selection import Selection
-from .wording import brief, listing
+from .selection import Selection, called
+from .wording import brief
 
 Table: TypeAlias = Any
-Column: TypeAlias = Any
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -30,9 +31,33 @@ def as_table(frame: Any, what: str = "the frame") -> Table:
             "for plain arrays use Panel.from_arrays"
         )
     try:
+        if hasattr(getattr(frame, "columns", None), "nlevels"):
+            frame = _arrow_ready(frame, what)
         return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(f"{what} cannot be read as a table: {brief(error)}") from None
+
+
+def _arrow_ready(frame: Any, what: str) -> Any:
+    """A pandas frame whose column names are keys, and whose moments keep the offset of each."""
+    try:
+        if not all(isinstance(name, str) for name in frame.columns):
+            frame = frame.set_axis([key_of(name) for name in frame.columns], axis=1)
+    except ValueError as error:
+        raise DataError(f"the columns of {what} have names, but {error}") from None
+    if any(_has_offsets(frame.index.get_level_values(i)) for i in range(frame.index.nlevels)):
+        frame = frame.reset_index()
+    for name in dict.fromkeys(frame.columns):
+        if frame[name].ndim == 1 and _has_offsets(frame[name]):
+            texts = [None if x is None else x.isoformat() for x in frame[name]]
+            frame = frame.assign(**{name: texts})
+    return frame
+
+
+def _has_offsets(column: Any) -> bool:
+    """Whether it holds Python's moments with offsets, of which Arrow keeps one for all."""
+    some = column[column.notna()][:1] if column.dtype == object else ()
+    return any(isinstance(x, datetime.datetime) and x.tzinfo is not None for x in some)
 
 
 def selected(table: Table, selection: Selection, what: str = "the table") -> Table:
@@ -46,7 +71,7 @@ def long_to_raw(
     table: Table,
     selection: Selection,
     repair: Collection[str] = (),
-    date_format: str | None = None,
+    day_style: DayStyle | None = None,
     style: NumberStyle = PLAIN,
 ) -> RawData:
     """Pivot a table of the `selected` columns, with one row per date and symbol.
@@ -66,8 +91,14 @@ def long_to_raw(
         Names the first offending row.
     """
     date, symbol = selection.date, selection.symbol
-    days, rows = np.unique(to_days(table[date], date, date_format), return_inverse=True)
-    symbols, columns = _encode(table[symbol], symbol)
+    days, rows = np.unique(read_days(table, date, day_style), return_inverse=True)
+    symbols, columns = encode_keys(table, symbol)
+    if symbols[:1].tolist() == [""]:
+        absent = columns == 0
+        raise DataError(
+            f"column {symbol!r} must not have missing names, but has {int(absent.sum())}, the "
+            f"first in row {int(absent.argmax()) + 1}"
+        )
     if len(days) == 0:
         raise DataError("the table has no rows")
     problems = _order_problems(days, rows, symbols, columns)
@@ -91,12 +122,12 @@ def long_to_raw(
             continue
         column = table[name]
         if selection.is_label(name, is_text(column)):
-            labels = _static_labels(column, name, columns, symbols)
+            labels = _static_labels(table, name, columns, symbols)
             if labels is not None:
                 groups[name] = labels
                 continue
             if name in selection.labels or not style.has_numbers(column):
-                raise DataError(_changing(column, name, columns, symbols))
+                raise DataError(_changing(table, name, columns, symbols))
         flat = style.to_floats(column, name)
         wide = np.full(shape, np.nan, dtype=flat.dtype)
         wide[rows, columns] = flat
@@ -108,19 +139,19 @@ def wide_to_raw(
     tables: Mapping[str, Table],
     date: str,
     repair: Collection[str] = (),
-    date_format: str | None = None,
+    day_style: DayStyle | None = None,
     style: NumberStyle = PLAIN,
 ) -> RawData:
     """Join tables that each hold one field: a column of dates, and one column per symbol.
 
-    Dates and symbols are the union over the tables. The column of dates is `date`, or else the
-    first one that holds dates (as an index of a frame does).
+    Dates and symbols are the union over the tables. The column of dates is `date`, else the index
+    of a pandas frame, else the first that is of a type of dates, else the first of all.
     """
     parts: dict[str, tuple[Array, list[str], Table]] = {}
     unsorted: list[str] = []
     for name, table in tables.items():
-        column = date if date in table.column_names else _date_column(table, name, date)
-        days = to_days(table[column], column, date_format)
+        column = _date_column(table, date)
+        days = read_days(table, column, day_style)
         if (np.diff(days.astype(np.int64)) <= 0).any():
             row = int((np.diff(days.astype(np.int64)) <= 0).argmax())
             if "order" not in repair:
@@ -142,93 +173,27 @@ def wide_to_raw(
     return RawData(all_days, symbols, columns, unsorted=tuple(unsorted))
 
 
-def membership_from(table: Table, index: str, symbol: str, start: str, end: str) -> Membership:
+def membership_from(
+    table: Table, index: str, symbol: str, start: str, end: str, day_style: DayStyle | None = None
+) -> Membership:
     """Intervals from a table with one row each; a missing end lasts for ever."""
-    for name in (index, symbol, start, end):
-        _require(table, name)
-    ends = to_days(pc.fill_null(table[end], _last_day(table[end])), end)
-    first = to_days(table[start], start)
+    first, ends = read_days(table, start, day_style), read_days(table, end, day_style, "9999-12-31")
     if (ends < first).any():
         row = int((ends < first).argmax())
         raise DataError(
             f"membership intervals end on or after their start, but row {row} runs from "
             f"{first[row]} to {ends[row]}"
         )
-    return Membership(to_texts(table[index], index), to_texts(table[symbol], symbol), first, ends)
+    return Membership(read_keys(table, index), read_keys(table, symbol), first, ends)
 
 
-def to_days(column: Column, name: str, date_format: str | None = None) -> Array:
-    """Dates as datetime64[D]; texts are read as ISO dates or by `date_format`."""
-    if column.null_count:
-        raise DataError(f"column {name!r} must not have missing dates, but has {column.null_count}")
-    kind = column.type
-    try:
-        if pa.types.is_dictionary(kind):
-            column, kind = column.cast(kind.value_type), kind.value_type
-        if pa.types.is_integer(kind):
-            column, kind, date_format = (
-                column.cast(pa.string()),
-                pa.string(),
-                date_format or "%Y%m%d",
-            )
-        if date_format is not None and _is_string(kind):
-            column = pc.strptime(column, format=date_format, unit="s")
-        if getattr(column.type, "tz", None) is not None:
-            column = pc.local_timestamp(column)
-        stamps = column.cast(pa.timestamp("us")).to_numpy()
-    except pa.ArrowException as error:
-        raise DataError(
-            f"column {name!r} must hold dates such as 2019-01-31 (or set date_format): {error}"
-        ) from None
-    days: Array = np.asarray(stamps).astype("datetime64[D]")
-    return days
-
-
-def to_texts(column: Column, name: str) -> npt.NDArray[np.str_]:
-    """Texts as a str array, "" for missing."""
-    try:
-        texts = pc.fill_null(column.cast(pa.string()), "").to_pylist()
-    except pa.ArrowException as error:
-        raise DataError(f"column {name!r} must hold texts: {error}") from None
-    return np.array(texts, dtype=np.str_)
-
-
-def _is_string(kind: Any) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
-def _require(table: Table, name: str) -> None:
-    if name not in table.column_names:
-        raise DataError(f"there is no column {name!r}; there are {listing(table.column_names)}")
-
-
-def _date_column(table: Table, name: str, date: str) -> str:
-    for column in table.column_names:
-        if pa.types.is_temporal(table[column].type):
-            return str(column)
-    raise DataError(f"the table of {name!r} has no column {date!r} and none that holds dates")
-
-
-def _last_day(column: Column) -> Any:
-    return pa.scalar("9999-12-31").cast(column.type)
-
-
-def _encode(column: Column, name: str) -> tuple[npt.NDArray[np.str_], Array]:
-    """Sorted unique names and the position of each row's name among them."""
-    if column.null_count:
-        raise DataError(f"column {name!r} must not have missing names, but has {column.null_count}")
-    encoded = pa.chunked_array(column).combine_chunks()
-    if not pa.types.is_dictionary(encoded.type):
-        encoded = encoded.cast(pa.string()).dictionary_encode()
-    words = np.array(encoded.dictionary.cast(pa.string()).to_pylist(), dtype=np.str_)
-    order = np.argsort(words)
-    place = np.zeros(len(words), dtype=np.int64)
-    place[order] = np.arange(len(words))
-    used = place[np.asarray(encoded.indices)]
-    present = np.unique(used)  # a categorical may carry names that no row has
-    return words[order][present], np.searchsorted(present, used)
+def _date_column(table: Table, date: str) -> str:
+    names = table.column_names
+    found = called(date, names)
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    found += [name for name in index if isinstance(name, str) and name in names]
+    found += [name for name in names if pa.types.is_temporal(table.schema.field(name).type)]
+    return str((*found, *names)[0])
 
 
 def _duplicates(
@@ -249,20 +214,20 @@ def _order_problems(days: Array, rows: Array, symbols: Array, columns: Array) ->
 
 
 def _static_labels(
-    column: Column, name: str, columns: Array, symbols: npt.NDArray[np.str_]
+    table: Table, name: str, columns: Array, symbols: npt.NDArray[np.str_]
 ) -> npt.NDArray[np.str_] | None:
     """One label per symbol, or None if they change."""
-    labels = to_texts(column, name)
-    result = np.full(len(symbols), "", dtype=labels.dtype)
-    result[columns] = labels
-    return result if (result[columns] == labels).all() else None
+    known, codes = encode_keys(table, name)
+    last = np.zeros(len(symbols), dtype=np.int64)
+    last[columns] = codes
+    return known[last] if (last[columns] == codes).all() else None
 
 
-def _changing(column: Column, name: str, columns: Array, symbols: npt.NDArray[np.str_]) -> str:
-    labels = to_texts(column, name)
-    last = np.full(len(symbols), "", dtype=labels.dtype)
-    last[columns] = labels
-    symbol = symbols[columns[int((last[columns] != labels).argmax())]]
+def _changing(table: Table, name: str, columns: Array, symbols: npt.NDArray[np.str_]) -> str:
+    _, codes = encode_keys(table, name)
+    last = np.zeros(len(symbols), dtype=np.int64)
+    last[columns] = codes
+    symbol = symbols[columns[int((last[columns] != codes).argmax())]]
     return (
         f"text column {name!r} must not change within a symbol, but does for {symbol}; list the "
         "columns to be read in fields, and pass groups that change over time to Panel.from_arrays"

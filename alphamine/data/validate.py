@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from alphamine.expression.fields import standard_field
 from alphamine.operators import CATALOGUE, Unit
 from alphamine.operators.types import PRICE
 
+from .keys import NO_DAY, DayStyle, elsewhere, is_elsewhere, items, key_of
+
 Dates = npt.NDArray[np.datetime64]
 Symbols = npt.NDArray[np.str_]
 FloatArray = npt.NDArray[np.floating]
@@ -21,12 +24,10 @@ FloatArray = npt.NDArray[np.floating]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def check_dates(values: npt.ArrayLike) -> Dates:
+def check_dates(values: Any, style: DayStyle | None = None) -> Dates:
     """Days in strictly increasing order, as (T,) datetime64[D]."""
-    try:
-        dates = np.asarray(values).astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise DataError(f"dates must be dates such as 2019-01-31: {error}") from None
+    known = isinstance(values, np.ndarray) and values.dtype.kind == "M"
+    dates: Dates = values.astype("datetime64[D]") if known else _days(values, style or DayStyle())
     if dates.ndim != 1 or len(dates) == 0:
         raise DataError(f"dates must be a list of at least one day, but have shape {dates.shape}")
     if np.isnat(dates).any():
@@ -43,12 +44,27 @@ def check_dates(values: npt.ArrayLike) -> Dates:
     )
 
 
-def check_symbols(values: npt.ArrayLike) -> Symbols:
+def _days(values: Any, style: DayStyle) -> Dates:
+    moments = []
+    try:
+        for value in items(values):
+            text = str(value)
+            moments.append(None if text in NO_DAY else style.moment(text))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"dates must be dates such as 2019-01-31: {error}") from None
+    if style.timezone is None and any(x is not None and is_elsewhere(x) for x in moments):
+        warnings.warn(elsewhere("dates"), stacklevel=2)
+    return np.array([x and x.date() for x in moments], dtype="datetime64[D]")
+
+
+def check_symbols(values: Any) -> Symbols:
     """Unique names that are not empty, as (N,) str."""
-    symbols = np.asarray(values)
-    if symbols.ndim != 1 or len(symbols) == 0:
-        raise DataError(f"symbols must be a list of at least one name, got shape {symbols.shape}")
-    symbols = symbols.astype(np.str_)
+    try:
+        symbols = np.array([key_of(value) for value in items(values)], dtype=np.str_)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"symbols must be texts or whole numbers: {error}") from None
+    if len(symbols) == 0:
+        raise DataError("symbols must be a list of at least one name, but are none")
     names, counts = np.unique(symbols, return_counts=True)
     if counts.max() > 1:
         raise DataError(f"symbols must be unique, but {str(names[counts.argmax()])!r} occurs twice")

@@ -99,8 +99,8 @@ def read_benchmark(path: Path) -> pd.Series:
             f"the benchmark {path} needs the columns date and return, or date and close, but has "
             f"{', '.join(map(str, table.columns))}; rename them"
         )
+    dates = _days(table["date"])
     try:
-        dates = pd.DatetimeIndex(pd.to_datetime(table["date"])).normalize()
         series = pd.Series(pd.to_numeric(table[column]).to_numpy(np.float64), dates).sort_index()
     except (TypeError, ValueError) as error:
         raise DataError(f"the benchmark {path} has dates and numbers: {error}") from None
@@ -123,9 +123,16 @@ def _universe_returns(panel: Panel, rows: slice, price: str) -> FloatArray:
     return np.concatenate(([0.0], mean))[rows]
 
 
+def _days(dates: pd.Series | pd.Index) -> npt.NDArray[np.datetime64]:
+    from alphamine.data.columns import read_days
+    from alphamine.data.tables import as_table
+
+    return read_days(as_table(dates.to_frame(name="date"), "the benchmark"), "date")
+
+
 def _looked_up(series: Any, dates: npt.NDArray[np.datetime64]) -> FloatArray:
+    known = _days(series.index)
     try:
-        known = np.asarray(series.index, dtype="datetime64[D]")
         values = np.asarray(series, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"a benchmark series has dates and numbers: {error}") from None
