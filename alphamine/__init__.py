@@ -24,6 +24,7 @@ _HOME = {
     "resume": "jobs.search",
     "search": "jobs.search",
     "open_run": "jobs.run",
+    "stream": "engine.streaming",
     "values": "engine.evaluator",
 }
 _MODULES = {"ops"}
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .data.load import load
     from .data.panel import Panel
     from .engine.evaluator import values
+    from .engine.streaming import stream
     from .errors import AlphamineError
     from .evaluation.backtest import backtest
     from .evaluation.evaluate import evaluate
@@ -63,5 +65,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "library",
-    "load", "open_run", "ops", "parse", "register_operator", "resume", "search", "values",
+    "load", "open_run", "ops", "parse", "register_operator", "resume", "search", "stream",
+    "values",
 ]  # fmt: skip

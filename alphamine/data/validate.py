@@ -97,18 +97,25 @@ def check_field(
     name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols, price: bool
 ) -> FloatArray:
     """Numbers of shape (T, N), somewhere present; prices positive and finite or missing."""
+    array = check_numbers(name, values, dates, symbols, price)
+    if np.isnan(array).all():
+        raise DataError(
+            f"field {name!r} has no value at all; leave it out, or map it to the right column"
+        )
+    return array
+
+
+def check_numbers(
+    name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols, price: bool
+) -> FloatArray:
+    """Numbers of shape (T, N); prices positive and finite or missing."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"field {name!r} must be numbers: {error}") from None
     check_shape(f"field {name!r}", array, dates, symbols)
-    missing = np.isnan(array)
-    if missing.all():
-        raise DataError(
-            f"field {name!r} has no value at all; leave it out, or map it to the right column"
-        )
     if price:
-        bad = ~(missing | ((array > 0) & (array < np.inf)))
+        bad = ~(np.isnan(array) | ((array > 0) & (array < np.inf)))
         if bad.any():
             raise DataError(
                 f"prices are positive and finite, but {_where(name, array, bad, dates, symbols)}; "

@@ -15,7 +15,7 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
 
 from .cpu import CpuEngine
-from .native import load
+from .native import Library, load
 from .numpy_engine import NumpyEngine
 from .reference import MinPeriods, Values
 from .scores import DailyScores
@@ -91,7 +91,7 @@ class Evaluator:
     ) -> None:
         self.panel = panel
         self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
-        self.engine = _engine(panel, _storage(dtype), min_periods, cache_bytes, backend, threads)
+        self.engine = _engine(panel, storage(dtype), min_periods, cache_bytes, backend, threads)
 
     @property
     def nbytes(self) -> int:
@@ -195,7 +195,8 @@ class Evaluator:
             self.panel.check_formula(formula)
 
 
-def _storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:
+def storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:
+    """What values are stored as: float32 or float64."""
     for kind in (np.dtype(np.float32), np.dtype(np.float64)):
         if np.dtype(dtype) == kind:
             return kind
@@ -210,19 +211,31 @@ def _engine(
     backend: Backend,
     threads: int | None,
 ) -> Engine:
-    if backend not in ("auto", "cpu", "reference"):
-        raise AlphamineError(f"backend is auto, cpu or reference, but got {backend!r}")
     if threads is not None and threads < 1:
         raise AlphamineError(f"threads is at least 1, but got {threads}")
-    library = load() if backend != "reference" and min(panel.shape) > 0 else None
+    library = kernel_library(backend if min(panel.shape) > 0 else "reference")
     if library is not None:
         return CpuEngine(panel, dtype, min_periods, library, cache_bytes, threads)
-    if backend == "cpu" and min(panel.shape) > 0:
+    return NumpyEngine(panel, dtype, min_periods, cache_bytes)
+
+
+def kernel_library(backend: Backend) -> Library | None:
+    """The kernel library that a backend asks for; None for numpy.
+
+    Raises
+    ------
+    AlphamineError
+        If the backend is unknown, or needs a library that was not built.
+    """
+    if backend not in ("auto", "cpu", "reference"):
+        raise AlphamineError(f"backend is auto, cpu or reference, but got {backend!r}")
+    library = load() if backend != "reference" else None
+    if backend == "cpu" and library is None:
         raise AlphamineError(
             'backend="cpu" needs the kernel library, which was not built; install a C++ compiler '
             'and reinstall alphamine, or use backend="auto"'
         )
-    return NumpyEngine(panel, dtype, min_periods, cache_bytes)
+    return library
 
 
 def values(

@@ -58,6 +58,17 @@ class ProgramStruct(ctypes.Structure):
     ]  # fmt: skip
 
 
+class DayStruct(ctypes.Structure):
+    """`AmDay`."""
+
+    _fields_ = [
+        ("stride", c_int64), ("count", c_int64), ("begin", c_int64), ("end", c_int64),
+        ("dtype", c_int32), ("max_window", c_int32),
+        ("operation", c_void_p), ("rings", c_void_p), ("rows", c_void_p), ("items", c_void_p),
+        ("code", c_void_p), ("inside", c_void_p), ("alive", c_void_p),
+    ]  # fmt: skip
+
+
 _PRODUCTS = [*[c_void_p] * 4, c_int64, c_void_p, c_int64, c_void_p]
 _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
     ("am_opcode", c_int32, [c_char_p]),
@@ -78,6 +89,11 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
     ("am_rank_products", None, _PRODUCTS),
     ("am_value_products", None, _PRODUCTS),
 )
+# What streams call: a library without them still evaluates panels.
+_DAY_FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
+    ("am_day_layout", c_int32, []),
+    ("am_day", c_int32, [c_void_p, c_void_p]),
+)
 
 
 class Library:
@@ -92,15 +108,19 @@ class Library:
     ----------
     digest : str
         Of the file: another build may give other last bits.
+    runs_days : bool
+        Whether it can go on day by day.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         dll = ctypes.CDLL(str(path))
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        for name, result, arguments in _FUNCTIONS:
+        days = _DAY_FUNCTIONS if hasattr(dll, "am_day_layout") else ()
+        for name, result, arguments in (*_FUNCTIONS, *days):
             function = getattr(dll, name)
             function.restype, function.argtypes = result, arguments
+        self.runs_days = bool(days) and dll.am_day_layout() == ctypes.sizeof(DayStruct)
         self.dll = dll
 
     @property
@@ -202,6 +222,17 @@ class Workspace:
         if status:
             raise WorkFailed("the kernel library met an unknown opcode; reinstall alphamine")
 
+    def run_day(self, day: DayStruct) -> None:
+        """Run the instructions of one day.
+
+        Raises
+        ------
+        WorkFailed
+            If the machine has not enough memory for the kernels' scratch.
+        """
+        if self._library.dll.am_day(ctypes.byref(day), self._handle):
+            raise WorkFailed("a day's evaluation needs a few MiB of scratch; there are none left")
+
     @property
     def nbytes(self) -> int:
         """Bytes held."""
@@ -284,6 +315,6 @@ def _current(level: str) -> Library | None:
 
 
 __all__ = [
-    "INPUTS", "INSTRUCTION", "OPERATION", "PARAMS", "SLOT_BASE", "Library", "ProgramStruct",
-    "ScoredLabel", "Workspace", "library_path", "load",
+    "INPUTS", "INSTRUCTION", "OPERATION", "PARAMS", "SLOT_BASE", "DayStruct", "Library",
+    "ProgramStruct", "ScoredLabel", "Workspace", "library_path", "load",
 ]  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import Panel
+from alphamine.data.panel import BoolArray, Panel
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.operators import Family, Kind
@@ -37,6 +37,20 @@ def required_observations(window: int, min_periods: MinPeriods) -> int:
     return min(window, int(min_periods))
 
 
+class Rows(Protocol):
+    """What operators ask of the days that they are computed on; a panel has it."""
+
+    @property
+    def universe(self) -> BoolArray:
+        """(T, N): whom cross-sections see."""
+        ...
+
+    @property
+    def alive(self) -> BoolArray:
+        """(T, N): from a symbol's first observation on."""
+        ...
+
+
 class ReferenceBackend:
     """Evaluates single nodes on a panel.
 
@@ -50,41 +64,64 @@ class ReferenceBackend:
 
     def __init__(self, panel: Panel, dtype: npt.DTypeLike, min_periods: MinPeriods) -> None:
         self.panel = panel
-        self.dtype = np.dtype(dtype)
-        self.min_periods = min_periods
-        required_observations(1, min_periods)
+        self.calls = References(dtype, min_periods)
+
+    @property
+    def min_periods(self) -> MinPeriods:
+        """As the evaluator was asked for."""
+        return self.calls.min_periods
 
     def compute(self, node: Node, inputs: Mapping[Node, Values]) -> tuple[Values, int]:
         """Value of `node` given those of its inputs, and how many of its cells were infinite."""
         if isinstance(node, Field):
             if node.kind is Kind.GROUP:
                 return self.panel.group(node.name), 0  # type: ignore[return-value]
-            return self._stored(self.panel.field(node.name))
+            return self.calls.stored(self.panel.field(node.name))
         if isinstance(node, Constant):
-            return np.full(self.panel.shape, node.value, dtype=self.dtype), 0
+            return np.full(self.panel.shape, node.value, dtype=self.calls.dtype), 0
         assert isinstance(node, Call)
-        arrays = [inputs[child] for child in node.inputs]
+        return self.calls(node, [inputs[child] for child in node.inputs], self.panel)
+
+
+class References:
+    """Computes calls by their operators' numpy functions, on any rows.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+        Storage of values.
+    min_periods : "full", int or float
+    """
+
+    def __init__(self, dtype: npt.DTypeLike, min_periods: MinPeriods) -> None:
+        self.dtype = np.dtype(dtype)
+        self.min_periods = min_periods
+        required_observations(1, min_periods)
+
+    def __call__(self, node: Call, arrays: list[Values], rows: Rows) -> tuple[Values, int]:
+        """Value of `node` given those of its inputs, and how many of its cells were infinite."""
         if node.operator.family in (Family.CROSS_SECTION, Family.GROUP):
-            result = self._apply(node, [self._in_universe(a) for a in arrays], slice(None))
+            seen = [_in_universe(a, rows.universe) for a in arrays]
+            result = self._apply(node, seen, rows, slice(None))
         else:
-            result = self._by_columns(node, arrays)
+            result = self._by_columns(node, arrays, rows)
         if node.operator.fills_missing:
-            result = np.where(self.panel.alive, result, np.nan)
+            result = np.where(rows.alive, result, np.nan)
         if node.kind is Kind.GROUP:
             # Codes stay integers, -1 for none, as those of the panel's own groups.
             return np.where(np.isnan(result), -1, result).astype(np.int32), 0
-        return self._stored(result)
+        return self.stored(result)
 
-    def _by_columns(self, node: Call, arrays: list[Values]) -> Values:
-        rows, columns = self.panel.shape
-        result = fresh((rows, columns))
-        width = max(1, _BLOCK_CELLS // max(rows, 1))
+    def _by_columns(self, node: Call, arrays: list[Values], rows: Rows) -> Values:
+        days, columns = rows.universe.shape
+        result = fresh((days, columns))
+        width = max(1, _BLOCK_CELLS // max(days, 1))
         for start in range(0, columns, width):
             block = slice(start, start + width)
-            result[:, block] = self._apply(node, [a[:, block] for a in arrays], block)
+            result[:, block] = self._apply(node, [a[:, block] for a in arrays], rows, block)
         return result
 
-    def _apply(self, node: Call, arrays: list[Values], columns: slice) -> Values:
+    def _apply(self, node: Call, arrays: list[Values], rows: Rows, columns: slice) -> Values:
         op = node.operator
         context: dict[str, object] = {}
         if "min_periods" in op.context:
@@ -92,17 +129,15 @@ class ReferenceBackend:
             window = int(node.params[op.window])
             context["min_periods"] = required_observations(window, self.min_periods)
         if "alive" in op.context:
-            context["alive"] = self.panel.alive[:, columns]
+            context["alive"] = rows.alive[:, columns]
         wide = [a if a.dtype.kind == "i" else np.ascontiguousarray(a, np.float64) for a in arrays]
         # Infinities and invalid cells become NaN below and are counted, so numpy need not warn.
         with np.errstate(all="ignore"):
             result: Values = op.reference(*wide, *node.params, **context)
         return result
 
-    def _in_universe(self, x: Values) -> Values:
-        return np.where(self.panel.universe, x, -1 if x.dtype.kind == "i" else np.nan)
-
-    def _stored(self, x: Values) -> tuple[Values, int]:
+    def stored(self, x: Values) -> tuple[Values, int]:
+        """Values as they are stored, infinities missing, and how many of these there were."""
         with np.errstate(over="ignore"):
             stored = np.array(x, dtype=self.dtype)
         infinite = np.isinf(stored)
@@ -110,3 +145,7 @@ class ReferenceBackend:
         if count:
             stored[infinite] = np.nan
         return stored, count
+
+
+def _in_universe(x: Values, universe: BoolArray) -> Values:
+    return np.where(universe, x, -1 if x.dtype.kind == "i" else np.nan)

@@ -29,6 +29,7 @@ struct Call {
     T* out;
     const T* inside;  // the universe as an additive mask
     Shape shape;
+    Index first;  // rows before it are read but not written; only kernels that look back have any
     int window;
     int min_periods;
     const double* params;

@@ -30,18 +30,16 @@ public:
         const std::size_t bytes = stride_ * sizeof *codes;
         if (std::memcmp(codes, codes_, bytes) == 0) return;
         std::memcpy(codes_, codes, bytes);
-        Index members = 0;
-        for (Index n = 0; n < stride_; ++n)
-            if (codes[n] >= 0) keys_[members++] = static_cast<std::uint64_t>(codes[n]) << 32 | n;
-        std::sort(keys_, keys_ + members);
+        std::int32_t largest = -1;
+        for (Index n = 0; n < stride_; ++n) largest = std::max(largest, codes[n]);
         std::fill(group_, group_ + stride_, -1);
-        count_ = 0;
-        for (Index i = 0; i < members; ++i) {
-            if (i == 0 || keys_[i] >> 32 != keys_[i - 1] >> 32) starts_[count_++] = i;
-            columns_[i] = static_cast<std::uint32_t>(keys_[i]);
-            group_[columns_[i]] = static_cast<std::int32_t>(count_) - 1;
-        }
-        starts_[count_] = static_cast<std::uint32_t>(members);
+        if (largest < stride_)
+            count_by_code(largest + 1);
+        else
+            sort_by_code();
+        for (Index g = 0; g < count_; ++g)
+            for (Index i = starts_[g]; i < starts_[g + 1]; ++i)
+                group_[columns_[i]] = static_cast<std::int32_t>(g);
     }
 
     Index count() const { return count_; }
@@ -51,6 +49,36 @@ public:
     std::int32_t group(Index column) const { return group_[column]; }
 
 private:
+    // Codes that are small numbers, as a panel's are, are counted.
+    void count_by_code(Index codes) {
+        std::uint32_t* place = reinterpret_cast<std::uint32_t*>(keys_);
+        std::fill(place, place + codes, 0u);
+        for (Index n = 0; n < stride_; ++n)
+            if (codes_[n] >= 0) ++place[codes_[n]];
+        std::uint32_t members = 0;
+        count_ = 0;
+        for (Index code = 0; code < codes; ++code) {
+            if (place[code] > 0) starts_[count_++] = members;
+            members += std::exchange(place[code], members);
+        }
+        starts_[count_] = members;
+        for (Index n = 0; n < stride_; ++n)
+            if (codes_[n] >= 0) columns_[place[codes_[n]]++] = static_cast<std::uint32_t>(n);
+    }
+
+    void sort_by_code() {
+        Index members = 0;
+        for (Index n = 0; n < stride_; ++n)
+            if (codes_[n] >= 0) keys_[members++] = static_cast<std::uint64_t>(codes_[n]) << 32 | n;
+        std::sort(keys_, keys_ + members);
+        count_ = 0;
+        for (Index i = 0; i < members; ++i) {
+            if (i == 0 || keys_[i] >> 32 != keys_[i - 1] >> 32) starts_[count_++] = i;
+            columns_[i] = static_cast<std::uint32_t>(keys_[i]);
+        }
+        starts_[count_] = static_cast<std::uint32_t>(members);
+    }
+
     Index stride_, count_ = 0;
     std::int32_t *codes_, *group_;
     std::uint32_t *columns_, *starts_;

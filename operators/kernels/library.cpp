@@ -2,9 +2,9 @@
 
 #include <new>
 
+#include "day.hpp"
 #include "pool.hpp"
 #include "products.hpp"
-#include "program.hpp"
 
 #if defined(_WIN32)
 #define AM_EXPORT extern "C" __declspec(dllexport)
@@ -102,6 +102,12 @@ AM_EXPORT void am_value_products(const double* x, const double* scale, const dou
     cell_products(x, scale, Members<double>{cells, scales, start, days}, members, out);
 }
 
+// What a kernel may take from its arena.
+static std::size_t scratch_bytes(std::int64_t stride, std::int32_t max_window) {
+    const std::size_t window_cells = (3 * std::size_t(max_window) + 256) * kLaneBlock;
+    return (std::size_t{4} << 20) + 64 * stride * 8 + 8 * window_cells * 8;
+}
+
 // Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
 AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
     auto& memory = *static_cast<std::vector<Workspace>*>(handle);
@@ -110,8 +116,7 @@ AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
     const std::size_t threads = std::max(1, std::min(program->threads, program->shards));
     if (memory.size() < threads) memory.resize(threads);
     const std::size_t slot = program->rows * program->stride * program->dtype;
-    const std::size_t window_cells = (3 * std::size_t(program->max_window) + 256) * kLaneBlock;
-    const std::size_t arena = (std::size_t{4} << 20) + 64 * program->stride * 8 + 8 * window_cells * 8;
+    const std::size_t arena = scratch_bytes(program->stride, program->max_window);
     for (std::size_t i = 0; i < threads; ++i)
         if (!memory[i].prepare(program->slots, slot, arena)) return 2;
     if (program->dtype == 4)
@@ -120,3 +125,18 @@ AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
         run_shards<double>(*program, memory);
     return 0;
 }
+
+// Runs the instructions of one day on one thread. 0: done; 2: not enough memory.
+AM_EXPORT std::int32_t am_day(const AmDay* day, void* handle) {
+    auto& memory = *static_cast<std::vector<Workspace>*>(handle);
+    if (memory.empty()) memory.resize(1);
+    if (!memory[0].prepare(0, 0, scratch_bytes(day->stride, day->max_window))) return 2;
+    if (day->dtype == 4)
+        DayRun<float>(*day, memory[0].arena()).run();
+    else
+        DayRun<double>(*day, memory[0].arena()).run();
+    return 0;
+}
+
+// Size of the structure that `am_day` reads.
+AM_EXPORT std::int32_t am_day_layout() { return sizeof(AmDay); }

@@ -9,7 +9,7 @@ namespace alphamine {
 // backwards until step gives true; rows before the series are left out.
 template <class T, class Body>
 inline void look_back(const Call<T>& s, Body body) {
-    for (Index t = 0; t < s.shape.rows; ++t) {
+    for (Index t = s.first; t < s.shape.rows; ++t) {
         const Index reach = std::min<Index>(t, s.window - 1);
         for (Index c = 0; c < s.shape.columns; c += kLanes<T>) {
             const Index at = t * s.shape.stride + c;

@@ -56,11 +56,31 @@ struct FirstHighest {
     }
 };
 
-// Runs emit(item, today, t) for every register of windows and stores what it gives, where there are
-// enough values: van Herk, "A fast algorithm for local minimum and maximum filters" (1992), and Gil
+// Runs emit(item, today, t) for every register of windows from row `first` on and stores what it gives
+// where there are enough values, window by window: what is quicker for a few days.
+template <class Item, class T, class Emit>
+inline void search(const Call<T>& s, Emit emit) {
+    const Index stride = s.shape.stride;
+    for (Index t = s.first; t < s.shape.rows; ++t)
+        for (Index c = 0; c < s.shape.columns; c += kLanes<T>) {
+            Item item;
+            Mask<T> n{};
+            Vec<T> today{};
+            for (Index row = std::max<Index>(0, t - s.window + 1); row <= t; ++row) {
+                today = load(s.input(0) + row * stride + c);
+                const Mask<T> here = today == today;
+                n -= here;
+                item = Item::join(item, Item::of(today, here, row));
+            }
+            store(s.out + t * stride + c, if_enough<T>(n, s.min_periods, emit(item, today, t)));
+        }
+}
+
+// The same for many days: van Herk, "A fast algorithm for local minimum and maximum filters" (1992), and Gil
 // and Werman (1993). A window is the end of one block of `window` rows and the beginning of the next.
 template <class Item, class T, class Emit>
 inline void slide(const Call<T>& s, Emit emit) {
+    if (s.first > 0) return search<Item>(s, emit);
     constexpr Index L = kLanes<T>;
     constexpr int kTogether = kLaneBlock / L;
     const Index w = s.window, stride = s.shape.stride;
@@ -177,7 +197,7 @@ inline void place_of_today(const Call<T>& s, Emit emit) {
     const Index stride = s.shape.stride, lead = w - 1;
     Mask<T>* keys = s.arena->template take<Mask<T>>((block_rows(w) + w) * R);
     Mask<T>* sides = s.arena->template take<Mask<T>>(block_rows(w) * R);
-    for_blocks(s.shape, w, kLaneBlock, [&](Index first, Index rows, Index c) {
+    for_blocks(s, kLaneBlock, [&](Index first, Index rows, Index c) {
         const T* x = s.input(0) + c;
         const auto present = [&](Index t, Index k) {
             const Vec<T> v = load(x + t * stride + k * L);

@@ -75,6 +75,27 @@ constexpr Index kTile = 256;
 constexpr Index kDayBytes = Index{64} << 10;
 
 template <class T>
+void add_mask(T* out, const T* mask, Shape shape) {
+    for (Index t = 0; t < shape.rows; ++t)
+        for (Index c = 0; c < shape.columns; ++c)
+            out[t * shape.stride + c] += mask[t * shape.stride + c];
+}
+
+// Infinities become NaN; returns how many there were.
+template <class T>
+std::int64_t drop_infinities(T* out, Shape shape) {
+    std::int64_t found = 0;
+    for (Index t = 0; t < shape.rows; ++t) {
+        T* row = out + t * shape.stride;
+        Mask<T> infinite{};
+        for (Index c = 0; c < shape.columns; c += kLanes<T>)
+            infinite |= magnitude<T>(load(row + c)) == kInf<T>;
+        if (any(infinite)) found += clear_infinities(row, shape.columns);
+    }
+    return found;
+}
+
+template <class T>
 class Worker {
 public:
     Worker(const AmProgram& program, Workspace& memory)
@@ -204,25 +225,6 @@ private:
         if (what.masked)
             add_mask(call.out, static_cast<const T*>(program_.alive) + place, call.shape);
         if (kernel.unbounded) *call.infinite += drop_infinities(call.out, call.shape);
-    }
-
-    static void add_mask(T* out, const T* mask, Shape shape) {
-        for (Index t = 0; t < shape.rows; ++t)
-            for (Index c = 0; c < shape.columns; ++c)
-                out[t * shape.stride + c] += mask[t * shape.stride + c];
-    }
-
-    // Infinities become NaN; returns how many there were.
-    static std::int64_t drop_infinities(T* out, Shape shape) {
-        std::int64_t found = 0;
-        for (Index t = 0; t < shape.rows; ++t) {
-            T* row = out + t * shape.stride;
-            Mask<T> infinite{};
-            for (Index c = 0; c < shape.columns; c += kLanes<T>)
-                infinite |= magnitude<T>(load(row + c)) == kInf<T>;
-            if (any(infinite)) found += clear_infinities(row, shape.columns);
-        }
-        return found;
     }
 
     void emit(const AmInstruction& step) {

@@ -179,6 +179,17 @@ public:
         in_rows_ = false;
     }
 
+    // One day by itself, from the last digit of its keys to the first: a register holds one day as
+    // well as many, and a day in one lane would cost as much as a register full of them.
+    void sort_alone(const DayCells<T>& cells) {
+        index_bits_ = bits_for(std::max(kLaneBlock, cells.columns));
+        packing_[0] = measure(cells.x, cells.inside, cells.columns, index_bits_);
+        x_[0] = cells.x;
+        const Index length = pack_day(cells, packing_[0], row(0));
+        sort_by_digits(row(0), reinterpret_cast<std::uint32_t*>(keys_), length, index_bits_);
+        in_rows_ = true;
+    }
+
     // Sum of i * (column of the i-th value) for each day of the group, i from 0: NaN for days whose
     // keys alone do not tell the order. Whole numbers: exact below 2^53.
     void column_products(double* sums) const {
@@ -339,7 +350,10 @@ inline void for_sorted_days(const T* x, Index x_stride, const T* inside, Index i
         for (Index l = 0; l < days; ++l)
             cells[l] = {x + (start + l) * x_stride, inside + (start + l) * inside_stride,
                         padded(shape.columns)};
-        sorter.sort(cells, days);
+        if (days == 1)
+            sorter.sort_alone(cells[0]);
+        else
+            sorter.sort(cells, days);
         for (int l = 0; l < days; ++l) body(start + l, sorter.day(l));
     }
 }

@@ -10,7 +10,7 @@ namespace alphamine {
 template <bool unbounded, class T, class Body>
 inline void against_earlier(const Call<T>& s, Body body) {
     const Index back = s.window * s.shape.stride;
-    for (Index t = 0; t < s.shape.rows; ++t) {
+    for (Index t = s.first; t < s.shape.rows; ++t) {
         const Index row = t * s.shape.stride;
         Mask<T> infinite{};
         for (Index c = 0; c < s.shape.columns; c += kLanes<T>) {

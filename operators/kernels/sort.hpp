@@ -122,4 +122,21 @@ inline void sort_up_to(Keys* v, Index n) {
 // Sorts every lane of v[0..n), n a multiple of kSortBlock up to 2^20.
 inline void sort_lanes(Keys* v, Index n) { sort_up_to<Index{1} << 20>(v, n); }
 
+// Sorts keys by the bits from `low` on, and leaves equal ones as they stand: digits of eleven bits, the
+// last one first. `other` is scratch of the same length.
+inline void sort_by_digits(std::uint32_t* keys, std::uint32_t* other, Index n, int low) {
+    constexpr int bits = 11;
+    std::uint32_t* from = keys;
+    std::uint32_t* to = other;
+    for (int shift = low; shift < 32; shift += bits) {
+        std::uint32_t place[1 << bits] = {}, total = 0;
+        constexpr std::uint32_t digit = (1u << bits) - 1;
+        for (Index i = 0; i < n; ++i) ++place[from[i] >> shift & digit];
+        for (std::uint32_t& count : place) total += std::exchange(count, total);
+        for (Index i = 0; i < n; ++i) to[place[from[i] >> shift & digit]++] = from[i];
+        std::swap(from, to);
+    }
+    if (from != keys) std::copy_n(from, n, keys);
+}
+
 }  // namespace alphamine

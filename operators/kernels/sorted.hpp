@@ -55,6 +55,7 @@ inline void window_quantile(const Call<T>& s, double q) {
             const Vec<T> today = load(x), gone = t < w ? splat(kNaN<T>) : load(x - w * stride);
             n += (gone == gone) - (today == today);
             exchange<T>(sorted, w, sortable(gone), sortable(today));
+            if (t < s.first) continue;
             const T* low = reinterpret_cast<const T*>(sorted + whole.below);
             for (Index l = 0; l < L; l += kLanes<double>)
                 store_narrow(out + l, whole.between(load_wide(low + l), load_wide(low + L + l)));

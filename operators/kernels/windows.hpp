@@ -21,12 +21,12 @@ constexpr int kRegisters = kStrip / kLanes<T>;
 inline Index block_rows(int window) { return std::max<Index>(192, 2 * window); }
 
 // Runs body(first row, rows, first column) over all blocks of `width` columns.
-template <class Body>
-inline void for_blocks(Shape shape, int window, Index width, Body body) {
-    const Index step = block_rows(window);
-    for (Index first = 0; first < shape.rows; first += step)
-        for (Index c = 0; c < shape.columns; c += width)
-            body(first, std::min(step, shape.rows - first), c);
+template <class T, class Body>
+inline void for_blocks(const Call<T>& s, Index width, Body body) {
+    const Index step = block_rows(s.window);
+    for (Index first = s.first; first < s.shape.rows; first += step)
+        for (Index c = 0; c < s.shape.columns; c += width)
+            body(first, std::min(step, s.shape.rows - first), c);
 }
 
 // The values of a block: 0 where missing, and who is present (1 or 0). Row r of the block is row
@@ -108,7 +108,7 @@ inline void load_blocks(const Call<T>& s, Block<T>* blocks, Index first, Index r
 template <class T, class Body>
 inline void for_blocks_of(const Call<T>& s, Body body) {
     Block<T> block = take_block<T>(s.window, *s.arena);
-    for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
+    for_blocks(s, kStrip, [&](Index first, Index rows, Index c) {
         load_blocks<1>(s, &block, first, rows, c);
         body(block, first, c);
     });
@@ -119,7 +119,7 @@ template <class T, class Body>
 inline void for_blocks_of_pairs(const Call<T>& s, Index lag, Body body) {
     Block<T> blocks[] = {take_block<T>(s.window, *s.arena), take_block<T>(s.window, *s.arena)};
     blocks[1].present = blocks[0].present;
-    for_blocks(s.shape, s.window, kStrip, [&](Index first, Index rows, Index c) {
+    for_blocks(s, kStrip, [&](Index first, Index rows, Index c) {
         load_blocks<2>(s, blocks, first, rows, c, lag);
         body(blocks[0], blocks[1], first, c);
     });
