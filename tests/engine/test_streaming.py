@@ -17,7 +17,7 @@ from alphamine.engine.storage import row_stride
 from alphamine.engine.streaming import Stream
 from alphamine.engine.streaming.rings import capacity
 from alphamine.errors import DataError, FormulaError, WorkFailed
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Node, field
 from alphamine.expression.parser import parse
 from alphamine.operators import Kind
 
@@ -300,8 +300,8 @@ def test_what_comes_in_is_checked_and_changes_nothing(panel: Panel) -> None:
     )
     with pytest.raises(DataError, match="can be corrected"):
         found.correct(panel.dates[2], fields)
-    with pytest.raises(FormulaError, match="is a group"):
-        Stream(["densify(sector)"], panel.symbols)
+    with pytest.raises(FormulaError, match="must be a number"):
+        Stream([field("sector", Kind.GROUP)], panel.symbols)
 
 
 def test_labels_are_texts_or_whole_numbers() -> None:

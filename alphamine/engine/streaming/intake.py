@@ -35,8 +35,8 @@ class Labels:
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         self.name = name
         self.codes = {label: code for code, label in enumerate(known)}
-        self._last: Array = np.empty(0, dtype=np.int64)
-        self._encoded: Array = np.empty(0, dtype=np.int32)
+        self._last: Array = np.zeros(0, dtype=np.int64)
+        self._encoded: Array = np.zeros(0, dtype=np.int32)
 
     def encode(self, values: npt.ArrayLike) -> Array:
         """Codes of some labels, -1 for none. Those of the last call are remembered."""

@@ -92,7 +92,7 @@ class Plan:
             yield Work(tuple(nodes), np.array(code, dtype=np.int32))
         else:
             for node in nodes:
-                yield Work((node,), np.empty((0, 2 + INPUTS), dtype=np.int32))
+                yield Work((node,), np.zeros((0, 2 + INPUTS), dtype=np.int32))
 
     def _instruction(self, node: int, operation: int) -> list[int]:
         assert self.lowering is not None

@@ -12,7 +12,7 @@ from alphamine.operators import Kind
 
 from ..native import DayStruct, Workspace
 from ..reference import References
-from ..storage import aligned, row_stride
+from ..storage import aligned, fresh, row_stride
 from .history import Day, History, LastRows, resized
 from .plan import Plan, Work, lookback_of
 
@@ -101,7 +101,7 @@ class Rings:
 
     def values(self, number: int, symbols: int) -> Array:
         """The formulas' values of the latest day, (formulas, N)."""
-        out = np.empty((len(self.plan.graph.roots), symbols), self.dtype)
+        out = fresh((len(self.plan.graph.roots), symbols), self.dtype)
         for row, root in zip(out, self.plan.graph.roots, strict=True):
             row[:] = self._last(root, number, 1, symbols)[0]
         return out
@@ -142,7 +142,7 @@ class Rings:
         kinds = [
             nodes[i].kind if i < len(nodes) else Kind.NUMBER for i in range(len(self.plan.rows))
         ]
-        rings: list[Array] = [np.empty(0)] * len(kinds)
+        rings: list[Array] = [np.zeros(0)] * len(kinds)
         for groups in (False, True):
             chosen = [i for i, kind in enumerate(kinds) if (kind is Kind.GROUP) == groups]
             sizes = [max(1, 2 * r if r > 1 else r) for r in (self.plan.rows[i] for i in chosen)]
@@ -160,7 +160,7 @@ class Rings:
 
     def _day_struct(self) -> tuple[DayStruct, list[Array]]:
         """What the kernel library is told, and the arrays that this points at."""
-        code = np.concatenate([w.code for w in self.plan.work] or [np.empty((0, 5), np.int32)])
+        code = np.concatenate([w.code for w in self.plan.work] or [np.zeros((0, 5), np.int32)])
         ends = np.cumsum([len(w.code) for w in self.plan.work], dtype=int).tolist()
         self._ranges = list(zip([0, *ends], ends, strict=False))
         if self.plan.lowering is None:

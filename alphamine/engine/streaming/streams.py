@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from alphamine.data.panel import BoolArray, Panel
 from alphamine.data.validate import check_dates, is_price
-from alphamine.errors import DataError, FormulaError, WorkFailed
+from alphamine.errors import DataError, WorkFailed
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Node, check_root
 from alphamine.expression.parser import parse
 from alphamine.expression.portable import from_data, to_data
 from alphamine.operators import Kind
@@ -80,8 +80,7 @@ class Stream:
             asked = min_periods
         self.formulas = tuple(parse(f) if isinstance(f, str) else f for f in formulas)
         for formula in self.formulas:
-            if formula.kind is Kind.GROUP:
-                raise FormulaError(f"a stream gives numbers, but {formula} is a group")
+            check_root(formula)
         self._references = References(storage(dtype), asked)
         library = _library(backend)
         self._workspace = None if library is None else Workspace(library)
@@ -100,9 +99,9 @@ class Stream:
         history = found._history
         rows = panel.shape[0]
         first = max(0, rows - found.lookback - 1)
-        if first:
-            history.count, history.before = first, panel.alive[first - 1].copy()
-            history.alive = history.before.copy()
+        started = panel.alive[first - 1] if first else panel.started
+        if started is not None:
+            history.count, history.before, history.alive = first, started.copy(), started.copy()
         for row in range(first, rows):
             history.append(found._intake.day(panel.dates[row], *_inputs(panel, row), None))
         found._replay()
