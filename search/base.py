@@ -61,10 +61,14 @@ class Capabilities:
     lookahead : int
         Batches that it is asked for beyond the one that is being evaluated. It then proposes
         before it is told of the last so many batches, and thinks while others evaluate.
+    waits : bool
+        Whether proposing nothing means that it waits (for a person, or a slow answer). Of others
+        it means that they have nothing left to propose.
     """
 
     repeatable: bool = True
     lookahead: int = 0
+    waits: bool = False
 
 
 def capabilities(searcher: object) -> Capabilities:

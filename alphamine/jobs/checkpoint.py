@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 from alphamine.errors import SearchError, WorkFailed
 
 FOLDER: Final = "checkpoints"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _KEPT: Final = 3
 _ARRAY: Final = "$array"
 _STATE: Final = "state.json"

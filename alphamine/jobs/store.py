@@ -1,8 +1,10 @@
-"""The ledger of a run: one SQLite file that holds every evaluated formula.
+"""The ledger of a run: one SQLite file that holds every proposal and every evaluated formula.
 
-A row is written once, keyed by the digest of the canonical formula, and never changed. Writes are
-committed a batch at a time, so a process that dies loses at most the batch it was working on.
-Events are also appended to `events.jsonl`, one JSON document a line, for machines that follow.
+A row is written once, keyed by the digest of the canonical formula, and never changed. What a
+searcher proposes is committed before it is evaluated, and evaluations are committed a batch at a
+time, so a process that dies loses no proposal and the results of one batch at most.
+Events are also appended to `events.jsonl`, one JSON document a line, for machines that follow. Its
+lines carry running hashes of the ledger (see `seal`): who edits one has to edit the other.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,7 @@ from alphamine.errors import SearchError, WorkFailed
 
 from .encoding import decode, encode
 from .judge import TRAIN_SCORES, VALID_SCORES
+from .seal import Seal
 from .times import now
 
 FILE_NAME: Final = "run.sqlite"
@@ -36,9 +39,15 @@ _SCHEMA: Final = f"""
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE eval (
     seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, formula TEXT NOT NULL,
-    fitness REAL, gain REAL NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL, failure TEXT,
-    {", ".join(_SCORES)}
+    fitness REAL, gain REAL NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL,
+    arm TEXT NOT NULL, notes TEXT, failure TEXT, {", ".join(_SCORES)}
 );
+CREATE TABLE proposal (
+    round INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, formula TEXT NOT NULL,
+    origin TEXT NOT NULL, parents TEXT NOT NULL, arm TEXT NOT NULL, notes TEXT,
+    PRIMARY KEY (round, position)
+) WITHOUT ROWID;
+CREATE TABLE seal (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);
 CREATE TABLE pool (position INTEGER PRIMARY KEY, digest TEXT NOT NULL, content TEXT NOT NULL);
 """
@@ -58,8 +67,8 @@ class Record:
     train, valid : mapping of str to float
         Those of `TRAIN_SCORES` and `VALID_SCORES`; `valid` is None where there is no such split.
         No searcher ever sees it.
-    origin : str
-    parents : sequence of str
+    origin, parents, arm, notes
+        As in `Candidate`.
     failure : str, optional
         Why the formula could not be evaluated.
     """
@@ -72,15 +81,35 @@ class Record:
     valid: Mapping[str, float] | None
     origin: str
     parents: Sequence[str] = ()
+    arm: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A candidate as it was stored: the text of its formula, and the rest as in `Candidate`."""
+
+    digest: str
+    formula: str
+    origin: str
+    parents: tuple[str, ...] = ()
+    arm: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Store:
     """The SQLite file of one run; open it with `create` or `open`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, version: int = _SCHEMA_VERSION
+    ) -> None:
         self._db = connection
         self.path = path
+        self._sealed = version == _SCHEMA_VERSION
+        self._seals: dict[str, Seal] = {}
+        if version == _OLDER_VERSION:
+            connection.executescript(_OLDER_AS_NEW)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
 
@@ -103,14 +132,16 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True)
             with _closed_on_error(sqlite3.connect(path, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode = WAL")
+                store = cls(db, path)
                 # One transaction: a process that dies here leaves a whole run or a blank file.
                 db.executescript(
                     f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
                     f"PRAGMA user_version = {_SCHEMA_VERSION};"
                 )
                 db.executemany("INSERT INTO run VALUES (?, ?)", _rows(facts))
+                store._reseal()
                 db.execute("COMMIT")
-                return cls(db, path)
+                return store
         except (OSError, sqlite3.Error) as error:
             raise SearchError(
                 f"a run directory must be writable, but {directory} is not ({error}); "
@@ -144,12 +175,13 @@ class Store:
                     raise SearchError(f"{path} was cut off; restore it or search anew")
                 if application != _APPLICATION_ID:
                     raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
-                if version != _SCHEMA_VERSION:
+                if version not in (_OLDER_VERSION, _SCHEMA_VERSION):
                     raise SearchError(
-                        f"{path} has schema {version}, and this alphamine reads schema "
-                        f"{_SCHEMA_VERSION}; open it with the version of alphamine that wrote it"
+                        f"{path} has schema {version}, and this alphamine reads schemas "
+                        f"{_OLDER_VERSION} and {_SCHEMA_VERSION}; open it with the version of "
+                        "alphamine that wrote it"
                     )
-                return cls(db, path)
+                return cls(db, path, version)
         except sqlite3.Error as error:
             raise SearchError(
                 f"{path} is not a readable SQLite file ({error}); restore it or search anew"
@@ -162,14 +194,40 @@ class Store:
         """Add facts about the run; a later value of the same key replaces the earlier one."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", _rows(facts))
+            self._reseal()
 
     def forget(self, key: str) -> None:
         """Remove a fact that is true no longer."""
         with self._transaction() as db:
             db.execute("DELETE FROM run WHERE key = ?", (key,))
+            self._reseal()
 
     def facts(self) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in self._read("SELECT * FROM run")}
+
+    def propose(self, number: int, proposals: Sequence[Proposal]) -> None:
+        """Store what a searcher proposed in one round, in place of what was stored of it."""
+        rows = [
+            (
+                number, i, p.digest, p.formula, p.origin, " ".join(p.parents), p.arm,
+                encode(p.notes) if p.notes else None,
+            )
+            for i, p in enumerate(proposals)
+        ]  # fmt: skip
+        with self._transaction() as db:
+            db.execute("DELETE FROM proposal WHERE round = ?", (number,))
+            db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def proposals(self, first: int) -> dict[int, list[Proposal]]:
+        """What was proposed from round `first` on, by round."""
+        found: dict[int, list[Proposal]] = {}
+        query = "SELECT * FROM proposal WHERE round >= ? ORDER BY round, position"
+        for number, _, digest, formula, origin, parents, arm, notes in self._read(query, (first,)):
+            proposal = Proposal(
+                digest, formula, origin, tuple(parents.split()), arm, _notes(notes)
+            )  # fmt: skip
+            found.setdefault(number, []).append(proposal)
+        return found
 
     def record(self, first: int, records: Sequence[Record]) -> None:
         """Append evaluations number `first`, `first + 1` ... in one transaction.
@@ -182,12 +240,13 @@ class Store:
         rows = [
             (
                 first + i, r.digest, r.formula, r.fitness if r.fitness > -math.inf else None,
-                r.gain, r.origin, " ".join(r.parents), r.failure, *_TRAIN(r.train),
+                r.gain, r.origin, " ".join(r.parents), r.arm,
+                encode(r.notes) if r.notes else None, r.failure, *_TRAIN(r.train),
                 *(_NO_SCORES if r.valid is None else _VALID(r.valid)),
             )
             for i, r in enumerate(records)
         ]  # fmt: skip
-        with self._transaction() as db:
+        with self._appending("eval", rows) as db:
             db.executemany(_INSERT, rows)
 
     def records(self) -> Iterator[Record]:
@@ -205,6 +264,14 @@ class Store:
         """Digests of the evaluations from number `first` on, in order."""
         return [d for (d,) in self._read(_DIGESTS, (first,))]
 
+    def scores(self, count: int) -> list[tuple[float, float]]:
+        """Fitness and rank ICIR on train of the first so many evaluations, in order."""
+        query = "SELECT fitness, train_rank_icir FROM eval ORDER BY seq LIMIT ?"
+        return [
+            (-math.inf if fitness is None else fitness, math.nan if icir is None else icir)
+            for fitness, icir in self._read(query, (count,))
+        ]
+
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""
         [(found,)] = self._read("SELECT count(*) FROM eval")
@@ -217,8 +284,9 @@ class Store:
 
     def event(self, kind: str, content: Mapping[str, Any]) -> None:
         """Append to the log of the run, and to the file that machines follow."""
-        with self._transaction() as db:
-            db.execute("INSERT INTO event (kind, content) VALUES (?, ?)", (kind, encode(content)))
+        row = (kind, encode(content))
+        with self._appending("event", [row]) as db:
+            db.execute("INSERT INTO event (kind, content) VALUES (?, ?)", row)
         self.tell(kind, content)
 
     def tell(self, kind: str, content: Mapping[str, Any]) -> None:
@@ -231,7 +299,8 @@ class Store:
                 file.seek(max(0, length - 1))
                 if file.read(1) not in (b"", b"\n"):
                     file.write(b"\n")
-                file.write(f"{encode({'kind': kind, 'at': now(), **content})}\n".encode())
+                line = {"kind": kind, "at": now(), **content, "seals": self._last_seals()}
+                file.write(f"{encode(line)}\n".encode())
         except OSError as error:
             raise WorkFailed(f"{path} could not be written: {error}") from error
 
@@ -251,10 +320,78 @@ class Store:
             db.execute("DELETE FROM pool")
             db.executemany("INSERT INTO pool VALUES (?, ?, ?)", rows)
             db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", _rows(facts or {}))
+            self._reseal()
+
+    def altered(self) -> str | None:
+        """How the ledger differs from what the search has written; None if it does not.
+
+        The rows are hashed again and compared with the hashes in the file and with those in
+        `events.jsonl`. Of a run of an earlier version, which has none, nothing can be said: None.
+        """
+        if not self._sealed:
+            return None
+        for name, what in _SEALED.items():
+            if self._kept_seal(name) != _value(Seal(self._read(_CONTENT[name]))):
+                return f"the {what} are not those that were recorded"
+        logged = self._logged_seals()
+        if logged is None:
+            return f"{EVENTS_NAME}, by which the ledger is cross-checked, is missing or damaged"
+        for name, (rows, value) in logged.items():
+            found = self._read(_CONTENT[name])
+            if len(found) < rows or Seal(found[:rows]).hash != value:
+                return f"the {_SEALED[name]} are not those that {EVENTS_NAME} tells of"
+        return None
 
     def pool(self) -> list[dict[str, Any]]:
         rows = self._read("SELECT content FROM pool ORDER BY position")
         return [decode(content) for (content,) in rows]
+
+    def _seal(self, name: str) -> Seal:
+        """Of a table that only grows."""
+        if name not in self._seals:
+            rows = self._read(_CONTENT[name])
+            self._seals[name] = Seal(rows, self._kept_seal(name) != _value(Seal(rows)))
+        return self._seals[name]
+
+    def _kept_seal(self, name: str) -> tuple[int, str]:
+        """As it was committed with the last rows."""
+        found = self._read("SELECT rows, hash FROM seal WHERE name = ?", (name,))
+        return found[0] if found else _value(Seal())
+
+    @contextmanager
+    def _appending(self, name: str, rows: Sequence[Sequence[Any]]) -> Iterator[sqlite3.Connection]:
+        """A transaction that appends rows to a table."""
+        longer = self._seal(name).extended(rows) if self._sealed else Seal()
+        with self._transaction() as db:
+            yield db
+            if self._sealed:
+                db.execute(_WRITE_SEAL, (name, longer.rows, longer.hash))
+        self._seals[name] = longer
+
+    def _reseal(self) -> None:
+        """Hash anew what is written whole, inside the transaction that writes it."""
+        for name in ("run", "pool") if self._sealed else ():
+            seal = Seal(self._db.execute(_CONTENT[name]))
+            self._db.execute(_WRITE_SEAL, (name, seal.rows, seal.hash))
+
+    def _last_seals(self) -> dict[str, tuple[int, str]] | None:
+        if not self._sealed:
+            return None
+        return {name: _value(self._seal(name)) for name in ("eval", "event")}
+
+    def _logged_seals(self) -> dict[str, tuple[int, str]] | None:
+        """The last ones in the file that machines follow; None if there are none."""
+        try:
+            lines = self.path.with_name(EVENTS_NAME).read_bytes().splitlines()
+        except OSError:
+            return None
+        for line in reversed(lines):
+            try:
+                seals = json.loads(line)["seals"]
+                return {name: (int(seals[name][0]), seals[name][1]) for name in ("eval", "event")}
+            except (ValueError, KeyError, TypeError, IndexError):
+                continue
+        return None
 
     def _read(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._guard():
@@ -279,14 +416,40 @@ class Store:
 
 _DIGESTS: Final = "SELECT digest FROM eval WHERE seq >= ? ORDER BY seq"
 _COLUMNS: Final = ", ".join(
-    ("digest", "formula", "fitness", "gain", "origin", "parents", "failure", *_SCORES)
-)
-_INSERT: Final = f"INSERT INTO eval VALUES ({','.join('?' * (8 + len(_SCORES)))})"  # noqa: S608
+    ("digest", "formula", "fitness", "gain", "origin", "parents", "arm", "notes", "failure",
+     *_SCORES)
+)  # fmt: skip
+_INSERT: Final = f"INSERT INTO eval VALUES ({','.join('?' * (10 + len(_SCORES)))})"  # noqa: S608
+_WRITE_SEAL: Final = "INSERT OR REPLACE INTO seal VALUES (?, ?, ?)"
+# What is sealed, in words, and the rows that are hashed.
+_SEALED: Final = {
+    "eval": "evaluations", "event": "events", "run": "facts", "pool": "members of the pool"
+}  # fmt: skip
+_CONTENT: Final = {
+    "eval": f"SELECT seq, {_COLUMNS} FROM eval ORDER BY seq",  # noqa: S608
+    "event": "SELECT kind, content FROM event ORDER BY seq",
+    "run": "SELECT key, value FROM run ORDER BY key",
+    "pool": "SELECT position, digest, content FROM pool ORDER BY position",
+}
+# A run of version 0.1.0 is read as one of today's: it had neither arms nor notes.
+_OLDER_VERSION: Final = 3
+_OLDER_AS_NEW: Final = f"""
+CREATE TEMP VIEW eval AS SELECT seq, digest, formula, fitness, gain, origin, parents, '' AS arm,
+    NULL AS notes, failure, {", ".join(_SCORES)} FROM main.eval;
+"""  # noqa: S608
 _TRAIN: Final = itemgetter(*TRAIN_SCORES)
 _VALID: Final = itemgetter(*VALID_SCORES)
 _NO_SCORES: Final = (None,) * len(VALID_SCORES)
 # The number of days is there whenever there is such a split.
-_VALID_DAYS: Final = 7 + len(TRAIN_SCORES) + VALID_SCORES.index("days")
+_VALID_DAYS: Final = 9 + len(TRAIN_SCORES) + VALID_SCORES.index("days")
+
+
+def _value(seal: Seal) -> tuple[int, str]:
+    return seal.rows, seal.hash
+
+
+def _notes(text: str | None) -> dict[str, Any]:
+    return json.loads(text) if text else {}
 
 
 def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -294,14 +457,14 @@ def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    digest, formula, fitness, gain, origin, parents, failure = row[:7]
-    scores = [math.nan if score is None else score for score in row[7:]]
+    digest, formula, fitness, gain, origin, parents, arm, notes, failure = row[:9]
+    scores = [math.nan if score is None else score for score in row[9:]]
     train, valid = scores[: len(TRAIN_SCORES)], scores[len(TRAIN_SCORES) :]
     return Record(
         digest, formula, -math.inf if fitness is None else fitness, gain,
         dict(zip(TRAIN_SCORES, train, strict=True)),
         None if row[_VALID_DAYS] is None else dict(zip(VALID_SCORES, valid, strict=True)),
-        origin, tuple(parents.split()), failure,
+        origin, tuple(parents.split()), arm, _notes(notes), failure,
     )  # fmt: skip
 
 

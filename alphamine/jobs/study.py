@@ -1,18 +1,23 @@
-"""The loop that every search is: ask, judge, admit, record, tell."""
+"""The loop that every search is: ask, store, judge, admit, record, tell."""
 
 from __future__ import annotations
 
 import time
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
+from alphamine.errors import UnitWarning, WorkFailed
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.expression.parser import parse
 from alphamine.pool.cells import Vector
 from alphamine.pool.pool import Pool
 from alphamine.pool.sketch import Sketch
-from alphamine.searchers.base import Candidate, Evaluation, Searcher
+from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
 
 from .budget import Budget
 from .checkpoint import Checkpoints
@@ -20,7 +25,7 @@ from .executors.base import Executor, never
 from .executors.serial import Serial
 from .judge import Judge, Judgement, as_mapping
 from .run import INTERRUPTED
-from .store import Record, Store
+from .store import Proposal, Record, Store
 
 _FRUITLESS_ASKS: Final = 50
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
@@ -29,6 +34,8 @@ _CHECKPOINT_SHARE: Final = 0.04
 # Bytes of a batch's vectors that are kept until the batch is whole; the others are computed again.
 _VECTOR_BYTES: Final = 1 << 29
 _TOGETHER: Final = 16
+# Seconds before a searcher that waits is asked again.
+_IDLE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +48,31 @@ class Progress:
 
 
 class _Stopped(Exception):
-    """The study was stopped in the middle of a batch, of which nothing has been recorded."""
+    """The study was stopped in the middle of a batch, of which no result has been recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one `ask` has returned."""
+
+    number: int
+    candidates: Sequence[Candidate]
 
 
 class Study:
     """One search on one panel.
 
-    The searcher sees train scores only, and the pool's formulas. Everything is applied in the
-    order in which the searcher proposed it, so that a seed determines the run (a limit in seconds
-    only decides where it ends).
+    The searcher sees train scores only, and the pool's formulas. What it proposes is stored before
+    it is evaluated, and everything is applied in the order in which it was proposed, so that a seed
+    determines the run (a limit in seconds only decides where it ends).
 
-    A study that was cut off goes on from a checkpoint: it asks the searcher again for what came
-    after it, and answers from the ledger instead of evaluating, until the ledger has no answer.
+    A study that was cut off goes on from a checkpoint: the searcher is told again of all that was
+    stored after it, with answers from the ledger instead of evaluations where it has them. One that
+    is repeatable is asked for it again, which brings it to where it was. What it says then is held
+    against what was stored, which goes before: no proposal is lost, and none is judged twice.
+
+    A searcher that looks ahead (see `Capabilities`) is asked for its next batch while the oldest
+    one that is stored is evaluated. The order of `ask` and `tell` is the same every time.
 
     Parameters
     ----------
@@ -62,7 +82,7 @@ class Study:
     store : Store
         What it holds already was recorded by the same study before it was cut off.
     batch : int
-        Formulas asked for at a time.
+        Most formulas asked for at a time.
     executor : Executor, optional
         Judges the batches; this process by default.
     checkpoints : Checkpoints, optional
@@ -73,7 +93,7 @@ class Study:
     pool : Pool
         As the last whole batch left it: a batch is offered to a copy of it.
     count : TrialCount
-        Of every formula evaluated: what verdicts are deflated by.
+        Of every formula in the ledger that was applied: what verdicts are deflated by.
     seconds : float
         Time spent so far.
     """
@@ -99,9 +119,15 @@ class Study:
         self._executor = executor or Serial(judge, pool.cells)
         self._checkpoints = checkpoints
         self._sketch = Sketch(pool.cells)
+        self._abilities = capabilities(searcher)
         self._fruitless = 0
         self._recorded = store.count()
-        # Recorded, but not applied yet: answers to questions that will be asked again.
+        # Rounds that were asked for, and those of them that are stored but not applied yet.
+        self._asked = 0
+        self._pending: deque[_Round] = deque()
+        # Stored by the same study before it was cut off, after its checkpoint.
+        self._stored: dict[int, list[Proposal]] = {}
+        # Recorded, but not applied yet: answers to what was stored.
         self._ahead: set[str] = set()
         self._restore()
 
@@ -115,7 +141,7 @@ class Study:
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
-        while (left := budget.evaluations - self.count.trials) > 0:
+        while (left := self._left(budget)) > 0 or self._pending:
             self.seconds = time.monotonic() - began
             reason = INTERRUPTED if stop() else budget.exhausted(self.searcher, self.seconds)
             # The last batches are smaller than asked for; were the budget raised, they would not
@@ -135,9 +161,89 @@ class Study:
             observe(Progress(self.count.trials, self.best, len(self.pool)))
         return "the budget was spent"
 
-    def _step(self, n: int, stop: Callable[[], bool]) -> int:
-        """One batch; returns how many formulas of it were new."""
-        candidates = self.searcher.ask(n)
+    def _left(self, budget: Budget) -> int:
+        """Formulas that may still be asked for."""
+        pending = sum(len(r.candidates) for r in self._pending)
+        return budget.evaluations - self.count.trials - pending
+
+    def _step(self, n: int, stop: Callable[[], bool]) -> bool:
+        """Ask for up to n candidates, and apply the oldest round; whether it had anything new."""
+        ahead = self._abilities.lookahead
+        if n > 0 and len(self._pending) < max(1, ahead):
+            asked = self._propose(self._ask(n))
+            if not self._pending:
+                return self._waited()
+            if asked and ahead:
+                return True  # so many rounds are proposed before the first is evaluated
+        return self._think_ahead(n, stop) if ahead and n > 0 else self._advance(stop)
+
+    def _waited(self) -> bool:
+        """Give a searcher that waits some time; whether it is one."""
+        if self._abilities.waits:
+            time.sleep(_IDLE_SECONDS)
+        return self._abilities.waits
+
+    def _think_ahead(self, n: int, stop: Callable[[], bool]) -> bool:
+        """Evaluate the oldest round while the searcher thinks of the next one."""
+        with ThreadPoolExecutor(1) as mind:
+            thought = mind.submit(self._ask, n)
+            try:
+                fresh, results = self._results(self._pending[0], stop)
+            finally:
+                self._propose(thought.result())
+        self._tell(results)
+        return fresh > 0
+
+    def _advance(self, stop: Callable[[], bool]) -> bool:
+        """Apply the oldest round; whether it had new formulas."""
+        fresh, results = self._results(self._pending[0], stop)
+        self._tell(results)
+        return fresh > 0
+
+    def _tell(self, results: Sequence[Evaluation]) -> None:
+        self._pending.popleft()
+        self.searcher.tell(results, self.pool.view())
+
+    def _ask(self, n: int) -> list[Candidate]:
+        """The next round: what the searcher says, or what was stored of it."""
+        stored = self._stored.get(self._asked, [])
+        if stored and not self._abilities.repeatable:
+            return [self._candidate(proposal) for proposal in stored]
+        said = list(self.searcher.ask(n))
+        before = [proposal.digest for proposal in stored]
+        # A round that the budget had cut short goes on where it ended.
+        if [candidate.formula.digest for candidate in said[: len(before)]] == before:
+            return said
+        return [self._candidate(proposal) for proposal in stored]
+
+    def _propose(self, candidates: Sequence[Candidate]) -> bool:
+        """Store a round before anything of it is judged; whether it has any candidate."""
+        if not candidates:
+            return False
+        stored = self._stored.pop(self._asked, [])
+        if len(stored) != len(candidates):
+            self.store.propose(self._asked, [_proposal(candidate) for candidate in candidates])
+        self._pending.append(_Round(self._asked, candidates))
+        self._asked += 1
+        return True
+
+    def _candidate(self, proposal: Proposal) -> Candidate:
+        """A stored proposal as the searcher had made it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnitWarning)
+            formula = parse(proposal.formula, fields=self.judge.panel.schema)
+        if formula.digest != proposal.digest:
+            raise WorkFailed(
+                f"the stored proposal {proposal.formula} is not the formula that was proposed; "
+                "the ledger was altered, or an operator of one's own has changed: search anew"
+            )
+        return Candidate(
+            formula, proposal.origin, proposal.parents, proposal.arm, proposal.notes
+        )  # fmt: skip
+
+    def _results(self, pending: _Round, stop: Callable[[], bool]) -> tuple[int, list[Evaluation]]:
+        """Judge a round and offer it to the pool; how many of it were new, and what to tell."""
+        candidates = pending.candidates
         distinct = {c.formula.digest: c for c in reversed(candidates)}
         known = self.store.known(distinct)
         fresh = [
@@ -154,8 +260,7 @@ class Study:
             else:
                 record = known[digest]
                 results.append(Evaluation(candidate, record.train, record.fitness, repeated=True))
-        self.searcher.tell(results, self.pool.view())
-        return len(fresh)
+        return len(fresh), results
 
     def _apply(
         self, fresh: Sequence[Candidate], known: dict[str, Record], stop: Callable[[], bool]
@@ -251,8 +356,8 @@ class Study:
         began = time.monotonic()
         state = {
             "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
-            "count": asdict(self.count), "best": self.best, "fruitless": self._fruitless,
-            "seconds": self.seconds, "ahead": sorted(self._ahead),
+            "applied": self.count.trials, "asked": self._asked, "pending": len(self._pending),
+            "fruitless": self._fruitless, "seconds": self.seconds,
         }  # fmt: skip
         self.store.synchronize()
         self._checkpoints.write(self._recorded, state)
@@ -263,28 +368,39 @@ class Study:
         return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
 
     def _restore(self) -> None:
-        """Go back to the last checkpoint, with what was recorded after it as answers."""
-        if not self._recorded:
-            return
+        """Go back to the last checkpoint, with what was stored and recorded after it at hand."""
         found = None if self._checkpoints is None else self._checkpoints.latest(self._recorded)
-        if found is None:
-            self._ahead = set(self.store.digests(0))
-            return
-        recorded, state = found
-        self.searcher.load_state_dict(state["searcher"])
-        cells = self.pool.cells
-        self.pool.load_state_dict(
-            state["pool"], lambda formulas: self.judge.vectors(formulas, cells)
-        )
-        self.count = TrialCount(**state["count"])
-        self.best, self._fruitless = state["best"], state["fruitless"]
-        self.seconds = state["seconds"]
-        self._ahead = {*state["ahead"], *self.store.digests(recorded)}
+        pending = 0
+        if found is not None:
+            state = found[1]
+            self.searcher.load_state_dict(state["searcher"])
+            cells = self.pool.cells
+            self.pool.load_state_dict(
+                state["pool"], lambda formulas: self.judge.vectors(formulas, cells)
+            )
+            self._asked, pending = state["asked"], state["pending"]
+            self._fruitless, self.seconds = state["fruitless"], state["seconds"]
+            for fitness, rank_icir in self.store.scores(state["applied"]):
+                self.count.add(rank_icir)
+                self.best = max(self.best, fitness)
+        self._ahead = set(self.store.digests(self.count.trials))
+        self._stored = self.store.proposals(self._asked - pending)
+        for number in range(self._asked - pending, self._asked):
+            stored = self._stored.pop(number)
+            self._pending.append(_Round(number, [self._candidate(p) for p in stored]))
 
 
 def _record(candidate: Candidate, judgement: Judgement) -> Record:
     return Record(
         candidate.formula.digest, str(candidate.formula), judgement.fitness, 0.0,
         judgement.scores, None if judgement.valid is None else as_mapping(judgement.valid),
-        candidate.origin, candidate.parents, judgement.failure,
+        candidate.origin, candidate.parents, candidate.arm, candidate.notes, judgement.failure,
+    )  # fmt: skip
+
+
+def _proposal(candidate: Candidate) -> Proposal:
+    formula = candidate.formula
+    return Proposal(
+        formula.digest, str(formula), candidate.origin, tuple(candidate.parents), candidate.arm,
+        candidate.notes,
     )  # fmt: skip
