@@ -9,6 +9,7 @@ import typer
 
 from . import options
 from .output import console, number, percent, print_json
+from .search import warn_if_altered
 
 if TYPE_CHECKING:
     from alphamine.jobs.reveal import TestReport
@@ -22,11 +23,14 @@ def reveal(
     """Open the test split of a run: once is a test, more often is a search."""
     from alphamine import load, open_run
 
-    found = open_run(run_dir).reveal_test(None if data is None else load(data))
+    run = open_run(run_dir)
+    altered = run.altered
+    found = run.reveal_test(None if data is None else load(data))
     if json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "altered": altered})
     else:
         _show(found)
+        warn_if_altered(run)
 
 
 def _show(found: TestReport) -> None:

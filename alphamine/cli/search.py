@@ -75,6 +75,15 @@ def conclude(run: Run, json: bool) -> None:
         )
 
 
+def warn_if_altered(run: Run) -> None:
+    """Say that a ledger was edited, beside whatever is shown of it."""
+    if run.altered is not None:
+        console().print(
+            f"ALTERED: {run.altered}; counts, scores and verdicts are not those of the search",
+            style="bold red", soft_wrap=True,
+        )  # fmt: skip
+
+
 def _run(job: Any, name: str | None, placebos: int) -> Run:
     from alphamine import load
     from alphamine.jobs.progress import progress_bar
@@ -114,6 +123,7 @@ def _show(run: Run, page: Path) -> None:
         )  # fmt: skip
     screen = console()
     screen.print(table)
+    warn_if_altered(run)
     if not len(run.members):
         screen.print(
             "no formula added more than luck could show: search longer, or let the pool take what "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.expression.canonical import oriented
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
@@ -91,6 +92,16 @@ class Run:
         trust = self._recorded("trust")
         return TrialCount(trust["trials"], trust["mean"], trust["squares"])
 
+    @cached_property
+    def altered(self) -> str | None:
+        """How the ledger differs from what the search has written; None if nothing is known of it.
+
+        Evaluations that were deleted, scores that were edited and openings of the test split that
+        were removed make counts and verdicts worthless.
+        """
+        with self._store() as store:
+            return store.altered()
+
     @property
     def interrupted(self) -> bool:
         """Whether somebody stopped the search before its budget was spent."""
@@ -126,7 +137,15 @@ class Run:
     def members(self) -> list[dict[str, Any]]:
         """What is recorded of each formula of the pool as it is oriented, best first."""
         with self._store() as store:
-            return store.pool()
+            return [self._as_oriented(member) for member in store.pool()]
+
+    def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
+        """A member as of version 0.1.0, whose sign stood beside its formula, as one of today."""
+        if "sign" not in member:
+            return member
+        sign = member.pop("sign")
+        formula = oriented(_parsed(member["formula"], self._fields), sign)
+        return {**member, "formula": str(formula), "weight": sign * member["weight"]}
 
     @cached_property
     def pool(self) -> AlphaPool:
@@ -213,6 +232,7 @@ class Run:
             "name": self.name,
             "directory": str(self.directory),
             "trials": self.trials,
+            "altered": self.altered,
             "pool": finite(self.members),
             "trust": self._recorded("trust"),
             "placebo": self.facts.get("placebo"),

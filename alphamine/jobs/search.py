@@ -211,6 +211,11 @@ def _require_resumable(
             f"a run is continued by the version of alphamine that began it, which is "
             f"{facts['version']}, but this is {__version__}; install that one, or search anew"
         )
+    if (how := store.altered()) is not None:
+        raise SearchError(
+            f"a search goes on from what it has written, but the ledger in {directory} was "
+            f"altered: {how}; restore it, or search anew"
+        )
     if any(kind == TEST_OPENED for kind, _ in store.events()):
         raise SearchError(
             f"a search ends before its test split is opened, and that of {directory} was; "

@@ -138,7 +138,7 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:
     Store.create(tmp_path / "newer", {}).close()
     with closing(sqlite3.connect(tmp_path / "newer" / FILE_NAME)) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(SearchError, match="has schema 99, and this alphamine reads schemas 3 and 4"):
+    with pytest.raises(SearchError, match=r"has schema 99, and .* reads schemas 3 and 4"):
         Store.open(tmp_path / "newer")
 
     (tmp_path / "garbage").mkdir()

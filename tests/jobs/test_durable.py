@@ -1,0 +1,364 @@
+"""No proposal is lost and none is judged twice, whatever the searcher, wherever it was cut off."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.jobs.budget import Budget
+from alphamine.jobs.checkpoint import Checkpoints
+from alphamine.jobs.executors.serial import Serial
+from alphamine.jobs.judge import Judge
+from alphamine.jobs.run import Run
+from alphamine.jobs.seal import Seal
+from alphamine.jobs.store import _CONTENT, EVENTS_NAME, FILE_NAME, Store
+from alphamine.jobs.study import Study
+from alphamine.pool.pool import Pool
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext, Searcher
+from alphamine.searchers.random import RandomSearcher
+
+
+def language() -> Grammar:
+    return Grammar(fields=("open", "close", "volume"), max_length=8)
+
+
+class Restless:
+    """Never says the same twice: its dice are the clock. Keeps all that it was ever told."""
+
+    capabilities = Capabilities(repeatable=False)
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self.asked = 0
+        self.told: list[list[Any]] = []
+
+    def ask(self, n: int) -> list[Candidate]:
+        rng = np.random.default_rng(time.perf_counter_ns())
+        self.asked += 1
+        count = int(rng.integers(0, n + 1))
+        notes = {"why": f"it was {time.perf_counter_ns()}"}
+        formulas = [self._grammar.sample(rng) for _ in range(count)]
+        return [Candidate(f, "clock", arm="dice", notes=notes) for f in formulas]
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        for result in results:
+            c = result.candidate
+            self.told.append(
+                [c.formula.digest, str(result.fitness), result.repeated, dict(c.notes)]
+            )  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": self.told}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.told = state["told"]
+
+
+class _Cut(Exception):
+    """The power went out."""
+
+
+def study_of(
+    searcher: Searcher, panel: Panel, folder: Path, executor: Any = None, batch: int = 16
+) -> Study:
+    judge = Judge(panel.without_test())
+    known = (folder / FILE_NAME).exists()
+    store = Store.open(folder) if known else Store.create(folder, {"run": "r"})
+    return Study(
+        searcher, judge, Pool(judge.train, 5), store, batch, executor and executor(judge),
+        Checkpoints(folder, "r"),
+    )  # fmt: skip
+
+
+def ignore(progress: object) -> None:
+    pass
+
+
+def require_whole(store: Store, budget: int) -> list[str]:
+    """Every proposal was evaluated, once, in the order of proposal; returns them."""
+    rounds = store.proposals(0)
+    assert sorted(rounds) == list(range(len(rounds)))
+    proposed = [p.digest for number in sorted(rounds) for p in rounds[number]]
+    first = list(dict.fromkeys(proposed))
+    assert store.digests(0) == first
+    assert store.count() == len(first) == budget
+    return proposed
+
+
+def test_a_searcher_that_never_repeats_itself_loses_nothing_when_cut_off(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alphamine.jobs.study._CHECKPOINT_SECONDS", 0.0)
+    rng, grammar = random.Random(5), language()
+    cuts, budget = 0, 0
+    searcher = Restless(grammar)
+    while cuts < 50:
+        budget += 40
+        while True:
+            searcher = Restless(grammar)
+            study = study_of(searcher, small_panel, tmp_path)
+            left = rng.randrange(60)
+
+            def power(left: list[int] = [left]) -> bool:  # noqa: B006
+                left[0] -= 1
+                if left[0] < 0:
+                    raise _Cut
+                return False
+
+            with closing(study.store):
+                try:
+                    study.run(Budget(budget), ignore, power if cuts < 50 else lambda: False)
+                except _Cut:
+                    cuts += 1
+                    continue
+                break
+    with closing(Store.open(tmp_path)) as store:
+        proposed = require_whole(store, budget)
+        assert study.count.trials == budget
+        # The last life was told, or remembers from its checkpoint, the whole recorded history.
+        assert [digest for digest, *_ in searcher.told] == proposed
+        records = {r.digest: r for r in store.records()}
+        for digest, fitness, _, notes in searcher.told:
+            assert str(records[digest].fitness) == fitness
+            assert records[digest].notes["why"].startswith("it was")
+            assert notes
+        assert {r.arm for r in records.values()} == {"dice"}
+        assert store.altered() is None
+
+
+def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    grammar = language()
+    for seed, budget in ((0, 32), (1, 48)):
+        judge = Judge(small_panel.without_test())
+        store = Store.open(tmp_path) if seed else Store.create(tmp_path, {})
+        with closing(store):
+            searcher = RandomSearcher(SearchContext(grammar, seed))
+            study = Study(searcher, judge, Pool(judge.train, 5), store, 16)
+            study.run(Budget(budget), ignore)
+            assert study.count.trials == store.count() == budget
+            require_whole(store, budget)
+
+
+class Planner(RandomSearcher):
+    """Looks ahead; notes the order of what it is asked and told."""
+
+    capabilities = Capabilities(lookahead=1)
+
+    def __init__(self, grammar: Grammar, busy: threading.Event | None = None) -> None:
+        super().__init__(SearchContext(grammar, 3))
+        self.diary: list[str] = []
+        self._busy = busy
+        self._rounds = itertools.count()
+
+    def ask(self, n: int) -> list[Candidate]:
+        number = next(self._rounds)
+        if self._busy is not None and number == 1:
+            # Comes back only when the first round is being evaluated meanwhile.
+            assert self._busy.wait(60)
+        found = super().ask(n)
+        self.diary.append(f"ask {number}: {len(found)}")
+        return found
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        self.diary.append(f"tell {len(results)}")
+
+
+def test_a_searcher_thinks_while_its_last_batch_is_evaluated(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    busy = threading.Event()
+
+    class Noticing(Serial):
+        def judge(self, *args: Any, **kwargs: Any) -> Any:
+            busy.set()
+            return super().judge(*args, **kwargs)
+
+    searcher = Planner(language(), busy)
+    cells = Pool(Judge(small_panel.without_test()).train, 5).cells
+    study = study_of(searcher, small_panel, tmp_path, lambda judge: Noticing(judge, cells))
+    with closing(study.store):
+        study.run(Budget(56), ignore)
+        require_whole(study.store, 56)
+    assert searcher.diary == [
+        "ask 0: 16", "ask 1: 16", "tell 16", "ask 2: 16", "tell 16", "ask 3: 8", "tell 16",
+        "tell 8",
+    ]  # fmt: skip
+
+
+def test_looking_ahead_is_the_same_after_a_break(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alphamine.jobs.study._CHECKPOINT_SECONDS", 0.0)
+    grammar = language()
+    found = []
+    for name, stops in (("whole", []), ("cut", [5, 30, 47])):
+        for stop in [*stops, 10**9]:
+            left = itertools.count()
+            study = study_of(Planner(grammar), small_panel, tmp_path / name)
+            with closing(study.store):
+                study.run(Budget(120), ignore, lambda left=left, stop=stop: next(left) > stop)
+                found.append([repr(list(study.store.records())), repr(study.pool.members)])
+    assert found[0] == found[-1]
+    assert found[1] != found[0]
+
+
+class Waiting(RandomSearcher):
+    """Has nothing to say at every other time."""
+
+    capabilities = Capabilities(waits=True)
+
+    def __init__(self, grammar: Grammar, waits: int) -> None:
+        super().__init__(SearchContext(grammar, 3))
+        self._turn, self._waits = 0, waits
+
+    def ask(self, n: int) -> list[Candidate]:
+        self._turn += 1
+        return super().ask(min(n, 5)) if self._turn % self._waits == 0 else []
+
+
+def test_a_searcher_may_propose_less_than_asked_and_wait(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alphamine.jobs.study._IDLE_SECONDS", 0.0)
+    study = study_of(Waiting(language(), 80), small_panel, tmp_path / "waits")
+    with closing(study.store):
+        assert study.run(Budget(12), ignore) == "the budget was spent"
+        require_whole(study.store, 12)
+    mute = Waiting(language(), 10**9)
+    mute.capabilities = Capabilities()
+    study = study_of(mute, small_panel, tmp_path / "mute")
+    with closing(study.store):
+        assert "nothing new 50 times" in study.run(Budget(12), ignore)
+
+
+# --- a ledger that was edited ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sealed") / "run"
+    am.search(small_panel, "random", budget=60, run_dir=folder).reveal_test()
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    with closing(sqlite3.connect(finished / FILE_NAME)) as db:
+        (tmp_path / "run").mkdir()
+        with closing(sqlite3.connect(tmp_path / "run" / FILE_NAME)) as target:
+            db.backup(target)
+    (tmp_path / "run" / EVENTS_NAME).write_bytes((finished / EVENTS_NAME).read_bytes())
+    return tmp_path / "run"
+
+
+def test_a_ledger_that_nobody_touched_is_not_altered(copied: Path, finished: Path) -> None:
+    for folder in (copied, finished):
+        run = am.open_run(folder)
+        assert run.altered is None
+        assert run.to_dict()["altered"] is None
+    assert "<b>Altered.</b>" not in am.open_run(copied).report().read_text()
+
+
+EDITS: dict[str, tuple[str, str]] = {
+    "evaluations deleted": ("DELETE FROM eval WHERE seq >= 40", "evaluations"),
+    "a score edited": ("UPDATE eval SET train_rank_ic = 0.2 WHERE seq = 3", "evaluations"),
+    "a row renamed": ("UPDATE eval SET formula = 'rank(close)' WHERE seq = 3", "evaluations"),
+    "openings removed": ("DELETE FROM event WHERE kind = 'test opened'", "events"),
+    "trials edited": (
+        "UPDATE run SET value = replace(value, '\"trials\":60', '\"trials\":6') "
+        "WHERE key = 'trust'",
+        "facts",
+    ),
+    "a verdict edited": (
+        'UPDATE pool SET content = replace(content, \'"verdict":"\', \'"verdict":"not \')',
+        "members of the pool",
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_ledger_that_was_edited_is_noticed(edit: str, copied: Path, small_panel: Panel) -> None:
+    statement, what = EDITS[edit]
+    with closing(sqlite3.connect(copied / FILE_NAME)) as db:
+        changed = db.execute(statement).rowcount
+        db.commit()
+    assert changed
+    run = am.open_run(copied)
+    assert run.altered is not None
+    assert what in run.altered
+    assert "<b>Altered.</b>" in run.report().read_text()
+    assert run.to_dict()["altered"] == run.altered
+    with pytest.raises(SearchError, match="altered"):
+        am.resume(copied, small_panel, budget=120)
+    # Whatever is written afterwards does not make it right.
+    Run(copied, small_panel).reveal_test()
+    assert am.open_run(copied).altered is not None
+
+
+def test_hashes_are_cross_checked_with_the_log(copied: Path) -> None:
+    """Who rewrites rows and hashes in the file is given away by the log beside it."""
+    with closing(sqlite3.connect(copied / FILE_NAME)) as db:
+        db.execute("DELETE FROM eval WHERE seq >= 40")
+        seal = Seal(db.execute(_CONTENT["eval"]))
+        db.execute("UPDATE seal SET rows = ?, hash = ? WHERE name = 'eval'", (seal.rows, seal.hash))
+        db.commit()
+    assert EVENTS_NAME in str(am.open_run(copied).altered)
+    (copied / EVENTS_NAME).unlink()
+    assert "missing" in str(am.open_run(copied).altered)
+
+
+# --- runs of the version before --------------------------------------------------------------
+
+
+def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) -> None:
+    new = am.open_run(copied)
+    records, pool = {r.digest: r for r in new.records}, new.pool
+    with closing(sqlite3.connect(copied / FILE_NAME)) as db:
+        for column in ("arm", "notes"):
+            db.execute(f"ALTER TABLE eval DROP COLUMN {column}")
+        db.execute("DROP TABLE proposal")
+        db.execute("DROP TABLE seal")
+        for position, content in db.execute("SELECT position, content FROM pool").fetchall():
+            # That version wrote the sign beside the formula as it was evaluated.
+            member = json.loads(content)
+            row = records[member["digest"]]
+            sign = 1 if row.formula == member["formula"] else -1
+            old = {
+                **member,
+                "formula": row.formula,
+                "sign": sign,
+                "weight": sign * member["weight"],
+            }
+            db.execute(
+                "UPDATE pool SET content = ? WHERE position = ?",
+                (json.dumps(old), position),
+            )
+        db.execute("UPDATE run SET value = '\"0.1.0\"' WHERE key = 'version'")
+        db.execute("PRAGMA user_version = 3")
+        db.commit()
+    old = am.open_run(copied)
+    assert old.altered is None
+        assert repr(old.records) == repr([*records.values()])
+    assert old.pool.formulas == pool.formulas
+    assert old.pool.weights == pool.weights
+    assert old.report().exists()
+    with pytest.raises(SearchError, match=r"0\.1\.0"):
+        am.resume(copied, small_panel, budget=120)
