@@ -55,7 +55,7 @@ class Session:
         """Search, then record the pool and what can be said of it."""
         study = self.study
         stopped = study.run(self.limits, observe, stop)
-        tried = TrialCount(**self.plan.earlier).joined(study.count)
+        tried = TrialCount(**self.plan.earlier).joined(study.trial_count())
         members, results = outcome(study, tried, self.notes, haste=stopped == INTERRUPTED)
         if self.plan.placebos and stopped != INTERRUPTED:
             results["placebo"] = placebo(

@@ -206,7 +206,7 @@ class Store:
         return {key: json.loads(value) for key, value in self._read("SELECT * FROM run")}
 
     def propose(self, number: int, proposals: Sequence[Proposal]) -> None:
-        """Store what a searcher proposed in one round, in place of what was stored of it."""
+        """Store what was proposed in a round, in place of what was stored of it and after."""
         rows = [
             (
                 number, i, p.digest, p.formula, p.origin, " ".join(p.parents), p.arm,
@@ -215,7 +215,7 @@ class Store:
             for i, p in enumerate(proposals)
         ]  # fmt: skip
         with self._transaction() as db:
-            db.execute("DELETE FROM proposal WHERE round = ?", (number,))
+            db.execute("DELETE FROM proposal WHERE round >= ?", (number,))
             db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?)", rows)
 
     def proposals(self, first: int) -> dict[int, list[Proposal]]:
@@ -264,13 +264,12 @@ class Store:
         """Digests of the evaluations from number `first` on, in order."""
         return [d for (d,) in self._read(_DIGESTS, (first,))]
 
-    def scores(self, count: int) -> list[tuple[float, float]]:
-        """Fitness and rank ICIR on train of the first so many evaluations, in order."""
-        query = "SELECT fitness, train_rank_icir FROM eval ORDER BY seq LIMIT ?"
-        return [
-            (-math.inf if fitness is None else fitness, math.nan if icir is None else icir)
-            for fitness, icir in self._read(query, (count,))
-        ]
+    def column(self, name: str) -> list[float]:
+        """One score of every evaluation, in order; NaN where it is missing."""
+        if name not in _SCORES:
+            raise KeyError(name)
+        rows = self._read(f"SELECT {name} FROM eval ORDER BY seq")  # noqa: S608
+        return [math.nan if value is None else value for (value,) in rows]
 
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""

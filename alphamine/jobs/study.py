@@ -92,8 +92,8 @@ class Study:
     ----------
     pool : Pool
         As the last whole batch left it: a batch is offered to a copy of it.
-    count : TrialCount
-        Of every formula in the ledger that was applied: what verdicts are deflated by.
+    applied : int
+        Distinct formulas that were evaluated and offered to the pool: what the budget counts.
     seconds : float
         Time spent so far.
     """
@@ -114,7 +114,7 @@ class Study:
         self.store = store
         self.batch = batch
         self.best = float("-inf")
-        self.count = TrialCount()
+        self.applied = 0
         self.seconds = 0.0
         self._executor = executor or Serial(judge, pool.cells)
         self._checkpoints = checkpoints
@@ -158,13 +158,20 @@ class Study:
             self._fruitless = 0 if found else self._fruitless + 1
             if self._fruitless == _FRUITLESS_ASKS:
                 return f"the searcher proposed nothing new {_FRUITLESS_ASKS} times in a row"
-            observe(Progress(self.count.trials, self.best, len(self.pool)))
+            observe(Progress(self.applied, self.best, len(self.pool)))
         return "the budget was spent"
+
+    def trial_count(self) -> TrialCount:
+        """Of every formula in the ledger, applied or not: what verdicts are deflated by."""
+        count = TrialCount()
+        for rank_icir in self.store.column("train_rank_icir"):
+            count.add(rank_icir)
+        return count
 
     def _left(self, budget: Budget) -> int:
         """Formulas that may still be asked for."""
         pending = sum(len(r.candidates) for r in self._pending)
-        return budget.evaluations - self.count.trials - pending
+        return budget.evaluations - self.applied - pending
 
     def _step(self, n: int, stop: Callable[[], bool]) -> bool:
         """Ask for up to n candidates, and apply the oldest round; whether it had anything new."""
@@ -222,6 +229,8 @@ class Study:
             return False
         stored = self._stored.pop(self._asked, [])
         if len(stored) != len(candidates):
+            # What followed a round that the budget had cut short is not what follows it now.
+            self._stored.clear()
             self.store.propose(self._asked, [_proposal(candidate) for candidate in candidates])
         self._pending.append(_Round(self._asked, candidates))
         self._asked += 1
@@ -280,7 +289,7 @@ class Study:
         told = [(c, known[c.formula.digest]) for c in fresh]
         offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told], vectors, stop)
         for _, record in told:
-            self.count.add(record.train["rank_icir"])
+            self.applied += 1
             self.best = max(self.best, record.fitness)
         if new:
             records = [known[c.formula.digest] for c in new]
@@ -356,13 +365,14 @@ class Study:
         began = time.monotonic()
         state = {
             "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
-            "applied": self.count.trials, "asked": self._asked, "pending": len(self._pending),
-            "fruitless": self._fruitless, "seconds": self.seconds,
+            "applied": self.applied, "best": self.best, "asked": self._asked,
+            "pending": len(self._pending), "fruitless": self._fruitless, "seconds": self.seconds,
+            "ahead": sorted(self._ahead),
         }  # fmt: skip
         self.store.synchronize()
         self._checkpoints.write(self._recorded, state)
         self.store.tell("checkpoint", {
-            "evaluations": self.count.trials, "best": self.best, "pool": len(self.pool),
+            "evaluations": self.applied, "best": self.best, "pool": len(self.pool),
             "seconds": self.seconds,
         })  # fmt: skip
         return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
@@ -371,8 +381,10 @@ class Study:
         """Go back to the last checkpoint, with what was stored and recorded after it at hand."""
         found = None if self._checkpoints is None else self._checkpoints.latest(self._recorded)
         pending = 0
+        self._ahead = set(self.store.digests(0 if found is None else found[0]))
         if found is not None:
             state = found[1]
+            self._ahead.update(state["ahead"])
             self.searcher.load_state_dict(state["searcher"])
             cells = self.pool.cells
             self.pool.load_state_dict(
@@ -380,10 +392,7 @@ class Study:
             )
             self._asked, pending = state["asked"], state["pending"]
             self._fruitless, self.seconds = state["fruitless"], state["seconds"]
-            for fitness, rank_icir in self.store.scores(state["applied"]):
-                self.count.add(rank_icir)
-                self.best = max(self.best, fitness)
-        self._ahead = set(self.store.digests(self.count.trials))
+            self.applied, self.best = state["applied"], state["best"]
         self._stored = self.store.proposals(self._asked - pending)
         for number in range(self._asked - pending, self._asked):
             stored = self._stored.pop(number)

@@ -130,7 +130,7 @@ def test_a_searcher_that_never_repeats_itself_loses_nothing_when_cut_off(
                 break
     with closing(Store.open(tmp_path)) as store:
         proposed = require_whole(store, budget)
-        assert study.count.trials == budget
+        assert study.applied == budget
         # The last life was told, or remembers from its checkpoint, the whole recorded history.
         assert [digest for digest, *_ in searcher.told] == proposed
         records = {r.digest: r for r in store.records()}
@@ -153,7 +153,7 @@ def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
             searcher = RandomSearcher(SearchContext(grammar, seed))
             study = Study(searcher, judge, Pool(judge.train, 5), store, 16)
             study.run(Budget(budget), ignore)
-            assert study.count.trials == store.count() == budget
+            assert study.applied == study.trial_count().trials == store.count() == budget
             require_whole(store, budget)
 
 
@@ -356,7 +356,7 @@ def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) ->
         db.commit()
     old = am.open_run(copied)
     assert old.altered is None
-        assert repr(old.records) == repr([*records.values()])
+    assert repr(old.records) == repr([*records.values()])
     assert old.pool.formulas == pool.formulas
     assert old.pool.weights == pool.weights
     assert old.report().exists()
