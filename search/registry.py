@@ -11,6 +11,8 @@ from alphamine.registry import Registry
 
 from .base import SearchContext, Searcher
 from .genetic import GeneticSearcher, GeneticSettings
+from .mcts.searcher import MCTSSearcher
+from .mcts.settings import MCTSSettings
 from .random import RandomSearcher, RandomSettings
 from .rl.build import build
 from .rl.settings import RLSettings
@@ -56,6 +58,7 @@ SEARCHERS: Final = Registry(
         "random": Entry(RandomSearcher, RandomSettings, "draws from the grammar: the baseline"),
         "genetic": Entry(GeneticSearcher, GeneticSettings, "typed genetic programming"),
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
+        "mcts": Entry(MCTSSearcher, MCTSSettings, "trees of refinements in five dimensions"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
     },
     Entry.of,

@@ -1,0 +1,140 @@
+"""Settings of the tree search; the defaults are the paper's where it gives them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from alphamine.errors import SearchError, nearest
+from alphamine.searchers.memory import CAPACITY
+from alphamine.searchers.proposers.registry import PROPOSERS
+
+VirtualVisits = Literal["children", "children_plus_one"]
+_WHOLE: Final = (
+    "budget", "growth", "max_budget", "trees", "proposals", "settings", "repairs", "avoided",
+    "avoid_from", "examples", "capacity", "memory",
+)  # fmt: skip
+_MAY_BE_ZERO: Final = ("growth", "repairs", "avoided", "examples")
+_SHARES: Final = (
+    "fresh", "crossover", "avoid_share", "dissimilar", "min_rank_ic", "max_correlation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MCTSSettings:
+    """Settings of `MCTSSearcher`.
+
+    Attributes
+    ----------
+    proposer : str
+        Who proposes refinements (see `alphamine.searchers.proposers`); several, with spaces
+        between them, take turns.
+    trees : int
+        Grown at a time.
+    budget, growth, max_budget : int
+        Expansions of a tree, how many more it earns by a new best reward, and the most.
+    proposals, settings : int
+        Refinements asked for in an expansion, and settings of the windows of each.
+    exploration : float
+        Weight of UCT's bonus.
+    virtual_visits : str
+        Of expanding a node itself: `children`, as in the paper's worked example, or
+        `children_plus_one`.
+    temperature : float
+        Of the choice of a dimension, as a share of the best score.
+    shrinkage : float
+        Effective alphas at which rank among them weighs as much as the absolute score.
+    dimensions : bool
+        False: reward is effectiveness alone, and dimensions are drawn uniformly.
+    fresh, crossover : float
+        Shares of trees whose root is a new formula, and a cross of two alphas that were kept; the
+        others start from such an alpha.
+    repairs : int
+        Times that a proposer is asked to mend one proposal.
+    avoided : int
+        Frequent genes that new structure should not have; 0 for none.
+    avoid_share : float
+        Of the effective alphas, that a gene must occur in to be frequent.
+    avoid_from : int
+        Effective alphas before anything is avoided.
+    examples : int
+        Effective alphas shown to a proposer.
+    dissimilar : float
+        Of the effective alphas, the share that is left out of the examples for being most alike.
+    min_rank_ic, min_rank_icir, max_turnover, max_correlation : float
+        What makes an alpha effective.
+    capacity : int
+        Effective alphas kept; the least stable leaves.
+    memory : int
+        Proposals that are not repeated.
+    """
+
+    proposer: str = "memory"
+    trees: int = 16
+    budget: int = 3
+    growth: int = 1
+    max_budget: int = 8
+    proposals: int = 2
+    settings: int = 3
+    exploration: float = 1.0
+    virtual_visits: str = "children"
+    temperature: float = 0.1
+    shrinkage: float = 10.0
+    dimensions: bool = True
+    fresh: float = 0.3
+    crossover: float = 0.2
+    repairs: int = 3
+    avoided: int = 3
+    avoid_share: float = 0.3
+    avoid_from: int = 5
+    examples: int = 1
+    dissimilar: float = 0.5
+    min_rank_ic: float = 0.015
+    min_rank_icir: float = 0.1
+    max_turnover: float = 1.6
+    max_correlation: float = 0.8
+    capacity: int = 500
+    memory: int = CAPACITY
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise SearchError(
+                "mcts: proposer names who proposes, but got none; there are: "
+                f"{', '.join(PROPOSERS)}"
+            )
+        for name in self.names:
+            if name not in PROPOSERS:
+                raise SearchError(
+                    f"mcts: there is no proposer {name!r}{nearest(name, PROPOSERS)}; there are: "
+                    f"{', '.join(PROPOSERS)}"
+                )
+        if self.virtual_visits not in ("children", "children_plus_one"):
+            raise SearchError(
+                "mcts: virtual_visits is children or children_plus_one, got "
+                f"{self.virtual_visits!r}"
+            )
+        for name in _WHOLE:
+            least, value = int(name not in _MAY_BE_ZERO), getattr(self, name)
+            if value < least:
+                raise SearchError(f"mcts: {name} is at least {least}, got {value}")
+        for name in _SHARES:
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise SearchError(f"mcts: {name} lies in 0 to 1, got {getattr(self, name)}")
+        if self.fresh + self.crossover > 1.0:
+            raise SearchError(
+                f"mcts: the shares fresh and crossover add up to at most 1, got "
+                f"{self.fresh + self.crossover:g}"
+            )
+        if not (0.0 < self.temperature < math.inf and 0.0 <= self.exploration < math.inf):
+            raise SearchError("mcts: temperature is above 0 and exploration at least 0")
+
+    @property
+    def virtual(self) -> VirtualVisits:
+        """`virtual_visits`, checked."""
+        return "children" if self.virtual_visits == "children" else "children_plus_one"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The proposers, in their order."""
+        return tuple(self.proposer.split())

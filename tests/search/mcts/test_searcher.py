@@ -1,0 +1,134 @@
+"""The tree search as a searcher: its contract by proposer, its record, its part in a study."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alphamine.errors import SearchError
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.parser import parse
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Evaluation, SearchContext, Searcher
+from alphamine.searchers.mcts.searcher import MCTSSearcher
+from alphamine.searchers.mcts.settings import MCTSSettings
+from alphamine.searchers.registry import make_searcher
+from alphamine.testing.searcher import check_searcher
+
+
+@pytest.mark.parametrize("proposer", ["grammar", "rules", "grammar rules memory"])
+def test_the_contract_holds_with_every_offline_proposer(proposer: str) -> None:
+    """`memory`, the default, is in the test of every searcher."""
+    check_searcher(
+        lambda context: make_searcher("mcts", context, {"proposer": proposer, "trees": 6}),
+        rounds=4, batch=12,
+    )  # fmt: skip
+
+
+def _told(searcher: Searcher, rounds: int, batch: int = 24) -> list[Evaluation]:
+    """Scores and sketches by a fixed rule: what reads volume is good."""
+    everything: list[Evaluation] = []
+    for _ in range(rounds):
+        results = []
+        for candidate in searcher.ask(batch):
+            digest = int(candidate.formula.digest[:8], 16)
+            rng = np.random.default_rng(digest)
+            fitness = float(rng.uniform(0.0, 0.03)) + 0.02 * ("volume" in candidate.formula.fields)
+            sketch = rng.normal(size=32).astype(np.float32)
+            sketch /= np.linalg.norm(sketch)
+            scores = {"rank_ic": fitness, "rank_icir": 8 * fitness, "turnover": 0.5}
+            results.append(Evaluation(candidate, scores, fitness, fitness / 10, sketch=sketch))
+        everything += results
+        best = sorted(everything, key=lambda r: -r.fitness)[:10]
+        searcher.tell(results, PoolView(tuple(r.candidate.formula for r in best)))
+    return everything
+
+
+def test_the_record_tells_which_refinement_of_which_dimension_led_where() -> None:
+    results = _told(MCTSSearcher(SearchContext(Grammar(), 0, MCTSSettings(avoid_share=0.1))), 20)
+    digests = {r.candidate.formula.digest for r in results}
+    refined = [r.candidate for r in results if r.candidate.origin == "refine"]
+    assert len(refined) > 100
+    for candidate in refined:
+        assert candidate.parents[0] in digests
+        assert candidate.notes["dimension"]
+        assert candidate.notes["motif"]
+        assert candidate.arm == "memory"
+    assert any(c.notes.get("avoided") for c in refined)
+
+
+def test_given_formulas_are_the_first_roots() -> None:
+    seeds = (parse("rank(close / vwap)"), parse("ts_corr(close, volume, 10)"))
+    searcher = MCTSSearcher(SearchContext(Grammar(), 0, seeds=seeds))
+    asked = searcher.ask(8)
+    assert [c.formula for c in asked[:2]] == list(seeds)
+    assert asked[0].notes["motif"] == "given"
+
+
+def test_trees_are_committed_in_their_order() -> None:
+    searcher = MCTSSearcher(SearchContext(Grammar(), 0, MCTSSettings(trees=4)))
+    results = _told(searcher, 30, 8)
+    tree_of = {r.candidate.formula.digest: r.candidate.notes["tree"] for r in results}
+    admitted = [tree_of[f.digest] for f in searcher.repository.formulas]
+    assert len(admitted) > 20
+    # An alpha of the pool is offered again by trees that it is the root of; the rest are in order.
+    late = [a for a, b in zip(admitted, np.maximum.accumulate(admitted), strict=True) if a < b]
+    assert len(late) < 0.2 * len(admitted)
+
+
+def test_what_was_proposed_in_another_life_becomes_part_of_the_trees() -> None:
+    """As a study does with a proposer that does not repeat itself."""
+    first = MCTSSearcher(SearchContext(Grammar(), 0))
+    _told(first, 5)
+    saved = first.state_dict()
+    stored = first.ask(24)
+    second = MCTSSearcher(SearchContext(Grammar(), 1))
+    second.load_state_dict(saved)
+    scores = {"rank_ic": 0.03, "rank_icir": 0.3, "turnover": 0.4}
+    results = [Evaluation(candidate, scores, 0.03) for candidate in stored]
+    second.tell(results, PoolView())
+    first.tell(results, PoolView())
+    new = [c.formula for c in second.ask(24)]
+    assert new
+    assert not set(new) & {candidate.formula for candidate in stored}
+
+
+def test_blind_to_dimensions_the_reward_is_effectiveness() -> None:
+    searcher = MCTSSearcher(SearchContext(Grammar(), 0, MCTSSettings(dimensions=False)))
+    results = _told(searcher, 20)
+    chosen = [r.candidate.notes["dimension"] for r in results if r.candidate.origin == "refine"]
+    shares = np.unique(chosen, return_counts=True)[1] / len(chosen)
+    # Drawn level: each a fifth, to three standard errors.
+    assert len(shares) == 5
+    assert np.abs(shares - 0.2).max() < 3 * math.sqrt(0.16 / len(chosen)) + 0.03
+
+
+@pytest.mark.parametrize(
+    ("options", "law"),
+    [
+        ({"proposer": "grammer"}, "did you mean 'grammar'"),
+        ({"proposer": " "}, "proposer names"),
+        ({"trees": 0}, "trees is at least 1"),
+        ({"fresh": 1.5}, "fresh lies in 0 to 1"),
+        ({"fresh": 0.8, "crossover": 0.4}, "add up"),
+        ({"temperature": 0.0}, "temperature is above 0"),
+        ({"virtual_visits": "none"}, "virtual_visits"),
+    ],
+)
+def test_impossible_settings_are_refused(options: dict[str, Any], law: str) -> None:
+    with pytest.raises(SearchError, match=law):
+        make_searcher("mcts", SearchContext(Grammar(max_length=4), 0), options)
+
+
+def test_defaults_are_the_papers_where_it_has_any() -> None:
+    given = dataclasses.asdict(MCTSSettings())
+    paper = {
+        "budget": 3, "growth": 1, "exploration": 1.0, "temperature": 0.1, "avoided": 3,
+        "examples": 1, "dissimilar": 0.5, "min_rank_ic": 0.015, "max_turnover": 1.6,
+        "max_correlation": 0.8, "settings": 3,
+    }  # fmt: skip
+    assert {name: given[name] for name in paper} == paper
