@@ -3,13 +3,15 @@
 Layout (qlib 0.9): `calendars/day.txt`, one date a line; `instruments/<market>.txt`, one membership
 span a line (symbol, start, end, separated by tabs, both ends inclusive); `features/<symbol>/
 <field>.day.bin`, little-endian float32 of which the first is the calendar row of the second.
+Symbols that Windows keeps for devices (PRN, CON, NUL ...) have folders that begin with `_qlib_`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +21,20 @@ from alphamine.errors import DataError
 from .keys import day_of
 from .panel import Panel
 from .raw import Membership, RawData
+from .wording import listing
 
 _BIN = np.dtype("<f4")
+_DEVICES: Final = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
+)
 
 
 def read_qlib(
     folder: Path, frequency: str = "day", wanted: Collection[str] | None = None
 ) -> RawData:
     """All symbols and the wanted fields of a qlib data directory; markets become indices.
+
+    A symbol of `instruments` without features stays, without a value; a warning names it.
 
     Raises
     ------
@@ -37,9 +45,12 @@ def read_qlib(
     membership = _instruments(folder / "instruments")
     symbols = np.array(sorted(set(membership.symbol.tolist())), dtype=np.str_)
     columns: dict[str, npt.NDArray[np.floating]] = {}
+    absent: list[str] = []
     for j, symbol in enumerate(symbols.tolist()):
-        features = folder / "features" / symbol.lower()
-        for path in sorted(features.glob(f"*.{frequency}.bin")):
+        paths = sorted(_features(folder, symbol).glob(f"*.{frequency}.bin"))
+        if not paths:
+            absent.append(symbol)
+        for path in paths:
             name = path.name.removesuffix(f".{frequency}.bin")
             if wanted is not None and name not in wanted:
                 continue
@@ -49,6 +60,13 @@ def read_qlib(
             columns[name][start : start + len(values), j] = values
     if not columns:
         raise DataError(f"{folder} has no features/*/*.{frequency}.bin; is it a qlib directory?")
+    if absent:
+        warnings.warn(
+            f"{len(absent)} of {len(symbols)} names of {folder / 'instruments'} have no "
+            f"features/*/*.{frequency}.bin and so no value: {listing(absent)}; take them out, or "
+            "add their files",
+            stacklevel=2,
+        )
     return RawData(days, symbols, columns, membership=membership)
 
 
@@ -84,9 +102,10 @@ def write_qlib(panel: Panel, folder: Path, market: str = "universe") -> None:
             continue
         first, last = int(rows[0]), int(rows[-1])
         spans.append(f"{name}\t{days[first]}\t{days[last]}")
-        (folder / "features" / name.lower()).mkdir()
+        features = folder / "features" / _folder_name(name)
+        features.mkdir()
         for field, column in columns.items():
-            path = folder / "features" / name.lower() / f"{field.lower()}.day.bin"
+            path = features / f"{field.lower()}.day.bin"
             np.append(first, column[first : last + 1, j]).astype(_BIN).tofile(path)
     _write_lines(folder / "instruments" / "all.txt", spans)
     if market != "all":
@@ -123,6 +142,17 @@ def _instruments(folder: Path) -> Membership:
     except ValueError as error:
         raise DataError(f"{folder}: spans must have dates such as 2019-01-31: {error}") from None
     return Membership(np.array(index), np.array(symbol), first, last)
+
+
+def _folder_name(symbol: str) -> str:
+    prefix = "_qlib_" if symbol.upper() in _DEVICES else ""
+    return f"{prefix}{symbol}".lower()
+
+
+def _features(folder: Path, symbol: str) -> Path:
+    """Where a symbol's files are: older directories have no prefix."""
+    features = folder / "features" / _folder_name(symbol)
+    return features if features.exists() else folder / "features" / symbol.lower()
 
 
 def _read_bin(path: Path, days: int) -> tuple[int, npt.NDArray[np.float32]]:

@@ -67,6 +67,39 @@ def test_a_symbol_that_starts_late_has_its_start_row(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_qlib(tmp_path / "q").columns["close"], close)
 
 
+RESERVED = ["CON", "PRN", "AUX", "NUL", "COM1", "lpt9", "COM0"]
+
+
+def test_names_of_devices_have_folders_of_their_own(tmp_path: Path) -> None:
+    dates = np.datetime64("2020-01-01") + np.arange(3)
+    symbols = [*RESERVED, "COM", "CONS", "LPT10"]
+    close = np.arange(1.0, 31.0).reshape(3, 10)
+    write_qlib(Panel.from_arrays(dates, symbols, {"close": close}), tmp_path / "q")
+    folders = {path.name for path in (tmp_path / "q/features").iterdir()}
+    # As qlib's code_to_fname calls them.
+    assert folders == {f"_qlib_{x.lower()}" for x in RESERVED} | {"com", "cons", "lpt10"}
+    lines = (tmp_path / "q/instruments/all.txt").read_text().split("\n")
+    assert [line.split("\t")[0] for line in lines[:10]] == symbols
+    raw = read_qlib(tmp_path / "q")
+    assert raw.symbols.tolist() == sorted(symbols)
+    places = [raw.symbols.tolist().index(name) for name in symbols]
+    np.testing.assert_array_equal(raw.columns["close"][:, places], close)
+    (tmp_path / "q/features/_qlib_con").rename(tmp_path / "q/features/con")
+    np.testing.assert_array_equal(read_qlib(tmp_path / "q").columns["close"][:, places], close)
+
+
+def test_a_listed_name_without_files_is_named(panel: Panel, tmp_path: Path) -> None:
+    write_qlib(panel, tmp_path / "q")
+    with (tmp_path / "q/instruments/all.txt").open("a") as file:
+        file.write("GONE\t2020-01-01\t2020-03-24\nEMPTY\t2020-01-01\t\n")
+    (tmp_path / "q/features/empty").mkdir()
+    with pytest.warns(UserWarning, match=r"2 of 7 names of .* no value: EMPTY, GONE; take them"):
+        raw = read_qlib(tmp_path / "q")
+    assert np.isnan(raw.columns["close"][:, raw.symbols.tolist().index("GONE")]).all()
+    assert raw.membership is not None
+    assert raw.membership.mask("all", raw.dates, np.array(["EMPTY"])).all()
+
+
 def damage(folder: Path, what: str) -> None:
     close = folder / "features/aa/close.day.bin"
     if what == "cut":
