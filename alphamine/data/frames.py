@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from alphamine.errors import DataError
+from alphamine.expression.fields import STANDARD_FIELDS
 
 from .adjustment import vendor_factor
 from .build import panel_from_arrays
@@ -79,8 +80,10 @@ def _read(frame: Any, choice: Selection, days: DayStyle, style: NumberStyle) -> 
     parts = None
     if isinstance(frame, Mapping):
         parts = {name: frame[name] for name in frame}
-    elif getattr(getattr(frame, "columns", None), "nlevels", 1) == 2:  # pandas: (field, symbol)
-        parts = {name: frame[name] for name in dict.fromkeys(name for name, _ in frame.columns)}
+    elif getattr(getattr(frame, "columns", None), "nlevels", 1) > 1:
+        level = _level_of_fields(frame.columns, choice)
+        names = dict.fromkeys(frame.columns.get_level_values(level))
+        parts = {name: frame.xs(name, axis=1, level=level) for name in names}
     if parts is None:
         table = selected(as_table(frame), choice, "the frame")
         return long_to_raw(table, choice, (), days, style)
@@ -93,6 +96,28 @@ def _read(frame: Any, choice: Selection, days: DayStyle, style: NumberStyle) -> 
     for name, table in tables.items():
         every_column(table.column_names, f"the frame of {name!r}")
     return wide_to_raw(tables, choice.date, (), days, style)
+
+
+def _level_of_fields(columns: Any, choice: Selection) -> int:
+    """Which of the two levels of a pandas frame's columns holds fields; the other holds symbols."""
+    if columns.nlevels == 2:
+        called = [str(name).strip().lower() for name in columns.names]
+        symbols = [level for level in (0, 1) if called[level] in {"ticker", choice.symbol.lower()}]
+        if len(symbols) == 1:
+            return 1 - symbols[0]
+        known = {*STANDARD_FIELDS, *(name.strip().lower() for name in choice.numbers)}
+        levels = [set(columns.get_level_values(level)) for level in (0, 1)]
+        likely = [
+            level for level, names in enumerate(levels)
+            if 2 * sum(str(name).strip().lower() in known for name in names) >= len(names)
+        ]  # fmt: skip
+        if len(likely) == 1:
+            return likely[0]
+    raise DataError(
+        "columns of several levels are (field, symbol) or (symbol, field), but whether "
+        f"{columns[0]!r} is one or the other cannot be told; say columns.names = ['field', "
+        f"{choice.symbol!r}], or the other way round, or give a mapping of fields to frames"
+    )
 
 
 def _take(columns: dict[str, Any], chosen: Any) -> Any:

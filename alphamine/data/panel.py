@@ -248,12 +248,13 @@ class Panel:
         frame : frame, or mapping of str to frame
             Long: one row per date and symbol, number columns become fields, text columns groups.
             Wide: one frame per field, dates in the index or in column `date`, one column per
-            symbol.
+            symbol; or a pandas frame with columns (field, symbol) or (symbol, field).
         date, symbol : str
             Columns (or index levels) of a long frame.
         **settings
             As in a specification: `fields` (a list, or a mapping of names to columns; other columns
-            are not read), `date_format`, `missing` and `thousands` (how numbers are written as
+            are not read), `date_format` and `timezone` (how days are written, see
+            `alphamine.data.keys.DayStyle`), `missing` and `thousands` (how numbers are written as
             text), `factor` or `adjusted_close` (names of columns: prices are multiplied by the
             factor, or so that the close becomes the adjusted one), `groups` (as `fields`; arrays
             are taken, too). Also `universe` (a column that is true where a name counts), and the

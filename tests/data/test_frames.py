@@ -69,6 +69,54 @@ def test_wide_frames_give_the_same_as_long_ones(market: Frame) -> None:
     same(Panel.from_frame(polars), long)
 
 
+VENDOR = {"open": "Open", "high": "High", "low": "Low", "close": "Close", "volume": "Volume"}
+
+
+@pytest.mark.parametrize("names", [[None, None], ["Ticker", "Price"], ["symbol", None], ["x", "y"]])
+@pytest.mark.parametrize("capital", [str, VENDOR.__getitem__])
+@pytest.mark.parametrize("tickers", [["AA", "BB"], ["LOW", "OPEN"]])
+def test_columns_of_two_levels_are_turned_round(
+    tickers: list[str], capital: Callable[[str], str], names: list[Any], market: Frame
+) -> None:
+    market = market[market["symbol"].isin(["AA", "BB"])]
+    market = market.assign(
+        symbol=market["symbol"].map(dict(zip(["AA", "BB"], tickers, strict=True)))
+    )
+    expected = Panel.from_frame(market[["date", "symbol", *VENDOR]])
+    wide = market.pivot(index="date", columns="symbol", values=list(VENDOR))
+    wide = wide.rename(columns=capital, level=0)
+    by_symbol = wide.swaplevel(axis=1).sort_index(axis=1).rename_axis(columns=names)
+    by_field = wide.rename_axis(columns=names[::-1])
+    if tickers[0] == "LOW" and names[0] not in ("Ticker", "symbol"):
+        with pytest.raises(
+            DataError, match=r"LOW.* cannot be told; say columns\.names = \['field'"
+        ):
+            Panel.from_frame(by_symbol)
+        return
+    for frame in (by_symbol, by_field):
+        panel = Panel.from_frame(frame)
+        assert sorted(panel.columns) == sorted(VENDOR)
+        assert panel.symbols.tolist() == tickers
+        for name in VENDOR:
+            np.testing.assert_array_equal(panel.field(name), expected.field(name))
+
+
+def test_two_levels_of_unknown_names_are_refused(market: Frame) -> None:
+    wide = market.pivot(index="date", columns="symbol", values=["open", "close"])
+    odd = wide.rename(columns={"open": "one", "close": "two"}).rename_axis(columns=[None, None])
+    with pytest.raises(DataError, match="give a mapping of fields to frames"):
+        Panel.from_frame(odd)
+    assert list(Panel.from_frame(odd, fields=["one", "two"]).columns) == ["one", "two"]
+    turned = odd.swaplevel(axis=1)
+    assert list(Panel.from_frame(turned, fields=["one", "two"]).columns) == ["one", "two"]
+    assert list(Panel.from_frame(turned.rename_axis(columns=["symbol", "field"])).columns) == [
+        "one", "two"
+    ]  # fmt: skip
+    three = pd.concat({"x": wide}, axis=1)
+    with pytest.raises(DataError, match=r"\('x', 'open', 'AA'\) .* cannot be told"):
+        Panel.from_frame(three)
+
+
 def test_a_column_can_say_who_is_in_the_universe(market: Frame) -> None:
     panel = Panel.from_frame(market.assign(member=market["symbol"] != "AA"), universe="member")
     assert not panel.universe[:, 0].any()
