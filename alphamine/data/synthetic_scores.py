@@ -71,7 +71,6 @@ def _apply(node: Call, inputs: list[npt.NDArray[np.generic]], universe: Mask, al
         context["alive"] = alive
     if op.family in (Family.CROSS_SECTION, Family.GROUP):
         inputs = [x if x.dtype.kind == "i" else np.where(universe, x, np.nan) for x in inputs]
-    with np.errstate(all="ignore"):
-        result = op.reference(*inputs, *node.params, **context)
+    result = op.compute(*inputs, *node.params, **context)
     kept = np.isfinite(result) & alive if op.fills_missing else np.isfinite(result)
     return np.where(kept, result, np.nan)

@@ -131,10 +131,7 @@ class References:
         if "alive" in op.context:
             context["alive"] = rows.alive[:, columns]
         wide = [a if a.dtype.kind == "i" else np.ascontiguousarray(a, np.float64) for a in arrays]
-        # Infinities and invalid cells become NaN below and are counted, so numpy need not warn.
-        with np.errstate(all="ignore"):
-            result: Values = op.reference(*wide, *node.params, **context)
-        return result
+        return op.compute(*wide, *node.params, **context)
 
     def stored(self, x: Values) -> tuple[Values, int]:
         """Values as they are stored, infinities missing, and how many of these there were."""

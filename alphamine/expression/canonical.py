@@ -89,7 +89,7 @@ def _folded(op: Operator, inputs: Inputs, params: Params) -> Node | None:
 
 
 def _value(op: Operator, literals: np.ndarray, params: Params) -> float:
-    return float(op.reference(*(np.full((1, 1), v) for v in literals), *params)[0, 0])
+    return float(op.compute(*(np.full((1, 1), v) for v in literals), *params)[0, 0])
 
 
 def _patterned(op: Operator, inputs: Inputs, params: Params) -> Node | None:

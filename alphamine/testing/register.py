@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from alphamine.errors import OperatorError
+from alphamine.expression.fields import STANDARD_FIELDS
 from alphamine.operators import CATALOGUE, Family, Kind, Operator, ParamValue
 from alphamine.operators import units as unit_rules
 from alphamine.operators.catalogue import Lookback, Reference
@@ -50,7 +51,7 @@ def register_operator(
     Parameters
     ----------
     name : str
-        Lower-case name, not yet in the catalogue.
+        Lower-case name, not yet in the catalogue nor that of a standard field.
     function : callable
         Takes (T, N) float64 arrays with NaN for missing and returns one. Its signature says what
         it is: plain arguments are inputs (`condition` is a boolean, `group` integer codes with -1
@@ -59,7 +60,7 @@ def register_operator(
     family : {"elementwise", "time_series", "cross_section", "group"}
         What a value depends on; the contract holds it to that.
     meaning : str, optional
-        One line; the docstring's first line by default.
+        One line; the docstring's first line by default. A lambda, which has none, needs it.
     unit : {"first", "same", "ratio", "rank", "count", "product", "quotient", "unknown"} or rule
         Unit of the result.
     lookback : int or callable, optional
@@ -112,6 +113,11 @@ def register_operator(
             f"operator names are unique, but {name!r} is already in the catalogue; "
             "choose another name"
         )
+    if name in STANDARD_FIELDS:
+        raise OperatorError(
+            f"{name!r} is a field of the standard vocabulary and cannot name an operator; "
+            f"choose another name, for instance {name}_of"
+        )
     operator = from_function(
         name, function, Family(_word(name, "family", family, [*Family])), meaning=meaning,
         unit=_UNITS[_word(name, "unit", unit, [*_UNITS])] if isinstance(unit, str) else unit,
@@ -123,6 +129,11 @@ def register_operator(
     if not operator.inputs:
         raise OperatorError(
             f"an operator has at least one input, but {operator.signature} has none"
+        )
+    if not operator.meaning and function.__name__ == "<lambda>":
+        raise OperatorError(
+            f"an operator says what it means, but a lambda such as {name!r} has no docstring; give "
+            'meaning="..."'
         )
     check_operator(operator)
     return CATALOGUE.add(operator)

@@ -66,9 +66,7 @@ class Sample:
             context["min_periods"] = self.min_periods
         if "alive" in self.operator.context:
             context["alive"] = np.ones(inputs[0].shape, dtype=bool)
-        with np.errstate(all="ignore"):
-            result: Values = self.operator.reference(*inputs, *self.params, **context)
-        return result
+        return self.operator.compute(*inputs, *self.params, **context)
 
     def __str__(self) -> str:
         given = [str(p) for p in self.params]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -72,6 +72,9 @@ def test_a_leaking_operator_is_refused_and_not_added() -> None:
     [
         ("ts_mean", {}, "already in the catalogue"),
         ("Mine", {}, "lower-case"),
+        ("close", {}, "a field of the standard vocabulary"),
+        ("sector", {}, "a field of the standard vocabulary"),
+        ("mine", {}, 'a lambda such as .* has no docstring; give meaning="'),
         ("mine; drop", {}, "lower-case"),
         ("mine", {"family": "rowwise"}, "family of an operator is one of elementwise"),
         ("mine", {"unit": "furlong"}, "unit of an operator is one of"),
@@ -89,6 +92,37 @@ def test_functions_that_cannot_be_read_are_refused() -> None:
         am.register_operator("mine", lambda *xs: xs[0])
     with pytest.raises(OperatorError, match="at least one input"):
         am.register_operator("mine", lambda d: np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        # Both are right on panels that are longer than the window.
+        lambda x, d: np.concatenate([np.full((d, x.shape[1]), np.nan), x[:-d]]),
+        lambda x, d: np.concatenate([x, x])[: max(len(x), d)],
+    ],
+)
+def test_another_shape_on_short_panels_is_named(function: Callable[..., Array]) -> None:
+    lookback = {"lookback": lambda params: params[0], "meaning": "Of some days before."}
+    with pytest.raises(OperatorError, match=r"inputs of shape \(\d, 10\) gave shape \(\d, 10\)"):
+        am.register_operator("mine", function, "time_series", **lookback)
+    assert "mine" not in CATALOGUE
+
+
+def test_numpy_does_not_warn_of_what_is_missing() -> None:
+    # Warnings are errors here, and a day without a value has no mean.
+    def less_mean(x):
+        """Less the day's mean."""
+        return np.log(x) - np.nanmean(np.log(x), axis=1, keepdims=True)
+
+    am.register_operator("less_mean", less_mean, "cross_section")
+    close = np.full((30, 3), np.nan)
+    close[5:] = np.random.default_rng(0).random((25, 3)) + 1.0
+    dates = np.arange("2024-01-01", "2024-01-31", dtype="datetime64[D]")
+    panel = am.Panel.from_arrays(dates, list("abc"), {"close": close})
+    [values] = am.values([am.parse("less_mean(close - 1.5)")], panel)
+    assert np.isnan(values[:5]).all()
+    assert np.isfinite(values[5:]).any()
 
 
 def test_a_fixed_lookback_is_held_to() -> None:
