@@ -43,14 +43,14 @@ def tradability(
 def _closed_at_limit(
     limits: Limits, raw: RawData, close: FloatArray, factor: FloatArray | None
 ) -> tuple[BoolArray, BoolArray]:
-    traded = close if factor is None else close / factor
-    before = _previous(close) if factor is None else _previous(close) / factor
     change = _changes(limits, raw)
     half = limits.tick / 2
-    # Limits are rounded half up to the tick; half a tick of tolerance absorbs float noise.
-    highest = np.floor(before * (1 + change) / limits.tick + 0.5 + 1e-6) * limits.tick
-    lowest = np.floor(before * (1 - change) / limits.tick + 0.5 + 1e-6) * limits.tick
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):  # what is no number is at no limit
+        traded = close if factor is None else close / factor
+        before = _previous(close) if factor is None else _previous(close) / factor
+        # Limits are rounded half up to the tick; half a tick of tolerance absorbs float noise.
+        highest = np.floor(before * (1 + change) / limits.tick + 0.5 + 1e-6) * limits.tick
+        lowest = np.floor(before * (1 - change) / limits.tick + 0.5 + 1e-6) * limits.tick
         return traded > highest - half, traded < lowest + half
 
 

@@ -15,6 +15,7 @@ from alphamine.errors import DataError
 from . import spec as parts
 from .adjustment import conventional_columns, required_columns
 from .keys import DayStyle
+from .paths import variables
 from .raw import RawData
 from .selection import Selection
 from .spec import Spec, mapping
@@ -51,8 +52,7 @@ def require_inputs(spec: Spec) -> None:
         # What is no file (a device, a pipe) may never end.
         law = "is neither a file nor a folder" if os.path.exists(path) else "does not exist"
         raise DataError(
-            f"dataset {spec.name!r} needs {path}, which {law}; check the path in the "
-            "specification, and the environment variable in it if there is one"
+            f"dataset {spec.name!r} needs {path}, which {law}; {_remedy(spec.written(path))}"
         )
     match spec.source:
         case parts.TableSource(kind=kind) as source:
@@ -62,6 +62,16 @@ def require_inputs(spec: Spec) -> None:
         case parts.QlibSource(path=path):
             if not (path / "calendars").is_dir():
                 raise DataError(f"{path} has no folder calendars; is it a qlib directory?")
+
+
+def _remedy(written: str) -> str:
+    """What to do about a path that leads nowhere."""
+    known = variables(written)
+    if not known:
+        return f"correct the path {written!r} in the specification"
+    name, value = next(iter(known.items()))
+    state = "which is not set" if value is None else f"which is {value!r} now"
+    return f"set the environment variable {name}, {state}: the path is written {written!r}"
 
 
 def _source_inputs(source: Any) -> list[Path]:

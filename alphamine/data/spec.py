@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     model_validator,
 )
@@ -24,7 +26,10 @@ from .paths import here, resolve
 def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path):
         raise ValueError("a path is a text")
-    return resolve(str(value), (info.context or {}).get("folder") or here())
+    context = info.context or {}
+    path = resolve(str(value), context.get("folder") or here())
+    context.get("written", {})[path] = str(value)
+    return path
 
 
 SpecPath = Annotated[Path, BeforeValidator(_path)]
@@ -242,6 +247,15 @@ class Spec(_Part):
     label: Label = Label()
     costs: CostsPart = CostsPart()
     min_names: int = Field(10, ge=2)
+    _written: Mapping[Path, str] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any) -> None:
+        self._written = (context or {}).get("written", {})
+
+    def written(self, path: Path) -> str:
+        """How the specification writes one of its paths."""
+        return self._written.get(path, str(path))
+
     periods: int | None = Field(None, ge=1, le=366)
 
     @property

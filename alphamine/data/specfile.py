@@ -54,7 +54,8 @@ def read_overridden(path: Path, overrides: Mapping[str, Any]) -> Spec:
 def _validated(path: Path, content: dict[str, Any]) -> Spec:
     content.setdefault("name", path.stem)
     try:
-        return Spec.model_validate(content, context={"folder": path.absolute().parent})
+        context = {"folder": path.absolute().parent, "written": {}}
+        return Spec.model_validate(content, context=context)
     except ValidationError as error:
         raise DataError(f"{path.name}: {_explain(error)}") from None
 

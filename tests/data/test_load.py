@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import alphamine as am
+from alphamine.data.check import check_dataset
 from alphamine.errors import DataError
 
 Frame = pd.DataFrame
@@ -219,3 +220,23 @@ def test_the_templates_work(
     panel = am.load(SPECS / f"{name}.yaml")
     assert panel.shape == (60, 5)
     assert np.isfinite(panel.sample().label).any()
+
+
+def test_a_path_that_leads_nowhere_names_its_variable(
+    write_spec: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = "${ALPHAMINE_DATA:-../nowhere}/prices.parquet"
+    spec = write_spec(source={"kind": "parquet", "path": written})
+    monkeypatch.delenv("ALPHAMINE_DATA", raising=False)
+    for look in (am.load, check_dataset):
+        with pytest.raises(DataError, match="set the environment variable ALPHAMINE_DATA, which "):
+            look(spec)
+    monkeypatch.setenv("ALPHAMINE_DATA", "/moved")
+    with pytest.raises(DataError, match=r"needs /moved/prices.parquet, .* which is '/moved' now: "):
+        am.load(spec)
+    spec = write_spec(source={"kind": "parquet", "path": "prices.parquet"})
+    with pytest.raises(DataError, match=r"correct the path 'prices\.parquet' in the specification"):
+        am.load(spec)
+    spec = write_spec(source={"kind": "csv", "path": "/dev/zero"})
+    with pytest.raises(DataError, match="/dev/zero, which is neither a file nor a folder"):
+        am.load(spec)
