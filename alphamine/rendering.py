@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
 _RENDERER = "alphamine.report.renderer"
@@ -31,3 +32,11 @@ class Renderer(Protocol):
 def renderer() -> Renderer:
     """The floor that draws."""
     return cast(Renderer, import_module(_RENDERER))
+
+
+def html_table(frame: pd.DataFrame, index: bool = True) -> str:
+    """A frame as HTML, its texts escaped and whole: pandas would cut formulas at 50 characters."""
+    import pandas as pd
+
+    with pd.option_context("display.max_colwidth", None):
+        return str(frame.to_html(index=index))

@@ -10,6 +10,7 @@ import typer
 from alphamine.errors import DataError
 
 from . import options
+from .formulas import FormulaCell
 from .output import console, number, percent, print_json
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def _show(report: BacktestReport) -> None:
     from rich.table import Table
 
     screen = console()
-    years = Table(title=report.formula, caption=report.caption, caption_justify="left")
+    screen.print(FormulaCell(report.formula))
+    years = Table(caption=report.caption, caption_justify="left")
     for heading in ("", "days", "gross", "net", "benchmark", "net excess", "net IR", "max drawdown",
                     "cost", "turnover/day"):  # fmt: skip
         years.add_column(heading, justify="right", overflow="fold")

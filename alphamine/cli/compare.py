@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options
-from .output import console, print_json
+from .output import console, interval, print_json
 
 if TYPE_CHECKING:
     from alphamine.jobs.compare import Row
@@ -83,7 +83,7 @@ def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
         cells = [row.estimates.get(name) for name in shown]
         table.add_row(
             row.searcher,
-            *("-" if e is None else f"{e.mean:.4g} ± {e.half_width:.2g}" for e in cells),
+            *("-" if e is None else interval(e.mean, e.half_width) for e in cells),
         )
     screen = console()
     screen.print(table)

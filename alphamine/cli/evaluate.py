@@ -10,6 +10,7 @@ import typer
 from alphamine.errors import AlphamineError
 
 from . import options
+from .formulas import FormulaCell
 from .output import console, count, number, percent, print_json
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ def _show(report: FactorReport) -> None:
     if report.problem is not None:
         screen.print(f"{report.formula} could not be judged: {report.problem}", soft_wrap=True)
         return
-    table = Table(title=str(report.formula), caption=report.caption, caption_justify="left")
+    screen.print(FormulaCell(str(report.formula)))
+    table = Table(caption=report.caption, caption_justify="left")
     for heading in _HEADINGS:
         table.add_column(heading, justify="right", overflow="fold")
     for name, row in report.rows():
@@ -170,14 +172,14 @@ def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
 
     table = Table(caption=caption, caption_justify="left")
     table.add_column("name")
-    table.add_column("formula", overflow="fold", ratio=1)
+    table.add_column("formula", ratio=1)
     for heading in ("rank IC", "rank ICIR", "t", "coverage", "turnover", "verdict"):
         table.add_column(heading, justify="right", overflow="fold")
     screen = console()
     for row in rows:
         if row["problem"] is None:
             table.add_row(
-                str(row["name"]), row["formula"], number(row["rank_ic"]),
+                str(row["name"]), FormulaCell(row["formula"]), number(row["rank_ic"]),
                 number(row["rank_icir"], 2), number(row["t"], 1), percent(row["coverage"]),
                 percent(row["turnover"]), row["verdict"],
             )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options
+from .formulas import FormulaCell
 from .output import console, number, percent, print_json
 from .search import warn_if_altered
 
@@ -42,13 +43,13 @@ def _show(found: TestReport) -> None:
         caption=f"the test split of this run was opened {times}; verdicts allow for so many looks",
         caption_justify="left",
     )
-    table.add_column("formula", overflow="fold", ratio=1)
+    table.add_column("formula", ratio=1)
     for heading in ("rank IC", "ICIR", "t", "coverage", "turnover", "verdict"):
         table.add_column(heading, justify="right", overflow="fold")
     for row in found.rows:
         n = row.numbers
         table.add_row(
-            row.formula, number(n.rank_ic), number(n.rank_icir, 2),
+            FormulaCell(row.formula), number(n.rank_ic), number(n.rank_icir, 2),
             number(row.trust.t, 1), percent(n.coverage), percent(n.turnover), row.trust.word,
         )  # fmt: skip
     console().print(table)

@@ -10,6 +10,7 @@ import typer
 from alphamine.errors import AlphamineError, WorkFailed
 
 from . import options
+from .formulas import FormulaCell
 from .output import console, number, percent, print_json
 
 if TYPE_CHECKING:
@@ -109,13 +110,13 @@ def _show(run: Run, page: Path) -> None:
         caption_justify="left",
     )
     table.add_column("#", justify="right", overflow="fold")
-    table.add_column("formula", overflow="fold", ratio=1)
+    table.add_column("formula", ratio=1)
     for heading in (f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
                     "turnover", "max corr", "verdict"):  # fmt: skip
         table.add_column(heading, justify="right", overflow="fold")
     for row in run.members:
         table.add_row(
-            str(row["position"]), row["formula"],
+            str(row["position"]), FormulaCell(row["formula"]),
             number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
             number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
             percent(row["turnover"]), f"{row['max_correlation']:.2f}",
@@ -124,6 +125,8 @@ def _show(run: Run, page: Path) -> None:
     screen = console()
     screen.print(table)
     warn_if_altered(run)
+    for remark in run.remarks:
+        screen.print(remark, soft_wrap=True)
     if not len(run.members):
         screen.print(
             "no formula added more than luck could show: search longer, or let the pool take what "

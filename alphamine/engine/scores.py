@@ -40,6 +40,10 @@ class DailyScores:
     turnover: FloatArray
     infinite: int = 0
 
+    def flat(self, min_names: int) -> npt.NDArray[np.bool_]:
+        """Days with enough names, all of which have the same value (or the same label); (rows,)."""
+        return np.asarray(np.isnan(self.rank_ic) & (self.pairs >= min_names))
+
 
 def daily_scores(
     values: npt.NDArray[np.floating], sample: Sample, infinite: int = 0

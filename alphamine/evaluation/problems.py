@@ -57,7 +57,7 @@ def remarks(formula: Node, daily: DailyScores, sample: Sample) -> tuple[str, ...
     lost, why = _lost_windows(formula, daily, sample)
     found = [why] if lost else []
     days, spec = len(daily.rank_ic), sample.panel.label_spec
-    flat = np.isnan(daily.rank_ic) & (daily.pairs >= sample.panel.min_names)
+    flat = daily.flat(sample.panel.min_names)
     if flat.any():
         found.append(
             f"on {int(flat.sum())} of {days} days all names have the same value (or the same "

@@ -20,6 +20,7 @@ from alphamine.errors import DataError, SearchError
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.verdict import Trust, judge_trust
 from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.rendering import html_table
 
 from .encoding import finite
 from .run import TEST_OPENED, Run
@@ -85,9 +86,8 @@ class TestReport:
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        # pandas escapes text by default.
         title = html.escape(f"test, {self.start} to {self.end}, opened {self.opened} times")
-        return f"<p>{title}</p>{self.table().to_html(index=False)}"
+        return f"<p>{title}</p>{html_table(self.table(), index=False)}"
 
 
 def reveal(run: Run, panel: Panel | None) -> TestReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
 POOL_COLUMNS = (
     "position", "formula", "weight", "train_rank_ic", "valid_rank_ic", "train_rank_icir",
-    "valid_rank_icir", "turnover", "max_correlation", "verdict", "t", "valid_t", "q_value",
-    "family_p",
+    "valid_rank_icir", "turnover", "max_correlation", "flat_days", "verdict", "t", "valid_t",
+    "q_value", "family_p",
 )  # fmt: skip
 
+# Members that are silent on a larger share of the days are named.
+_FLAT_DAYS = 0.01
 TEST_OPENED = "test opened"
 INTERRUPTED = "it was interrupted"
 
@@ -136,16 +139,31 @@ class Run:
     @cached_property
     def members(self) -> list[dict[str, Any]]:
         """What is recorded of each formula of the pool as it is oriented, best first."""
+        return [self._as_oriented(member) for member in self._stored_members]
+
+    @cached_property
+    def _stored_members(self) -> list[dict[str, Any]]:
         with self._store() as store:
-            return [self._as_oriented(member) for member in store.pool()]
+            return store.pool()
 
     def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
         """A member as of version 0.1.0, whose sign stood beside its formula, as one of today."""
         if "sign" not in member:
-            return member
-        sign = member.pop("sign")
-        formula = oriented(_parsed(member["formula"], self._fields), sign)
-        return {**member, "formula": str(formula), "weight": sign * member["weight"]}
+            return dict(member)
+        rest = {name: value for name, value in member.items() if name != "sign"}
+        formula = oriented(_parsed(member["formula"], self._fields), member["sign"])
+        weight = member["sign"] * member["weight"]
+        return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
+
+    @property
+    def correlation(self) -> list[list[float]]:
+        """Mean daily correlations on train of the pool's members as they are oriented."""
+        signs = [member.get("sign", 1) for member in self._stored_members]
+        matrix = self._recorded("correlation")
+        return [
+            [a * b * value for b, value in zip(signs, row, strict=True)]
+            for a, row in zip(signs, matrix, strict=True)
+        ]
 
     @cached_property
     def pool(self) -> AlphaPool:
@@ -218,6 +236,16 @@ class Run:
         target = Path(path) if path is not None else self.directory / "report.html"
         return renderer().write_page(self, target)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know of single members, in sentences."""
+        split = self.facts.get("fitted_on", "train")
+        return [
+            f"#{member['position']} has the same value for all names on "
+            f"{member['flat_days']:.1%} of the days of {split}: no rank IC there, nothing to trade"
+            for member in self.members if member.get("flat_days", 0.0) >= _FLAT_DAYS
+        ]  # fmt: skip
+
     def require_finished(self, deed: str) -> None:
         """Refuse a run that was cut short; `deed` is what only a finished run allows."""
         if "finished" not in self.facts:
@@ -234,6 +262,7 @@ class Run:
             "trials": self.trials,
             "altered": self.altered,
             "pool": finite(self.members),
+            "remarks": self.remarks,
             "trust": self._recorded("trust"),
             "placebo": self.facts.get("placebo"),
             "test_openings": self.test_openings,

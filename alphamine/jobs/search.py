@@ -222,6 +222,12 @@ def _require_resumable(
             "search anew, with another test split"
         )
     done = store.count()
+    if limits.evaluations < done:
+        raise SearchError(
+            f"a budget counts from the beginning of a run, and the one in {directory} has "
+            f"evaluated {done} formulas already, more than {limits.evaluations}; to continue give "
+            f"more than that, such as --budget {2 * done}"
+        )
     if "finished" in facts and limits.evaluations <= done:
         raise SearchError(
             f"the run in {directory} has evaluated the {done} formulas of its budget; "

@@ -18,6 +18,7 @@ from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Field, Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.operators import UNITS, Kind
+from alphamine.rendering import html_table
 
 from .table import combine
 
@@ -164,8 +165,7 @@ class AlphaPool:
         return self.to_frame()
 
     def _repr_html_(self) -> str:
-        # pandas escapes text by default.
-        return str(self.table().to_html())
+        return html_table(self.table())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; `from_dict` makes an equal pool of them."""

@@ -34,6 +34,9 @@ class PoolRow:
         Mean on train, as a share of the book.
     max_correlation : float
         Largest absolute correlation with another member on train; 0 for a lonely one.
+    flat_days : float
+        Share of the train days with enough names on which all of them have the same value: there is
+        no rank IC, and nothing to trade. 0 without such days.
     """
 
     formula: str
@@ -44,6 +47,7 @@ class PoolRow:
     valid_rank_icir: float
     turnover: float
     max_correlation: float
+    flat_days: float
 
 
 def pool_table(
@@ -63,7 +67,14 @@ def pool_table(
     on_train = dict(evaluator.scores(formulas, train))
     on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
     return [
-        _row(str(formulas[i]), m.sign * m.weight, on_train[i], on_valid.get(i), _largest(pool, m))
+        _row(
+            str(formulas[i]),
+            m.sign * m.weight,
+            on_train[i],
+            on_valid.get(i),
+            _largest(pool, m),
+            train.panel.min_names,
+        )
         for i, m in enumerate(members)
     ]
 
@@ -113,11 +124,16 @@ def _row(
     on_train: DailyScores,
     on_valid: DailyScores | None,
     largest: float,
+    min_names: int,
 ) -> PoolRow:
     train_ic, train_icir = _rank_ic(on_train)
     valid_ic, valid_icir = _rank_ic(on_valid) if on_valid else (np.nan, np.nan)
     turnover = _mean(on_train.turnover)
-    return PoolRow(name, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest)
+    enough = int((on_train.pairs >= min_names).sum())
+    flat = int(on_train.flat(min_names).sum()) / max(enough, 1)
+    return PoolRow(
+        name, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest, flat
+    )
 
 
 def _rank_ic(scores: DailyScores) -> tuple[float, float]:

@@ -134,7 +134,7 @@ def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
     yield "histogram", figures.ic_histogram(histogram)
     names = [f"#{member['position']}" for member in run.members]
-    yield "correlation", figures.correlation_map(names, run.facts["correlation"])
+    yield "correlation", figures.correlation_map(names, run.correlation)
 
 
 def _block(figure: go.Figure) -> str:

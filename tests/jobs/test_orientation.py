@@ -117,7 +117,7 @@ def test_the_page(run: Run, small_panel: Panel) -> None:
             f"{train.rank_ic:+.4f}", f"{valid.rank_ic:+.4f}",
             f"{train.rank_icir:+.2f}", f"{valid.rank_icir:+.2f}",
         ]  # fmt: skip
-        assert row[10:12] == [f"{train.trust.t:+.1f}", f"{valid.trust.t:+.1f}"]
+        assert row[11:13] == [f"{train.trust.t:+.1f}", f"{valid.trust.t:+.1f}"]
 
 
 def test_the_command_line(run: Run, small_panel: Panel, capsys: pytest.CaptureFixture[str]) -> None:

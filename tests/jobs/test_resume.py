@@ -115,6 +115,11 @@ def test_a_run_that_is_complete_is_not_continued(small_panel: Panel, tmp_path: P
     begin(small_panel, tmp_path / "run", "random", budget=20)
     with pytest.raises(SearchError, match="20 formulas of its budget; raise it"):
         am.resume(tmp_path / "run", small_panel)
+    with pytest.raises(
+        SearchError, match="evaluated 20 formulas already, more than 10; to continue"
+    ):
+        am.resume(tmp_path / "run", small_panel, budget=10)
+    assert am.open_run(tmp_path / "run").facts["budget"] == 20
     with pytest.raises(SearchError, match=r"holds a file run\.sqlite"):
         am.resume(tmp_path / "nothing", small_panel)
     assert not (tmp_path / "nothing").exists()

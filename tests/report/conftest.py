@@ -89,7 +89,7 @@ def _write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 
         store.write_pool([
             {"position": i + 1, "digest": f"{i:032x}", "formula": text, "weight": 0.75,
              "train_rank_ic": 0.04321, "valid_rank_ic": float("nan"), "train_rank_icir": 0.5,
-             "valid_rank_icir": 0.25, "turnover": 0.1, "max_correlation": 0.3,
+             "valid_rank_icir": 0.25, "turnover": 0.1, "max_correlation": 0.3, "flat_days": 0.2,
              "verdict": text, "t": 3.2, "valid_t": 1.1, "q_value": 0.04, "family_p": 0.2}
             for i in range(members)
         ])  # fmt: skip

@@ -128,3 +128,50 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path: Path, write_run: Writ
     run = write_run(tmp_path / "run")
     with pytest.raises(AlphamineError, match="cannot write the report"):
         run.report(tmp_path / "absent" / "report.html")
+
+
+def _text(run: Run) -> str:
+    return " ".join(" ".join(Page(run.report().read_text(encoding="utf-8")).text).split())
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (
+            [0.531, 0.42, 0.531],
+            'rank ICIR of "take the best member" on 3 purged paths: +0.53, +0.42',
+        ),
+        ([0.531] * 5, "all 5 purged paths are one: rank ICIR +0.53 "),
+    ],
+)
+def test_paths_that_are_one_are_shown_once(
+    tmp_path: Path, write_run: WriteRun, paths: list[float], said: str
+) -> None:
+    run = write_run(tmp_path / "run")
+    run.facts["trust"]["paths"] = paths
+    assert said in _text(run)
+
+
+@pytest.mark.parametrize(
+    ("searcher", "said"), [("random", "the width of the bulk"), ("genetic", "no measure of luck")]
+)
+def test_the_bulk_of_a_guided_search_is_not_called_luck(
+    tmp_path: Path, write_run: WriteRun, searcher: str, said: str
+) -> None:
+    run = write_run(tmp_path / "run")
+    run.facts["searcher"] = searcher
+    captions = ("the width of the bulk", "no measure of luck")
+    assert [caption in _text(run) for caption in captions] == [
+        caption == said for caption in captions
+    ]
+
+
+def test_members_that_are_silent_on_many_days_are_named(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    run = write_run(tmp_path / "run")
+    run.members[1]["flat_days"] = 0.004
+    said = "has the same value for all names on 20.0% of the days of train"
+    assert [remark.startswith(f"#1 {said}") for remark in run.remarks] == [True]
+    assert f"#1 {said}" in _text(run)
+    assert run.to_dict()["remarks"] == run.remarks
