@@ -11,6 +11,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.canonical import oriented
@@ -156,14 +159,11 @@ class Run:
         return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
 
     @property
-    def correlation(self) -> list[list[float]]:
-        """Mean daily correlations on train of the pool's members as they are oriented."""
-        signs = [member.get("sign", 1) for member in self._stored_members]
-        matrix = self._recorded("correlation")
-        return [
-            [a * b * value for b, value in zip(signs, row, strict=True)]
-            for a, row in zip(signs, matrix, strict=True)
-        ]
+    def correlation(self) -> npt.NDArray[np.float64]:
+        """Mean daily correlations on train of the pool's members as they are oriented, (K, K)."""
+        signs = np.array([member.get("sign", 1) for member in self._stored_members], dtype=float)
+        stored = np.array(self._recorded("correlation"), dtype=np.float64)
+        return np.asarray(np.outer(signs, signs) * stored)
 
     @cached_property
     def pool(self) -> AlphaPool:

@@ -359,6 +359,9 @@ def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) ->
     assert repr(old.records) == repr([*records.values()])
     assert old.pool.formulas == pool.formulas
     assert old.pool.weights == pool.weights
+    signs = [1 if records[m["digest"]].formula == m["formula"] else -1 for m in new.members]
+    turned = np.array(old.facts["correlation"]) * np.outer(signs, signs)
+    np.testing.assert_array_equal(old.correlation, turned)
     assert old.report().exists()
     with pytest.raises(SearchError, match=r"0\.1\.0"):
         am.resume(copied, small_panel, budget=120)
