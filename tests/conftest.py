@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from alphamine.errors import MissingDependency
+from alphamine.extras import OPTIONAL
 
 SHARED = Path(os.environ.get("ALPHAMINE_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -26,3 +32,24 @@ def golden() -> Path:
     if not folder.exists():
         pytest.skip(f"needs the golden outputs, which are not in {folder}")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    return (yield from _skipping_what_is_not_installed())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    return (yield from _skipping_what_is_not_installed())
+
+
+def _skipping_what_is_not_installed() -> Generator[None, Any, Any]:
+    """A test that an optional package is missing for is skipped; with all of them it has failed."""
+    try:
+        return (yield)
+    except MissingDependency as error:
+        installed = {name for names in packages_distributions().values() for name in names}
+        if {name.replace("_", "-").lower() for name in installed} >= set(OPTIONAL):
+            raise
+        pytest.skip(str(error))

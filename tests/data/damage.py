@@ -33,7 +33,7 @@ VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 3.5, float("nan"), float("inf"), 10**30, -(2**63), 1e-320, *TEXTS,
     b"\xff\xfe", datetime.date(1, 1, 1), datetime.datetime(9999, 12, 31, 23, 59),
     datetime.timedelta(days=1), decimal.Decimal("1e40"), [], [1, [2]], {"a": 1},
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "ns"),
 )  # fmt: skip
 
 
@@ -400,11 +400,11 @@ def frames(number: int) -> tuple[Any, list[str]]:
     if kind == 1:
         return as_arrow(table), done
     if kind == 2:
-        import polars as pl
-
         try:
+            import polars as pl
+
             return pl.from_arrow(as_arrow(table)), done
-        except Exception:  # what polars refuses is no case of ours
+        except Exception:  # what polars refuses is no case of ours, nor is it always here
             return table, done
     if kind == 3:
         names = [name for name in table.columns if name not in ("date", "symbol")]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -21,6 +20,10 @@ def same(a: Panel, b: Panel) -> None:
     assert a.fingerprint == b.fingerprint
     assert list(a.columns) == list(b.columns)
     np.testing.assert_array_equal(a.field("close"), b.field("close"))
+
+
+def to_polars(frame: Frame) -> Any:
+    return pytest.importorskip("polars").from_pandas(frame)
 
 
 def test_a_long_frame_is_pivoted_and_adjusted(market: Frame) -> None:
@@ -40,7 +43,7 @@ def test_a_long_frame_is_pivoted_and_adjusted(market: Frame) -> None:
 @pytest.mark.parametrize(
     "convert",
     [
-        pl.from_pandas,
+        to_polars,
         pa.Table.from_pandas,
         lambda f: f.set_index(["date", "symbol"]),
         lambda f: f.assign(date=f["date"].dt.strftime("%Y-%m-%d")),
@@ -65,7 +68,7 @@ def test_wide_frames_give_the_same_as_long_ones(market: Frame) -> None:
     wide = {name: market.pivot(index="date", columns="symbol", values=name) for name in fields}
     same(Panel.from_frame(wide), long)
     same(Panel.from_frame(pd.concat(wide, axis=1)), long)
-    polars = {name: pl.from_pandas(frame.reset_index()) for name, frame in wide.items()}
+    polars = {name: to_polars(frame.reset_index()) for name, frame in wide.items()}
     same(Panel.from_frame(polars), long)
 
 

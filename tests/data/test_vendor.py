@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -64,14 +63,25 @@ def test_listed_fields_are_all_that_is_read(
     more.to_parquet(tmp_path / "prices.parquet")
     source = {"kind": "parquet", "path": "prices.parquet"}
     same(am.load(write_spec(source=source, fields=BARS)), expected)
-    for convert in (lambda f: f, pl.from_pandas, pa.Table.from_pandas):
-        panel = Panel.from_frame(convert(more), fields=BARS, factor="adj_factor", min_names=2)
-        same(panel, expected)
     more.drop(columns=["Close", "name"]).to_parquet(tmp_path / "prices.parquet")
     with pytest.raises(DataError, match=r"'ann_date' must hold numbers, but is timestamp.*fields"):
         am.load(write_spec(source=source))
     with pytest.raises(DataError, match=r"'name' must not change within .* in fields"):
         am.load(write_spec(market.assign(name=more["name"])))
+
+
+def to_polars(frame: pd.DataFrame) -> Any:
+    return pytest.importorskip("polars").from_pandas(frame)
+
+
+@pytest.mark.parametrize("convert", [lambda f: f, to_polars, pa.Table.from_pandas])
+def test_of_a_frame_only_listed_fields_are_read(
+    convert: Callable[[pd.DataFrame], Any], write_spec: Write, market: Frame
+) -> None:
+    expected = am.load(write_spec(market.drop(columns="sector"), fields=BARS))
+    more = market.assign(note="--", Close=1.0)
+    panel = Panel.from_frame(convert(more), fields=BARS, factor="adj_factor", min_names=2)
+    same(panel, expected)
 
 
 def test_adjusted_prices_alone_are_not_read_unasked(write_spec: Write, market: Frame) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 
 import alphamine as am
@@ -181,6 +180,7 @@ def test_loss_adds_up(market: Panel, report: FactorReport, factor: pd.DataFrame)
 
 
 def test_neutralised_ranks_are_the_residuals_of_statsmodels() -> None:
+    sm = pytest.importorskip("statsmodels.api")
     rng = np.random.default_rng(3)
     days, names, groups = 6, 50, 4
     present = rng.random((days, names)) < 0.9

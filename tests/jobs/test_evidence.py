@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 import alphamine as am
 from alphamine.data.panel import Panel
@@ -59,11 +58,12 @@ def test_members_are_judged_by_all_trials(run: Run, small_panel: Panel) -> None:
 
 
 def test_q_values_are_those_of_statsmodels_over_the_members_on_valid(run: Run) -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
     rows = run.pool.rows()
     days = len(run.facts["combined"]["valid"]["rank_ic"])
     degrees = cosine_count(days, 5)
     p = [stats.t.sf(row["valid_t"], degrees) for row in rows]
-    expected = multipletests(p, method="fdr_by")[1]
+    expected = multitest.multipletests(p, method="fdr_by")[1]
     np.testing.assert_allclose([row["q_value"] for row in rows], expected, rtol=1e-6)
     assert run.facts["trust"]["discoveries"] == int((expected <= 0.05).sum())
 

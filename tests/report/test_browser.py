@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 import alphamine as am
 from alphamine.evaluation.backtest import backtest
 from alphamine.jobs.run import Run
 
+websocket = pytest.importorskip("tornado.websocket")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 WIDTHS = (1280, 390)
@@ -102,7 +102,7 @@ async def _look(
     address: str, pages: list[Path], widths: tuple[int, ...]
 ) -> dict[tuple[Path, int], Seen]:
     found = {}
-    connection = await websocket_connect(address, max_message_size=1 << 28)
+    connection = await websocket.websocket_connect(address, max_message_size=1 << 28)
     devtools = _DevTools(connection)
     for page in pages:
         for width in widths:
@@ -114,7 +114,7 @@ async def _look(
 
 
 class _DevTools:
-    def __init__(self, connection: WebSocketClientConnection) -> None:
+    def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.number = 0
         self.events: list[dict[str, Any]] = []
