@@ -13,6 +13,7 @@ from .version import __version__
 _HOME = {
     "AlphaPool": "pool.alpha_pool",
     "AlphamineError": "errors",
+    "FactorTransformer": "models.transformer",
     "Panel": "data.panel",
     "backtest": "evaluation.backtest",
     "evaluate": "evaluation.evaluate",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
 from types import MappingProxyType
@@ -268,6 +268,14 @@ class Panel:
         from .frames import panel_from_frame
 
         return panel_from_frame(frame, date, symbol, settings)
+
+    def __deepcopy__(self, memo: object) -> Panel:
+        """The panel itself, which never changes: a copy of those who hold it costs nothing."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was computed of it."""
+        return {own.name: getattr(self, own.name) for own in fields(self)}
 
     def __repr__(self) -> str:
         return f"<Panel {', '.join(self._summary())}>"

@@ -37,6 +37,12 @@ def required_observations(window: int, min_periods: MinPeriods) -> int:
     return min(window, int(min_periods))
 
 
+def min_periods_of(formulas: object, asked: MinPeriods | None) -> MinPeriods:
+    """What is asked for, or what a pool says of its formulas, or "full"."""
+    found: MinPeriods = getattr(formulas, "min_periods", "full") if asked is None else asked
+    return found
+
+
 class Rows(Protocol):
     """What operators ask of the days that they are computed on; a panel has it."""
 

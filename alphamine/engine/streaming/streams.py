@@ -22,7 +22,7 @@ from alphamine.operators import Kind
 from ..evaluator import Backend, kernel_library, storage
 from ..lowering import Lowering
 from ..native import Library, Workspace
-from ..reference import MinPeriods, References
+from ..reference import MinPeriods, References, min_periods_of
 from .history import Day, History
 from .intake import Intake
 from .plan import Plan
@@ -75,9 +75,7 @@ class Stream:
         prices: Mapping[str, bool] | None = None,
         labels: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        asked: MinPeriods = getattr(formulas, "min_periods", "full")
-        if min_periods is not None:
-            asked = min_periods
+        asked = min_periods_of(formulas, min_periods)
         self.formulas = tuple(parse(f) if isinstance(f, str) else f for f in formulas)
         for formula in self.formulas:
             check_root(formula)
