@@ -18,11 +18,12 @@ import numpy as np
 
 from alphamine.errors import DataError
 
-# 2019-01-31 or 20190131 (.0 where blanks have made numbers of whole ones), then time and offset.
+# 2019-01-31 or 20190131, then perhaps time and offset.
 _ISO: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}(?=$|T|\.0+$))(?:\.0+)?"
-    r"(?:[T ]([0-9:.,]+) ?(Z|UTC|GMT|[+-][0-9:]+)?)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})(?:[T ]([0-9:.,]+) ?(Z|UTC|GMT|[+-][0-9:]+)?)?"
 )
+# A whole number that blanks among its like have made a float.
+_WHOLE: Final = re.compile(r"([0-9]{6,8})\.0+")
 # What a text says where there is no day.
 NO_DAY: Final = frozenset(
     {"", "NaT", "None", "NaN", "nan", "NA", "<NA>", "N/A", "#N/A", "NULL", "null"}
@@ -62,10 +63,13 @@ class DayStyle:
         ValueError
             If it names none.
         """
+        text = text.strip()
+        whole = _WHOLE.fullmatch(text)
+        text = whole[1] if whole else text
         if self.date_format is not None:
-            moment = datetime.datetime.strptime(text.strip(), self.date_format)
+            moment = datetime.datetime.strptime(text, self.date_format)
         else:
-            parts = _ISO.fullmatch(text.strip())
+            parts = _ISO.fullmatch(text)
             if parts is None:
                 raise ValueError(f"{text[:40]!r} is not a date such as 2019-01-31")
             day, time, offset = parts.groups("")

@@ -224,9 +224,9 @@ class Panel:
         groups : mapping of str to (T, N) or (N,) labels, optional
         **settings
             As in a specification: the label's `horizon`, `delay`, `price` and `delisting`,
-            `splits` (see `Splits.from_dates`), `units`, `costs`, `min_names`, `periods` and `name`,
-            each as there or as the object that a panel has. Also `label_spec`, `masks`, `factor`,
-            `notes`.
+            `splits` (see `Splits.from_dates`), `units`, `costs`, `min_names`, `periods`, `name`,
+            `date_format` and `timezone`, each as there or as the object that a panel has. Also
+            `label_spec`, `masks`, `factor`, `notes`.
 
         Raises
         ------

@@ -124,6 +124,8 @@ def _explain(error: ValidationError) -> str:
             lines[f"unknown key {where!r}{hint}"] = None
         else:
             message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "string_type":
+                message = f"must be a text, but is {item['input']!r}; put it in quotes"
             lines[f"{where or 'the specification'}: {brief(message)}"] = None
     more = f"; and {len(lines) - _MAX_FAULTS} more" if len(lines) > _MAX_FAULTS else ""
     return "; ".join([*lines][:_MAX_FAULTS]) + more

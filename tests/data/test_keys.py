@@ -17,6 +17,7 @@ import yaml
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.errors import DataError
 
 Frame = pd.DataFrame
 Load = Callable[[Frame, Path, dict[str, Any]], Panel]
@@ -172,19 +173,204 @@ KINDS_OF_KEYS: dict[str, tuple[Callable[[Any], Any], list[Any], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS_OF_KEYS)
-@pytest.mark.parametrize("path", PATHS)
+def key_cases() -> list[Any]:
+    """Text files and names of Arrow's columns hold texts, which stay as they are, 2.0 also."""
+    of_text = ("csv", "duckdb of csv", "polars", "parquet wide")
+    return [
+        pytest.param(path, kind, id=f"{path}-{kind}")
+        for kind in KINDS_OF_KEYS
+        for path in PATHS
+        if not (("float" in kind and path.startswith(of_text))
+                or (kind == "decimals" and path in ("csv wide", "parquet wide", "polars wide")))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "kind"), key_cases())
 def test_keys_of_every_kind_by_every_path(path: str, kind: str, tmp_path: Path) -> None:
     key, names, want = KINDS_OF_KEYS[kind]
-    if "float" in kind and ("csv" in path or path.startswith("pol") or "et wide" in path):
-        pytest.skip("text stays as it is, 2.0 also; names of columns are texts")
-    if kind == "decimals" and "wide" in path and not path.startswith("pandas"):
-        pytest.skip("names of columns are texts")
     frame = long_frame(texts("%Y-%m-%d"), key, names)
     if path == "pandas by index" and kind == "categories":
-        frame = frame.astype({"symbol": str})
+        frame = frame.astype({"symbol": str})  # a level of categories is one of texts
     panel = PATHS[path](frame, tmp_path, {})
-    order = np.argsort(want)
-    assert panel.symbols.tolist() == [want[i] for i in order] or path == "arrays"
+    assert panel.symbols.tolist() == (want if path == "arrays" else sorted(want))
     places = [panel.symbols.tolist().index(name) for name in want]
     np.testing.assert_array_equal(panel.field("close")[:, places], CLOSE)
+
+
+SIDES = [(suffix, kind) for suffix in ("csv", "parquet") for kind in KINDS_OF_DAYS]
+SIDES = [(suffix, kind) for suffix, kind in SIDES if (suffix, kind[-7:]) != ("parquet", "offsets")]
+
+
+def side_spec(folder: Path, **keys: Any) -> Path:
+    long_frame(texts("%Y-%m-%d"), list, CODES).to_csv(folder / "prices.csv", index=False)
+    path = folder / "spec.yaml"
+    content = {"name": "x", "source": {"kind": "csv", "path": "prices.csv"}, **SETTINGS, **keys}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "kind"), SIDES)
+def test_members_are_those_of_the_written_days(suffix: str, kind: str, tmp_path: Path) -> None:
+    day, how = KINDS_OF_DAYS[kind]
+    table = Frame({
+        "index_name": ["000300", "000300", "010101"], "symbol": ["000001", "000300", "600519"],
+        "start": day(DAYS[[0, 1, 2]]), "end": day(DAYS[[1, 3, 3]]),
+    })  # fmt: skip
+    table["end"] = table["end"].where([True, False, True])  # the second has no end
+    write = table.to_csv if suffix == "csv" else table.to_parquet
+    write(tmp_path / f"members.{suffix}", index=False)
+    spec = side_spec(tmp_path, membership={"path": f"members.{suffix}", **how}, universe="000300")
+    panel = am.load(spec)
+    assert panel.symbols.tolist() == ["000001", "000300"]
+    assert panel.universe.T.astype(int).tolist() == [[1, 1, 0, 0], [0, 1, 1, 1]]
+    assert am.load(spec, universe="010101").universe.T.astype(int).tolist() == [[0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("end", [None, np.nan, pd.NaT, "", "NaT"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_no_end_at_all_is_open(suffix: str, end: Any, tmp_path: Path) -> None:
+    table = Frame({"index_name": "BIG", "symbol": CODES, "start": "2023-03-23", "end": [end] * 3})
+    write = table.to_csv if suffix == "csv" else table.to_parquet
+    write(tmp_path / f"members.{suffix}", index=False)
+    spec = side_spec(tmp_path, membership={"path": f"members.{suffix}"}, universe="BIG")
+    assert am.load(spec).universe.all()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("labels", "want"),
+    [
+        (["010101", "020202", "010101"], ("010101", "020202")),
+        (["NA", "TRUE", ""], ("NA", "TRUE")),
+        ([10, 20, 10], ("10", "20")),
+        (["10", None, "20"], ("10", "20")),
+    ],
+)
+def test_labels_are_texts(
+    labels: list[Any], want: tuple[str, ...], suffix: str, tmp_path: Path
+) -> None:
+    table = Frame({"symbol": CODES, "sector": labels})
+    write = table.to_csv if suffix == "csv" else table.to_parquet
+    write(tmp_path / f"sector.{suffix}", index=False)
+    groups = {"path": f"sector.{suffix}", "fields": ["sector"], "date_format": "%Y"}
+    panel = am.load(side_spec(tmp_path, groups=groups))
+    assert panel.group_names == {"sector": want}
+    expected = [want.index(str(x)) if x else -1 for x in labels]
+    assert panel.group("sector")[0].tolist() == expected
+
+
+def test_whole_floats_are_labels_whose_blanks_made_them_so(tmp_path: Path) -> None:
+    Frame({"symbol": CODES, "sector": [10.0, None, 20.0]}).to_parquet(tmp_path / "sector.parquet")
+    spec = side_spec(tmp_path, groups={"path": "sector.parquet", "fields": ["sector"]})
+    assert am.load(spec).group_names == {"sector": ("10", "20")}
+    days = [x.date() for x in DAYS]
+    for labels in ([10.0, np.nan, 20.0], ["10", None, "20"], np.array([10, None, 20.0], object)):
+        panel = Panel.from_arrays(days, CODES, {"close": CLOSE}, groups={"g": labels})
+        assert panel.group_names == {"g": ("10", "20")}
+
+
+def test_a_code_that_no_key_names_stays_text(tmp_path: Path) -> None:
+    frame = long_frame(texts("%Y-%m-%d 00:00:00+08:00"), list, CODES)
+    frame["industry"] = frame["symbol"].map(
+        {CODES[0]: "010101", CODES[1]: "020202", CODES[2]: "010101"}
+    )
+    frame.rename(columns={"symbol": "code", "date": "moment"}).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    query = "SELECT moment AS date, code AS symbol, close, industry FROM p WHERE close > 0"
+    duckdb = {"kind": "duckdb", "query": query, "files": {"p": "p.csv"}}
+    csv = {"kind": "csv", "path": "p.csv", "symbol": "code", "date": "moment"}
+    for source in (duckdb, csv):
+        panel = am.load(side_spec(tmp_path, source=source))
+        assert panel.symbols.tolist() == CODES
+        assert str(panel.dates[0]) == "2023-03-23"
+        assert panel.group_names == {"industry": ("010101", "020202")}
+
+
+MIDNIGHTS = (
+    texts("%Y-%m-%dT16:00:00Z"),
+    lambda days: (days + pd.Timedelta("16h")).tz_localize("UTC"),
+)
+
+
+@pytest.mark.parametrize("day", MIDNIGHTS, ids=["text", "moments"])
+@pytest.mark.parametrize("path", PATHS)
+def test_midnights_of_the_east_in_utc_are_doubted(
+    path: str, day: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    frame = long_frame(day, list, CODES)
+    with pytest.warns(UserWarning, match="'?dates?'? are written in UTC .* say timezone, such as"):
+        panel = PATHS[path](frame, tmp_path, {})
+    assert panel.dates.tolist() == [x.date() for x in DAYS]
+    panel = PATHS[path](frame, tmp_path, {"timezone": "Asia/Shanghai"})
+    assert panel.dates.tolist() == [x.date() for x in DAYS + pd.Timedelta("1D")]
+    panel = PATHS[path](frame, tmp_path, {"timezone": "UTC"})
+    assert panel.dates.tolist() == [x.date() for x in DAYS]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("date", ["2023-03-23"] * 11 + ["31/01/2023"], r"row 12 holds '31/01/2023'"),
+        ("date", ["2023-02-30"] * 12, r"such as 2019-01-31 or 20190131 \(or set date_format\)"),
+        ("date", [45008] * 12, "row 1 holds '45008'"),
+        ("date", [1679529600] * 12, "row 1 holds '1679529600'"),
+        ("date", [20230323.5] * 12, "row 1 holds 20230323.5"),
+        ("date", ["2023-W12-4"] * 12, "must hold dates"),
+        ("date", [None, "2023-03-23"] * 6, "missing dates, but has 6, the first in row 1"),
+        ("date", pd.PeriodIndex(["2023-03-23"] * 12, freq="W-FRI"), "periods of .* 'W-FRI'"),
+        ("date", pd.to_timedelta(np.arange(12), unit="D"), "must hold days, but is duration"),
+        ("symbol", [1.5] * 12, "row 1 holds 1.5"),
+        ("symbol", [2.0**53] * 12, "must hold texts or whole numbers, but row 1"),
+        ("symbol", np.full(12, 2.0**24, dtype="f4"), "must hold texts or whole numbers, but row"),
+        ("symbol", ["A", ""] * 6, "missing names, but has 6, the first in row 2"),
+        ("symbol", pd.to_datetime(["2023-03-23"] * 12), "or whole numbers, but is timestamp"),
+    ],
+)  # fmt: skip
+def test_what_is_neither_is_refused(column: str, values: Any, message: str) -> None:
+    frame = long_frame(texts("%Y-%m-%d"), list, CODES)
+    with pytest.raises(DataError, match=message) as caught:
+        Panel.from_frame(frame.assign(**{column: values}))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"universe": 192}, "universe: must be a text, but is 192; put it in quotes"),
+        ({"calendar": {"start": 1577836800}}, r"calendar\.start: .*1577836800"),
+        ({"source": {"kind": "csv", "path": "prices.csv", "timezone": "Mars"}},
+         "timezone: no timezone is called 'Mars'"),
+    ],
+)  # fmt: skip
+def test_specifications_are_not_guessed_at(
+    keys: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        am.load(side_spec(tmp_path, **keys))
+
+
+def test_days_of_a_specification_are_read_by_the_same_law(tmp_path: Path) -> None:
+    spec = side_spec(tmp_path, calendar={"start": 20230324, "end": "2023-03-27T00:00:00+08:00"})
+    assert [str(day) for day in am.load(spec).dates] == ["2023-03-24", "2023-03-27"]
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d", "%Y-%m-%d 00:00:00", "%Y-%m-%dT00:00:00+08:00", "%Y%m%d"]
+)
+def test_days_of_qlibs_directories(form: str, tmp_path: Path) -> None:
+    days = texts(form)(DAYS)
+    for part in ("calendars", "instruments", "features"):
+        (tmp_path / "q" / part).mkdir(parents=True)
+    (tmp_path / "q/calendars/day.txt").write_text("\n".join(days))
+    spans = [f"{name}\t{days[i]}\t{days[3] if i else ''}" for i, name in enumerate(CODES)]
+    (tmp_path / "q/instruments/000300.txt").write_text("\n".join(spans))
+    for j, name in enumerate(CODES):
+        (tmp_path / "q/features" / name).mkdir()
+        values = np.append(0, CLOSE[:, j]).astype("<f4")
+        values.tofile(tmp_path / "q/features" / name / "close.day.bin")
+    panel = am.load(side_spec(tmp_path, source={"kind": "qlib", "path": "q"}, universe="000300"))
+    assert panel.dates.tolist() == [x.date() for x in DAYS]
+    assert panel.symbols.tolist() == CODES
+    np.testing.assert_array_equal(panel.field("close"), CLOSE)
+    assert panel.universe.T.astype(int).tolist() == [[1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
