@@ -22,6 +22,7 @@ _HOME = {
     "ops": "expression.ops",
     "parse": "expression.parser",
     "register_operator": "testing.register",
+    "register_searcher": "plugins",
     "resume": "jobs.search",
     "search": "jobs.search",
     "open_run": "jobs.run",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .jobs.run import open_run
     from .jobs.search import resume, search
     from .libraries import library
+    from .plugins import register_searcher
     from .pool.alpha_pool import AlphaPool
     from .testing.register import register_operator
 
@@ -66,6 +68,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "library",
-    "load", "open_run", "ops", "parse", "register_operator", "resume", "search", "stream",
-    "values",
+    "load", "open_run", "ops", "parse", "register_operator", "register_searcher", "resume",
+    "search", "stream", "values",
 ]  # fmt: skip

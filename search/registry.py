@@ -34,6 +34,10 @@ class Entry:
     settings: type
     meaning: str
 
+    def built(self, context: SearchContext, settings: Any) -> Searcher:
+        """A new searcher, with these settings."""
+        return self.build(replace(context, settings=settings))
+
     @classmethod
     def of(cls, build: Build, settings: type | None = None, meaning: str | None = None) -> Entry:
         """The entry of a class, or a function, that makes a searcher of a context.
@@ -78,8 +82,7 @@ def make_searcher(
         Its `settings` are replaced.
     options : mapping, optional
     """
-    chosen = replace(context, settings=settings(name, options or {}))
-    return SEARCHERS.find(name).build(chosen)
+    return SEARCHERS.find(name).built(context, settings(name, options or {}))
 
 
 def settings(name: str, options: Mapping[str, Any]) -> Any:
@@ -90,7 +93,11 @@ def settings(name: str, options: Mapping[str, Any]) -> Any:
     SearchError
         If there is no such searcher or setting, or the setting is of another type.
     """
-    entry = SEARCHERS.find(name)
+    return settings_of(name, SEARCHERS.find(name), options)
+
+
+def settings_of(name: str, entry: Entry, options: Mapping[str, Any]) -> Any:
+    """As `settings`, of a searcher that need not be registered."""
     known = {field.name: field.type for field in fields(entry.settings)}
     for key, value in options.items():
         if key not in known:

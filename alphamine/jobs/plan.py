@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from inspect import signature
 from typing import Any, Final
@@ -12,15 +12,17 @@ from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
+from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.searchers.base import SearchContext, Searcher
-from alphamine.searchers.registry import make_searcher
 
 from .judge import Judge
+from .method import Method
 from .run import open_run
 
 _EARLIER: Final = "run:"
+Services = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Plan:
         Searches on shuffled labels at the end.
     earlier : mapping
         A `TrialCount`: what was tried to find the formulas that the search starts from.
+    seeds : sequence of str
+        Formulas that the searcher is asked to start from.
     """
 
     searcher: str
@@ -53,6 +57,7 @@ class Plan:
     batch: int = 32
     placebos: int = 0
     earlier: Mapping[str, Any] = field(default_factory=lambda: asdict(TrialCount()))
+    seeds: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.placebos < 0:
@@ -61,14 +66,22 @@ class Plan:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Plan:
         """The plan that a run recorded."""
-        return cls(**{name: facts[name] for name in cls.__slots__})
+        return cls(**{name: facts[name] for name in cls.__slots__ if name in facts})
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
 
-    def parts(self, judge: Judge) -> tuple[Searcher, Pool]:
+    def parts(self, judge: Judge, method: Method, services: Services) -> tuple[Searcher, Pool]:
         """The searcher and an empty pool.
+
+        Parameters
+        ----------
+        judge : Judge
+        method : Method
+            How to come by the searcher.
+        services : mapping of str to object
+            As in `SearchContext`.
 
         Raises
         ------
@@ -76,8 +89,11 @@ class Plan:
             If a setting breaks a law.
         """
         language = _language(judge.panel, judge.train, self.grammar)
-        method = make_searcher(self.searcher, SearchContext(language, self.seed), self.options)
-        return method, make_pool(judge.train, **self.pool)
+        context = SearchContext(
+            language, self.seed, services=services,
+            seeds=tuple(f for text in self.seeds for f in read_formulas(text, judge.panel.schema)),
+        )  # fmt: skip
+        return method.build(context, self.options), make_pool(judge.train, **self.pool)
 
 
 def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

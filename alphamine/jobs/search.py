@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .encoding import finite
 from .executors.workforce import Workforce
 from .judge import Judge
 from .lock import locked
+from .method import Method, SearcherLike
 from .plan import Plan, describe, from_earlier_runs
 from .reveal import load_again
 from .run import TEST_OPENED, Run
@@ -32,7 +34,7 @@ from .times import now
 
 def search(
     panel: Panel,
-    searcher: str = "genetic",
+    searcher: SearcherLike = "genetic",
     budget: int = 1000,
     seed: int = 0,
     run_dir: str | PathLike[str] | None = None,
@@ -41,6 +43,8 @@ def search(
     tokens: int | None = None,
     money: float | None = None,
     options: Mapping[str, Any] | None = None,
+    seeds: Sequence[str] = (),
+    services: Mapping[str, Any] | None = None,
     grammar: Mapping[str, Any] | None = None,
     pool_size: int = 20,
     max_correlation: float = 0.7,
@@ -64,10 +68,11 @@ def search(
     Parameters
     ----------
     panel : Panel
-    searcher : str
-        Name of a registered searcher; `options` are its settings. In those that are formulas
-        (`given` of `rl`, `formulas` of `tune`), `run:DIRECTORY` is the pool of an earlier run, all
-        of whose trials count for this one's verdicts.
+    searcher : str, class, callable or Searcher
+        Name of a registered searcher; a class, or a function, of a `SearchContext`; or an object
+        with the methods of `Searcher`. `options` are settings of the first two. In those that are
+        formulas (`given` of `rl`, `formulas` of `tune`), `run:DIRECTORY` is the pool of an earlier
+        run, all of whose trials count for this one's verdicts.
     budget : int
         Distinct formulas to evaluate: the number of trials.
     seed : int
@@ -77,6 +82,10 @@ def search(
         Stop earlier, after this much searching.
     tokens, money : optional
         Stop earlier, after a searcher that asks a language model has spent this.
+    seeds : sequence of str
+        Formulas (or `library:NAME`) to start from, for searchers that start from any.
+    services : mapping, optional
+        What the searcher may use, by name, such as a language-model client as "llm".
     grammar : mapping, optional
         Settings of `Grammar` that differ from its defaults.
     pool_size, max_correlation
@@ -111,16 +120,19 @@ def search(
     """
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
+    method = Method.of(searcher)
     plan = Plan(
-        searcher, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier
+        method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
+        [str(formula) for formula in seeds],
     )  # fmt: skip
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
     visible = panel.without_test()
     judge = Judge(visible)
-    method, members = plan.parts(judge)
-    limits.check(method, searcher)
-    title = name or f"{panel.name}-{searcher}-s{seed}"
+    parts = partial(plan.parts, method=method, services=services or {})
+    searching, members = parts(judge)
+    limits.check(searching, method.name)
+    title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     facts = {
         "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
@@ -133,9 +145,9 @@ def search(
         store.event("started", {"at": now()})
         checkpoints = Checkpoints(directory, facts["run"])
         force = held.enter_context(closing(workforce.build(judge, members.cells)))
-        study = Study(method, judge, members, store, batch, force, checkpoints)
+        study = Study(searching, judge, members, store, batch, force, checkpoints)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, force)
+        session = Session(study, plan, limits, panel.notes, force, parts)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 
@@ -144,6 +156,8 @@ def resume(
     run_dir: str | PathLike[str],
     panel: Panel | None = None,
     *,
+    searcher: SearcherLike | None = None,
+    services: Mapping[str, Any] | None = None,
     budget: int | None = None,
     seconds: float | None = None,
     tokens: int | None = None,
@@ -164,6 +178,8 @@ def resume(
     run_dir : path
     panel : Panel, optional
         The panel that was searched; by default the recorded dataset specification loaded again.
+    searcher, services : optional
+        As for `search`, where they were objects: a run records names only.
     budget, seconds, tokens, money : optional
         New limits, counted from the beginning of the run.
     executor, workers, address, observe, stop : optional
@@ -189,16 +205,18 @@ def resume(
         plan = Plan.of(facts)
         judge = Judge(panel.without_test())
         _require_same_data(facts, judge.panel, judge)
-        method, members = plan.parts(judge)
-        limits.check(method, plan.searcher)
+        method = Method.of_run(plan.searcher, searcher)
+        parts = partial(plan.parts, method=method, services=services or {})
+        searching, members = parts(judge)
+        limits.check(searching, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
         force = held.enter_context(closing(workforce.build(judge, members.cells)))
-        study = Study(method, judge, members, store, plan.batch, force, checkpoints)
+        study = Study(searching, judge, members, store, plan.batch, force, checkpoints)
         store.forget("finished")
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, force)
+        session = Session(study, plan, limits, panel.notes, force, parts)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 

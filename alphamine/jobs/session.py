@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.pool.pool import Pool
+from alphamine.searchers.base import Searcher
 
 from .budget import Budget
 from .encoding import finite
@@ -35,6 +37,8 @@ class Session:
         Of the panel; a synthetic market notes its planted formulas.
     executor : Executor
         That of the study; it serves placebo runs afterwards.
+    parts : callable
+        A new searcher and an empty pool for a judge, as those of the study were.
     """
 
     def __init__(
@@ -44,12 +48,14 @@ class Session:
         limits: Budget,
         notes: Mapping[str, Any],
         executor: Executor,
+        parts: Callable[[Judge], tuple[Searcher, Pool]],
     ) -> None:
         self.study = study
         self.plan = plan
         self.limits = limits
         self.notes = notes
         self.executor = executor
+        self._parts = parts
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Search, then record the pool and what can be said of it."""
@@ -68,7 +74,7 @@ class Session:
         study.store.event("finished", {"why": stopped})
 
     def _replay(self, judge: Judge) -> float:
-        method, members = self.plan.parts(judge)
+        method, members = self._parts(judge)
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))

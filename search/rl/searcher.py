@@ -19,6 +19,7 @@ import numpy.typing as npt
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
+from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory, generator_from, generator_state
@@ -26,7 +27,6 @@ from alphamine.searchers.variation import child
 
 from .episodes import Episodes, IntArray, Writer
 from .flow import Flow
-from .formulas import read_formulas
 from .learner import FloatArray, Learner, Lesson
 from .networks import Policy
 from .prior import prior_of

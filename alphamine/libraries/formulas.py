@@ -1,4 +1,4 @@
-"""Formulas given as text: what a search starts from, or builds with."""
+"""Formulas given as text, one by one or by the name of a library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.expression.portable import from_data, to_data
-from alphamine.libraries import library
+
+from . import library
 
 _LIBRARY = "library:"
 

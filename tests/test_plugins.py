@@ -1,0 +1,300 @@
+"""A searcher of a package of somebody else's: by object, by class, by name, by entry point."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import alphamine as am
+from alphamine.data.labels import LabelSpec
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Splits
+from alphamine.errors import SearchError
+from alphamine.jobs.run import Run
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.memory import generator_from, generator_state
+from alphamine.searchers.registry import SEARCHERS
+from alphamine.testing.searcher import check_searcher
+
+ROOT = Path(__file__).parents[1]
+# What a stranger writes: a hill climber of some thirty lines.
+PACKAGE = '''"""Searches of ours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from alphamine.searchers.base import Candidate
+from alphamine.searchers.memory import generator_from, generator_state
+
+
+@dataclass(frozen=True)
+class ClimberSettings:
+    patience: int = 3
+
+
+class Climber:
+    """Draws formulas, and notes the best one."""
+
+    settings = ClimberSettings
+
+    def __init__(self, context):
+        self.grammar = context.grammar
+        self.rng = np.random.default_rng(context.seed)
+        self.patience = (context.settings or ClimberSettings()).patience
+        self.best = ["", 0.0]
+
+    def ask(self, n):
+        return [
+            Candidate(self.grammar.sample(self.rng), "climb", notes={"best": self.best[0]})
+            for _ in range(n)
+        ]
+
+    def tell(self, results, pool):
+        for result in results:
+            if result.fitness > self.best[1]:
+                self.best = [str(result.candidate.formula), result.fitness]
+
+    def state_dict(self):
+        return {"rng": generator_state(self.rng), "best": self.best}
+
+    def load_state_dict(self, state):
+        self.rng, self.best = generator_from(state["rng"]), list(state["best"])
+'''
+PROJECT = """
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "climbers"
+version = "1.0"
+
+[project.entry-points."alphamine.searchers"]
+climber = "climbers:Climber"
+broken_climber = "climbers.missing:Climber"
+
+[tool.setuptools]
+py-modules = ["climbers"]
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package was installed: a folder for PYTHONPATH."""
+    source, target = tmp_path_factory.mktemp("climbers"), tmp_path_factory.mktemp("site")
+    (source / "climbers.py").write_text(PACKAGE)
+    (source / "pyproject.toml").write_text(PROJECT)
+    subprocess.run(
+        [
+            sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet",
+            "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target), str(source),
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return target
+
+
+def command(installed: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "alphamine.cli", *arguments]
+
+
+def environment(installed: Path, cache: Path) -> dict[str, str]:
+    paths = [str(installed), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    given = {"PYTHONPATH": os.pathsep.join(p for p in paths if p), "ALPHAMINE_CACHE": str(cache)}
+    return {**os.environ, **given}
+
+
+def searching(folder: Path, budget: int) -> tuple[str, ...]:
+    return (
+        "search", "--data", str(ROOT / "data_specs" / "synthetic.yaml"), "--searcher", "climber",
+        "--budget", str(budget), "--seed", "5", "--run-dir", str(folder),
+        "--executor", "processes", "--workers", "2",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_plugin_is_run_by_the_command_line_killed_and_resumed(
+    installed: Path, tmp_path: Path
+) -> None:
+    env = environment(installed, tmp_path / "cache")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(command(installed, *searching(whole, 600)), check=True, env=env)
+    child = subprocess.Popen(command(installed, *searching(cut, 600)), env=env)
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit and not _evaluated(cut):
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert 0 < _evaluated(cut) < 600
+    subprocess.run(command(installed, "resume", str(cut)), check=True, env=env)
+    first, second = am.open_run(whole), am.open_run(cut)
+    assert repr(first.records) == repr(second.records)
+    assert repr(first.pool) == repr(second.pool)
+    assert {record.origin for record in first.records} == {"climb"}
+    assert any(record.notes["best"] for record in first.records)
+
+
+def _evaluated(folder: Path) -> int:
+    try:
+        return am.open_run(folder).evaluated
+    except am.AlphamineError:
+        return 0
+
+
+def test_an_installed_searcher_is_known_by_name(installed: Path, tmp_path: Path) -> None:
+    env = environment(installed, tmp_path)
+    code = (
+        "from alphamine.searchers.registry import SEARCHERS, settings\n"
+        "from alphamine.testing.searcher import check_searcher\n"
+        "import climbers\n"
+        "assert SEARCHERS['climber'].meaning == 'Draws formulas, and notes the best one.'\n"
+        "assert settings('climber', {'patience': 5}).patience == 5\n"
+        "check_searcher(climbers.Climber, rounds=3, batch=12)\n"
+        "print(*SEARCHERS)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert {"climber", "random", "genetic", "tune", "rl"} <= set(done.stdout.split())
+    job = tmp_path / "job.yaml"
+    for name, law in {
+        "broken_climber": "'broken_climber' of the package climbers cannot be loaded",
+        "clmber": "searcher must be one of random, genetic",
+    }.items():
+        content = {"data": str(ROOT / "data_specs" / "synthetic.yaml"), "searcher": name}
+        job.write_text(json.dumps(content))
+        done = subprocess.run(
+            command(installed, "search", str(job)), env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert law in " ".join(done.stderr.split())
+
+
+# --- in a notebook ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DrawerSettings:
+    length: int = 6
+
+
+class Drawer:
+    """Draws formulas of a length."""
+
+    settings = DrawerSettings
+
+    def __init__(self, context: SearchContext) -> None:
+        self.context = context
+        chosen: DrawerSettings = context.settings or DrawerSettings()
+        self.length = chosen.length
+        self.rng = np.random.default_rng(context.seed)
+
+    def ask(self, n: int) -> list[Candidate]:
+        found = []
+        while len(found) < n:
+            formula = self.context.grammar.sample(self.rng)
+            if formula.length <= self.length:
+                found.append(Candidate(formula, "draw"))
+        return found
+
+    def tell(self, results: Sequence[Evaluation], pool: Any) -> None:
+        pass
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rng": generator_state(self.rng)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rng = generator_from(state["rng"])
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    rng = np.random.default_rng(0)
+    close = 30 * np.exp(np.cumsum(rng.normal(0, 0.02, (300, 20)), axis=0))
+    columns = {"close": close, "volume": np.exp(rng.normal(9, 1, close.shape))}
+    dates = np.busday_offset("2020-01-06", np.arange(300), roll="forward")
+    return Panel.from_arrays(
+        dates, [f"N{i}" for i in range(20)], columns, label_spec=LabelSpec(1, 1),
+        splits=Splits((0, 180), (190, 240), (250, 300), gap=2),
+    )  # fmt: skip
+
+
+def searched(panel: Panel, searcher: Any, folder: Path, **settings: Any) -> Run:
+    return am.search(panel, searcher, 40, 2, folder, batch=8, **settings)
+
+
+def test_a_class_an_object_and_a_name_are_the_same_search(panel: Panel, tmp_path: Path) -> None:
+    check_searcher(Drawer, rounds=3, batch=10)
+    kinds = searched(panel, Drawer, tmp_path / "class", options={"length": 5})
+    assert {am.parse(r.formula, fields=panel.schema).length <= 5 for r in kinds.records} == {True}
+    made = Drawer(kinds_context(panel))
+    by_object = searched(panel, made, tmp_path / "object")
+    name = "drawer_of_the_tests"
+    am.register_searcher(name, Drawer)
+    try:
+        by_name = searched(panel, name, tmp_path / "name", options={"length": 5})
+        assert by_name.facts["searcher"] == name
+        with pytest.raises(SearchError, match="there is a 'drawer_of_the_tests' already"):
+            am.register_searcher(name, Drawer)
+        with pytest.raises(SearchError, match="no setting 'lenght'; did you mean 'length'"):
+            searched(panel, name, tmp_path / "none", options={"lenght": 5})
+    finally:
+        del SEARCHERS._things[name]
+    assert repr(kinds.records) == repr(by_object.records) == repr(by_name.records)
+
+
+def kinds_context(panel: Panel) -> SearchContext:
+    """What the study gives the class in that search."""
+    found: list[SearchContext] = []
+
+    class Spy(Drawer):
+        def __init__(self, context: SearchContext) -> None:
+            super().__init__(context)
+            found.append(context)
+
+        def ask(self, n: int) -> list[Candidate]:
+            return []
+
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        am.search(
+            panel, Spy, 40, 2, Path(folder) / "run", seeds=["rank(close)"], services={"x": 1},
+            options={"length": 5},
+        )  # fmt: skip
+    [context] = found
+    assert [str(formula) for formula in context.seeds] == ["rank(close)"]
+    assert context.services == {"x": 1}
+    return context
+
+
+def test_a_run_of_an_object_is_resumed_with_the_object(panel: Panel, tmp_path: Path) -> None:
+    run = searched(panel, Drawer, tmp_path / "run")
+    whole = am.search(panel, Drawer, 80, 2, tmp_path / "whole", batch=8)
+    with pytest.raises(SearchError, match="hand it in again"):
+        am.resume(run.directory, panel, budget=80)
+    with pytest.raises(SearchError, match="goes on with the searcher that began it"):
+        am.resume(run.directory, panel, searcher="random", budget=80)
+    resumed = am.resume(run.directory, panel, searcher=Drawer, budget=80)
+    assert repr(resumed.records) == repr(whole.records)
+
+
+def test_what_is_no_searcher_is_refused(panel: Panel, tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="a searcher is a registered name, a class"):
+        searched(panel, 7, tmp_path / "none")
+    with pytest.raises(SearchError, match="hand in its class"):
+        searched(panel, Drawer(kinds_context(panel)), tmp_path / "none", options={"length": 3})
+    with pytest.raises(SearchError, match="not an object"):
+        searched(panel, Drawer(kinds_context(panel)), tmp_path / "placebo", placebos=1)
+    assert not (tmp_path / "none").exists()
