@@ -63,13 +63,15 @@ def load(
     path = Path(spec)
     overrides = {
         "universe": universe, "horizon": horizon, "delay": delay, "price": price,
-        "splits": splits, "start": start, "end": end,
+        "splits": splits, "start": start and str(start), "end": end and str(end),
     }  # fmt: skip
     folder = cache_folder()
     if folder is None:
-        return _build(path, overrides, None)
-    pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
-    return _reopen(folder, pointer) or _build(path, overrides, pointer)
+        panel = _build(path, overrides, None)
+    else:
+        pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
+        panel = _reopen(folder, pointer) or _build(path, overrides, pointer)
+    return replace(panel, source={"data": str(path.absolute()), **overrides})
 
 
 def _request_key(path: Path, overrides: dict[str, Any]) -> str:

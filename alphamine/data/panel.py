@@ -62,6 +62,8 @@ class Panel:
     name : str
     notes : mapping of str to JSON values
         What the source says of itself, e.g. the planted formulas of a synthetic market.
+    source : mapping of str to JSON values
+        `data` and the other arguments of the `alphamine.load` that opened it; empty for others.
     fingerprint : str
         Content hash of what the panel was made from.
     """
@@ -83,6 +85,7 @@ class Panel:
     periods: int | None = None
     name: str = "panel"
     notes: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
 
     @property

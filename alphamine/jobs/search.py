@@ -104,7 +104,7 @@ def search(
         found something as good (see `placebo`); 19 are needed for 5 %.
     source : mapping, optional
         `data` and the other arguments of `alphamine.load` that made the panel, so that the run can
-        load it again.
+        load it again; by default what the panel remembers of that.
     observe : callable, optional
         Called after each batch.
     stop : callable, optional
@@ -136,7 +136,8 @@ def search(
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     facts = {
         "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
-        "budget": budget, "limits": asdict(limits), "source": dict(source or {}),
+        "budget": budget, "limits": asdict(limits),
+        "source": dict(panel.source if source is None else source),
         **describe(visible, judge),
     }  # fmt: skip
     with ExitStack() as held:

@@ -214,3 +214,27 @@ def test_events_tell_the_story(small_panel: Panel, tmp_path: Path) -> None:
     lines = (tmp_path / "run" / EVENTS_NAME).read_text().splitlines()
     assert any('"kind":"checkpoint"' in line for line in lines)
     assert len(lines) > len(kinds)
+
+
+def test_a_loaded_panel_need_not_be_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_CACHE", "off")
+    (tmp_path / "tiny.yaml").write_text(
+        "source: {kind: synthetic, days: 120, symbols: 20, sectors: 2}\n"
+        "adjustment: {factor: adj_factor}\nsplits: {train: 2015-01-05, test: 2015-05-15}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    panel = am.load("tiny.yaml", horizon=2)
+    assert panel.source["data"] == str(tmp_path / "tiny.yaml")
+    whole = am.search(panel, "random", budget=40, seed=3, run_dir=tmp_path / "whole")
+    am.search(panel, "random", budget=20, seed=3, run_dir=tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    resumed = am.resume(tmp_path / "run", budget=40)
+    assert resumed.facts["label"]["horizon"] == 2
+    assert len(resumed.records) == 40
+    require_same(resumed, whole)
+    # What was said in a call goes before what the panel remembers.
+    other = am.search(panel, "random", budget=2, run_dir=tmp_path / "other", source={"data": "x"})
+    assert other.facts["source"] == {"data": "x"}
