@@ -15,7 +15,19 @@ import typer
 from alphamine.errors import AlphamineError
 from alphamine.version import __version__
 
-from . import backtest, compare, data, doctor, evaluate, operators, report, resume, reveal, search
+from . import (
+    backtest,
+    combine,
+    compare,
+    data,
+    doctor,
+    evaluate,
+    operators,
+    report,
+    resume,
+    reveal,
+    search,
+)
 from .formula import FormulaCommand
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ FORMULA = {"ignore_unknown_options": True}
 
 app.command(name="search")(search.search)
 app.command(name="resume")(resume.resume)
+app.command(name="combine")(combine.combine)
 app.command(name="compare")(compare.compare)
 app.command(name="evaluate", cls=FormulaCommand, context_settings=FORMULA)(evaluate.evaluate)
 app.command(name="backtest", cls=FormulaCommand, context_settings=FORMULA)(backtest.backtest)

@@ -94,8 +94,8 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
     with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
         return start(
             panel, job.searcher, seed=job.seed, run_dir=job.run_dir, seconds=job.seconds,
-            tokens=job.tokens, money=job.money, options=job.options, seeds=job.seeds, name=name,
-            placebos=placebos, observe=observe, **job.settings,
+            tokens=job.tokens, money=job.money, options=job.options, seeds=job.seeds,
+            combine=job.combine, name=name, placebos=placebos, observe=observe, **job.settings,
         )  # fmt: skip
 
 

@@ -133,6 +133,8 @@ class Job(Task):
         Name of a registered searcher, with its settings in `options`.
     seeds : list of str
         Formulas (or `library:NAME`) that the searcher is asked to start from.
+    combine : list of str
+        Models that combine the pool at the end, for the report.
     seconds, tokens, money : optional
         Stop earlier, after this much searching, or after a searcher that asks a language model
         has spent so much.
@@ -142,6 +144,7 @@ class Job(Task):
     searcher: str = "genetic"
     options: dict[str, bool | int | float | str] = {}
     seeds: list[str] = []
+    combine: list[str] = []
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     tokens: Annotated[int, Field(gt=0)] | None = None
     money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

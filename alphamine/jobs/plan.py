@@ -13,6 +13,7 @@ from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
+from alphamine.models.registry import make_model
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.searchers.base import SearchContext, Searcher
@@ -47,6 +48,8 @@ class Plan:
         A `TrialCount`: what was tried to find the formulas that the search starts from.
     seeds : sequence of str
         Formulas that the searcher is asked to start from.
+    combine : sequence of str
+        Models that combine the pool at the end.
     """
 
     searcher: str
@@ -58,10 +61,13 @@ class Plan:
     placebos: int = 0
     earlier: Mapping[str, Any] = field(default_factory=lambda: asdict(TrialCount()))
     seeds: Sequence[str] = ()
+    combine: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.placebos < 0:
             raise SearchError(f"the number of placebo runs is 0 or more, but got {self.placebos}")
+        for name in self.combine:
+            make_model(name)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Plan:

@@ -93,8 +93,7 @@ class TestReport:
 def reveal(run: Run, panel: Panel | None) -> TestReport:
     """Write to the run's ledger that its test split is opened, then score the pool on it."""
     run.require_finished("the test split is opened")
-    panel = panel or load_again(run.facts)
-    _require_same(run.facts, panel)
+    panel = panel_of(run, panel)
     if panel.splits is None or panel.splits.test is None:
         raise DataError(
             f"panel {panel.name!r} has no test split to open; give its specification one, and "
@@ -150,6 +149,19 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def panel_of(run: Run, panel: Panel | None) -> Panel:
+    """The panel that a run has searched: the one that is given, or loaded again.
+
+    Raises
+    ------
+    SearchError
+        If it is another one.
+    """
+    found = panel or load_again(run.facts)
+    _require_same(run.facts, found)
+    return found
 
 
 def load_again(facts: Mapping[str, Any]) -> Panel:

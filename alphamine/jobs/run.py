@@ -26,6 +26,7 @@ from alphamine.pool.cells import Series
 from alphamine.rendering import renderer
 
 from .encoding import finite
+from .judge import Judge
 from .store import Record, Store
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from alphamine.data.panel import Panel
 
+    from .combination import Combination
     from .reveal import TestReport
 
 
@@ -138,6 +140,42 @@ class Run:
         from .reveal import reveal
 
         return reveal(self, panel or self._panel)
+
+    def combine(
+        self,
+        model: str = "ridge",
+        settings: Mapping[str, Any] | None = None,
+        panel: Panel | None = None,
+    ) -> Combination:
+        """Combine the pool's formulas by a model, fitted on train.
+
+        Parameters
+        ----------
+        model : str
+            "equal", "ols", "ridge", "lasso", "elastic_net", "lightgbm", "mlp", "gru", "dynamic".
+        settings : mapping, optional
+            Of the model, where they differ from its defaults.
+        panel : Panel, optional
+            The panel that was searched; by default the one at hand, or the recorded dataset
+            specification loaded again. Its test split is not looked at.
+
+        Returns
+        -------
+        Combination
+            Numbers on train and valid, the fitted model and its forecasts.
+
+        Raises
+        ------
+        SearchError, MissingDependency
+        """
+        from .combination import combine_by
+        from .reveal import panel_of
+
+        self.require_finished("a model combines the pool")
+        judge = Judge(panel_of(self, panel or self._panel).without_test())
+        return combine_by(
+            model, settings or {}, self.pool.formulas, judge.evaluator, judge.train, judge.valid
+        )
 
     @cached_property
     def members(self) -> list[dict[str, Any]]:
@@ -268,6 +306,7 @@ class Run:
             "test_openings": self.test_openings,
             **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
             "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
+            "models": self.facts.get("models", []),
         }
 
     def lacks(self, what: str) -> SearchError:

@@ -55,6 +55,7 @@ def search(
     address: str | None = None,
     name: str | None = None,
     placebos: int = 0,
+    combine: Sequence[str] = (),
     source: Mapping[str, Any] | None = None,
     observe: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -102,6 +103,8 @@ def search(
     placebos : int
         Repeat the search so many times on block-shuffled labels and record how often luck alone
         found something as good (see `placebo`); 19 are needed for 5 %.
+    combine : sequence of str
+        Models that combine the pool at the end, beside its own weights (see `Run.combine`).
     source : mapping, optional
         `data` and the other arguments of `alphamine.load` that made the panel, so that the run can
         load it again; by default what the panel remembers of that.
@@ -123,7 +126,7 @@ def search(
     method = Method.of(searcher)
     plan = Plan(
         method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
-        [str(formula) for formula in seeds],
+        [str(formula) for formula in seeds], list(combine),
     )  # fmt: skip
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)

@@ -13,6 +13,7 @@ from alphamine.pool.pool import Pool
 from alphamine.searchers.base import Searcher
 
 from .budget import Budget
+from .combination import combine_by
 from .encoding import finite
 from .executors.base import Executor
 from .judge import Judge
@@ -67,11 +68,20 @@ class Session:
             results["placebo"] = placebo(
                 study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
+        results["models"] = self._combinations()
         facts = {
             **finite(results), "stopped": stopped, "seconds": study.seconds, "finished": now(),
         }  # fmt: skip
         study.store.write_pool(members, facts)
         study.store.event("finished", {"why": stopped})
+
+    def _combinations(self) -> list[dict[str, Any]]:
+        judge = self.study.judge
+        formulas = [member.oriented for member in self.study.pool.members]
+        return [
+            combine_by(name, {}, formulas, judge.evaluator, judge.train, judge.valid).to_dict()
+            for name in (self.plan.combine if formulas else ())
+        ]
 
     def _replay(self, judge: Judge) -> float:
         method, members = self._parts(judge)
