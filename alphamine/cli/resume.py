@@ -30,9 +30,9 @@ def resume(
     from alphamine.jobs.run import open_run
     from alphamine.jobs.search import resume as go_on
 
-    limits = open_run(run_dir).limits
+    facts = open_run(run_dir).facts
     with progress_bar(
-        console(stderr=True), budget or limits.evaluations, seconds or limits.seconds
+        console(stderr=True), budget or facts["budget"], seconds or facts["limits"]["seconds"]
     ) as observe:
         run = go_on(
             run_dir, budget=budget, seconds=seconds, tokens=tokens, money=money,

@@ -24,7 +24,7 @@ def search(
     data: options.OptionalData = None,
     searcher: Annotated[
         str | None,
-        typer.Option(help="random, genetic (default), local, tune, rl, or a plug-in's."),
+        typer.Option(help="random, genetic (default), tune, rl, or one that a plug-in brings."),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
     seconds: options.Seconds = None,
@@ -95,7 +95,8 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
         return start(
             panel, job.searcher, seed=job.seed, run_dir=job.run_dir, seconds=job.seconds,
             tokens=job.tokens, money=job.money, options=job.options, seeds=job.seeds,
-            combine=job.combine, name=name, placebos=placebos, observe=observe, **job.settings,
+            combine=job.combine, llm=job.llm, name=name, placebos=placebos, observe=observe,
+            **job.settings,
         )  # fmt: skip
 
 

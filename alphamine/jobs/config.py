@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
+from alphamine.llm.base import LLMError
+from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, settings
 
 from .executors.workforce import Workforce
@@ -139,6 +141,8 @@ class Job(Task):
         Stop earlier, after this much searching, or after a searcher that asks a language model
         has spent so much.
     seed : int
+    llm : mapping
+        The language model of a searcher that asks one (see `LLMSettings`).
     """
 
     searcher: str = "genetic"
@@ -149,6 +153,7 @@ class Job(Task):
     tokens: Annotated[int, Field(gt=0)] | None = None
     money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    llm: dict[str, int | float | str] = {}
 
     @field_validator("searcher")
     @classmethod
@@ -160,6 +165,10 @@ class Job(Task):
     def check(self) -> None:
         super().check()
         settings(self.searcher, self.options)
+        try:
+            LLMSettings.of(self.llm)
+        except LLMError as error:
+            raise SearchError(str(error)) from None
 
 
 class Contest(Task):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from inspect import signature
+from pathlib import Path
 from typing import Any, Final
 
 from alphamine.data.panel import Panel
@@ -13,6 +14,8 @@ from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
+from alphamine.llm.client import Client
+from alphamine.llm.settings import LLMSettings
 from alphamine.models.registry import make_model
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
@@ -50,6 +53,8 @@ class Plan:
         Formulas that the searcher is asked to start from.
     combine : sequence of str
         Models that combine the pool at the end.
+    llm : mapping
+        The language model that the searcher may ask (see `LLMSettings`); none if empty.
     """
 
     searcher: str
@@ -62,6 +67,7 @@ class Plan:
     earlier: Mapping[str, Any] = field(default_factory=lambda: asdict(TrialCount()))
     seeds: Sequence[str] = ()
     combine: Sequence[str] = ()
+    llm: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.placebos < 0:
@@ -77,6 +83,20 @@ class Plan:
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
+
+    def equipped(self, services: Services | None, run_dir: Path) -> Services:
+        """What the searcher may use: what it is given, and the language model of the plan.
+
+        Raises
+        ------
+        LLMError
+            If a setting breaks a law, or a key or a record is missing.
+        """
+        given = services or {}
+        if not self.llm:
+            return given
+        chosen = LLMSettings.of(self.llm)
+        return {**given, "llm": Client(chosen, chosen.record(run_dir))}
 
     def parts(self, judge: Judge, method: Method, services: Services) -> tuple[Searcher, Pool]:
         """The searcher and an empty pool.

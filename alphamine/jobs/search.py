@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -46,6 +45,7 @@ def search(
     options: Mapping[str, Any] | None = None,
     seeds: Sequence[str] = (),
     services: Mapping[str, Any] | None = None,
+    llm: Mapping[str, Any] | None = None,
     grammar: Mapping[str, Any] | None = None,
     pool_size: int = 20,
     max_correlation: float = 0.7,
@@ -88,6 +88,9 @@ def search(
         Formulas (or `library:NAME`) to start from, for searchers that start from any.
     services : mapping, optional
         What the searcher may use, by name, such as a language-model client as "llm".
+    llm : mapping, optional
+        Settings of a language model to be that client: `model`, `url`, budgets (see
+        `alphamine.llm.settings.LLMSettings`). Its exchanges are recorded in the run's directory.
     grammar : mapping, optional
         Settings of `Grammar` that differ from its defaults.
     pool_size, max_correlation
@@ -127,17 +130,17 @@ def search(
     method = Method.of(searcher)
     plan = Plan(
         method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
-        [str(formula) for formula in seeds], list(combine),
+        [str(formula) for formula in seeds], list(combine), dict(llm or {}),
     )  # fmt: skip
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
     visible = panel.without_test()
     judge = Judge(visible)
-    parts = partial(plan.parts, method=method, services=services or {})
-    searching, members = parts(judge)
-    limits.check(searching, method.name)
     title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
+    parts = partial(plan.parts, method=method, services=plan.equipped(services, directory))
+    searching, members = parts(judge)
+    limits.check(searching, method.name)
     facts = {
         "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
         "budget": budget, "limits": asdict(limits),
@@ -204,7 +207,6 @@ def resume(
         store = held.enter_context(closing(Store.open(directory)))
         facts = store.facts()
         changes = {"evaluations": budget, "seconds": seconds, "tokens": tokens, "money": money}
-        _require_unaltered(store, directory)
         limits = Budget(**facts["limits"]).raised(changes)
         _require_resumable(store, facts, limits, directory)
         panel = panel or load_again(facts)
@@ -212,7 +214,7 @@ def resume(
         judge = Judge(panel.without_test())
         _require_same_data(facts, judge.panel, judge)
         method = Method.of_run(plan.searcher, searcher)
-        parts = partial(plan.parts, method=method, services=services or {})
+        parts = partial(plan.parts, method=method, services=plan.equipped(services, directory))
         searching, members = parts(judge)
         limits.check(searching, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
@@ -227,14 +229,6 @@ def resume(
     return Run(directory, panel)
 
 
-def _require_unaltered(store: Store, directory: Path) -> None:
-    if (how := store.altered()) is not None:
-        raise SearchError(
-            f"a search goes on from what it has written, but the ledger in {directory} was "
-            f"altered: {how}; restore it, or search anew"
-        )
-
-
 def _require_resumable(
     store: Store, facts: Mapping[str, Any], limits: Budget, directory: Path
 ) -> None:
@@ -242,6 +236,11 @@ def _require_resumable(
         raise SearchError(
             f"a run is continued by the version of alphamine that began it, which is "
             f"{facts['version']}, but this is {__version__}; install that one, or search anew"
+        )
+    if (how := store.altered()) is not None:
+        raise SearchError(
+            f"a search goes on from what it has written, but the ledger in {directory} was "
+            f"altered: {how}; restore it, or search anew"
         )
     if any(kind == TEST_OPENED for kind, _ in store.events()):
         raise SearchError(
@@ -259,12 +258,6 @@ def _require_resumable(
         raise SearchError(
             f"the run in {directory} has evaluated the {done} formulas of its budget; "
             f"raise it to continue: --budget {2 * done}"
-        )
-    if "finished" in facts and limits.seconds is not None and limits.seconds <= facts["seconds"]:
-        raise SearchError(
-            f"the run in {directory} has spent the {limits.seconds:g} seconds of its limit on "
-            f"{done} of {limits.evaluations} formulas; raise it to continue: --seconds "
-            f"{2 * math.ceil(facts['seconds'])}"
         )
 
 

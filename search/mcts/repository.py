@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,15 +20,57 @@ from .scoring import DIVERSITY, EFFECTIVENESS, STABILITY, Metrics, Standing
 from .settings import MCTSSettings
 
 Sketch = npt.NDArray[np.float32]
-_GROWTH: Final = 2
+_CELLS: Final = 1024
+
+
+def thinned(sketch: Sketch | None) -> Sketch | None:
+    """Some cells of a sketch, again of unit length: enough to tell how alike two alphas are.
+
+    With a thousand cells the error of a correlation of 0.8 is 0.01; all of them would take most of
+    the search's own time, and of its checkpoints.
+    """
+    if sketch is None:
+        return None
+    found = sketch[:: -(-len(sketch) // _CELLS)]
+    length = float(np.sqrt(found @ found))
+    return np.asarray(found / length if length > 0.0 else found, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Alpha:
-    """An effective alpha."""
+    """An effective alpha; it is the `number`th that was admitted."""
 
     formula: Node
     metrics: Metrics
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Largest correlation with the first `seen` effective alphas, in magnitude."""
+
+    likeness: float = 0.0
+    seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A formula and what was measured of it.
+
+    Attributes
+    ----------
+    formula : Node
+    metrics : Metrics
+    sketch : (size,) float32, optional
+        See `Evaluation`.
+    nearest : Nearest
+        Of the effective alphas, when it was judged.
+    """
+
+    formula: Node
+    metrics: Metrics
+    sketch: Sketch | None = None
+    nearest: Nearest = Nearest()
 
 
 class Repository:
@@ -41,17 +85,25 @@ class Repository:
         self._settings = settings
         self.genes = GeneIndex()
         self.standing = Standing(settings.shrinkage)
-        self.alphas: list[Alpha] = []
-        # One row an alpha, room to spare below; a row of zeros where there is no sketch.
+        self.admitted = 0
+        self._alphas: dict[int, Alpha] = {}
+        # Alphas by their row of sketches; rows of those that left are taken again.
+        self._rows: dict[int, int] = {}
+        self._free: list[int] = []
         self._sketches: Sketch = np.zeros((0, 0), np.float32)
+        self._weakest: list[tuple[float, int]] = []
         self._avoid: Avoid | None = None
 
     def __len__(self) -> int:
-        return len(self.alphas)
+        return len(self._alphas)
+
+    @property
+    def alphas(self) -> tuple[Alpha, ...]:
+        return tuple(self._alphas.values())
 
     @property
     def formulas(self) -> tuple[Node, ...]:
-        return tuple(alpha.formula for alpha in self.alphas)
+        return tuple(alpha.formula for alpha in self._alphas.values())
 
     @property
     def avoid(self) -> Avoid:
@@ -63,20 +115,42 @@ class Repository:
             self._avoid = Avoid(self.genes, found)
         return self._avoid
 
-    def likeness(self, formulas: Sequence[Node], sketches: Sequence[Sketch | None]) -> list[float]:
-        """Largest correlation of each of some formulas with an effective alpha, in magnitude.
+    def nearest(
+        self,
+        formulas: Sequence[Node],
+        sketches: Sequence[Sketch | None],
+        known: Nearest = Nearest(),
+    ) -> list[Nearest]:
+        """How much each of some formulas is like an effective alpha.
 
         Without a sketch a formula is as good as one that has it for all but its windows.
+
+        Parameters
+        ----------
+        formulas : sequence of Node
+        sketches : sequence of (size,) float32
+            See `Evaluation`.
+        known : Nearest
+            What an earlier call said of all of them: only what came since is looked at.
         """
-        known = [i for i, sketch in enumerate(sketches) if sketch is not None]
-        found = [float(self.genes.support(formula) > 0) for formula in formulas]
-        if not known or not self.alphas:
-            return found
-        block = np.stack([s for s in sketches if s is not None])
-        rows = self._rows(block.shape[1])
-        for i, value in zip(known, np.abs(block @ rows.T).max(axis=1).tolist(), strict=True):
-            found[i] = value
-        return found
+        found = [
+            max(known.likeness, float(sketch is None and self.genes.support(formula) > 0))
+            for formula, sketch in zip(formulas, sketches, strict=True)
+        ]
+        rows = self._rows_since(known.seen)
+        measured = [i for i, sketch in enumerate(sketches) if sketch is not None]
+        if measured and len(rows):
+            block = np.stack([s for s in sketches if s is not None])
+            for i, value in zip(measured, np.abs(block @ rows.T).max(axis=1).tolist(), strict=True):
+                found[i] = max(found[i], value)
+        return [Nearest(value, self.admitted) for value in found]
+
+    def _rows_since(self, seen: int) -> Sketch:
+        """Sketches of what was admitted after the first `seen`."""
+        if not seen:
+            return self._sketches if self._rows else self._sketches[:0]
+        late = [self._rows[n] for n in range(seen, self.admitted) if n in self._rows]
+        return self._sketches[late]
 
     def effective(self, metrics: Metrics) -> bool:
         """Whether a formula meets every bound but that on correlation (section F.1)."""
@@ -88,17 +162,15 @@ class Repository:
             and not metrics.turnover > bounds.max_turnover
         )
 
-    def offer(self, formula: Node, metrics: Metrics, sketch: Sketch | None) -> bool:
+    def offer(self, known: Known) -> bool:
         """Admit an effective alpha unless it is too much like another."""
-        [likeness] = self.likeness([formula], [sketch])
-        if likeness >= self._settings.max_correlation:
+        [near] = self.nearest([known.formula], [known.sketch], known.nearest)
+        if near.likeness >= self._settings.max_correlation:
             return False
-        kept = Metrics(
-            metrics.rank_ic, metrics.rank_icir, metrics.turnover, likeness, metrics.soundness
-        )
-        self._append(Alpha(formula, kept), sketch)
+        metrics = replace(known.metrics, likeness=near.likeness)
+        self._append(Alpha(known.formula, metrics, self.admitted), known.sketch)
         if len(self) > self._settings.capacity:
-            self._drop(min(range(len(self)), key=lambda i: self.alphas[i].metrics.rank_icir))
+            self._drop()
         return True
 
     def examples(self, dimension: str, sketch: Sketch | None) -> tuple[Alpha, ...]:
@@ -112,25 +184,28 @@ class Repository:
             Of the formula that is to be refined.
         """
         count = self._settings.examples
-        if dimension not in (EFFECTIVENESS, STABILITY, DIVERSITY) or not self.alphas or not count:
+        if dimension not in (EFFECTIVENESS, STABILITY, DIVERSITY) or not count:
             return ()
-        alike = np.zeros(len(self))
-        if sketch is not None:
-            alike = np.abs(self._rows(len(sketch)) @ sketch)
-        apart = np.argsort(alike, kind="stable").tolist()
-        if dimension == DIVERSITY:
-            return tuple(self.alphas[i] for i in apart[:count])
-        kept = apart[: max(count, len(self) - int(self._settings.dissimilar * len(self)))]
-        name = "rank_ic" if dimension == EFFECTIVENESS else "rank_icir"
-        kept.sort(key=lambda i: (-getattr(self.alphas[i].metrics, name), i))
-        return tuple(self.alphas[i] for i in kept[:count])
+        alphas = list(self._alphas.values())
+        if sketch is not None and self._rows:
+            alike = np.abs(self._sketches @ sketch)
+            alphas.sort(key=lambda a: float(alike[self._rows[a.number]]))
+        if dimension != DIVERSITY:
+            alphas = alphas[: max(count, len(self) - int(self._settings.dissimilar * len(self)))]
+            name = "rank_ic" if dimension == EFFECTIVENESS else "rank_icir"
+            alphas.sort(key=lambda a: (-getattr(a.metrics, name), a.number))
+        return tuple(alphas[:count])
 
     def state(self) -> dict[str, Any]:
         """As JSON values and arrays."""
+        rows = [self._rows[number] for number in self._alphas]
         return {
-            "alphas": [[to_data(a.formula), a.metrics.state()] for a in self.alphas],
-            "sketches": self._sketches[: len(self)].copy(),
-        }  # fmt: skip
+            "admitted": self.admitted,
+            "alphas": [
+                [to_data(a.formula), a.metrics.state(), a.number] for a in self._alphas.values()
+            ],
+            "sketches": self._sketches[rows] if rows else np.zeros((0, 0), np.float32),
+        }
 
     @classmethod
     def loaded(
@@ -138,32 +213,41 @@ class Repository:
     ) -> Repository:
         """The repository whose `state` is given."""
         new = cls(settings)
-        for (data, numbers), sketch in zip(state["alphas"], state["sketches"], strict=True):
-            alpha = Alpha(from_data(data, schema), Metrics.loaded(numbers))
-            new._append(alpha, sketch)
+        for (data, numbers, number), sketch in zip(state["alphas"], state["sketches"], strict=True):
+            new._append(Alpha(from_data(data, schema), Metrics.loaded(numbers), number), sketch)
+        new.admitted = state["admitted"]
         return new
 
-    def _rows(self, width: int) -> Sketch:
-        if self._sketches.shape[1] != width:
-            self._sketches = np.zeros((len(self._sketches), width), np.float32)
-        return self._sketches[: len(self)]
-
     def _append(self, alpha: Alpha, sketch: Sketch | None) -> None:
-        place = len(self.alphas)
-        width = self._sketches.shape[1] if sketch is None else len(sketch)
-        if place == len(self._sketches) or width != self._sketches.shape[1]:
-            grown = np.zeros((_GROWTH * place + 8, width), np.float32)
-            grown[:place] = self._rows(width)[:place]
-            self._sketches = grown
-        self._sketches[place] = 0.0 if sketch is None else sketch
-        self.alphas.append(alpha)
+        if not self._free:
+            self._grow(0 if sketch is None else len(sketch))
+        row = self._rows[alpha.number] = self._free.pop()
+        if sketch is not None and len(sketch) != self._sketches.shape[1]:
+            # The first sketch decides how long they are.
+            self._sketches = np.zeros((len(self._sketches), len(sketch)), np.float32)
+        self._sketches[row] = 0.0 if sketch is None else sketch
+        self._alphas[alpha.number] = alpha
+        self.admitted = alpha.number + 1
         self.genes.add(alpha.formula)
         self.standing.add(alpha.metrics)
+        stability = alpha.metrics.rank_icir
+        heapq.heappush(self._weakest, (-1.0 if math.isnan(stability) else stability, alpha.number))
         self._avoid = None
 
-    def _drop(self, place: int) -> None:
-        gone = self.alphas.pop(place)
-        self._sketches[place : len(self)] = self._sketches[place + 1 : len(self) + 1]
+    def _grow(self, width: int) -> None:
+        known, before = self._sketches.shape
+        grown = np.zeros((2 * known + 8, max(width, before)), np.float32)
+        grown[:known, :before] = self._sketches
+        self._sketches = grown
+        self._free = list(range(known, len(grown)))[::-1]
+
+    def _drop(self) -> None:
+        """Let the least stable go."""
+        _, number = heapq.heappop(self._weakest)
+        gone = self._alphas.pop(number)
+        row = self._rows.pop(number)
+        self._sketches[row] = 0.0
+        self._free.append(row)
         self.genes.remove(gone.formula)
         self.standing.remove(gone.metrics)
         self._avoid = None

@@ -18,6 +18,7 @@ import numpy as np
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
+from alphamine.llm.base import ChatClient, Usage
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory
@@ -34,7 +35,7 @@ from alphamine.searchers.variation import child
 
 from . import state
 from .history import history
-from .repository import Repository, Sketch
+from .repository import Known, Nearest, Repository, Sketch, thinned
 from .scoring import (
     DIMENSIONS,
     EFFECTIVENESS,
@@ -48,15 +49,9 @@ from .tree import Refinement, Tree
 
 _AT_ONCE: Final = 8
 _CROSSINGS: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An alpha of the pool: trees may start from it without evaluating it again."""
-
-    formula: Node
-    metrics: Metrics
-    sketch: Sketch | None
+_IDLE: Final = 20
+# Roots that no proposer has made.
+_ROOTS: Final = ("given", "cross")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +99,15 @@ class MCTSSearcher:
         return self._repository
 
     def ask(self, n: int) -> list[Candidate]:
-        while len(self._queue) < n:
+        idle = 0
+        while len(self._queue) < n and idle < _IDLE:
             requests = [self._request(tree) for tree in self._ready(n - len(self._queue))]
             if not requests:
                 break
             for request, proposals in zip(requests, self._answers(requests), strict=True):
                 self._take(request, proposals)
+            # Whoever has nothing left to say is not asked for ever.
+            idle = 0 if any(request.tree.awaited for request in requests) else idle + 1
             self._commit()
         asked, self._queue = self._queue[:n], self._queue[n:]
         return asked
@@ -147,12 +145,12 @@ class MCTSSearcher:
         place = tree.select(self.settings.exploration, self.settings.virtual)
         node = tree.nodes[place]
         dimension = self._dimension(node, rng)
-        shown = self._repository.examples(dimension, node.sketch)
+        shown = self._repository.examples(dimension, node.known.sketch)
         context = RefineContext(
             self._grammar, rng, tree.number, self._donors, avoid,
             formula=node.formula, dimension=dimension, step=step,
             scores=dict(zip(DIMENSIONS, node.scores, strict=True)),
-            metrics=node.metrics.named, history=history(tree, place),
+            metrics=node.known.metrics.named, history=history(tree, place),
             examples=[(alpha.formula, alpha.metrics.named) for alpha in shown],
         )  # fmt: skip
         return Request(tree, step, name, context, place)
@@ -165,7 +163,7 @@ class MCTSSearcher:
             return None
         known = list(self._kept.values())
         chosen = known[int(rng.random() * len(known))]
-        return self._node(chosen.formula, chosen.metrics, chosen.sketch)
+        return self._node(chosen)
 
     def _dimension(self, node: Refinement, rng: np.random.Generator) -> str:
         chances: tuple[float, ...] | None = None
@@ -265,16 +263,18 @@ class MCTSSearcher:
             "avoided": list(context.avoid.texts), **proposal.provenance,
         }  # fmt: skip
         notes |= {name: value for name, value in told.items() if value}
+        arm = "" if proposal.motif in _ROOTS else request.proposer
         above = () if refined is None else (refined.formula.digest,)
         for formula in proposal.formulas:
             origin = "seed" if refined is None else "refine"
-            yield Candidate(formula, origin, (*above, *proposal.parents), request.proposer, notes)
+            yield Candidate(formula, origin, (*above, *proposal.parents), arm, notes)
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         formulas = [result.candidate.formula for result in results]
-        likeness = self._repository.likeness(formulas, [result.sketch for result in results])
-        for result, alike in zip(results, likeness, strict=True):
-            self._add(result, alike)
+        sketches = [thinned(result.sketch) for result in results]
+        near = self._repository.nearest(formulas, sketches)
+        for result, sketch, nearest in zip(results, sketches, near, strict=True):
+            self._add(result, sketch, nearest)
         self._queue = [
             c for c in self._queue
             if c.formula.digest in self._trees[int(c.notes["tree"])].awaited
@@ -286,7 +286,7 @@ class MCTSSearcher:
         }  # fmt: skip
         self._commit()
 
-    def _add(self, result: Evaluation, likeness: float) -> None:
+    def _add(self, result: Evaluation, sketch: Sketch | None, nearest: Nearest) -> None:
         """Hang a result into its tree, and let its proposer learn from it."""
         candidate = result.candidate
         formula, notes = candidate.formula, candidate.notes
@@ -299,15 +299,16 @@ class MCTSSearcher:
         parent = None if place is None else tree.nodes[place]
         improved = False
         if math.isfinite(result.fitness):
-            alike = max(likeness, self._likeness_within(tree, result.sketch))
+            alike = max(nearest.likeness, self._likeness_within(tree, sketch))
             edits = 0 if place is None else len(list(tree.path(place)))
             metrics = Metrics.of(result.scores, alike, soundness(formula, edits))
-            node = self._node(formula, metrics, result.sketch)
+            known = Known(formula, metrics, sketch, nearest)
+            node = self._node(known)
             node.parent, node.key, node.dimension = place, str(notes.get("key", "")), dimension
             node.notes = notes
             improved = parent is not None and node.reward > parent.reward
             tree.add(node, self.settings.growth, self.settings.max_budget)
-            self._kept[formula.digest] = Known(formula, metrics, result.sketch)
+            self._kept[formula.digest] = known
         elif not tree.nodes:
             tree.ended = True
         proposer = self._proposers.get(candidate.arm)
@@ -327,25 +328,22 @@ class MCTSSearcher:
         if not tree.nodes and candidate.parents and candidate.notes.get("dimension"):
             known = self._kept.get(candidate.parents[0])
             if known is not None:
-                root = self._node(known.formula, known.metrics, known.sketch)
-                tree.add(root, self.settings.growth, self.settings.max_budget)
+                tree.add(self._node(known), self.settings.growth, self.settings.max_budget)
         return tree
 
     def _likeness_within(self, tree: Tree, sketch: Sketch | None) -> float:
         """Largest correlation with an effective node of the tree, which is to be admitted too."""
         if sketch is None:
             return 0.0
-        rows = [n.sketch for n in tree.nodes if n.effective and n.sketch is not None]
+        rows = [s for n in tree.nodes if n.effective and (s := n.known.sketch) is not None]
         return float(np.abs(np.stack(rows) @ sketch).max()) if rows else 0.0
 
-    def _node(self, formula: Node, metrics: Metrics, sketch: Sketch | None) -> Refinement:
-        scores = self._repository.standing.scores(metrics)
+    def _node(self, known: Known) -> Refinement:
+        scores = self._repository.standing.scores(known.metrics)
         place = DIMENSIONS.index(EFFECTIVENESS)
         value = reward(scores) if self.settings.dimensions else scores[place]
-        return Refinement(
-            formula, metrics, scores, value, best=value, sketch=sketch,
-            effective=self._repository.effective(metrics),
-        )  # fmt: skip
+        effective = self._repository.effective(known.metrics)
+        return Refinement(known, scores, value, effective, best=value)
 
     def _commit(self) -> None:
         """Offer the nodes of ended trees, best first, as far as no earlier tree still grows."""
@@ -354,15 +352,16 @@ class MCTSSearcher:
             # A root that came from the pool is offered as well: it may be too much like another.
             for node in sorted(tree.nodes, key=lambda n: -n.reward):
                 if node.effective:
-                    self._repository.offer(node.formula, node.metrics, node.sketch)
+                    self._repository.offer(node.known)
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything but what was spent, which the client's record holds."""
         return {
             "seed": self._seed, "begun": self._begun, "memory": self._memory.state(),
             "repository": self._repository.state(),
             "trees": [state.of_tree(tree) for tree in self._trees.values()],
             "queue": [state.of_candidate(candidate) for candidate in self._queue],
-            "kept": [state.of_known(k.formula, k.metrics, k.sketch) for k in self._kept.values()],
+            "kept": [state.of_known(k) for k in self._kept.values()],
             "donors": [to_data(formula) for formula in self._donors],
             "proposers": {name: p.state_dict() for name, p in self._proposers.items()},
         }  # fmt: skip
@@ -375,8 +374,42 @@ class MCTSSearcher:
         trees = [state.to_tree(data, schema) for data in saved["trees"]]
         self._trees = {tree.number: tree for tree in trees}
         self._queue = [state.to_candidate(data, schema) for data in saved["queue"]]
-        known = [Known(*state.to_known(data, schema)) for data in saved["kept"]]
+        known = [state.to_known(data, schema) for data in saved["kept"]]
         self._kept = {k.formula.digest: k for k in known}
         self._donors = tuple(from_data(data, schema) for data in saved["donors"])
         for name, data in saved["proposers"].items():
             self._proposers[name].load_state_dict(data)
+
+
+class SpendingMCTSSearcher(MCTSSearcher):
+    """The same with a language model among its proposers: it has something to account for."""
+
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        self._client: ChatClient = context.services["llm"]
+        self._before = Usage()
+        self._began = self._client.usage()
+
+    def spent(self) -> dict[str, float]:
+        """What was paid for the search, by earlier lives of it too."""
+        now, began = self._client.usage(), self._began
+        return {
+            "tokens": float(self._before.tokens + now.tokens - began.tokens),
+            "money": self._before.money + now.money - began.money,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "spent": self.spent()}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        super().load_state_dict(saved)
+        paid = saved["spent"]
+        self._before = Usage(prompt_tokens=int(paid["tokens"]), money=float(paid["money"]))
+        self._began = self._client.usage()
+
+
+def build(context: SearchContext) -> MCTSSearcher:
+    """The searcher, which is a `Spender` if it asks a language model."""
+    chosen: MCTSSettings = context.settings or MCTSSettings()
+    asks = "llm" in context.services and {"llm", "cassette", "queue"} & set(chosen.names)
+    return SpendingMCTSSearcher(context) if asks else MCTSSearcher(context)

@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.searchers.base import Candidate
 
-from .repository import Sketch
+from .repository import Known, Nearest
 from .scoring import Metrics
 from .tree import Refinement, Tree
 
 Schema = Mapping[str, FieldInfo]
 
 
-def of_known(formula: Node, metrics: Metrics, sketch: Sketch | None) -> list[Any]:
+def of_known(known: Known) -> list[Any]:
     """A formula and what was measured of it."""
-    return [to_data(formula), metrics.state(), sketch]
+    near = [known.nearest.likeness, known.nearest.seen]
+    return [to_data(known.formula), known.metrics.state(), known.sketch, near]
 
 
-def to_known(data: Sequence[Any], schema: Schema) -> tuple[Node, Metrics, Sketch | None]:
+def to_known(data: Sequence[Any], schema: Schema) -> Known:
     """What `of_known` was given."""
-    formula, metrics, sketch = data
-    return from_data(formula, schema), Metrics.loaded(metrics), _sketch(sketch)
+    formula, metrics, sketch, near = data
+    image = None if sketch is None else np.asarray(sketch, np.float32)
+    return Known(from_data(formula, schema), Metrics.loaded(metrics), image, Nearest(*near))
 
 
 def of_candidate(candidate: Candidate) -> list[Any]:
@@ -64,22 +65,13 @@ def to_tree(data: Mapping[str, Any], schema: Schema) -> Tree:
 
 def _of_node(node: Refinement) -> dict[str, Any]:
     return {
-        "alpha": of_known(node.formula, node.metrics, node.sketch),
-        "scores": list(node.scores), "reward": node.reward, "parent": node.parent,
-        "key": node.key, "dimension": node.dimension, "notes": dict(node.notes),
-        "visits": node.visits, "best": node.best, "children": list(node.children),
-        "effective": node.effective,
+        "known": of_known(node.known), "scores": list(node.scores), "reward": node.reward,
+        "effective": node.effective, "parent": node.parent, "key": node.key,
+        "dimension": node.dimension, "notes": dict(node.notes), "visits": node.visits,
+        "best": node.best, "children": list(node.children),
     }  # fmt: skip
 
 
 def _to_node(data: Mapping[str, Any], schema: Schema) -> Refinement:
-    formula, metrics, sketch = to_known(data["alpha"], schema)
-    return Refinement(
-        formula, metrics, tuple(data["scores"]), data["reward"], data["parent"], data["key"],
-        data["dimension"], dict(data["notes"]), data["visits"], data["best"],
-        list(data["children"]), sketch, data["effective"],
-    )  # fmt: skip
-
-
-def _sketch(data: Any) -> Sketch | None:
-    return None if data is None else np.asarray(data, np.float32)
+    known, scores = to_known(data["known"], schema), tuple(data["scores"])
+    return Refinement(**{**data, "known": known, "scores": scores})

@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from alphamine.expression.nodes import Node
 
-from .scoring import MAX_SCORE, Metrics
+from .repository import Known
+from .scoring import MAX_SCORE
 from .settings import VirtualVisits
 
 
@@ -27,12 +25,13 @@ class Refinement:
 
     Attributes
     ----------
-    formula : Node
-    metrics : Metrics
+    known : Known
     scores : tuple of float
         By dimension.
     reward : float
         What the search maximises: the mean of the scores, or one of them.
+    effective : bool
+        Whether it meets every bound of the repository but that on correlation.
     parent : int or None
         Place of the node that it refines.
     key : str
@@ -45,16 +44,12 @@ class Refinement:
     best : float
         Largest reward in its subtree.
     children : list of int
-    sketch : (size,) float32, optional
-        See `Evaluation`.
-    effective : bool
-        Whether it meets every bound of the repository but that on correlation.
     """
 
-    formula: Node
-    metrics: Metrics
+    known: Known
     scores: tuple[float, ...]
     reward: float
+    effective: bool = False
     parent: int | None = None
     key: str = ""
     dimension: str = ""
@@ -62,8 +57,10 @@ class Refinement:
     visits: int = 1
     best: float = 0.0
     children: list[int] = field(default_factory=list)
-    sketch: npt.NDArray[np.float32] | None = None
-    effective: bool = False
+
+    @property
+    def formula(self) -> Node:
+        return self.known.formula
 
 
 @dataclass(slots=True)

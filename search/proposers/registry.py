@@ -11,6 +11,7 @@ from alphamine.searchers.base import SearchContext
 
 from .base import Proposer
 from .grammar import GrammarProposer
+from .llm import LLMProposer, replaying
 from .memory import MemoryProposer
 from .rules import RuleProposer
 
@@ -22,6 +23,9 @@ PROPOSERS: Final[Registry[Build]] = Registry(
         "grammar": lambda context: GrammarProposer(),
         "rules": lambda context: RuleProposer(),
         "memory": lambda context: MemoryProposer(),
+        "llm": LLMProposer,
+        "cassette": replaying,
+        "queue": LLMProposer,
     },
     lambda build: build,
     SearchError,

@@ -12,7 +12,7 @@ from alphamine.expression.fields import STANDARD_FIELDS
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
-from alphamine.searchers.mcts.repository import Repository
+from alphamine.searchers.mcts.repository import Known, Repository
 from alphamine.searchers.mcts.scoring import Metrics
 from alphamine.searchers.mcts.settings import MCTSSettings
 
@@ -35,7 +35,7 @@ def _filled(count: int, settings: MCTSSettings | None = None) -> Repository:
     rng = np.random.default_rng(1)
     for formula, sketch in zip(_formulas(count), _sketches(count), strict=True):
         metrics = Metrics(*rng.uniform(0.1, 1.0, 3), 0.0, 1.0)
-        assert repository.offer(formula, metrics, sketch)
+        assert repository.offer(Known(formula, metrics, sketch))
     return repository
 
 
@@ -57,25 +57,41 @@ def test_bounds_decide_what_is_effective(metrics: Metrics, effective: bool) -> N
 def test_likeness_is_the_largest_correlation_in_magnitude() -> None:
     repository, new = _filled(20), _sketches(5, seed=2)
     expected = np.abs(new @ _sketches(20).T).max(axis=1)
-    found = repository.likeness([parse("close")] * 5, list(new))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    found = repository.nearest([parse("close")] * 5, list(new))
+    np.testing.assert_allclose([near.likeness for near in found], expected, rtol=1e-5)
+
+
+def test_what_came_since_is_enough_to_be_compared_with() -> None:
+    formulas, sketches, [new] = _formulas(30), _sketches(30), _sketches(1, seed=3)
+    repository = Repository(MCTSSettings(capacity=12))
+    for number, (formula, sketch) in enumerate(zip(formulas, sketches, strict=True)):
+        metrics = Metrics(0.1, 0.1 + 0.01 * number, 0.1, 0.0, 1.0)
+        assert repository.offer(Known(formula, metrics, sketch))
+        if number == 14:
+            [early] = repository.nearest([parse("close")], [new])
+    # Of the first fifteen the least stable three had left; all of them leave in the end.
+    [late] = repository.nearest([parse("close")], [new], early)
+    held = [*range(3, 15), *range(18, 30)]
+    assert late.likeness == pytest.approx(float(np.abs(sketches[held] @ new).max()), rel=1e-5)
+    [now] = repository.nearest([parse("close")], [new])
+    assert now.likeness == pytest.approx(float(np.abs(sketches[18:] @ new).max()), rel=1e-5)
 
 
 def test_what_is_too_much_like_another_or_its_opposite_is_not_admitted() -> None:
     repository = Repository(MCTSSettings())
     [one, other] = _sketches(2)
     first, second = _formulas(2)
-    assert repository.offer(first, GOOD, one)
-    assert not repository.offer(second, GOOD, -one)
-    assert repository.offer(second, GOOD, other)
+    assert repository.offer(Known(first, GOOD, one))
+    assert not repository.offer(Known(second, GOOD, -one))
+    assert repository.offer(Known(second, GOOD, other))
     assert repository.alphas[1].metrics.likeness == pytest.approx(abs(float(one @ other)), rel=1e-5)
 
 
 def test_without_a_sketch_only_another_window_is_too_much_alike() -> None:
     repository = Repository(MCTSSettings())
-    assert repository.offer(parse("ts_mean(close, 5)"), GOOD, None)
-    assert not repository.offer(parse("ts_mean(close, 10)"), GOOD, None)
-    assert repository.offer(parse("ts_sum(close, 10)"), GOOD, None)
+    assert repository.offer(Known(parse("ts_mean(close, 5)"), GOOD))
+    assert not repository.offer(Known(parse("ts_mean(close, 10)"), GOOD))
+    assert repository.offer(Known(parse("ts_sum(close, 10)"), GOOD))
 
 
 def test_the_least_stable_leaves_a_full_repository_and_its_genes_with_it() -> None:
@@ -91,8 +107,8 @@ def test_the_least_stable_leaves_a_full_repository_and_its_genes_with_it() -> No
                 assert repository.genes.support(part) == counted.genes.support(part)
     rows = dict(zip(_formulas(12), _sketches(12), strict=True))
     for alpha in repository.alphas:
-        [found] = repository.likeness([alpha.formula], [rows[alpha.formula]])
-        assert found == pytest.approx(1.0, abs=1e-5)
+        [found] = repository.nearest([alpha.formula], [rows[alpha.formula]])
+        assert found.likeness == pytest.approx(1.0, abs=1e-5)
 
 
 def test_examples_are_good_and_not_alike_or_least_alike() -> None:
@@ -114,7 +130,7 @@ def test_nothing_is_avoided_before_there_are_enough_alphas() -> None:
     texts = ("rank(close - vwap)", "ts_mean(close - vwap, 5)", "abs(close - vwap)")
     shown = []
     for text, sketch in zip(texts, _sketches(3), strict=True):
-        repository.offer(parse(text), GOOD, sketch)
+        repository.offer(Known(parse(text), GOOD, sketch))
         shown.append(repository.avoid.texts)
     assert shown == [(), (), ("subtract(close, vwap)",)]
 
@@ -128,6 +144,5 @@ def test_a_repository_is_restored_from_its_state() -> None:
     assert again.standing.scores(new) == repository.standing.scores(new)
     assert again.avoid.texts == repository.avoid.texts
     [sketch] = _sketches(1, seed=9)
-    assert again.likeness([parse("close")], [sketch]) == repository.likeness(
-        [parse("close")], [sketch]
-    )
+    close = [parse("close")]
+    assert again.nearest(close, [sketch]) == repository.nearest(close, [sketch])

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from alphamine.expression.nodes import call, field
+from alphamine.searchers.mcts.repository import Known
 from alphamine.searchers.mcts.scoring import Metrics
 from alphamine.searchers.mcts.tree import Refinement, Tree
 
@@ -17,7 +18,8 @@ _UNKNOWN = Metrics(math.nan, math.nan, math.nan, 0.0, 1.0)
 def _node(number: int, reward: float, parent: int | None = None, key: str = "") -> Refinement:
     formula = call("ts_mean", field("close"), number + 2)
     scores = (reward,) * 5
-    return Refinement(formula, _UNKNOWN, scores, reward, parent, key, best=reward)
+    known = Known(formula, _UNKNOWN)
+    return Refinement(known, scores, reward, parent=parent, key=key, best=reward)
 
 
 def test_the_case_study_expands_v1_then_v0_then_v3() -> None:

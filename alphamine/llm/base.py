@@ -1,0 +1,145 @@
+"""Requests, answers, and what a client is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from alphamine.errors import AlphamineError
+
+
+class LLMError(AlphamineError):
+    """A language model, or its server, was asked for something that it did not give."""
+
+
+class TransportError(LLMError):
+    """A request did not get through, or timed out; asking again may help."""
+
+
+class RefusedError(LLMError):
+    """The server refuses such requests for good: the key, the model, the address."""
+
+
+class ContentError(LLMError):
+    """An answer came that is of no use: cut off, too long, not what was asked for."""
+
+
+class BudgetError(LLMError):
+    """The budget would be exceeded by the next call."""
+
+
+class ReplayError(LLMError):
+    """A record that is replayed does not hold the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """Everything that an answer depends on; its `digest` is the key of the record.
+
+    Attributes
+    ----------
+    model : str
+    messages : tuple of Message
+    schema : mapping, optional
+        JSON schema of the answer.
+    temperature : float, optional
+        None for models that take none.
+    max_tokens : int
+    template : str
+        Id of the prompt, for the record.
+    sample : str
+        Tells apart requests that are otherwise equal: the place in the search that asks.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any] | None = None
+    temperature: float | None = 1.0
+    max_tokens: int = 2048
+    template: str = ""
+    sample: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Content hash of the whole request."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What calls cost: their number, tokens in and out, and money where prices are known."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    money: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls, self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens, self.money + other.money,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """What a model said, who it was, and what it cost; not `whole` if it was cut off."""
+
+    text: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    whole: bool = True
+
+
+class ChatClient(Protocol):
+    """Whatever answers requests.
+
+    Attributes
+    ----------
+    model, strong : str
+        That are asked, and asked where the first gave nothing of use ("" for none).
+    temperature : float or None
+    max_tokens : int
+    repeatable : bool
+        Whether equal requests get equal answers, in another process too: it only replays.
+    """
+
+    model: str
+    strong: str
+    temperature: float | None
+    max_tokens: int
+    repeatable: bool
+
+    def ask(self, request: ChatRequest) -> ChatAnswer:
+        """The answer to a request.
+
+        Raises
+        ------
+        LLMError
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """What was spent so far."""
+        ...
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text has, where the server does not say."""
+    return len(text) // 4 + 1

@@ -1,0 +1,116 @@
+"""The record of every exchange, one JSON line each, from which a run is replayed."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from alphamine.errors import nearest
+
+from .base import (
+    BudgetError,
+    ChatAnswer,
+    ChatRequest,
+    LLMError,
+    ReplayError,
+    TransportError,
+    Usage,
+)
+from .redact import redacted
+
+_ERRORS: Final[dict[str, type[LLMError]]] = {"transport": TransportError, "budget": BudgetError}
+
+
+class Cassette:
+    """Exchanges by the digests of their requests.
+
+    A line that was cut off while it was written is cut off the file.
+
+    Parameters
+    ----------
+    path : Path
+        Is made when the first exchange is kept.
+
+    Raises
+    ------
+    ReplayError
+        If a line in the middle is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._lines: dict[str, dict[str, Any]] = {}
+        self.paid = Usage()
+        raw = path.read_bytes() if path.exists() else b""
+        whole = raw.rfind(b"\n") + 1
+        if whole < len(raw):
+            os.truncate(path, whole)
+        for number, line in enumerate(raw.split(b"\n")[:-1], 1):
+            try:
+                if line:
+                    self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ReplayError(
+                    f"a record has one exchange a line, but line {number} of {path} is damaged "
+                    f"({type(error).__name__}); remove it"
+                ) from None
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def find(self, request: ChatRequest) -> ChatAnswer | None:
+        """What was answered; None if it was not asked.
+
+        Raises
+        ------
+        TransportError, BudgetError
+            If that is what came of the request.
+        """
+        line = self._lines.get(request.digest)
+        if line is None:
+            return None
+        if "error" in line:
+            raise _ERRORS[line["error"]](line["reason"])
+        said = line["answer"]
+        return ChatAnswer(said["text"], said["model"], Usage(**line["usage"]), said["whole"])
+
+    def missing(self, request: ChatRequest) -> ReplayError:
+        """That a request is not in the record, and what comes nearest."""
+        places = [f"{line['request']['sample']}" for line in self._lines.values()]
+        return ReplayError(
+            f"a replay asks what was recorded, but {self._path} has no request {request.template} "
+            f"of {request.sample!r} to {request.model} in these words"
+            f"{nearest(request.sample, places)}; use the settings and the data of the recorded "
+            "run, or record another"
+        )
+
+    def keep(self, request: ChatRequest, answer: ChatAnswer, secret: str = "") -> None:
+        """Add an exchange to the file before anything is made of it."""
+        said = {"text": answer.text, "model": answer.model, "whole": answer.whole}
+        self._write(request, {"answer": said, "usage": asdict(answer.usage)}, secret)
+
+    def keep_failure(self, request: ChatRequest, error: LLMError, secret: str = "") -> None:
+        """Add that a request failed, so that a replay fails there too."""
+        kind = next(name for name, cls in _ERRORS.items() if isinstance(error, cls))
+        self._write(request, {"error": kind, "reason": str(error)}, secret)
+
+    def _write(self, request: ChatRequest, outcome: dict[str, Any], secret: str) -> None:
+        line = {"digest": request.digest, "request": asdict(request), **outcome}
+        text = redacted(json.dumps(line, ensure_ascii=False), secret)
+        with self._lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._take(line)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        self._lines[line["digest"]] = line
+        if "usage" in line:
+            self.paid += Usage(**line["usage"])

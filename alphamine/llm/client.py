@@ -1,0 +1,111 @@
+"""The client that searches use: budget, record, server, in this order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .base import BudgetError, ChatAnswer, ChatRequest, ContentError, TransportError, Usage
+from .budget import Purse
+from .cassette import Cassette
+from .queue import Queue
+from .settings import LLMSettings
+from .transport import Server
+
+
+class Client:
+    """Answers requests from the record, or by a server within a budget.
+
+    Parameters
+    ----------
+    settings : LLMSettings
+    record : Path, optional
+        File of the record.
+    wait : callable, optional
+        Sleeps so many seconds, between attempts.
+    """
+
+    def __init__(
+        self,
+        settings: LLMSettings,
+        record: Path | None = None,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.model, self.strong = settings.model, settings.strong
+        self.temperature = None if settings.temperature < 0 else settings.temperature
+        self.max_tokens = settings.max_tokens
+        self.repeatable = settings.mode == "replay"
+        keeps = record is not None and settings.mode != "off"
+        self._cassette = Cassette(record) if record is not None and keeps else None
+        self._purse = Purse(settings, self._cassette.paid if self._cassette else Usage())
+        self._server: Server | Queue | None = None
+        # The record says once that the budget was spent, not of every question after that.
+        self._exhausted = False
+        if settings.mode == "replay":
+            if self._cassette is None or not len(self._cassette):
+                raise ContentError(f"llm: there is no record to replay at {record}")
+        elif settings.folder is not None:
+            self._server = Queue(settings.folder, settings.deadline, wait or time.sleep)
+        else:
+            self._server = Server(settings, wait or time.sleep)
+
+    def usage(self) -> Usage:
+        """What was paid, by earlier lives of the run too."""
+        return self._purse.spent
+
+    @property
+    def capability(self) -> str:
+        """How answers are brought into form, as far as was tried."""
+        return self._server.capability if self._server is not None else "replay"
+
+    def ask(self, request: ChatRequest) -> ChatAnswer:
+        """The answer to a request.
+
+        Raises
+        ------
+        LLMError
+        """
+        known = self._recorded(request)
+        if known is not None:
+            return known
+        if self._exhausted:
+            raise BudgetError("llm: the budget was spent; raise it to ask for more")
+        if self._server is None:
+            assert self._cassette is not None
+            raise self._cassette.missing(request)
+        secret = "" if self.settings.folder is not None else self.settings.secret()
+        try:
+            reserved = self._purse.reserve(request)
+        except BudgetError as error:
+            self._exhausted = True
+            if self._cassette is not None:
+                self._cassette.keep_failure(request, error, secret)
+            raise
+        used = Usage()
+        try:
+            answer = self._server.call(request)
+            used = self._purse.priced(answer.usage)
+            answer = ChatAnswer(answer.text, answer.model, used, answer.whole)
+            if self._cassette is not None:
+                self._cassette.keep(request, answer, secret)
+        except TransportError as error:
+            if self._cassette is not None:
+                self._cassette.keep_failure(request, error, secret)
+            raise
+        finally:
+            self._purse.settle(reserved, used)
+        return answer
+
+    def _recorded(self, request: ChatRequest) -> ChatAnswer | None:
+        if self._cassette is None or self.settings.mode == "record":
+            return None
+        try:
+            return self._cassette.find(request)
+        except (BudgetError, TransportError) as error:
+            # What failed may be asked again, but not in a replay.
+            if self.settings.mode == "replay":
+                self._exhausted |= isinstance(error, BudgetError)
+                raise
+            return None

@@ -1,0 +1,154 @@
+"""Calls of a server by the `openai` package: capability ladder, retries, time-outs.
+
+The package's own retries are off; otherwise ours would multiply them.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from alphamine.extras import require
+
+from .base import (
+    ChatAnswer,
+    ChatRequest,
+    RefusedError,
+    TransportError,
+    Usage,
+    estimated_tokens,
+)
+from .redact import redacted
+from .settings import LLMSettings
+
+# What a server can do about the form of answers, most first; each step down is remembered.
+LADDER: Final = ("json_schema", "json_object", "prompt")
+# Statuses with which servers refuse a form of answers, and those that pass.
+_FORM: Final = (400, 415, 422, 501)
+_PASSING: Final = (408, 409, 425, 429)
+_SHOWN: Final = 300
+_LONGEST_WAIT: Final = 60.0
+
+
+class Server:
+    """One address.
+
+    Parameters
+    ----------
+    settings : LLMSettings
+    wait : callable
+        Sleeps so many seconds.
+    """
+
+    def __init__(self, settings: LLMSettings, wait: Callable[[float], None] = time.sleep) -> None:
+        self._settings = settings
+        self._wait = wait
+        self._rung = 0
+        self._secret = settings.secret()
+        self._openai = require("openai", "a language model needs", "the openai package", "llm")
+        self._client = self._openai.OpenAI(
+            api_key=self._secret, base_url=settings.url, timeout=settings.timeout, max_retries=0,
+            # Otherwise the package takes them from the environment and sends them anywhere.
+            organization=None if settings.is_openai else "",
+            project=None if settings.is_openai else "",
+        )  # fmt: skip
+
+    @property
+    def capability(self) -> str:
+        """How answers are brought into form, as far as was tried."""
+        return LADDER[self._rung]
+
+    def call(self, request: ChatRequest) -> ChatAnswer:
+        """Ask until there is an answer, or no hope of one.
+
+        Raises
+        ------
+        TransportError
+            If all attempts failed.
+        RefusedError
+            If another attempt would fail as well.
+        """
+        deadline = time.monotonic() + self._settings.deadline
+        rung, failures = self._rung, 0
+        while True:
+            try:
+                answer = self._answer(request, rung)
+            except self._openai.APIStatusError as error:
+                code, reason = error.status_code, self._said(error)
+                if code in _FORM and request.schema is not None and rung + 1 < len(LADDER):
+                    rung += 1
+                    continue
+                if code not in _PASSING and code < 500:
+                    raise RefusedError(
+                        f"llm: {self._settings.url} refuses model {request.model!r} with status "
+                        f"{code}: {reason}"
+                    ) from None
+                pause = _asked_for(error.response.headers) or _backoff(failures)
+            except (self._openai.APIError, ValueError) as error:
+                # Timed out, cut off, or no JSON at all.
+                reason, pause = self._said(error), _backoff(failures)
+            else:
+                self._rung = max(self._rung, rung)
+                return answer
+            failures += 1
+            if failures > self._settings.retries or time.monotonic() + pause > deadline:
+                raise TransportError(
+                    f"llm: {self._settings.url} gave no answer in {failures} attempts: {reason}"
+                )
+            self._wait(pause)
+
+    def _answer(self, request: ChatRequest, rung: int) -> ChatAnswer:
+        limit = "max_completion_tokens" if self._settings.is_openai else "max_tokens"
+        wanted: dict[str, Any] = {limit: request.max_tokens}
+        if request.temperature is not None:
+            wanted["temperature"] = request.temperature
+        if request.schema is not None and LADDER[rung] != "prompt":
+            wanted["response_format"] = _form(request.schema, LADDER[rung])
+        said = self._client.chat.completions.create(
+            model=request.model,
+            messages=[{"role": m.role, "content": m.content} for m in request.messages],
+            **wanted,
+        )
+        choices = getattr(said, "choices", None)
+        if not choices:
+            raise ValueError("the answer has no choices")
+        text = choices[0].message.content or ""
+        whole = choices[0].finish_reason != "length"
+        return ChatAnswer(
+            text, said.model or request.model, self._usage(request, said, text), whole
+        )
+
+    def _usage(self, request: ChatRequest, said: Any, text: str) -> Usage:
+        told = getattr(said, "usage", None)
+        asked = getattr(told, "prompt_tokens", None)
+        answered = getattr(told, "completion_tokens", None)
+        if asked is None:
+            asked = sum(estimated_tokens(message.content) for message in request.messages)
+        return Usage(1, int(asked), int(estimated_tokens(text) if answered is None else answered))
+
+    def _said(self, error: Exception) -> str:
+        return redacted(f"{type(error).__name__}: {error}"[:_SHOWN], self._secret)
+
+
+def _form(schema: Mapping[str, Any], level: str) -> dict[str, Any]:
+    if level == "json_object":
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": dict(schema)},
+    }
+
+
+def _asked_for(headers: Mapping[str, str]) -> float:
+    """Seconds that a server wants to be left alone."""
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return 0.0
+
+
+def _backoff(failures: int) -> float:
+    # Jitter decides when, never what is asked.
+    return min(_LONGEST_WAIT, 0.5 * 2.0**failures) * random.uniform(0.5, 1.0)  # noqa: S311

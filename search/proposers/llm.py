@@ -1,0 +1,213 @@
+"""A language model as the proposer; what it says is parsed like anybody's text.
+
+One structured call an expansion: diagnosis, name, rationale, formula, settings of its windows. An
+answer that is of no use goes back with the parser's message a few times, then to a stronger model
+if there is one, and then the expansion is spent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alphamine.errors import FormulaError, SearchError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+from alphamine.llm.base import (
+    BudgetError,
+    ChatClient,
+    ChatRequest,
+    ContentError,
+    Message,
+    TransportError,
+)
+from alphamine.llm.extract import json_object
+from alphamine.searchers.base import SearchContext
+
+from . import prompts
+from .base import Plain, Proposal, RefineContext, SeedContext
+
+_REPAIRS: Final = 3
+_REPAIR_TEMPERATURE: Final = 0.8
+_SETTINGS: Final = 3
+_ECHO: Final = 4000
+_NAME, _RATIONALE, _FORMULA = 80, 600, 4000
+_WINDOW: Final = re.compile(r"\bw[123]\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question: its template, its words, and where in the search it is asked."""
+
+    template: str
+    text: str
+    sample: str
+    count: int
+
+
+class LLMProposer(Plain):
+    """Asks the client that the search was given as the service "llm".
+
+    Parameters
+    ----------
+    context : SearchContext
+
+    Raises
+    ------
+    SearchError
+        If there is no such service.
+    """
+
+    slow = True
+
+    def __init__(self, context: SearchContext) -> None:
+        client = context.services.get("llm")
+        if client is None:
+            raise SearchError(
+                "the proposer llm asks a language model, but the search was given none; give it "
+                "llm={'model': ..., 'url': ...}"
+            )
+        self.client: ChatClient = client
+        self.repeatable = bool(client.repeatable)
+        self._fields = {field.name: field for field in context.grammar.fields}
+        self._system = prompts.system(context.grammar, context.descriptions, _SETTINGS)
+
+    def seed(self, context: SeedContext, n: int) -> list[Proposal]:
+        return self._ask(self._question(context, n))
+
+    def refine(self, context: RefineContext, n: int) -> list[Proposal]:
+        return self._ask(self._question(context, n))
+
+    def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
+        """Another proposal in answer to an objection, within the same number of attempts."""
+        attempt = int(proposal.provenance.get("attempt", 0)) + 1
+        if attempt > _REPAIRS:
+            return None
+        said = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
+        asked = self._question(context, 1)
+        return next(iter(self._ask(asked, attempt, said, objection)), None)
+
+    def _question(self, context: SeedContext, n: int) -> _Asked:
+        if isinstance(context, RefineContext):
+            sample = f"tree {context.number} step {context.step}"
+            return _Asked(prompts.REFINE_ID, prompts.refine(context, n), sample, n)
+        return _Asked(prompts.SEED_ID, prompts.seed(context, n), f"tree {context.number} root", n)
+
+    def _ask(
+        self, asked: _Asked, attempt: int = 0, said: str = "", objection: str = ""
+    ) -> list[Proposal]:
+        """Ask until something is of use; nothing if the budget or the server has no more."""
+        models = [self.client.model] * (_REPAIRS + 1 - attempt)
+        models += [self.client.strong] * bool(self.client.strong)
+        for number, model in enumerate(models, attempt):
+            request = self._request(asked, model, number, said, objection)
+            try:
+                answer = self.client.ask(request)
+            except (TransportError, BudgetError):
+                return []
+            said = answer.text[:_ECHO]
+            try:
+                found = json_object(answer.text)
+            except ContentError as error:
+                cut = "it was cut off; be shorter. " if not answer.whole else ""
+                objection = f"{cut}{error}"
+                continue
+            made = {"model": answer.model, "request": request.digest, "attempt": number}
+            proposals, objection = self._read(found, made)
+            if proposals:
+                return proposals[: asked.count]
+        return []
+
+    def _request(
+        self, asked: _Asked, model: str, attempt: int, said: str, objection: str
+    ) -> ChatRequest:
+        messages = [Message("system", self._system), Message("user", asked.text)]
+        temperature, template = self.client.temperature, asked.template
+        if objection:
+            # The last failure alone: a growing conversation costs more and helps no more.
+            messages.append(Message("assistant", said))
+            messages.append(Message("user", prompts.repair(objection)))
+            template = prompts.REPAIR_ID
+            if temperature is not None:
+                temperature = min(temperature, _REPAIR_TEMPERATURE)
+        return ChatRequest(
+            model, tuple(messages), prompts.SCHEMA, temperature, self.client.max_tokens, template,
+            f"{asked.sample} attempt {attempt}",
+        )  # fmt: skip
+
+    def _read(
+        self, found: Mapping[str, Any], made: Mapping[str, Any]
+    ) -> tuple[list[Proposal], str]:
+        """What of an answer can be read, and what is wrong with the rest."""
+        items = found.get("proposals")
+        if not isinstance(items, list) or not items:
+            # Some models answer with one proposal as the object.
+            items = [found] if "formula" in found else []
+        proposals: list[Proposal] = []
+        problems: list[str] = [] if items else ["there is no list `proposals` with a formula in it"]
+        for item in items:
+            try:
+                formulas = self._formulas(item)
+            except FormulaError as error:
+                problems.append(str(error))
+                continue
+            name = prompts.plain(item.get("name", ""), _NAME)
+            rationale = prompts.plain(item.get("rationale", ""), _RATIONALE)
+            proposals.append(Proposal(formulas, name, rationale, "language model", provenance=made))
+        return proposals, "\n".join(problems)
+
+    def _formulas(self, item: object) -> tuple[Node, ...]:
+        """A proposal's formula in each setting of its windows.
+
+        Raises
+        ------
+        FormulaError
+        """
+        if not isinstance(item, dict) or not isinstance(item.get("formula"), str):
+            raise FormulaError("a proposal is an object with a text `formula`")
+        text = item["formula"].strip().strip("`$")
+        if len(text) > _FORMULA:
+            raise FormulaError(f"a formula has at most {_FORMULA} characters, got {len(text)}")
+        names = sorted(set(_WINDOW.findall(text)))
+        given = item.get("param_sets")
+        settings = [s for s in given if isinstance(s, dict)] if isinstance(given, list) else []
+        if not names:
+            return (self._parsed(text),)
+        filled = [_filled(text, names, setting) for setting in settings[:_SETTINGS]]
+        if not filled:
+            raise FormulaError(f"`{text}` uses {', '.join(names)}, but param_sets gives no values")
+        return tuple(dict.fromkeys(self._parsed(t) for t in filled))
+
+    def _parsed(self, text: str) -> Node:
+        return canonicalise(parse(text, fields=self._fields, strict_units=True))
+
+
+def _filled(text: str, names: list[str], setting: Mapping[str, Any]) -> str:
+    for name in names:
+        value = setting.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise FormulaError(f"`{name}` is a whole number of days, got {value!r:.40}")
+        text = re.sub(rf"\b{name}\b", str(value), text)
+    return text
+
+
+def replaying(context: SearchContext) -> LLMProposer:
+    """The proposer `cassette`: a language model that was recorded.
+
+    Raises
+    ------
+    SearchError
+        If the client would ask a server.
+    """
+    proposer = LLMProposer(context)
+    if not proposer.client.repeatable:
+        raise SearchError(
+            "the proposer cassette replays a record, but this client asks a server; give it "
+            "llm={'mode': 'replay', 'cassette': FILE}"
+        )
+    return proposer

@@ -1,0 +1,273 @@
+"""The client against a scripted server: retries, ladder, budget, record, keys."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alphamine.llm.base import (
+    BudgetError,
+    ChatRequest,
+    ContentError,
+    LLMError,
+    Message,
+    RefusedError,
+    ReplayError,
+    TransportError,
+)
+from alphamine.llm.client import Client
+from alphamine.llm.extract import json_object
+from alphamine.llm.redact import redacted
+from alphamine.llm.settings import LLMSettings
+from tests.llm.server import Turn, serving
+
+pytest.importorskip("openai")
+SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+REQUEST = ChatRequest("m", (Message("user", "hello"),), SCHEMA, sample="tree 0 root")
+
+
+def _client(url: str, record: Path | None = None, **settings: Any) -> tuple[Client, list[float]]:
+    waited: list[float] = []
+    chosen = LLMSettings.of({"model": "m", "url": url, **settings})
+    return Client(chosen, record, waited.append), waited
+
+
+def test_an_answer_comes_with_what_it_cost() -> None:
+    with serving([Turn("{}")]) as server:
+        client, _ = _client(server.url, prompt_price=2.0, completion_price=10.0)
+        answer = client.ask(REQUEST)
+    assert (answer.text, answer.whole) == ("{}", True)
+    assert client.usage().tokens == 120
+    assert client.usage().money == pytest.approx((100 * 2.0 + 20 * 10.0) / 1e6)
+    sent = server.requests[0]
+    assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert sent["messages"] == [{"role": "user", "content": "hello"}]
+
+
+def test_too_many_requests_are_followed_by_the_pause_that_was_asked_for() -> None:
+    with serving([Turn(status=429, headers={"retry-after": "7"}, raw=b"{}"), Turn("{}")]) as server:
+        client, waited = _client(server.url)
+        assert client.ask(REQUEST).text == "{}"
+    assert waited == [7.0]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Turn(status=500, raw=b"oops"), Turn(status=503, raw=b"{}"), Turn("x" * 4000, cut=True),
+        Turn(raw=b"this is no JSON"), Turn(raw=b'{"choices": []}'),
+    ],
+)  # fmt: skip
+def test_what_passes_is_tried_again(bad: Turn) -> None:
+    with serving([bad, bad, Turn("{}")]) as server:
+        client, waited = _client(server.url)
+        assert client.ask(REQUEST).text == "{}"
+    assert len(waited) == 2
+    assert client.usage().calls == 1
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with serving([Turn("{}", sleep=5.0)]) as server:
+        client, waited = _client(server.url, timeout=0.2, retries=1)
+        with pytest.raises(TransportError, match="2 attempts"):
+            client.ask(REQUEST)
+    assert len(waited) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_does_not_pass_is_not_tried_again(status: int) -> None:
+    body = b'{"error": {"message": "key sk-abcdefghijkl is wrong"}}'
+    with serving([Turn(status=status, raw=body)]) as server:
+        client, waited = _client(server.url)
+        with pytest.raises(RefusedError) as told:
+            client.ask(REQUEST)
+    assert (len(server.requests), waited) == (1, [])
+    assert "sk-abcdefghijkl" not in str(told.value)
+
+
+def test_the_ladder_is_stepped_down_once_and_remembered() -> None:
+    with serving(lambda request, number: Turn("{}", refuses="json_schema")) as server:
+        client, waited = _client(server.url)
+        for sample in ("a", "b"):
+            client.ask(replace(REQUEST, sample=sample))
+    forms = [(r.get("response_format") or {}).get("type") for r in server.requests]
+    assert forms == ["json_schema", "json_object", "json_object"]
+    assert (client.capability, waited) == ("json_object", [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"max_calls": 2}, "calls"), ({"max_total_tokens": 4500}, "tokens"),
+        ({"max_money": 0.0005, "prompt_price": 1.0, "completion_price": 0.1}, "money"),
+    ],
+)  # fmt: skip
+def test_the_budget_is_checked_before_a_call(settings: dict[str, Any], what: str) -> None:
+    with serving([Turn("{}")]) as server:
+        client, _ = _client(server.url, **settings)
+        numbered = (replace(REQUEST, sample=str(number)) for number in range(50))
+        with pytest.raises(BudgetError, match=what):
+            deque(map(client.ask, numbered))
+        spent = client.usage()
+        assert spent.calls == len(server.requests) >= 2
+    assert spent.calls <= settings.get("max_calls", 50)
+    assert spent.tokens <= settings.get("max_total_tokens", 10**9)
+    assert spent.money <= settings.get("max_money", 10.0)
+
+
+def test_what_was_recorded_is_replayed_without_a_server(tmp_path: Path) -> None:
+    record = tmp_path / "llm.jsonl"
+    with serving(lambda request, number: Turn(json.dumps({"number": number}))) as server:
+        client, _ = _client(server.url, record)
+        said = [client.ask(replace(REQUEST, sample=str(n))).text for n in range(3)]
+        again, _ = _client(server.url, record)
+        assert [again.ask(replace(REQUEST, sample=str(n))).text for n in range(3)] == said
+        assert len(server.requests) == 3
+        assert again.usage() == client.usage()
+    replay, _ = _client(server.url, record, mode="replay")
+    assert [replay.ask(replace(REQUEST, sample=str(n))).text for n in range(3)] == said
+    with pytest.raises(ReplayError, match="tree 9"):
+        replay.ask(replace(REQUEST, sample="tree 9"))
+    # Model, temperature and form are part of the key.
+    for other in (
+        replace(REQUEST, sample="0", model="other"), replace(REQUEST, sample="0", temperature=0.5),
+        replace(REQUEST, sample="0", schema=None),
+    ):  # fmt: skip
+        with pytest.raises(ReplayError):
+            replay.ask(other)
+
+
+def test_a_line_that_was_cut_off_is_asked_again_and_others_are_not(tmp_path: Path) -> None:
+    record = tmp_path / "llm.jsonl"
+    with serving(lambda request, number: Turn(json.dumps({"number": number}))) as server:
+        client, _ = _client(server.url, record)
+        for n in range(2):
+            client.ask(replace(REQUEST, sample=str(n)))
+        record.write_bytes(record.read_bytes()[:-30])
+        again, _ = _client(server.url, record)
+        texts = [again.ask(replace(REQUEST, sample=str(n))).text for n in range(2)]
+    assert texts == ['{"number": 0}', '{"number": 2}']
+    assert len(Client(LLMSettings.of({"mode": "replay"}), record)._cassette or ()) == 2
+
+
+def test_failures_are_replayed_too_but_asked_again_in_a_live_run(tmp_path: Path) -> None:
+    record = tmp_path / "llm.jsonl"
+    with serving([Turn(status=500, raw=b"{}"), Turn("{}")]) as server:
+        client, _ = _client(server.url, record, retries=0)
+        with pytest.raises(TransportError):
+            client.ask(REQUEST)
+        replay, _ = _client(server.url, record, mode="replay")
+        with pytest.raises(TransportError):
+            replay.ask(REQUEST)
+        assert client.ask(REQUEST).text == "{}"
+
+
+def test_a_spent_budget_is_recorded_once_and_replayed(tmp_path: Path) -> None:
+    record = tmp_path / "llm.jsonl"
+    numbered = [replace(REQUEST, sample=str(number)) for number in range(5)]
+
+    def answered(client: Client) -> list[bool]:
+        found = []
+        for request in numbered:
+            try:
+                client.ask(request)
+                found.append(True)
+            except BudgetError:
+                found.append(False)
+        return found
+
+    with serving([Turn("{}")]) as server:
+        live = answered(_client(server.url, record, max_calls=2)[0])
+        assert live == [True, True, False, False, False]
+        assert len(record.read_text().splitlines()) == 3
+        replay = answered(_client(server.url, record, mode="replay")[0])
+        assert replay == live
+        # A larger budget asks for what is missing, and pays for nothing else.
+        assert answered(_client(server.url, record, max_calls=9)[0]) == [True] * 5
+        assert len(server.requests) == 5
+
+
+def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    record = tmp_path / "llm.jsonl"
+    with serving([Turn("{}")]) as server:
+        client, _ = _client(server.url, record)
+        client.ask(REQUEST)
+        with pytest.raises(LLMError, match="not sent to"):
+            _client(server.url, key="OPENAI_API_KEY")
+        monkeypatch.setenv("ALPHAMINE_LLM_KEY", "key-of-this-server")
+        client, _ = _client(server.url)
+        client.ask(REQUEST)
+    assert server.keys == ["Bearer none", "Bearer key-of-this-server"]
+    assert "secret" not in record.read_text()
+    assert LLMSettings().secret() == "sk-secret-of-openai"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(LLMError, match="OPENAI_API_KEY"):
+        LLMSettings().secret()
+
+
+@pytest.mark.parametrize(
+    ("given", "law"),
+    [
+        ({"api_key": "x"}, "no setting 'api_key'"),
+        ({"model": "sk-abcdefgh"}, "environment alone"),
+        ({"url": "ftp://host"}, "address of a server"),
+        ({"url": "http://me:word@host/v1"}, "without a name"),
+        ({"max_money": 1.0}, "prompt_price"),
+        ({"mode": "sometimes"}, "mode is one of"),
+        ({"retries": "many"}, "retries is a int"),
+        ({"max_calls": 0}, "max_calls is above 0"),
+    ],
+)
+def test_impossible_settings_are_refused(given: dict[str, Any], law: str) -> None:
+    with pytest.raises(LLMError, match=law):
+        LLMSettings.of(given)
+
+
+def test_a_folder_is_a_server_too(tmp_path: Path) -> None:
+    folder = tmp_path / "queue"
+
+    def answer(seconds: float) -> None:
+        [task] = folder.glob("*.task.json")
+        asked = json.loads(task.read_text())
+        assert asked["messages"][0]["content"] == "hello"
+        (folder / task.name.replace(".task.", ".answer.")).write_text('{"a": 1}')
+
+    client = Client(LLMSettings.of({"url": f"queue:{folder}"}), tmp_path / "r.jsonl", answer)
+    assert client.ask(REQUEST).text == '{"a": 1}'
+    replay = Client(LLMSettings.of({"mode": "replay"}), tmp_path / "r.jsonl")
+    assert replay.ask(REQUEST).text == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": [1, 2]}', 'Sure!\n```json\n{"a": [1, 2]}\n```\nDone.', 'I think {"a": [1, 2]} is it'],
+)
+def test_the_object_is_found_in_what_is_around_it(text: str) -> None:
+    assert json_object(text) == {"a": [1, 2]}
+
+
+def test_a_list_stands_for_proposals() -> None:
+    assert json_object('[{"formula": "close"}]') == {"proposals": [{"formula": "close"}]}
+
+
+@pytest.mark.parametrize("text", ["", "no", '{"a": [1, 2', "[" * 100_000, "1", " " * 10_000_000])
+def test_what_holds_no_object_is_said_to(text: str) -> None:
+    with pytest.raises(ContentError):
+        json_object(text)
+
+
+def test_keys_are_masked() -> None:
+    text = (
+        "Authorization: Bearer abcdefghijk, sk-proj-123456789 and http://me:pass@host/ hidden-one"
+    )
+    shown = redacted(text, "hidden-one")
+    assert not any(part in shown for part in ("abcdefghijk", "123456789", "pass", "hidden-one"))
+    assert "host" in shown
