@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -527,3 +528,24 @@ def test_report_is_written_again_from_the_record(
         workplace / "first" / "report.html"
     ).read_bytes()
     assert "absent" in refused(cli("report", "absent", "--html", "x.html"))
+
+
+def test_too_little_memory_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from alphamine.cli import main
+
+    def allocate(*_: object) -> None:
+        raise MemoryError("Unable to allocate 8.00 TiB for an array")
+
+    shown = warnings.formatwarning
+    monkeypatch.setattr("alphamine.data.check.check_dataset", allocate)
+    monkeypatch.setattr(sys, "argv", ["alphamine", "data", "check", "tiny.yaml"])
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        warnings.formatwarning = shown
+    said = capsys.readouterr()
+    assert (end.value.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert said.err.startswith("error: there is not enough memory (Unable to allocate 8.00 TiB")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from alphamine.errors import AlphamineError
+from alphamine.errors import AlphamineError, WorkFailed
 from alphamine.version import __version__
 
 from . import (
@@ -75,3 +75,10 @@ def main() -> None:
     except AlphamineError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        reason = " ".join(str(error).split())
+        sys.stderr.write(
+            f"error: there is not enough memory{reason and f' ({reason})'}; use fewer days, names, "
+            "fields or workers, or a machine that has more\n"
+        )
+        sys.exit(WorkFailed.exit_code)

@@ -39,7 +39,7 @@ def encode_keys(table: Table, name: str) -> tuple[npt.NDArray[np.str_], npt.NDAr
 
     A key that is missing is "".
     """
-    values, codes = _encoded(table[name])
+    values, codes = _encoded(table[name], name)
     words = np.array([*_texts(values, name, codes), ""], dtype=np.str_)
     known, places = np.unique(words, return_inverse=True)
     used = places[codes]
@@ -71,7 +71,7 @@ def read_days(
     DataError
         Names the column and the first row that holds no day.
     """
-    values, codes = _encoded(_plain(table, name))
+    values, codes = _encoded(_plain(table, name), name)
     unique = _days(values, name, codes, style or DayStyle())
     days: Days = np.append(unique, np.datetime64(missing or "NaT", "D"))
     if missing is not None:
@@ -86,12 +86,17 @@ def read_days(
     return result
 
 
-def _encoded(column: Column) -> tuple[Any, npt.NDArray[np.int64]]:
+def _encoded(column: Column, name: str) -> tuple[Any, npt.NDArray[np.int64]]:
     """Unique values, and each row's place among them; -1 where there is none."""
     array = pa.chunked_array(column).combine_chunks()
     if not pa.types.is_dictionary(array.type):
         array = array.cast(pa.string()) if is_text(array) else array
-        array = array.dictionary_encode()
+        try:
+            array = array.dictionary_encode()
+        except pa.ArrowException:
+            raise DataError(
+                f"column {name!r} must hold texts or days, but is {array.type}"
+            ) from None
     codes = array.indices.cast(pa.int64()).fill_null(-1)
     return array.dictionary, codes.to_numpy(zero_copy_only=False)
 

@@ -20,7 +20,7 @@ from alphamine.errors import DataError
 
 from .keys import day_of
 from .panel import Panel
-from .raw import Membership, RawData
+from .raw import Membership, RawData, require_room
 from .wording import listing
 
 _BIN = np.dtype("<f4")
@@ -44,6 +44,7 @@ def read_qlib(
     days = _calendar(folder / "calendars" / f"{frequency}.txt")
     membership = _instruments(folder / "instruments")
     symbols = np.array(sorted(set(membership.symbol.tolist())), dtype=np.str_)
+    require_room(len(days), len(symbols), 1 if wanted is None else len(wanted))
     columns: dict[str, npt.NDArray[np.floating]] = {}
     absent: list[str] = []
     for j, symbol in enumerate(symbols.tolist()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,30 @@ class Membership:
             if symbol in column:
                 members[a:b, column[symbol]] = True
         return members
+
+
+def require_room(days: int, symbols: int, columns: int) -> None:
+    """Refuse arrays that this machine cannot hold, before it tries.
+
+    Raises
+    ------
+    DataError
+    """
+    needed, there = 8 * days * symbols * columns, _memory()
+    if there is not None and needed > there:
+        raise DataError(
+            f"{columns} columns of {days} days x {symbols} symbols take {needed / 1e9:,.0f} GB, "
+            f"but this machine has {there / 1e9:,.0f} GB; check the columns of dates and symbols, "
+            "or list fewer fields"
+        )
+
+
+def _memory() -> int | None:
+    """Bytes of this machine, where they are known."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a Unix
+        return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from alphamine.errors import DataError
 from .columns import encode_keys, read_days, read_keys
 from .keys import DayStyle, key_of
 from .numbers import PLAIN, NumberStyle, is_text
-from .raw import Membership, RawData
+from .raw import Membership, RawData, require_room
 from .selection import Selection, called
 from .wording import brief
 
@@ -101,6 +101,7 @@ def long_to_raw(
         )
     if len(days) == 0:
         raise DataError("the table has no rows")
+    require_room(len(days), len(symbols), len(table.column_names) - 1)
     problems = _order_problems(days, rows, symbols, columns)
     duplicates = _duplicates(days, rows, symbols, columns)
     if duplicates and "duplicates" not in repair:
@@ -163,6 +164,7 @@ def wide_to_raw(
         parts[name] = (days, [c for c in table.column_names if c != column], table)
     all_days = np.unique(np.concatenate([days for days, _, _ in parts.values()]))
     symbols = np.array(sorted({s for _, names, _ in parts.values() for s in names}), dtype=np.str_)
+    require_room(len(all_days), len(symbols), len(parts))
     columns: dict[str, npt.NDArray[np.floating]] = {}
     for name, (days, names, table) in parts.items():
         wide = np.full((len(all_days), len(symbols)), np.nan)

@@ -344,3 +344,23 @@ def test_groups_of_a_frame_can_be_named(market: Frame) -> None:
         panel = Panel.from_frame(coded, fields=BARS, groups=groups)
         assert list(panel.group_names.values()) == [("010101", "020202")]
         assert list(panel.groups) == list(groups)
+
+
+def test_what_no_memory_can_hold_is_refused_at_once(
+    write_spec: Write, market: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every row has a day and a symbol of its own: 4e10 cells of what is a small file.
+    count = 200_000
+    sparse = pd.DataFrame({
+        "date": pd.date_range("1700-01-01", periods=100_000).repeat(2)[:count],
+        "symbol": np.arange(count).astype(str), "close": 1.0, "volume": 1.0,
+    })  # fmt: skip
+    message = r"3 columns of 100000 days x 200000 symbols take 480 GB, but this machine has 64 GB"
+    monkeypatch.setattr("alphamine.data.raw._memory", lambda: 64 * 10**9)
+    for attempt in (lambda: am.load(write_spec(sparse)), lambda: Panel.from_frame(sparse)):
+        with pytest.raises(DataError, match=message):
+            attempt()
+    wide = market.pivot(index="date", columns="symbol", values="close")
+    monkeypatch.setattr("alphamine.data.raw._memory", lambda: 4_000)
+    with pytest.raises(DataError, match="2 columns of 60 days x 5 symbols take"):
+        Panel.from_frame({"close": wide, "open": wide})
