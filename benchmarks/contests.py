@@ -25,7 +25,7 @@ from alphamine.jobs.study import Progress, Study
 from alphamine.operators import CATALOGUE, Family
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
-from alphamine.pool.recovery import recovery
+from alphamine.pool.recovery import delivered, recovery
 from alphamine.pool.table import combine
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.registry import make_searcher
@@ -67,6 +67,7 @@ def _alone(settings: Mapping[str, Any] | None = None, **differs: Mapping[str, An
 ROWS: dict[str, Row] = {
     "random": Row("random"),
     "genetic": Row("genetic"),
+    "local": Row("local"),
     "rl": Row(),
     "rl flow": Row("rl", {"learner": "flow"}),
     "rl flow mean": Row("rl", {"learner": "flow", "backup": "mean"}),
@@ -132,8 +133,12 @@ def _known(panel: Panel) -> Market:
     truth = planted(panel.notes)
 
     def measure(pool: Pool) -> dict[str, float]:
-        known = recovery([member.formula for member in pool.members], panel, truth)
-        return {"recovery": known.share, "nearest": float(np.mean(known.correlations))}
+        formulas = [member.formula for member in pool.members]
+        known = recovery(formulas, panel, truth)
+        return {
+            "recovery": known.share, "nearest": float(np.mean(known.correlations)),
+            "delivered": delivered(_signal(pool, panel.sample("valid").panel), panel, truth),
+        }  # fmt: skip
 
     return Market(Judge(panel, panel.sample(), threads=1), measure)
 
@@ -159,10 +164,14 @@ MARKETS: Mapping[str, Callable[[], AbstractContextManager[Market]]] = {
 def _combined(pool: Pool, panel: Panel) -> dict[str, float]:
     """Mean IC and rank IC on valid of the members with their weights."""
     valid = panel.sample("valid")
-    values = am.values([member.formula for member in pool.members], valid.panel)
-    signal = combine(values, [m.weight for m in pool.members], valid.panel.universe)
-    daily = daily_scores(signal, valid)
+    daily = daily_scores(_signal(pool, valid.panel), valid)
     return {"ic": float(np.nanmean(daily.ic)), "rank_ic": float(np.nanmean(daily.rank_ic))}
+
+
+def _signal(pool: Pool, panel: Panel) -> Any:
+    """The members with their weights, (T, N)."""
+    values = am.values([member.formula for member in pool.members], panel)
+    return combine(values, [member.weight for member in pool.members], panel.universe)
 
 
 class Clock:

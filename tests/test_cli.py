@@ -483,6 +483,7 @@ def test_search_records_as_many_formulas_as_its_budget(
     assert run.evaluations().index.is_unique
     assert [str(f) for f in run.pool.formulas] == [member["formula"] for member in searched["pool"]]
     assert 0 <= searched["recovery"] <= 1
+    assert -1 <= searched["delivered"] <= 1
     assert set(searched["combined"]) == {"train", "valid"}
 
 

@@ -144,5 +144,7 @@ def _show(run: Run, page: Path) -> None:
         )
     if run.facts["recovery"] is not None:
         screen.print(f"share of the planted signal recovered: {percent(run.facts['recovery'])}")
+    if (share := run.facts.get("delivered")) is not None:
+        screen.print(f"of the planted part of the label, with the pool's weights: {percent(share)}")
     screen.print(f"run directory: {run.directory}", soft_wrap=True)
     screen.print(f"report: {page}", soft_wrap=True)

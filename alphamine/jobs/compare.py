@@ -23,6 +23,7 @@ from .study import Progress
 MEASURES: Final[Mapping[str, str]] = {
     "valid_rank_ic": "rank IC of the pool on valid",
     "recovery": "share of the planted signal recovered",
+    "delivered": "share of the planted part of the label delivered",
     "per_second": "evaluations a second",
     "distinct": "formulas with a fitness that no other has",
     "correlation": "mean |correlation| of two pool members",
@@ -163,6 +164,7 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
     found = {
         "valid_rank_ic": facts["combined"].get("valid", {}).get("numbers", {}).get("rank_ic"),
         "recovery": facts["recovery"],
+        "delivered": facts.get("delivered"),
         "per_second": run.evaluated / facts["seconds"],
         "distinct": len({record.fitness for record in run.records}),
         "correlation": float(pairs.mean()) if len(pairs) else None,

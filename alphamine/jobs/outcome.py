@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.data.synthetic import planted
@@ -15,12 +17,14 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.pool.pool import Pool
-from alphamine.pool.recovery import recovery
+from alphamine.pool.recovery import delivered, recovery
 from alphamine.pool.table import combine, pool_table
 
 from .evidence import gather
 from .judge import Judge
 from .study import Study
+
+FloatArray = npt.NDArray[np.float64]
 
 # 200 formulas are 19,900 correlations, and seconds on a large panel; whoever stops a search does
 # not wait for them.
@@ -52,8 +56,9 @@ def outcome(
     facts : dict
         `combined`: dates, daily rank IC and numbers of the members combined, by split;
         `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
-        the pool explains on the latest split, None if nothing was planted; `trust`: see
-        `evidence`.
+        the pool's formulas explain on the latest split, and `delivered`: share of the planted part
+        of the label that the pool explains there with its own weights, None if nothing was
+        planted; `trust`: see `evidence`.
     """
     pool, judge = study.pool, study.judge
     members = pool.members
@@ -66,10 +71,11 @@ def outcome(
     correlation = [
         [a.sign * b.sign * pool.correlation(a.formula, b.formula) for b in members] for a in members
     ]
+    signal = _signal(pool, judge)
     facts = {
-        "combined": _combined(pool, judge),
+        "combined": _combined(signal, judge) if members else {},
         "correlation": correlation,
-        "recovery": _recovered(pool, judge, notes),
+        **_found(pool, signal, judge, notes),
         "trust": evidence.facts,
     }
     return rows, facts
@@ -83,17 +89,19 @@ def _drawn(study: Study, number: int) -> list[Node]:
     return [parse(record.formula, fields=schema) for record in study.store.known(few).values()]
 
 
-def _combined(pool: Pool, judge: Judge) -> dict[str, Any]:
-    if not len(pool):
-        return {}
+def _signal(pool: Pool, judge: Judge) -> FloatArray:
+    """The members combined, (T, N)."""
     values = judge.evaluator.values([member.formula for member in pool.members])
     weights = [member.weight for member in pool.members]
-    signal = combine(values, weights, judge.evaluator.panel.universe, pool.cells.series)
+    return combine(values, weights, judge.evaluator.panel.universe, pool.cells.series)
+
+
+def _combined(signal: FloatArray, judge: Judge) -> dict[str, Any]:
     samples = [sample for sample in (judge.train, judge.valid) if sample is not None]
     return {sample.name: _series(signal, sample) for sample in samples}
 
 
-def _series(signal: Any, sample: Sample) -> dict[str, Any]:
+def _series(signal: FloatArray, sample: Sample) -> dict[str, Any]:
     daily = daily_scores(signal, sample)
     return {
         "dates": [str(date) for date in sample.panel.dates[sample.rows]],
@@ -102,9 +110,16 @@ def _series(signal: Any, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _recovered(pool: Pool, judge: Judge, notes: Mapping[str, Any]) -> float | None:
+def _found(
+    pool: Pool, signal: FloatArray, judge: Judge, notes: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """What the pool has found of a planted truth, and what it makes of it."""
     truth = planted(notes)
-    found = [member.formula for member in pool.members]
+    if not truth.formulas:
+        return {"recovery": None, "delivered": None}
+    formulas = [member.formula for member in pool.members]
     split = None if judge.valid is None else "valid"
-    share = recovery(found, judge.panel, truth, split).share
-    return None if math.isnan(share) else share
+    return {
+        "recovery": recovery(formulas, judge.panel, truth, split).share,
+        "delivered": delivered(signal, judge.panel, truth, split),
+    }

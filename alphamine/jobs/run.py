@@ -305,6 +305,7 @@ class Run:
             "placebo": self.facts.get("placebo"),
             "test_openings": self.test_openings,
             **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
+            "delivered": self.facts.get("delivered"),
             "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
             "models": self.facts.get("models", []),
         }

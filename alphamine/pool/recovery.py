@@ -1,4 +1,9 @@
-"""How much of a synthetic market's planted signal a set of formulas has found."""
+"""How much of a synthetic market's planted signal a search has found.
+
+Two questions: what formulas could say of it, were they weighed by the truth (`recovery`), and what
+a signal says with the weights that it has (`delivered`). A search that learns luck goes on
+recovering while it delivers less.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import numpy.typing as npt
 
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
 from alphamine.data.synthetic_settings import Effect, PlantedTruth
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
@@ -61,12 +67,9 @@ def recovery(
         return Recovery(float("nan"), ())
     sample = panel.sample(split)
     universe = sample.panel.universe
-    values = Evaluator(sample.panel).values([*truth.formulas, *found])
-    scores = [_scores(array, universe) for array in values]
-    planted, mined = scores[: len(truth.formulas)], scores[len(truth.formulas) :]
     rows, inside = sample.rows, universe[sample.rows]
-    scored = sum(k * score for k, score in zip(truth.strengths, planted, strict=True))
-    part = planted_part(np.asarray(scored), truth.effect, panel.label_spec)
+    planted, part = _planted(sample, truth)
+    mined = [_scores(array, universe) for array in Evaluator(sample.panel).values(found)]
     signal = _fit(_cells(planted, rows, inside), part[rows][inside])
     fitted = _fit(_cells(mined, rows, inside), signal)
     left, total = signal - fitted, float(signal @ signal)
@@ -77,6 +80,50 @@ def recovery(
             for p in planted
         ),
     )
+
+
+def delivered(
+    signal: npt.NDArray[np.floating],
+    panel: Panel,
+    truth: PlantedTruth,
+    split: str | None = "valid",
+) -> float:
+    """Share of the planted part of the label that a signal explains as it stands.
+
+    The square of its correlation with that part over all cells of the split, with the sign of the
+    correlation. The planted formulas themselves reach less than 1: what they say overlaps from day
+    to day, and a label is the sum of several days.
+
+    Parameters
+    ----------
+    signal : (T, N) float
+        On the rows of the panel, or as many of the first as the split needs; NaN counts as average.
+    panel : Panel
+    truth : PlantedTruth
+    split : {"train", "valid"}
+
+    Returns
+    -------
+    float
+        In [-1, 1]; NaN if nothing was planted.
+    """
+    if not truth.formulas:
+        return float("nan")
+    sample = panel.sample(split)
+    rows, inside = sample.rows, sample.panel.universe[sample.rows]
+    part = _planted(sample, truth)[1][rows][inside]
+    own = np.nan_to_num(signal[rows][inside].astype(np.float64))
+    part, own = part - part.mean(), own - own.mean()
+    size = float(part @ part) * float(own @ own)
+    return float(own @ part) * abs(float(own @ part)) / size if size > 0.0 else 0.0
+
+
+def _planted(sample: Sample, truth: PlantedTruth) -> tuple[list[Array], Array]:
+    """Scores of the planted formulas, and what they add to each label; (T, N) each."""
+    universe = sample.panel.universe
+    scores = [_scores(x, universe) for x in Evaluator(sample.panel).values(truth.formulas)]
+    together = sum(k * score for k, score in zip(truth.strengths, scores, strict=True))
+    return scores, planted_part(np.asarray(together), truth.effect, sample.panel.label_spec)
 
 
 def planted_part(signal: Array, effect: Effect, label: LabelSpec) -> Array:

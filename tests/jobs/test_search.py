@@ -71,6 +71,7 @@ def test_the_run_knows_what_it_was(small_panel: Panel, tmp_path: Path) -> None:
     assert facts["panel"]["rows"] == 286
     assert facts["label"]["horizon"] == 5
     assert facts["recovery"] is None
+    assert facts["delivered"] is None
     table = again.pool.table()
     assert list(table.index) == [1, 2, 3]
     assert (table.max_correlation <= 0.5).all()

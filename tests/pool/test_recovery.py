@@ -10,8 +10,10 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.data.synthetic import simulate
 from alphamine.data.synthetic_settings import Effect, MarketSettings, Planted, PlantedTruth
+from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.parser import parse
-from alphamine.pool.recovery import planted_part, recovery
+from alphamine.pool.recovery import delivered, planted_part, recovery
+from alphamine.pool.table import combine
 
 PLANTED = (
     Planted("ts_returns(close, 10)", -0.0010),
@@ -101,3 +103,35 @@ def test_a_found_formula_counts_by_what_it_forecasts(world: tuple[Panel, Planted
     weaker = PlantedTruth(truth.formulas, (-0.0010, -0.00006, 0.0028), truth.effect)
     assert recovery(truth.formulas[1:2], panel, weaker).share < 0.1 * alone
     assert 0.05 < alone < 0.6
+
+
+def test_what_is_delivered_is_what_the_signal_itself_explains(
+    world: tuple[Panel, PlantedTruth],
+) -> None:
+    """Against numpy's correlation with the planted part, over the cells of the split."""
+    panel, truth = world
+    values = Evaluator(panel).values(truth.formulas)
+    rows = panel.sample("valid").rows
+    scored = combine(values, truth.strengths, panel.universe)
+    part = planted_part(np.nan_to_num(scored), truth.effect, panel.label_spec)
+    inside = panel.universe[rows]
+    expected = np.corrcoef(np.nan_to_num(scored)[rows][inside], part[rows][inside])[0, 1]
+    assert delivered(scored, panel, truth) == pytest.approx(expected**2, abs=1e-6)
+    assert delivered(-7.0 * scored, panel, truth) == pytest.approx(-(expected**2), abs=1e-6)
+    assert delivered(part, panel, truth) == pytest.approx(1.0)
+    assert 0.2 < expected**2 < 0.95
+
+
+def test_luck_in_the_weights_lowers_what_is_delivered_alone(
+    world: tuple[Panel, PlantedTruth],
+) -> None:
+    panel, truth = world
+    found = [*truth.formulas, *(panel.schema[f"noise{k}"].node for k in range(5))]
+    values = Evaluator(panel).values(found)
+    sober = combine(values, [*truth.strengths, *[0.0] * 5], panel.universe)
+    lucky = combine(values, [*truth.strengths, *[0.002] * 5], panel.universe)
+    assert recovery(found, panel, truth).share == pytest.approx(1.0, abs=1e-9)
+    assert delivered(lucky, panel, truth) < 0.7 * delivered(sober, panel, truth)
+    assert abs(delivered(values[-1], panel, truth)) < 0.01
+    assert delivered(np.full(panel.shape, np.nan), panel, truth) == 0.0
+    assert np.isnan(delivered(sober, panel, PlantedTruth()))

@@ -70,7 +70,7 @@ def _write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 
             "family_split": text, "overfitting": 0.25, "paths": [0.1, -0.2],
         },
         "placebo": {"best": [0.01] * 19, "p_value": 0.05},
-        "finished": "2026-01-01 00:00", "stopped": text, "recovery": 0.625,
+        "finished": "2026-01-01 00:00", "stopped": text, "recovery": 0.625, "delivered": 0.375,
         "correlation": np.eye(members).tolist(),
         "combined": {
             split: {"dates": dates, "rank_ic": rng.normal(0.02, 0.1, 20).tolist(),
