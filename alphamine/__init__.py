@@ -17,8 +17,10 @@ _HOME = {
     "Panel": "data.panel",
     "backtest": "evaluation.backtest",
     "evaluate": "evaluation.evaluate",
+    "export": "exporters.bundle",
     "library": "libraries",
     "load": "data.load",
+    "load_bundle": "exporters.bundle",
     "ops": "expression.ops",
     "parse": "expression.parser",
     "register_operator": "testing.register",
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from .errors import AlphamineError
     from .evaluation.backtest import backtest
     from .evaluation.evaluate import evaluate
+    from .exporters.bundle import export, load_bundle
     from .expression import ops
     from .expression.parser import parse
     from .jobs.run import open_run
@@ -67,7 +70,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "library",
-    "load", "open_run", "ops", "parse", "register_operator", "register_searcher", "resume",
-    "search", "stream", "values",
+    "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "export",
+    "library", "load", "load_bundle", "open_run", "ops", "parse", "register_operator",
+    "register_searcher", "resume", "search", "stream", "values",
 ]  # fmt: skip

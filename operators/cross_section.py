@@ -38,7 +38,7 @@ def zscore(x: Array) -> Array:
     monotone=True,
     bounds={"scale": (1e-9, None)},
     alpha101="scale",
-    recipe=lambda x, scale: (s := r.Slice(x)).in_peaks / s.gross * scale,
+    recipe=r.scaled_to,
 )
 def scale(x: Array, scale: float = 1.0) -> Array:
     """`x` divided so that the day's magnitudes add up to scale."""

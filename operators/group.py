@@ -95,7 +95,7 @@ def group_median(x: Array, group: Codes) -> Array:
     return g.restore(g.spread(np.where(low == high, low, low * 0.5 + high * 0.5)))
 
 
-@_entry(tier=2, cost=3, recipe=lambda x, group: (s := r.Slice(x, group)).only(s.std_of_two))
+@_entry(tier=2, cost=3, recipe=lambda x, group: r.Slice(x, group).std_of_two)
 def group_std_dev(x: Array, group: Codes) -> Array:
     """Standard deviation (ddof 1) of the group."""
     m = Moments(Groups(x, group))

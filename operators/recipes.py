@@ -1,7 +1,8 @@
 """Recipes of operators: windows, days and groups in the terms that table engines have.
 
-Each is the reference once more (see `terms`). Values are moved to their midpoint before anything
-is squared, in units of half their spread, so neither a large level nor a tiny unit costs digits.
+Each is the reference once more (see `terms`), with its order of operations: values are scaled by
+a power of two and moved to their midpoint before anything is squared, so neither a large level
+nor a large or tiny unit costs digits, and ties of the reference are ties elsewhere.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .terms import (
     let,
     log,
     most,
+    power_of_two,
     present,
     raised,
     root,
@@ -42,7 +44,10 @@ from .terms import (
 
 
 class _Spread:
-    """Values that are judged together, moved to their midpoint, in units of half their spread."""
+    """Values that are judged together, scaled by a power of two and moved to their midpoint.
+
+    The bits are those of the reference: scaling is exact, and the order of operations the same.
+    """
 
     x: Term
     count: Term
@@ -56,52 +61,57 @@ class _Spread:
         return self.high > self.low
 
     @cached_property
-    def half(self) -> Term:
-        """Half the spread; missing where no two values differ."""
-        spread = self.high * 0.5 - self.low * 0.5
-        return let(f"half{self.label}", where(self.varies, spread, MISSING))
+    def down(self) -> Term:
+        """Power of two that brings the largest magnitude within 2**36 of 1."""
+        widest = let(f"widest{self.label}", larger(absolute(self.high), absolute(self.low)))
+        return let(f"down{self.label}", power_of_two(widest))
+
+    @cached_property
+    def up(self) -> Term:
+        """Inverse of `down`."""
+        return let(f"up{self.label}", 1.0 / self.down)
 
     @cached_property
     def middle(self) -> Term:
-        return let(f"middle{self.label}", self.high * 0.5 + self.low * 0.5)
+        """Scaled midpoint."""
+        term = self.high * self.down * 0.5 + self.low * self.down * 0.5
+        return let(f"middle{self.label}", term)
 
     @cached_property
-    def width(self) -> Term:
-        """Half the spread; 0 where no two values differ."""
-        return let(f"width{self.label}", where(self.varies, self.high * 0.5 - self.low * 0.5, 0.0))
+    def offset(self) -> Term:
+        """Mean of the scaled distances to the midpoint."""
+        raise NotImplementedError
+
+    @cached_property
+    def squares(self) -> Term:
+        """Sum of squared deviations; 0 for equal values."""
+        raise NotImplementedError
+
+    @cached_property
+    def scaled_std(self) -> Term:
+        """Standard deviation (ddof 1) in the scale of the deviations."""
+        return let(f"std{self.label}", root(self.squares / (self.count - 1.0)))
+
+    @property
+    def std(self) -> Term:
+        """Standard deviation (ddof 1)."""
+        return self.scaled_std * self.up
 
     @property
     def place(self) -> Term:
         """(x - low) / (high - low); missing where all values are equal."""
-        return (self.x * 0.5 - self.low * 0.5) / self.half
-
-    @property
-    def scaled_std(self) -> Term:
-        """Standard deviation (ddof 1) in units of half the spread."""
-        return root(self.squares / (self.count - 1.0))
+        low = self.low * self.down
+        term = (self.x * self.down - low) / (self.high * self.down - low)
+        return where(self.varies, term, MISSING)
 
     @property
     def mean(self) -> Term:
         """Mean of the present values; exact where they are equal."""
         return self.level(self.offset)
 
-    @cached_property
-    def offset(self) -> Term:
-        raise NotImplementedError
-
-    @cached_property
-    def squares(self) -> Term:
-        raise NotImplementedError
-
     def level(self, offset: Term) -> Term:
         """From a scaled distance to the midpoint back to a value between `low` and `high`."""
-        inside = larger(smaller(self.middle + offset * self.half, self.high), self.low)
-        return where(self.varies, inside, self.high)
-
-    @property
-    def std(self) -> Term:
-        """Standard deviation (ddof 1); 0 for equal values."""
-        return where(self.varies, self.scaled_std * self.half, 0.0)
+        return smaller(larger((self.middle + offset) * self.up, self.low), self.high)
 
 
 class Window(_Spread):
@@ -119,7 +129,7 @@ class Window(_Spread):
     @property
     def moved(self) -> Term:
         """Of each place of the window."""
-        return (ago(self.x) - self.middle) / self.half
+        return ago(self.x) * self.down - self.middle
 
     @cached_property
     def offset(self) -> Term:
@@ -136,18 +146,19 @@ class Window(_Spread):
 
     def moment(self, power: int) -> Term:
         """Sum of powers of the deviations."""
-        name = "squares" if power == 2 else f"sum{power}"
-        return total(raised(self.deviation, power), self.d, f"{name}{self.label}")
+        name = f"squares{self.label}" if power == 2 else f"sum{power}{self.label}"
+        sums = total(raised(self.deviation, power), self.d, "")
+        return let(name, where(self.varies, sums, 0.0))
 
     @property
     def today(self) -> Term:
         """Deviation of today's value."""
-        return (self.x - self.middle) / self.half - self.offset
+        return self.x * self.down - self.middle - self.offset
 
     @property
     def today_from_mean(self) -> Term:
         """Today's value less the mean."""
-        return where(self.varies, self.today * self.half, self.x - self.high)
+        return self.today * self.up
 
     @cached_property
     def below(self) -> Term:
@@ -189,16 +200,19 @@ class Window(_Spread):
         """Divided by the number of values."""
         moment = self.moment(power) / self.count
         for _ in range(power):
-            moment = moment * self.width
+            moment = moment * self.up
         return moment
 
     @property
     def mean_abs_dev(self) -> Term:
-        return total(absolute(self.deviation), self.d) / self.count * self.width
+        term = total(absolute(self.deviation), self.d) / self.count * self.up
+        return where(self.varies, term, 0.0)
 
     def entropy(self, buckets: int) -> Term:
         """Of the histogram between the extremes, in nats."""
-        place = (ago(self.x) * 0.5 - self.low * 0.5) / self.half * buckets
+        low = let("base", self.low * self.down)
+        width = let("spread", self.high * self.down - low)
+        place = (ago(self.x) * self.down - low) / width * buckets
         bucket = floor(smaller(place, buckets - 1.0))
         shares = [
             let(f"share_{b}", total(truth(equal(bucket, float(b))), self.d) / self.count)
@@ -232,15 +246,15 @@ class Slice(_Spread):
     def reduce(self, what: str, term: Term, name: str = "") -> Term:
         """A statistic of a term, on every cell."""
         if self.group is None:
-            return Term(f"day_{what}", (term,), name or what)
-        return Term(f"group_{what}", (term, self.group), name or what)
+            return Term(f"day_{what}", (term,), name)
+        return Term(f"group_{what}", (term, self.group), name)
 
     def total(self, term: Term, name: str = "total") -> Term:
         return self.reduce("total", term, name)
 
     @cached_property
     def moved(self) -> Term:
-        return let(f"moved{self.label}", (self.x - self.middle) / self.half)
+        return let(f"moved{self.label}", self.x * self.down - self.middle)
 
     @cached_property
     def offset(self) -> Term:
@@ -252,22 +266,23 @@ class Slice(_Spread):
 
     @cached_property
     def squares(self) -> Term:
-        return self.total(raised(self.deviation, 2), f"squares{self.label}")
+        sums = self.total(raised(self.deviation, 2), "")
+        return let(f"squares{self.label}", where(self.varies, sums, 0.0))
 
     @property
     def zscores(self) -> Term:
         """Deviations in standard deviations; missing where all values are equal."""
-        return self.deviation / self.scaled_std
+        return where(self.varies, self.deviation / self.scaled_std, MISSING)
 
     @property
     def from_mean(self) -> Term:
         """Values less the mean."""
-        return where(self.varies, self.deviation * self.half, self.x - self.high)
+        return self.deviation * self.up
 
     @property
     def std_of_two(self) -> Term:
         """Standard deviation (ddof 1); missing for a single value."""
-        return where(self.count >= 2.0, self.std, MISSING)
+        return self.only(where(self.count >= 2.0, self.std, MISSING))
 
     @property
     def ranks(self) -> Term:
@@ -282,26 +297,18 @@ class Slice(_Spread):
     def winsorized(self, std: float) -> Term:
         """Values limited to the mean +- `std` standard deviations."""
         reach = let("reach", std * self.scaled_std)
-        bound = (self.offset + where(self.deviation < 0.0, -reach, reach)) * self.half
+        bound = where(self.deviation < 0.0, -reach, reach)
         outside = absolute(self.deviation) > reach
-        return where(outside, self.middle + bound, self.x)
+        return where(outside, (self.middle + self.offset + bound) * self.up, self.x)
 
     @cached_property
-    def peak(self) -> Term:
-        """Largest magnitude; missing where it is 0."""
-        widest = let(f"widest{self.label}", larger(absolute(self.high), absolute(self.low)))
-        return let(f"peak{self.label}", where(widest > 0.0, widest, MISSING))
-
-    @property
-    def in_peaks(self) -> Term:
-        """Values in units of the peak; 0 where all are 0."""
-        return where(present(self.peak), self.x / self.peak, self.x)
+    def scaled(self) -> Term:
+        return let(f"scaled{self.label}", self.x * self.down)
 
     @cached_property
     def gross(self) -> Term:
-        """Sum of magnitudes in units of the peak; missing where it is 0."""
-        gross = self.total(absolute(self.x) / self.peak)
-        return let(f"gross{self.label}", where(gross > 0.0, gross, MISSING))
+        """Sum of the scaled magnitudes."""
+        return self.total(absolute(self.scaled), f"gross{self.label}")
 
 
 def window(result: Callable[..., Term], least_count: int = 1) -> Recipe:
@@ -320,15 +327,15 @@ class Pair:
     def __init__(self, x: Term, y: Term, d: Value, need: Value) -> None:
         x, y = paired(x, y)
         self.a, self.b = Window(x, d, need, "_x"), Window(y, d, need, "_y")
-        self.products = total(self.a.deviation * self.b.deviation, d, "products")
         self.both_vary = self.a.varies & self.b.varies
+        products = total(self.a.deviation * self.b.deviation, d, "")
+        self.products = let("products", where(self.both_vary, products, 0.0))
 
     @property
     def covariance(self) -> Term:
         """With ddof 1; 0 where either is constant."""
         a, b = self.a, self.b
-        scaled = self.products / (a.count - 1.0) * a.half * b.half
-        return a.checked(where(self.both_vary, scaled, 0.0), 2)
+        return a.checked(self.products / (a.count - 1.0) * a.up * b.up, 2)
 
     @property
     def correlation(self) -> Term:
@@ -346,34 +353,32 @@ def paired(x: Term, y: Term) -> tuple[Term, Term]:
 def regression(y: Term, x: Term, d: Value, lag: int, rettype: int, *, need: Value) -> Term:
     """Least squares of y on x (see `ts_regression`)."""
     pair = Pair(y, ago(x, lag) if lag else x, d, need)
-    a, b = pair.a, pair.b
-    slope = let("slope", pair.products / b.squares)  # in the spreads of the windows
-    here = where(a.varies, a.today, known(a.x * 0.0, a.x))
-    level = b.mean / b.half
-    error = where(a.varies, a.deviation, 0.0) - slope * b.deviation
+    a, b, n = pair.a, pair.b, pair.a.count
+    slope = let("slope", pair.products / b.squares)  # in the scale of the windows
+    level = let("level", b.middle + b.offset)
     least_count = 2
     if rettype == 0:
-        result = (here - slope * b.today) * a.width
+        result = (a.today - slope * b.today) * a.up
     elif rettype == 1:
-        result = a.mean - slope * level * a.width
+        result = ((a.middle + a.offset) - slope * level) * a.up
     elif rettype == 2:
-        result = slope * a.width / b.half
+        result = slope * a.up * b.down
     elif rettype == 3:
-        result = a.mean + slope * b.today * a.width
+        result = (a.middle + a.offset + slope * b.today) * a.up
     elif rettype == 5:
-        result = a.squares * a.width * a.width
+        result = a.squares * a.up * a.up
     elif rettype == 6:
         share = pair.products * pair.products / (a.squares * b.squares)
         result = where(a.varies, smaller(share, 1.0), MISSING)
     else:
-        errors = total(raised(error, 2), d, "errors")
-        variance = errors / (a.count - 2.0)
+        errors = total(raised(a.deviation - slope * b.deviation, 2), d, "errors")
+        variance = errors / (n - 2.0)
         least_count = 2 if rettype == 4 else 3
         result = {
-            4: errors * a.width * a.width,
-            7: variance * a.width * a.width,
-            8: root(variance / b.squares) * a.width / b.half,
-            9: root(variance * (1.0 / a.count + level * level / b.squares)) * a.width,
+            4: errors * a.up * a.up,
+            7: variance * a.up * a.up,
+            8: root(variance / b.squares) * a.up * b.down,
+            9: root(variance * (1.0 / n + level * level / b.squares)) * a.up,
         }[rettype]
     return a.checked(where(b.varies, result, MISSING), least_count)
 
@@ -393,14 +398,13 @@ class Trend:
 
     @property
     def per_day(self) -> Term:
-        return self.w.checked(self.slope * self.w.width, 2)
+        return self.w.checked(self.slope * self.w.up, 2)
 
     @property
     def residual(self) -> Term:
         """Of today."""
         w = self.w
-        moving = (w.today - self.slope * self.age) * w.half
-        return w.checked(where(w.varies, moving, w.x - w.high), 2)
+        return w.checked((w.today - self.slope * self.age) * w.up, 2)
 
     @property
     def explained(self) -> Term:
@@ -415,19 +419,17 @@ class Line:
 
     def __init__(self, y: Term, x: Term) -> None:
         y, x = paired(y, x)
-        self.a, self.b = Slice(y, label="_x"), Slice(x, label="_y")
-        deviation = where(self.a.varies, self.a.deviation, 0.0 * self.b.deviation)
-        self.deviation = let("deviation", deviation)
-        products = self.a.total(self.deviation * self.b.deviation, "products")
-        self.scaled_fit = let("fit", products / self.b.squares * self.b.deviation)
+        self.a, self.b = a, b = Slice(y, label="_y"), Slice(x, label="_x")
+        slope = a.total(a.deviation * b.deviation, "products") / b.squares
+        self.scaled_fit = let("fit", where(b.varies, slope * b.deviation, MISSING))
 
     @property
     def fit(self) -> Term:
-        return self.a.mean + self.scaled_fit * self.a.width
+        return (self.a.middle + self.a.offset + self.scaled_fit) * self.a.up
 
     @property
     def rest(self) -> Term:
-        return (self.deviation - self.scaled_fit) * self.a.width
+        return (self.a.deviation - self.scaled_fit) * self.a.up
 
 
 def product(x: Term, d: Value) -> Term:
@@ -469,7 +471,7 @@ def _last_change(x: Term, d: Value) -> Term:
 def skewness(x: Term, d: Value, *, need: Value) -> Term:
     """Unbiased."""
     w = Window(x, d, need)
-    bias = w.count * root(w.count - 1.0) / (w.count - 2.0)
+    bias = w.count * root(larger(w.count - 1.0, 0.0)) / (w.count - 2.0)
     scaled = bias * w.moment(3) / (w.squares * root(w.squares))
     return w.checked(where(w.varies, scaled, MISSING), 3)
 
@@ -514,31 +516,36 @@ def normalized(x: Term, use_std: bool, limit: float) -> Term:
     return smaller(larger(result, -limit), limit) if limit > 0.0 else result
 
 
+def scaled_to(x: Term, scale: float) -> Term:
+    """Divided so that the day's magnitudes add up to `scale`."""
+    s = Slice(x)
+    return where(s.gross > 0.0, s.scaled / s.gross, MISSING) * scale
+
+
 def truncated(x: Term, max_percent: float) -> Term:
     """Limited in magnitude to a share of the day's sum of magnitudes."""
     s = Slice(x)
     limit = let("limit", s.gross * max_percent)
-    bound = where(x < 0.0, -limit, limit) * s.peak
-    return where(absolute(s.in_peaks) > limit, bound, x)
+    bound = where(s.scaled < 0.0, -limit, limit) * s.up
+    return where(absolute(s.scaled) > limit, bound, x)
 
 
 def projection(x: Term, y: Term) -> Term:
     """Of the day's vector x on y; missing if y is all 0."""
     x, y = paired(x, y)
     a, b = Slice(x, label="_x"), Slice(y, label="_y")
-    share = a.total(a.in_peaks * b.in_peaks) / b.total(b.in_peaks * b.in_peaks, "squares")
-    return share * b.in_peaks * where(present(a.peak), a.peak, 0.0)
+    products = a.total(a.scaled * b.scaled, "products")
+    weight = let("weight", products / b.total(b.scaled * b.scaled, "squares"))
+    return where(b.gross > 0.0, weight * b.scaled, MISSING) * a.up
 
 
 def weighted_group_mean(x: Term, weight: Term, group: Term) -> Term:
     """Of the group; missing if the weights add up to 0."""
     x, weight = paired(x, weight)
-    s = Slice(x, group)
-    weight = where(present(s.x), weight, MISSING)
-    mass = let("mass", s.total(weight))
-    offset = s.total(weight * s.moved) / where(equal(mass, 0), MISSING, mass)
-    here = where(s.varies, s.middle + offset * s.half, s.high)
-    return s.only(where(equal(mass, 0), MISSING, here))
+    s, w = Slice(x, group), Slice(weight, group, "_w")
+    mass = let("mass", s.total(w.scaled))
+    offset = s.total(w.scaled * s.moved) / where(equal(mass, 0), MISSING, mass)
+    return s.only((s.middle + offset) * s.up)
 
 
 QLIB_FLAT = 2e-5

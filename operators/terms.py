@@ -5,8 +5,9 @@ the value of k days ago, sums and extremes over a window, a day or a group. Call
 operator's inputs it returns a `Term`; the exporters print terms, and never evaluate them.
 
 Missing stays missing in arithmetic and whatever is not finite is missing; a comparison with a
-missing side is false. Like in `windows`, values are moved to their midpoint before anything is
-squared, here in units of half their spread, so neither a large level nor a tiny unit costs digits.
+missing side is false. Sums over a window run from the oldest day on; those over a day or a group
+are exact, whatever the order. So the bits are those of the reference where a target's arithmetic
+is that of IEEE 754, and only logarithms, powers and the like may differ in the last one.
 """
 
 from __future__ import annotations
@@ -114,6 +115,11 @@ smaller, larger = _function("smaller"), _function("larger")
 present, where, truth = _function("present"), _function("where"), _function("truth")
 ago = _function("ago")  # ago(x, k): x of k days ago; ago(x) within a fold: at its place
 last_present = _function("last")  # last_present(x, d, k): the k-th most recent one
+
+
+def power_of_two(size: Term) -> Term:
+    """A power of two whose product with a size is within 2**36 of 1; 1 for a size of 0."""
+    return Term("power_of_two", (size,))
 
 
 def raised(term: Term, power: int) -> Term:

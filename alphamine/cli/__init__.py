@@ -22,6 +22,7 @@ from . import (
     data,
     doctor,
     evaluate,
+    export,
     operators,
     report,
     resume,
@@ -44,6 +45,7 @@ app.command(name="combine")(combine.combine)
 app.command(name="compare")(compare.compare)
 app.command(name="evaluate", cls=FormulaCommand, context_settings=FORMULA)(evaluate.evaluate)
 app.command(name="backtest", cls=FormulaCommand, context_settings=FORMULA)(backtest.backtest)
+app.command(name="export", cls=FormulaCommand, context_settings=FORMULA)(export.export)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
 app.command(name="report")(report.report)

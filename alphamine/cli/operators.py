@@ -53,8 +53,17 @@ def _entry(op: Operator) -> dict[str, Any]:
         "lookback": _lookback_rule(op),
         "missing": _missing_rule(op),
         "dialects": dict(op.dialects),
+        "targets": _targets(op),
         "searched": op.searchable,
     }
+
+
+def _targets(op: Operator) -> list[str]:
+    """What exports can express the operator in."""
+    if op.path_dependent:
+        return []
+    tables = [] if op.recipe is None else ["pandas", "polars", "duckdb"]
+    return ["numpy", *tables, *(["qlib"] if "qlib" in op.dialects else []), "latex"]
 
 
 def _print_catalogue(entries: list[Operator]) -> None:

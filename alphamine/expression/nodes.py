@@ -10,6 +10,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -102,6 +103,24 @@ class Node:
         from .latex import to_latex
 
         return f"${to_latex(self)}$"
+
+    def to(self, target: str) -> str:
+        """The formula as text for something else.
+
+        Parameters
+        ----------
+        target : str
+            A dialect ("brain", "alpha101", "qlib", "alphagen"), "latex", or code that computes it:
+            "numpy", "pandas", "polars", "duckdb" or "sql".
+
+        Raises
+        ------
+        AlphamineError
+            If the target cannot express the formula exactly, or does not exist.
+        """
+        # The floor that writes code imports this one, so it is found by name.
+        text: str = import_module("alphamine.exporters.targets").text_of(self, target)
+        return text
 
     # Arithmetic in Python builds expressions; == stays identity, because nodes are unique.
     def __add__(self, other: Node | float) -> Node:

@@ -1,0 +1,62 @@
+"""`alphamine export RUN_DIR|FORMULA --to DIR`: a directory that computes a signal by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alphamine.errors import SearchError
+
+from . import options
+from .output import print_json
+
+if TYPE_CHECKING:
+    from alphamine.expression.nodes import Node
+    from alphamine.pool.alpha_pool import AlphaPool
+
+
+def export(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="RUN_DIR|FORMULA", help="The pool of a run, or a formula."),
+    ],
+    to: Annotated[Path, typer.Option(help="Directory to write; it must not exist.")],
+    targets: Annotated[
+        str, typer.Option(help="Of numpy, pandas, polars, duckdb, qlib and latex.")
+    ] = "numpy,pandas",
+    data: options.OptionalData = None,
+    min_periods: Annotated[
+        str, typer.Option(help="Values that a window of the formula needs: full, or a count.")
+    ] = "full",
+    dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    json: options.Json = False,
+) -> None:
+    """Write code, specification and golden files of a signal; alphamine is not needed to run it."""
+    from alphamine import load, open_run, parse
+    from alphamine.exporters import export as write
+
+    panel = None if data is None else load(data).without_test()
+    if Path(source).is_dir():
+        run = open_run(source)
+        run.require_finished("a bundle is written")
+        signal: AlphaPool | Node = run.pool
+    else:
+        signal = parse(source, dialect, None if panel is None else panel.schema)
+    need = min_periods if min_periods == "full" else _count(min_periods)
+    chosen = [name.strip() for name in targets.split(",") if name.strip()]
+    bundle = write(signal, to, chosen, panel=panel, min_periods=need)
+    if json:
+        print_json({"directory": str(bundle.directory), "spec": bundle.spec})
+        return
+    typer.echo(f"{bundle.directory}: {len(bundle.pool)} formulas for {', '.join(bundle.targets)}")
+    typer.echo(f"test it: python {bundle.directory}/test_equivalence.py")
+
+
+def _count(text: str) -> int | float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise SearchError(f"--min-periods is full, a count or a fraction, got {text!r}") from None
+    return int(value) if value >= 1.0 else value

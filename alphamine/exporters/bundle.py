@@ -1,0 +1,199 @@
+"""`am.export` and `am.load_bundle`: a directory that computes a signal without alphamine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.errors import AlphamineError, DataError, nearest
+from alphamine.expression.latex import to_latex
+from alphamine.expression.nodes import Node
+from alphamine.expression.parser import parse
+from alphamine.pool.alpha_pool import AlphaPool
+
+from .golden import golden, last_days, made_up
+from .qlib_target import qlib_files
+from .readme import readme
+from .spec import JSON_SCHEMA, check, describe, encoded, sha256
+from .targets import CODE, code_of
+
+if TYPE_CHECKING:
+    from alphamine.data.panel import Panel
+
+TARGETS: Final = (*CODE, "qlib", "latex")
+_FILE: Final = {"duckdb": "signal.sql"}
+# The signal is at most so far from the reference on the golden input.
+TOLERANCE: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An exported signal, as it lies on disk.
+
+    Attributes
+    ----------
+    directory : Path
+    spec : dict
+        What `spec.json` says.
+    pool : AlphaPool
+        What was exported.
+    """
+
+    directory: Path
+    spec: dict[str, Any]
+    pool: AlphaPool
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.spec["targets"])
+
+    def signal(self, panel: Panel) -> npt.NDArray[np.floating]:
+        """The signal (T, N) on a panel, by our engine in double precision."""
+        return self.pool.signal(panel, "float64")
+
+    def __repr__(self) -> str:
+        return f"<bundle {self.spec['name']} in {self.directory}: {', '.join(self.targets)}>"
+
+
+def export(
+    source: AlphaPool | Node | str,
+    directory: str | PathLike[str],
+    targets: Sequence[str] = ("numpy", "pandas"),
+    *,
+    panel: Panel | None = None,
+    min_periods: Any = "full",
+) -> Bundle:
+    """Write a pool or a formula as a directory that computes it without alphamine.
+
+    The directory is a package: code for each target that imports nothing of ours, `spec.json`,
+    golden input and output, a test that compares them, a README and a command (`python -m
+    DIRECTORY compute --input prices.parquet --output signal.parquet`). It is written whole or not
+    at all.
+
+    Parameters
+    ----------
+    source : AlphaPool, Node or str
+        For instance `run.pool`. Text is a formula.
+    directory : path
+        Must not exist. Its name is that of a Python package.
+    targets : sequence of str
+        Of "numpy", "pandas", "polars", "duckdb", "qlib", "latex".
+    panel : Panel, optional
+        Whose last days become the golden input; made up by default.
+    min_periods : "full", int or float
+        Of a formula; a pool has its own.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    AlphamineError
+        If a target has no template of an operator (nothing is approximated), or the directory
+        cannot be written.
+    """
+    pool = _pool(source, panel, min_periods)
+    chosen = _chosen(targets)
+    path = Path(directory)
+    if path.exists():
+        raise DataError(f"a bundle is written to a new directory, but {path} exists; remove it")
+    if not path.name.isidentifier():
+        raise DataError(
+            f"a bundle is a Python package, but {path.name!r} is no name of one; use letters, "
+            "digits and underscores"
+        )
+    content = _content(pool, chosen, panel)
+    _write(path, content)
+    return load_bundle(path)
+
+
+def load_bundle(directory: str | PathLike[str]) -> Bundle:
+    """Open an exported signal.
+
+    Raises
+    ------
+    AlphamineError
+        If it is no bundle, of a newer schema, or a file was changed after the export.
+    """
+    path = Path(directory)
+    try:
+        spec = check(json.loads((path / "spec.json").read_text(encoding="utf-8")))
+        for name, expected in spec["files"].items():
+            if sha256((path / name).read_bytes()) != expected:
+                raise DataError(f"{path / name} was changed after the export; export again")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no whole bundle: {error}; export again") from None
+    return Bundle(path, spec, AlphaPool.from_dict(spec["pool"]))
+
+
+def _pool(source: AlphaPool | Node | str, panel: Panel | None, min_periods: Any) -> AlphaPool:
+    if isinstance(source, str):
+        source = parse(source, fields=None if panel is None else panel.schema)
+    if isinstance(source, Node):
+        return AlphaPool.of(source, min_periods=min_periods)
+    if not len(source):
+        raise AlphamineError("an empty pool has no signal to export; search longer")
+    return source
+
+
+def _chosen(targets: Sequence[str]) -> list[str]:
+    for target in targets:
+        if target not in TARGETS:
+            raise AlphamineError(
+                f"the targets are {', '.join(TARGETS)}, but got {target!r}"
+                f"{nearest(target, TARGETS)}"
+            )
+    if not targets:
+        raise AlphamineError(f"an export has at least one target of {', '.join(TARGETS)}")
+    return [target for target in TARGETS if target in targets]
+
+
+def _content(pool: AlphaPool, targets: list[str], panel: Panel | None) -> dict[str, bytes]:
+    """Every file by its name."""
+    text: dict[str, str] = {}
+    for target in targets:
+        if target in CODE:
+            text[_FILE.get(target, f"signal_{target}.py")] = code_of(pool, target)
+        elif target == "latex":
+            text["formulas.tex"] = "\n".join(rf"\[ {to_latex(f)} \]" for f in pool.formulas) + "\n"
+    if "qlib" in targets:
+        text |= qlib_files(pool)
+    kits = files("alphamine.exporters.kits")
+    text["__init__.py"] = f'"""{pool}: see README.md."""\n'
+    text["__main__.py"] = (kits / "command.py").read_text(encoding="utf-8")
+    text["test_equivalence.py"] = (kits / "equivalence.py").read_text(encoding="utf-8")
+    text["spec.schema.json"] = encoded(JSON_SCHEMA)
+    spec = describe(pool, targets)
+    text["README.md"] = readme(spec)
+    content = {name: body.encode() for name, body in text.items()}
+    content |= golden(made_up(pool) if panel is None else last_days(panel, pool), pool)
+    spec["files"] = {name: sha256(body) for name, body in sorted(content.items())}
+    return content | {"spec.json": encoded(spec).encode()}
+
+
+def _write(path: Path, content: dict[str, bytes]) -> None:
+    """All files or none: a directory beside it is filled and then renamed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            for name, body in content.items():
+                (part / name).write_bytes(body)
+            part.chmod(0o755)
+            os.rename(part, path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}; choose another directory") from None

@@ -1,0 +1,152 @@
+"""Helpers of exported Polars code: a row for each symbol and date, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+
+def finite(x: pl.Expr) -> pl.Expr:
+    """`x` with infinities and NaN taken as missing."""
+    return pl.when(x.is_finite()).then(x)
+
+
+def column(frame: pl.LazyFrame, name: str, x: pl.Expr) -> pl.LazyFrame:
+    """The frame with a further column."""
+    return frame.with_columns(finite(x).alias(name))
+
+
+def let(frame: pl.LazyFrame, name: str, x: pl.Expr) -> tuple[pl.LazyFrame, pl.Expr]:
+    """The frame with a further column, and the column."""
+    return column(frame, name, x), pl.col(name)
+
+
+def inside(name: str) -> pl.Expr:
+    """A column within the day's universe."""
+    return pl.when(pl.col("universe")).then(pl.col(name))
+
+
+def ago(x: pl.Expr, k: int) -> pl.Expr:
+    """`x` of k days ago, of the same symbol."""
+    return pl.when(pl.col("row") >= k).then(x.shift(k))
+
+
+def smaller(x: pl.Expr, y: pl.Expr) -> pl.Expr:
+    """The smaller of two; missing if either is."""
+    both = x.is_not_null() & y.is_not_null()
+    return pl.when(both).then(pl.min_horizontal(x, y))
+
+
+def larger(x: pl.Expr, y: pl.Expr) -> pl.Expr:
+    """The larger of two; missing if either is."""
+    both = x.is_not_null() & y.is_not_null()
+    return pl.when(both).then(pl.max_horizontal(x, y))
+
+
+def where(condition: pl.Expr, a: pl.Expr, b: pl.Expr | None = None) -> pl.Expr:
+    """`a` where the condition holds, else b."""
+    return pl.when(condition).then(a).otherwise(b)
+
+
+def truth(condition: pl.Expr) -> pl.Expr:
+    """1 where the condition holds, else 0."""
+    return condition.fill_null(False).cast(pl.Float64)
+
+
+def window_total(term: Callable[[int], pl.Expr], d: int) -> pl.Expr:
+    """Sum over the ages d - 1 to 0 of a term; missing ones are left out."""
+    return pl.sum_horizontal([term(age) for age in reversed(range(d))])
+
+
+def window_least(term: Callable[[int], pl.Expr], d: int) -> pl.Expr:
+    """Smallest over the ages 0 to d - 1 of a term."""
+    return pl.min_horizontal([term(age) for age in range(d)])
+
+
+def window_most(term: Callable[[int], pl.Expr], d: int) -> pl.Expr:
+    """Largest over the ages 0 to d - 1 of a term."""
+    return pl.max_horizontal([term(age) for age in range(d)])
+
+
+def window_count(x: pl.Expr, d: int) -> pl.Expr:
+    """Present values of the last d days."""
+    known = x.is_not_null().cast(pl.Float64)
+    return known.rolling_sum(d, min_samples=1).over("symbol")
+
+
+def window_high(x: pl.Expr, d: int) -> pl.Expr:
+    """Largest present value of the last d days."""
+    return x.rolling_max(d, min_samples=1).over("symbol")
+
+
+def window_low(x: pl.Expr, d: int) -> pl.Expr:
+    """Smallest present value of the last d days."""
+    return x.rolling_min(d, min_samples=1).over("symbol")
+
+
+def window_quantile(x: pl.Expr, d: int, q: float) -> pl.Expr:
+    """Quantile of the present values of the last d days, linear between the two nearest."""
+    values = pl.concat_list([ago(x, age) for age in range(d)]).list.drop_nulls().list.sort()
+    place = (values.list.len().cast(pl.Float64) - 1.0).clip(0.0) * q
+    low = values.list.get(place.floor().cast(pl.Int64), null_on_oob=True)
+    high = values.list.get(place.ceil().cast(pl.Int64), null_on_oob=True)
+    share = place - place.floor()
+    return pl.max_horizontal(low, pl.min_horizontal(high, low + (high * share - low * share)))
+
+
+def last_present(x: pl.Expr, d: int, k: int) -> pl.Expr:
+    """The k-th most recent present value of the last d days."""
+    known = pl.concat_list([ago(x, age) for age in range(d)]).list.drop_nulls()
+    return known.list.get(k - 1, null_on_oob=True)
+
+
+def powered(x: pl.Expr, power: int) -> pl.Expr:
+    """A whole power, by multiplication."""
+    result = x * x
+    for _ in range(power - 2):
+        result = result * x
+    return result
+
+
+def power_of_two(size: pl.Expr) -> pl.Expr:
+    """A power of two whose product with a size is within 2**36 of 1; 1 for a size of 0."""
+    steps = (size.log(2.0) / 64.0).round().clip(-15.0, 15.0)
+    return pl.when(size > 0.0).then(pl.lit(2.0).pow(-64.0 * steps)).otherwise(1.0)
+
+
+def across(x: pl.Expr, *group: pl.Expr) -> pl.Expr:
+    """A statistic of each day, or of each group of each day, on all its rows."""
+    return x.cast(pl.Float64).over("date", *group)
+
+
+def exact_total(x: pl.Expr, *group: pl.Expr) -> pl.Expr:
+    """Sum of each day, or of each group of each day; exact, whatever the order of the rows."""
+    bound = across(x.abs().max(), *group)
+    down = power_of_two(bound)
+    size = bound * down
+    splitter = 1.5 * 2.0**18 * pl.lit(2.0).pow((size.log(2.0) + 1.0).floor())
+    scaled = x * down
+    first = (scaled + splitter) - splitter
+    fine = splitter * 2.0**-34
+    second = ((scaled - first) + fine) - fine
+    total = (across(first.sum(), *group) + across(second.sum(), *group)) / down
+    return pl.when(bound > 0.0).then(total).otherwise(0.0)
+
+
+def grid(prices: pl.LazyFrame, numbers: Sequence[str], groups: Sequence[str]) -> pl.LazyFrame:
+    """A row for each symbol and date, in this order; what is absent is missing."""
+    if "universe" not in prices.collect_schema().names():
+        prices = prices.with_columns(universe=pl.lit(True))
+    values = [finite(pl.col(name).cast(pl.Float64)).alias(name) for name in numbers]
+    codes = [pl.col(name) for name in groups]
+    table = prices.select("date", "symbol", pl.col("universe").cast(pl.Boolean), *values, *codes)
+    days = table.select("date").unique().sort("date").with_row_index("row")
+    names = table.group_by("symbol").agg(first=pl.col("date").min())
+    alive = pl.when(pl.col("date") >= pl.col("first")).then(1.0)
+    return (
+        names.join(days, how="cross")
+        .join(table, on=["date", "symbol"], how="left")
+        .with_columns(pl.col("universe").fill_null(False), alive.alias("alive"))
+        .sort("symbol", "date")
+    )

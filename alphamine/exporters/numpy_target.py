@@ -1,0 +1,129 @@
+"""Formulas as numpy code: the operators' own references, copied with all that they need.
+
+An operator of a user's own is exported in the same way where its source is self-contained.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from alphamine.expression.nodes import Call, Constant, Field, Node
+from alphamine.operators import Family, Kind
+
+from .kits import numpy_kit
+from .module import Module, docstring, function, quoted, refused, wrapped
+from .program import across, identifier
+from .source import NotSelfContained, Source
+
+
+class NumpyModule(Module):
+    """Arrays in, an array out."""
+
+    target: ClassVar[str] = "numpy"
+
+    def text(self) -> str:
+        source = Source()
+        for node in self.program.steps:
+            try:
+                source.add(node.operator.reference, self._called(node))
+            except NotSelfContained as error:
+                raise refused(node.operator, self.target, str(error)) from None
+        code = [*self._functions(), self._signal()]
+        for helper in ("finite", "codes", "inside", "by_symbol", "by_day", "standardised"):
+            if any(f"{helper}(" in part for part in code):
+                source.add(getattr(numpy_kit, helper), helper)
+        source.imports |= {"Any": "from typing import Any", "np": "import numpy as np"}
+        head = f"{self.head()}\n\nfrom __future__ import annotations\n\n{source.text().rstrip()}"
+        return "\n\n\n".join([head, self.facts(), *code]) + "\n"
+
+    def _called(self, node: Call) -> str:
+        return identifier(node.operator.name, _TAKEN)
+
+    def _functions(self) -> list[str]:
+        program = self.program
+        found = []
+        if program.shared:
+            lines = ['"""Sub-expressions of more than one formula."""']
+            found.append(
+                function("shared", "v: dict[str, Any]", [*lines, *map(self._step, program.shared)],
+                         "None")
+            )  # fmt: skip
+        for index, (formula, own) in enumerate(
+            zip(program.formulas, program.own, strict=True), start=1
+        ):
+            body = [docstring(self.about(index - 1)), *map(self._step, own)]
+            body.append(f"return {self._operand(formula)}")
+            found.append(function(f"formula_{index}", "v: dict[str, Any]", body, "Any"))
+        return found
+
+    def _step(self, node: Call) -> str:
+        operator = node.operator
+        arrays = [self._operand(child) for child in node.inputs]
+        params = [repr(p) for p in node.params]
+        need = self.program.need(node)
+        context = [f"min_periods={need}"] if need is not None else []
+        if "alive" in operator.context:
+            context.append('alive=v["alive"]')
+        name = self._called(node)
+        if operator.family is Family.TIME_SERIES:
+            given = [name, f"[{', '.join(arrays)}]", *params, *context]
+            code = f"by_symbol({', '.join(given)})"
+        elif across(node):
+            given = [name, f"[{', '.join(arrays)}]", 'v["universe"]', *params]
+            code = f"by_day({', '.join(given)})"
+        else:
+            code = f"finite({name}({', '.join([*arrays, *params, *context])}))"
+        if operator.fills_missing:
+            code = f'np.where(v["alive"], {code}, np.nan)'
+        if operator.output is Kind.GROUP:
+            code = f"codes({code})"
+        return f'v["{self.program.names[node]}"] = {code}'
+
+    def _operand(self, node: Node) -> str:
+        if isinstance(node, Constant):
+            return f'np.full(v["universe"].shape, {node.value!r})'
+        name = node.name if isinstance(node, Field) else self.program.names[node]  # type: ignore[index]
+        return f"v[{quoted(name)}]"
+
+    def _signal(self) -> str:
+        pool = self.pool
+        text = (
+            "fields: the arrays that NUMBERS and GROUPS name, (days, symbols); NaN is missing, "
+            "groups are integer codes with -1 for none. universe: bool, which names count on a "
+            "day. alive: bool, from a symbol's first observation on. Returns the signal, NaN "
+            "outside the universe and where there is none."
+        )
+        doc = docstring(["The signal of each day and symbol.", "", *wrapped(text)])
+        body = [
+            doc,
+            "v = {name: finite(np.asarray(fields[name], dtype=np.float64)) for name in NUMBERS}",
+            "v.update({name: np.asarray(fields[name]) for name in GROUPS})",
+            "v.update(universe=np.asarray(universe), alive=np.asarray(alive))",
+            'with np.errstate(all="ignore"):',
+        ]
+        if self.program.shared:
+            body.append("    shared(v)")
+        if pool.standardisation == "none":
+            body.append('    return inside(formula_1(v), v["universe"])')
+        else:
+            pairs = [
+                f"        ({float(weight)!r}, formula_{i}),"
+                for i, weight in enumerate(pool.weights, start=1)
+            ]
+            by_rank = pool.standardisation == "rank"
+            body += [
+                '    total = np.zeros(v["universe"].shape)',
+                "    seen = np.zeros(total.shape, dtype=bool)",
+                "    for weight, formula in (", *pairs, "    ):",
+                f'        z = standardised(inside(formula(v), v["universe"]), {by_rank})',
+                "        total += weight * np.nan_to_num(z)",
+                "        seen |= ~np.isnan(z)",
+                "    return np.where(seen, total, np.nan)",
+            ]  # fmt: skip
+        arguments = "fields: dict[str, Any], universe: Any, alive: Any"
+        return function("signal", arguments, body, "Any")
+
+
+_TAKEN = frozenset(
+    {"finite", "codes", "inside", "by_symbol", "by_day", "standardised", "shared", "signal"}
+)

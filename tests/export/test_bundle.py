@@ -1,0 +1,303 @@
+"""A bundle computes the signal by itself, says what is wrong with its input, and is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import alphamine as am
+from alphamine.errors import AlphamineError, FormulaError
+from alphamine.expression.nodes import field
+from alphamine.operators import CATALOGUE, Family
+from alphamine.operators.entry import from_function
+from alphamine.pool.alpha_pool import AlphaPool
+
+TARGETS = ("numpy", "pandas", "polars", "duckdb")
+TEXTS = (
+    "rank(ts_corr(close, volume, 10))", "-ts_std_dev(close, 20) / ts_mean(close, 20)",
+    "group_neutralize(ts_rank(volume, 5), sector) + is_nan(close)",
+    "ts_mean(volume, 20) - ts_backfill(volume, 3)",
+)  # fmt: skip
+Asked = Callable[..., tuple[int, str]]
+
+
+def make_pool(**settings: Any) -> AlphaPool:
+    formulas = tuple(am.parse(text) for text in TEXTS)
+    origin = {"run": "r1", "name": "first", "trials": 400, "test_openings": 1}
+    return AlphaPool(formulas, (0.5, -1.0, 2.0, 0.25), provenance=origin, **settings)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds nothing but the bundle `signal_a`."""
+    folder = tmp_path_factory.mktemp("production")
+    am.export(make_pool(), folder / "signal_a", [*TARGETS, "latex", "qlib"])
+    return folder
+
+
+@pytest.fixture
+def bundle(place: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(place / "signal_a", tmp_path / "signal_a"))
+
+
+def compute(bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command of a bundle, in an environment that cannot import ours."""
+    blocked = bundle.parent / "alphamine"
+    blocked.mkdir(exist_ok=True)
+    (blocked / "__init__.py").write_text("raise ImportError('a bundle is self-contained')")
+    return subprocess.run(
+        [sys.executable, "-m", bundle.name, *arguments], cwd=bundle.parent,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(bundle.parent)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Asked:
+    """The exit code of a bundle's command and what it said on stderr, in this process."""
+
+    def ask(bundle: Path, *arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", [bundle.name, *arguments])
+        command = runpy.run_path(str(bundle / "__main__.py"), run_name="command")
+        code = command["main"]()
+        return code, capsys.readouterr().err
+
+    return ask
+
+
+def prices(bundle: Path) -> pd.DataFrame:
+    return pd.read_parquet(bundle / "golden_input.parquet")
+
+
+@pytest.mark.parametrize("standardisation", ["rank", "value"])
+@pytest.mark.parametrize("min_periods", ["full", 2])
+def test_every_target_equals_the_reference(
+    standardisation: str, min_periods: Any, tmp_path: Path
+) -> None:
+    pool = make_pool(standardisation=standardisation, min_periods=min_periods)
+    bundle = am.export(pool, tmp_path / "signal_b", TARGETS)
+    done = subprocess.run(
+        [sys.executable, str(bundle.directory / "test_equivalence.py")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("equal") == len(TARGETS)
+
+
+def test_the_test_of_a_bundle_notices_other_numbers(bundle: Path) -> None:
+    code = (bundle / "signal_pandas.py").read_text()
+    (bundle / "signal_pandas.py").write_text(code.replace("(0.5, formula_1)", "(0.6, formula_1)"))
+    done = subprocess.run(
+        [sys.executable, str(bundle / "test_equivalence.py")], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "not" in done.stderr
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_day_is_computed_from_prices(bundle: Path, target: str) -> None:
+    day = str(prices(bundle)["date"].max())[:10]
+    done = compute(
+        bundle, "compute", "--input", "signal_a/golden_input.parquet", "--output", "out.parquet",
+        "--date", day, "--target", target,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"of 1 days, computed with {target}" in done.stdout
+    got = pd.read_parquet(bundle.parent / "out.parquet").set_index("symbol")["signal"]
+    want = pd.read_parquet(bundle / "golden_output.parquet")
+    want = want[want["date"] == day].set_index("symbol")["signal"]
+    assert len(want) > 20
+    pd.testing.assert_series_equal(got.sort_index(), want.sort_index(), rtol=1e-9, atol=1e-9)
+
+
+Damage = Callable[[pd.DataFrame], pd.DataFrame]
+BAD_INPUT: dict[str, tuple[Damage, str]] = {
+    "a missing column": (lambda t: t.drop(columns="volume"), "has no column 'volume'"),
+    "too little history": (
+        lambda t: t[t["date"] > t["date"].unique()[-5]], "needs 19 days of history",
+    ),
+    "unsorted days": (lambda t: t.iloc[::-1], "not in order of date"),
+    "duplicate rows": (
+        lambda t: pd.concat([t, t.iloc[-1:]]), "more than one row of a symbol on a date",
+    ),
+    "another universe": (lambda t: t.assign(universe=False), "no symbol counts on"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_and_writes_nothing(
+    place: Path, tmp_path: Path, case: str, target: str, asked: Asked
+) -> None:
+    damage, message = BAD_INPUT[case]
+    good = prices(place / "signal_a")
+    bad, out = tmp_path / "bad.parquet", tmp_path / "out.parquet"
+    damage(good).to_parquet(bad, index=False)
+    code, said = asked(
+        place / "signal_a", "compute", "--input", str(bad), "--output", str(out),
+        "--date", str(good["date"].max())[:10], "--target", target,
+    )  # fmt: skip
+    assert (code, said.count("\n")) == (2, 1), said
+    assert message in said
+    assert [*tmp_path.iterdir()] == [bad]
+
+
+def test_an_input_that_is_no_parquet_is_one_line(place: Path, tmp_path: Path, asked: Asked) -> None:
+    bad = tmp_path / "bad.parquet"
+    bad.write_text("date,symbol\n")
+    for target in TARGETS:
+        code, said = asked(
+            place / "signal_a", "compute", "--input", str(bad), "--output",
+            str(tmp_path / "out.parquet"), "--target", target,
+        )  # fmt: skip
+        assert (code, said.count("\n")) == (2, 1), said
+        assert "cannot be read as Parquet" in said
+
+
+def test_a_newer_schema_and_a_changed_file_are_refused(bundle: Path, asked: Asked) -> None:
+    request = ("compute", "--input", str(bundle / "golden_input.parquet"), "--output", "out")
+    code = bundle / "signal_numpy.py"
+    code.write_text(code.read_text() + "\n")
+    exit_code, said = asked(bundle, *request)
+    assert (exit_code, said.count("\n")) == (2, 1)
+    assert "signal_numpy.py was changed after the export" in said
+    with pytest.raises(AlphamineError, match="changed after the export"):
+        am.load_bundle(bundle)
+    spec = json.loads((bundle / "spec.json").read_text())
+    (bundle / "spec.json").write_text(json.dumps({**spec, "schema": 2}))
+    exit_code, said = asked(bundle, *request)
+    assert (exit_code, said.count("\n")) == (2, 1)
+    assert "schema 2" in said
+    with pytest.raises(AlphamineError, match="this one has schema 2"):
+        am.load_bundle(bundle)
+
+
+def test_a_bundle_is_opened_as_it_was_exported(place: Path) -> None:
+    bundle = am.load_bundle(place / "signal_a")
+    assert bundle.pool == make_pool()
+    assert bundle.pool.provenance["trials"] == 400
+    spec = bundle.spec
+    assert {row["name"]: row["history"] for row in spec["inputs"]} == {
+        "close": 19, "volume": 19, "sector": 0,
+    }  # fmt: skip
+    assert spec["formulas"][1]["dialects"]["brain"] == TEXTS[1]
+    assert r"\frac" in spec["formulas"][1]["latex"]
+    assert "qlib" not in spec["formulas"][0]["dialects"]
+    schema = json.loads((place / "signal_a" / "spec.schema.json").read_text())
+    assert {*schema["required"]} == {*spec}
+
+
+def test_an_export_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(FormulaError, match="'polars' has no template of the operator 'group_backf"):
+        am.export("group_backfill(close, sector, 5)", tmp_path / "out", ["numpy", "polars"])
+    with pytest.raises(AlphamineError, match="got 'pandsa'; did you mean 'pandas'"):
+        am.export("close", tmp_path / "out", ["pandsa"])
+    with pytest.raises(AlphamineError, match="is no name of one"):
+        am.export("close", tmp_path / "a-b")
+    with pytest.raises(FormulaError, match="depends on all of its own past"):
+        am.export("hump(close)", tmp_path / "out")
+    assert [*tmp_path.iterdir()] == []
+    am.export("close", tmp_path / "out")
+    with pytest.raises(AlphamineError, match="exists"):
+        am.export("close", tmp_path / "out")
+
+
+def test_shared_parts_are_computed_once(tmp_path: Path) -> None:
+    pool = AlphaPool(
+        tuple(am.parse(t) for t in ("ts_mean(close, 7) / close", "rank(ts_mean(close, 7))")),
+        (1.0, 1.0),
+    )
+    bundle = am.export(pool, tmp_path / "out", TARGETS)
+    for name in ("signal_numpy.py", "signal_pandas.py", "signal_polars.py"):
+        code = (bundle.directory / name).read_text()
+        calls = [line for line in code.splitlines() if "ts_mean" in line and "v1" in line]
+        assert len(calls) == 1, name
+        assert code.index("def shared(") < code.index(calls[0]) < code.index("def formula_1(")
+
+
+def own_operator(x: Any, d: int) -> Any:
+    """Distance to the value of d days ago, halved."""
+    before = np.full_like(x, np.nan)
+    before[d:] = x[: len(x) - d] if len(x) > d else x[:0]
+    return HALF * (x - before)
+
+
+HALF = 0.5
+
+
+def test_operators_of_a_users_own_are_exported_by_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = from_function(
+        "ts_half_step", own_operator, Family.TIME_SERIES,
+        unit=CATALOGUE["ts_delta"].unit, lookback=lambda params: int(params[0]),
+        bounds={}, choices={}, dialects={},
+    )  # fmt: skip
+    monkeypatch.setitem(CATALOGUE._entries, operator.name, operator)
+    bundle = am.export("rank(ts_half_step(close, 3))", tmp_path / "out", ["numpy"])
+    code = (bundle.directory / "signal_numpy.py").read_text()
+    assert "HALF = 0.5" in code
+    assert "alphamine" not in "\n".join(x for x in code.splitlines() if "import" in x)
+    done = subprocess.run(
+        [sys.executable, str(bundle.directory / "test_equivalence.py")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "test_numpy: equal" in done.stdout, done.stderr
+    with pytest.raises(FormulaError, match="'pandas' has no template of the operator 'ts_half_st"):
+        am.export("ts_half_step(close, 3)", tmp_path / "other", ["pandas"])
+    closed = replace(operator, reference=lambda x, d: x)
+    monkeypatch.setitem(CATALOGUE._entries, operator.name, closed)
+    with pytest.raises(FormulaError, match="no template of the operator 'ts_half_step'"):
+        am.export("ts_half_step(open, 3)", tmp_path / "other", ["numpy"])
+
+
+def test_generated_code_is_lint_clean_and_formatted(place: Path) -> None:
+    code = [str(path) for path in (place / "signal_a").glob("*.py")]
+    for command in (["check", "--select", "E,F,I,W"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length", "100", *code],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_formulas_as_text_for_something_else() -> None:
+    formula = am.parse("ts_mean(close, 5) / close")
+    assert formula.to("qlib") == "Mean($close, 5) / $close"
+    assert formula.to("brain") == "ts_mean(close, 5) / close"
+    assert formula.to("latex").startswith(r"\frac")
+    assert "SELECT" in formula.to("sql")
+    assert "import polars as pl" in formula.to("polars")
+    with pytest.raises(AlphamineError, match="got 'sqll'; did you mean 'sql'"):
+        formula.to("sqll")
+
+
+def test_hostile_names_of_columns_stay_data() -> None:
+    import duckdb
+
+    rng = np.random.default_rng(0)
+    letters = [*"\"'`;-)(,. \\abOR1=*/\n\t%${}[]\u2019\u201d"]
+    with duckdb.connect() as database:
+        for _ in range(200):
+            name = "".join(rng.choice(letters, rng.integers(2, 20)))
+            table = pd.DataFrame({
+                "date": pd.to_datetime(["2020-01-01"] * 2), "symbol": ["a", "b"],
+                "universe": True, name: [1.0, 2.0],
+            })  # fmt: skip
+            database.register("prices", table)
+            got = database.execute((2.0 * field(name)).to("sql")).fetchall()
+            assert [row[2] for row in got] == [2.0, 4.0], name
+    with pytest.raises(FormulaError, match="NUL"):
+        (2.0 * field("a\x00b")).to("duckdb")
