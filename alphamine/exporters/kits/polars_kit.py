@@ -13,8 +13,11 @@ def finite(x: pl.Expr) -> pl.Expr:
 
 
 def column(frame: pl.LazyFrame, name: str, x: pl.Expr) -> pl.LazyFrame:
-    """The frame with a further column."""
-    return frame.with_columns(finite(x).alias(name))
+    """The frame with a further column, computed at once.
+
+    A plan of a whole pool takes the optimiser minutes, for computations of seconds.
+    """
+    return frame.with_columns(finite(x).alias(name)).collect().lazy()
 
 
 def let(frame: pl.LazyFrame, name: str, x: pl.Expr) -> tuple[pl.LazyFrame, pl.Expr]:
