@@ -141,6 +141,11 @@ def _run(
             f"a comparison continues its own runs, but {directory} is of another search; choose "
             "another folder with --run-dir, or delete that one"
         )
+    if run.altered is not None:
+        raise SearchError(
+            f"a comparison is of runs as they were written, but the ledger in {directory} was "
+            f"altered: {run.altered}; delete that run, and the same command makes it anew"
+        )
     if "finished" in run.facts and not run.interrupted:
         return run
     force = {key: settings[key] for key in ("executor", "workers", "address")}

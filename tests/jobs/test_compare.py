@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from alphamine.jobs import compare as module
 from alphamine.jobs.compare import Estimate, compare
 from alphamine.jobs.config import Contest, read_contest
 from alphamine.jobs.run import Run
+from alphamine.jobs.store import FILE_NAME
 
 
 def contest(**changes: Any) -> Contest:
@@ -111,3 +114,12 @@ def test_bad_comparisons_are_refused(tmp_path: Path, text: str, law: str) -> Non
     with pytest.raises(AlphamineError) as refused:
         read_contest(job, {})
     assert law in str(refused.value)
+
+
+def test_a_run_whose_ledger_was_edited_is_not_compared(small_panel: Panel, tmp_path: Path) -> None:
+    compare(contest(seeds=1), small_panel, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "genetic-s0" / FILE_NAME)) as db:
+        db.execute("UPDATE eval SET valid_rank_ic = 0.5 WHERE seq = 0")
+        db.commit()
+    with pytest.raises(SearchError, match=r"genetic-s0 was\s+altered: the evaluations"):
+        compare(contest(seeds=1), small_panel, tmp_path)
