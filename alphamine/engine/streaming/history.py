@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -33,6 +33,8 @@ class Day:
     universe : (n,) bool
     everyone : bool
         Whether the universe is whoever has a value.
+    seen : (n,) bool
+        Who has a value in any field.
     """
 
     date: np.datetime64
@@ -41,11 +43,11 @@ class Day:
     groups: Mapping[str, Array]
     universe: BoolArray
     everyone: bool
+    seen: BoolArray = field(init=False, repr=False)
 
-    @property
-    def seen(self) -> BoolArray:
-        """Who has a value in any field."""
-        return np.asarray(np.logical_or.reduce(list(self.present.values())))
+    def __post_init__(self) -> None:
+        seen = np.logical_or.reduce(list(self.present.values())) if self.present else self.universe
+        object.__setattr__(self, "seen", seen)
 
     def widened(self, symbols: int) -> Day:
         """The day with cells for symbols that came later: nothing is known of them."""

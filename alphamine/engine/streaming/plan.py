@@ -46,6 +46,8 @@ class Plan:
     rows : list of int
         By buffer: rows that those who read it need, today's included; 0 for a literal. The buffers
         from the number of nodes on are literals.
+    fields : list of (int, Field)
+        What formulas read, by number.
     literals : list of float
     work : list of Work
     """
@@ -58,6 +60,7 @@ class Plan:
         for node, inputs in zip(graph.nodes, graph.inputs, strict=True):
             for i in inputs:
                 self.rows[i] = max(self.rows[i], lookback_of(node) + 1)
+        self.fields = [(i, node) for i, node in enumerate(graph.nodes) if isinstance(node, Field)]
         operations = [
             lowering(node) if lowering is not None and isinstance(node, Call) else None
             for node in graph.nodes
@@ -69,18 +72,6 @@ class Plan:
     def lookback(self) -> int:
         """Rows before today that a day's values depend on."""
         return max((self.graph.nodes[i].lookback for i in self.graph.roots), default=0)
-
-    def fields(self) -> Iterator[tuple[int, Field]]:
-        """The fields that formulas read, by number."""
-        for i, node in enumerate(self.graph.nodes):
-            if isinstance(node, Field):
-                yield i, node
-
-    def constants(self) -> Iterator[tuple[int, Constant]]:
-        """The constants, by number."""
-        for i, node in enumerate(self.graph.nodes):
-            if isinstance(node, Constant):
-                yield i, node
 
     def _work(self, nodes: list[int], operations: list[int | None]) -> Iterator[Work]:
         code = [

@@ -87,7 +87,7 @@ class Rings:
         for row, present in zip(self._masks, (day.universe, alive), strict=True):
             row[:] = np.nan
             row[: len(present)][present] = 0.0
-        for i, field in self.plan.fields():
+        for i, field in self.plan.fields:
             known, fill = (day.groups, -1) if field.kind is Kind.GROUP else (day.fields, np.nan)
             self._write(i, number, resized(known[field.name], symbols, fill))
         self._struct.count = number

@@ -83,7 +83,7 @@ class Stream:
         library = _library(backend)
         self._workspace = None if library is None else Workspace(library)
         self._plan = Plan(self.formulas, None if library is None else Lowering(library, asked))
-        fields = [field for _, field in self._plan.fields()]
+        fields = [field for _, field in self._plan.fields]
         self._intake = Intake(fields, symbols, self.dtype, prices or {}, labels or {})
         self._history = History(self.lookback + 1, len(self._intake.symbols))
         self._rings = self._fresh_rings()
