@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from alphamine.errors import SearchError, nearest
@@ -13,6 +14,8 @@ from .base import SearchContext, Searcher
 from .genetic import GeneticSearcher, GeneticSettings
 from .mcts.searcher import build as build_mcts
 from .mcts.settings import MCTSSettings
+from .portfolio import PortfolioSettings
+from .portfolio import build as build_portfolio
 from .random import RandomSearcher, RandomSettings
 from .rl.build import build
 from .rl.settings import RLSettings
@@ -64,6 +67,7 @@ SEARCHERS: Final = Registry(
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
         "mcts": Entry(build_mcts, MCTSSettings, "trees of refinements in five dimensions"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
+        "portfolio": Entry(build_portfolio, PortfolioSettings, "several searchers, by a bandit"),
     },
     Entry.of,
     SearchError,
@@ -109,9 +113,16 @@ def settings_of(name: str, entry: Entry, options: Mapping[str, Any]) -> Any:
     return entry.settings(**options)
 
 
+_FITTING: Final[Mapping[str, Any]] = MappingProxyType(
+    {"int": int, "float": (int, float), "str": str, "mapping": Mapping}
+)
+
+
 def _check_type(name: str, key: str, kind: object, value: object) -> None:
     """A whole number may stand for a fraction, not the other way round."""
     said = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-    fitting = {"int": (int,), "float": (int, float), "str": (str,)}.get(said, (object,))
-    if isinstance(value, bool) != (said == "bool") or not isinstance(value, fitting):
+    said = "mapping" if said.startswith("Mapping[") else said
+    if isinstance(value, bool) != (said == "bool") or not isinstance(
+        value, _FITTING.get(said, object)
+    ):
         raise SearchError(f"{name}: {key} is of type {said}, got {value!r}")

@@ -98,7 +98,7 @@ class Thompson:
     def posterior(self, arm: str) -> tuple[Vector, Vector]:
         """Mean (features,) and precision (features, features) of an arm's weights."""
         precision = self._prior + self._precision[arm]
-        mean: Vector = np.linalg.solve(precision, self._moment[arm])
+        mean: Vector = np.asarray(np.linalg.solve(precision, self._moment[arm]), dtype=np.float64)
         return mean, precision
 
     def choose(self, contexts: Mapping[str, Vector], rng: np.random.Generator) -> str:

@@ -24,7 +24,9 @@ def search(
     data: options.OptionalData = None,
     searcher: Annotated[
         str | None,
-        typer.Option(help="random, genetic (default), tune, rl, or one that a plug-in brings."),
+        typer.Option(
+            help="random, genetic (default), tune, rl, portfolio, or one that a plug-in brings."
+        ),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
     seconds: options.Seconds = None,

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from alphamine.data.paths import resolve
 from alphamine.data.specfile import read_mapping
@@ -146,7 +154,7 @@ class Job(Task):
     """
 
     searcher: str = "genetic"
-    options: dict[str, bool | int | float | str] = {}
+    options: dict[str, JsonValue] = {}
     seeds: list[str] = []
     combine: list[str] = []
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -182,7 +190,7 @@ class Contest(Task):
         Runs of each: seeds 0, 1 ...
     """
 
-    searchers: dict[str, dict[str, bool | int | float | str] | None]
+    searchers: dict[str, dict[str, JsonValue] | None]
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
 
     def check(self) -> None:
@@ -239,6 +247,10 @@ def _explain(error: ValidationError, form: type[Task]) -> str:
             problems.append(f"there is no key {key!r}; there are: {known}")
         elif item["type"] == "missing":
             problems.append(f"{key} is missing")
+        elif item["type"] == "invalid-json-value":
+            # pydantic names the container of every level beside its key.
+            key = ".".join(str(part) for part in item["loc"] if part not in ("dict", "list"))
+            problems.append(f"{key} must be text, a number, a list or a mapping")
         else:
             law = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
             problems.append(f"{key} must be {law}, got {item['input']!r}" if key else law)

@@ -136,9 +136,14 @@ def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     SearchError
         If a directory holds no run that has ended.
     """
-    chosen, count = dict(options), TrialCount()
+    chosen: dict[str, Any] = {}
+    count = TrialCount()
     for name, value in options.items():
-        if isinstance(value, str) and value.startswith(_EARLIER):
+        chosen[name] = value
+        if isinstance(value, Mapping):
+            chosen[name], nested = from_earlier_runs(value)
+            count = count.joined(TrialCount(**nested))
+        elif isinstance(value, str) and value.startswith(_EARLIER):
             run = open_run(value.removeprefix(_EARLIER).strip())
             run.require_finished("a search starts from the pool")
             chosen[name] = "; ".join(record.formula for record in run.pool_records)

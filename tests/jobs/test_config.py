@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def test_grammar_settings_are_only_those_given(tmp_path: Path) -> None:
     assert read_job(job_file, {}).grammar.settings == {"max_length": 9, "windows": [5, 10]}
 
 
+def arms(given: object) -> dict[str, object]:
+    return {"data": "x", "searcher": "portfolio", "options": {"arms": given}}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -47,6 +52,16 @@ def test_grammar_settings_are_only_those_given(tmp_path: Path) -> None:
         ({}, "data is missing"),
         ({"data": "x", "options": {"popluation": 3}}, "no setting 'popluation'; did you mean"),
         ({"data": "x", "options": {"tournament": 0}}, "tournament is at least 1, got 0"),
+        ({"data": "x", "options": {"tournament": None}}, "tournament is of type int, got None"),
+        ({"data": "x", "options": {"tournament": [3]}}, "tournament is of type int, got [3]"),
+        ({"data": "x", "options": {"tournament": date(2020, 1, 1)}}, "options.tournament must be"),
+        (arms({"genetic": {"tournament": 2.5}}), "tournament is of type int, got 2.5"),
+        (arms({"genetic": {"turnament": 2}}), "genetic: there is no setting 'turnament'"),
+        (arms({"genetc": {}}), "no searcher 'genetc'; did you mean 'genetic'"),
+        (arms({"genetic": 3}), "settings of an arm are a mapping, but genetic has 3"),
+        (arms({"portfolio": {}}), "an arm is another searcher"),
+        (arms(["genetic"]), "arms is of type mapping, got ['genetic']"),
+        (arms({}), "at least one searcher, got none"),
         ({"data": "x", "executor": "threads"}, "executor must be"),
         ({"data": "x", "executor": "processes", "workers": 0}, "workers is 1 to 4096, but got 0"),
         ({"data": "x", "workers": 2}, "'serial' has no workers"),
@@ -65,3 +80,13 @@ def test_doubled_keys_are_refused(tmp_path: Path) -> None:
     job_file.write_text("data: d.yaml\nbudget: 7\nbudget: 8\n")
     with pytest.raises(AlphamineError, match="'budget' occurs twice"):
         read_job(job_file, {})
+
+
+def test_settings_of_settings_are_read_as_they_are_written(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text(
+        "data: d.yaml\nsearcher: portfolio\noptions:\n  turn: 4\n  arms:\n"
+        "    genetic: {population: 30}\n    random:\n"
+    )
+    arms = {"genetic": {"population": 30}, "random": None}
+    assert read_job(job_file, {}).options == {"turn": 4, "arms": arms}

@@ -24,7 +24,7 @@ from alphamine.jobs.run import Run
 from alphamine.jobs.signals import stop_on_signal
 from alphamine.jobs.store import EVENTS_NAME, Store
 
-SEARCHERS = ("random", "genetic", "rl")
+SEARCHERS = ("random", "genetic", "rl", "portfolio")
 
 
 def after(calls: int) -> Callable[[], bool]:

@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "genetic": {"population": 40},
     "tune": {"formulas": "ts_corr(ts_mean(close, 10), ts_delta(ts_mean(volume, 20), 5), 10)"},
     "rl": {"hidden": 8, "minibatch": 16, "steps": 2},
+    "portfolio": {"arms": {"genetic": {"population": 10}, "random": None}},
 }
 # Estimators look long for what is new, and networks take their time.
 ROUNDS = {"tune": (3, 8), "rl": (4, 12)}

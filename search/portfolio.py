@@ -1,0 +1,183 @@
+"""Several searchers on one pool, one ledger and one budget; a scheduler shares it out.
+
+Algorithm portfolios as of Gagliolo and Schmidhuber, "Learning Dynamic Algorithm Portfolios" (2006),
+with the schedulers of `schedulers` in place of theirs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.errors import SearchError
+from alphamine.pool.view import PoolView
+
+from .base import Candidate, Capabilities, Evaluation, SearchContext, Searcher, Spender
+from .base import capabilities as capabilities_of
+from .credit import Credit, Trial
+from .schedulers import Odds, require_scheduler
+
+# Between an arm and what it credits itself.
+_WITHIN: Final = ":"
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioSettings:
+    """Settings of `PortfolioSearcher`.
+
+    Attributes
+    ----------
+    arms : mapping of str to mapping
+        Searchers by name, each with its settings.
+    scheduler : {"thompson", "random", "round_robin", "greedy"}
+    turn : int
+        Formulas that an arm proposes when it is chosen.
+    prior_variance, noise_variance, discount, exploration : float
+        As in `schedulers.Odds`.
+    """
+
+    arms: Mapping[str, Mapping[str, Any] | None] = field(
+        default_factory=lambda: {"genetic": {}, "mcts": {}, "random": {}}
+    )
+    scheduler: str = "thompson"
+    turn: int = 8
+    prior_variance: float = 1.0
+    noise_variance: float = 1.0
+    discount: float = 0.98
+    exploration: float = 0.1
+
+    def __post_init__(self) -> None:
+        from .registry import settings  # which lists the portfolio itself
+
+        require_scheduler(self.scheduler)
+        _ = self.odds
+        if self.turn < 1:
+            raise SearchError(f"portfolio: turn is at least 1, got {self.turn}")
+        if not self.arms:
+            raise SearchError("portfolio: arms names at least one searcher, got none")
+        for name, options in self.arms.items():
+            if name == "portfolio":
+                raise SearchError("portfolio: an arm is another searcher, got portfolio itself")
+            if not isinstance(options, Mapping | None):
+                raise SearchError(
+                    f"portfolio: the settings of an arm are a mapping, but {name} has {options!r}"
+                )
+            settings(name, options or {})
+
+    @property
+    def odds(self) -> Odds:
+        return Odds(self.prior_variance, self.noise_variance, self.discount, self.exploration)
+
+
+class PortfolioSearcher:
+    """Lets several searchers take turns, the more often the more the pool gains by them.
+
+    All are told of the pool; each is told of its own proposals only, so that it learns as it would
+    alone. `Candidate.arm` names the searcher.
+
+    Parameters
+    ----------
+    context : SearchContext
+        With `PortfolioSettings`.
+    arms : mapping of str to Searcher
+    """
+
+    def __init__(self, context: SearchContext, arms: Mapping[str, Searcher]) -> None:
+        chosen: PortfolioSettings = context.settings or PortfolioSettings()
+        self._turn = chosen.turn
+        self._arms = dict(arms)
+        self._credit = Credit(list(arms), chosen.scheduler, chosen.odds, context.seed)
+        self._asked: dict[str, list[str]] = {}
+        abilities = [capabilities_of(arm) for arm in self._arms.values()]
+        self.capabilities = Capabilities(
+            repeatable=all(a.repeatable for a in abilities), waits=any(a.waits for a in abilities)
+        )
+
+    def ask(self, n: int) -> list[Candidate]:
+        # An arm is asked once for all its turns of a batch: it learns of them together, and n
+        # only decides how many turns there are.
+        turns = [self._credit.choose()[0] for _ in range(-(-n // self._turn))]
+        places = [arm for arm in turns for _ in range(self._turn)][:n]
+        proposed = {arm: self._proposed(arm, count) for arm, count in Counter(places).items()}
+        self._asked = {arm: [c.formula.digest for c in said] for arm, said in proposed.items()}
+        queues = {arm: iter(said) for arm, said in proposed.items()}
+        return [found for arm in places if (found := next(queues[arm], None)) is not None]
+
+    def _proposed(self, arm: str, count: int) -> list[Candidate]:
+        return [
+            replace(c, arm=f"{arm}{_WITHIN}{c.arm}" if c.arm else arm)
+            for c in self._arms[arm].ask(count)
+        ]
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        own: dict[str, list[Evaluation]] = {}
+        for result in results:
+            arm, _, within = result.candidate.arm.partition(_WITHIN)
+            told = replace(result, candidate=replace(result.candidate, arm=within))
+            own.setdefault(arm, []).append(told)
+        for arm, told_to in own.items():
+            self._tell(arm, told_to, pool)
+        self._asked = {}
+        # Nothing has been learnt since `ask`: these are the contexts in which it chose.
+        contexts = {arm: self._credit.context(arm) for arm in own}
+        for arm, turn in self._turns(results):
+            trial = Trial(sum(r.gain for r in turn), len(turn), sum(r.repeated for r in turn))
+            self._credit.learn(arm, contexts[arm], trial)
+        best = max((r.fitness for r in results), default=-np.inf)
+        self._credit.see(best, len(pool.formulas))
+
+    def _tell(self, name: str, results: list[Evaluation], pool: PoolView) -> None:
+        """Tell an arm of its proposals; some may have been made before a stop."""
+        arm = self._arms[name]
+        digests = [result.candidate.formula.digest for result in results]
+        asked = self._asked.get(name)
+        if asked is None and capabilities_of(arm).repeatable:
+            asked = [candidate.formula.digest for candidate in arm.ask(len(results))]
+        if asked == digests or not capabilities_of(arm).repeatable:
+            arm.tell(results, pool)
+
+    def _turns(self, results: Sequence[Evaluation]) -> Iterator[tuple[str, list[Evaluation]]]:
+        """Results of one arm in a row, at most as many as it proposes in a turn."""
+        for arm, row in itertools.groupby(results, lambda r: r.candidate.arm.partition(_WITHIN)[0]):
+            found = list(row)
+            for start in range(0, len(found), self._turn):
+                yield arm, found[start : start + self._turn]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "credit": self._credit.state_dict(),
+            "arms": {name: arm.state_dict() for name, arm in self._arms.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._credit.load_state_dict(state["credit"])
+        for name, saved in state["arms"].items():
+            self._arms[name].load_state_dict(saved)
+
+
+class SpendingPortfolioSearcher(PortfolioSearcher):
+    """One of whose arms asks a language model."""
+
+    def spent(self) -> Mapping[str, float]:
+        """What all arms together have spent."""
+        spenders = [arm.spent() for arm in self._arms.values() if isinstance(arm, Spender)]
+        return {what: sum(s.get(what, 0) for s in spenders) for what in ("tokens", "money")}
+
+
+def build(context: SearchContext) -> PortfolioSearcher:
+    """The searcher and its arms; each gets the same context but for a seed of its own."""
+    from .registry import make_searcher  # which lists the portfolio itself
+
+    chosen: PortfolioSettings = context.settings or PortfolioSettings()
+    seeds = np.random.SeedSequence(context.seed).generate_state(len(chosen.arms), np.uint64)
+    arms = {
+        name: make_searcher(name, replace(context, seed=int(seed >> np.uint64(1))), options or {})
+        for seed, (name, options) in zip(seeds, chosen.arms.items(), strict=True)
+    }
+    spends = any(isinstance(arm, Spender) for arm in arms.values())
+    return (SpendingPortfolioSearcher if spends else PortfolioSearcher)(context, arms)

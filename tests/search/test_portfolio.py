@@ -1,0 +1,128 @@
+"""A portfolio shares its budget among searchers, and each of them learns as it would alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alphamine.expression.grammar import Grammar
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
+from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings
+from alphamine.searchers.random import RandomSearcher
+from alphamine.searchers.registry import make_searcher
+
+
+class Told(RandomSearcher):
+    """Keeps what it is asked and told, as strictly as a learner that counts on it."""
+
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        self.said: list[Candidate] = []
+        self.told: list[Candidate] = []
+        self.rounds = 0
+
+    def ask(self, n: int) -> list[Candidate]:
+        made = super().ask(n)
+        self.said = [Candidate(c.formula, c.origin, arm="inner", notes={"n": 1}) for c in made]
+        return self.said
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        assert [r.candidate for r in results] == self.said
+        self.told += [r.candidate for r in results]
+        self.rounds += 1
+
+
+def context(settings: PortfolioSettings | None = None, seed: int = 0) -> SearchContext:
+    return SearchContext(Grammar(max_length=12), seed, settings)
+
+
+def pair(**settings: Any) -> tuple[PortfolioSearcher, dict[str, Told]]:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, **settings)
+    arms = {name: Told(context(seed=i)) for i, name in enumerate(chosen.arms)}
+    return PortfolioSearcher(context(chosen), arms), arms
+
+
+def judged(candidate: Candidate, gain: float = 0.0) -> Evaluation:
+    return Evaluation(candidate, {"rank_ic": 0.01}, 0.01, gain)
+
+
+def test_each_arm_is_told_of_its_own_proposals_once_and_in_order() -> None:
+    searcher, arms = pair(turn=4)
+    asked: Counter[str] = Counter()
+    for n in (30, 7, 1, 12):
+        candidates = searcher.ask(n)
+        assert len(candidates) == n
+        assert {c.arm for c in candidates} <= {"random:inner", "genetic:inner"}
+        asked.update(c.arm.partition(":")[0] for c in candidates)
+        searcher.tell([judged(c) for c in candidates], PoolView())
+    assert {name: len(arm.told) for name, arm in arms.items()} == asked
+    assert all(arm.rounds <= 4 for arm in arms.values())
+
+
+def test_turns_go_to_one_arm_at_a_time() -> None:
+    searcher, _ = pair(turn=5, scheduler="round_robin")
+    said = [c.arm.partition(":")[0] for c in searcher.ask(17)]
+    assert said == ["random"] * 5 + ["genetic"] * 5 + ["random"] * 5 + ["genetic"] * 2
+
+
+def share_of_genetic(scheduler: str, seed: int) -> float:
+    """Share of late turns of the arm by which the pool gains in half of its proposals."""
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, scheduler=scheduler, turn=4)
+    arms = {name: Told(context(seed=i)) for i, name in enumerate(chosen.arms)}
+    searcher = PortfolioSearcher(context(chosen, seed), arms)
+    rng, late = np.random.default_rng(seed), []
+    for round_ in range(12):
+        candidates = searcher.ask(16)
+        names = [c.arm.partition(":")[0] for c in candidates]
+        late += names if round_ >= 8 else []
+        chances = [0.5 if name == "genetic" else 0.05 for name in names]
+        searcher.tell(
+            [judged(c, float(rng.random() < p)) for c, p in zip(candidates, chances, strict=True)],
+            PoolView(),
+        )
+    return late.count("genetic") / len(late)
+
+
+def test_the_arm_that_the_pool_gains_by_gets_the_budget() -> None:
+    for scheduler, least in (("thompson", 0.8), ("greedy", 0.7)):
+        assert np.mean([share_of_genetic(scheduler, s) for s in range(10)]) > least, scheduler
+    assert np.mean([share_of_genetic("random", s) for s in range(10)]) == pytest.approx(
+        0.5, abs=0.1
+    )
+
+
+def test_settings_reach_the_arms_and_seeds_differ() -> None:
+    arms = {"genetic": {"population": 7}, "random": None}
+    searcher = make_searcher("portfolio", context(), {"arms": arms, "scheduler": "round_robin"})
+    assert isinstance(searcher, PortfolioSearcher)
+    assert searcher._arms["genetic"].settings.population == 7  # type: ignore[attr-defined]
+    said = searcher.ask(16)
+    # Both begin with draws from the grammar; with one seed they would be the same.
+    assert not {c.formula.digest for c in said[:8]} & {c.formula.digest for c in said[8:]}
+
+
+class Unrepeatable(Told):
+    capabilities = Capabilities(repeatable=False)
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        self.told += [r.candidate for r in results]
+
+
+def test_stored_proposals_reach_all_arms_though_nobody_was_asked() -> None:
+    """After a stop, a portfolio that does not repeat itself is told of what it had proposed."""
+
+    def made() -> tuple[PortfolioSearcher, dict[str, Told]]:
+        chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, scheduler="round_robin")
+        arms = {"random": Told(context()), "genetic": Unrepeatable(context(seed=1))}
+        return PortfolioSearcher(context(chosen), arms), arms
+
+    stored = made()[0].ask(16)
+    searcher, arms = made()
+    assert not searcher.capabilities.repeatable
+    searcher.tell([judged(c) for c in stored], PoolView())
+    assert {name: len(arm.told) for name, arm in arms.items()} == {"random": 8, "genetic": 8}
