@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from alphamine.errors import OperatorError
 
@@ -22,6 +22,10 @@ _INPUT_NAMES = {"condition": Kind.BOOLEAN, "group": Kind.GROUP}
 _PARAMS: dict[str, ParamKind] = {
     "int": "integer", "float": "number", "bool": "flag", "str": "text",
 }  # fmt: skip
+
+
+# Languages of others in which an operator may have another name.
+DIALECTS: Final = frozenset({"alpha101", "alphagen", "qlib"})
 
 
 class Shelf:
@@ -60,8 +64,19 @@ class Shelf:
     ) -> Callable[[Function], Function]:
         """Make an entry of the decorated reference function (see `from_function`).
 
-        Its name, less a trailing underscore, is the operator's.
+        Its name, less a trailing underscore, is the operator's; `dialects` are its names in other
+        languages.
+
+        Raises
+        ------
+        OperatorError
+            If an argument is neither a property of an operator nor a dialect.
         """
+        if unknown := sorted(set(dialects) - DIALECTS):
+            raise OperatorError(
+                f"an entry has no property {unknown[0]!r}, and there is no such dialect; the "
+                f"dialects are {', '.join(sorted(DIALECTS))}"
+            )
 
         def add(function: Function) -> Function:
             operator = from_function(

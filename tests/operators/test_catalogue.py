@@ -9,8 +9,9 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from alphamine.errors import OperatorError
-from alphamine.operators import CATALOGUE, UNITS, Kind, Operator, get
+from alphamine.operators import CATALOGUE, UNITS, Family, Kind, Operator, get
 from alphamine.operators.catalogue import Catalogue
+from alphamine.operators.entry import Shelf
 from alphamine.operators.types import CONSTANT, COUNT, MONEY, PRICE, RANK, RATIO, VOLUME, Unit
 
 TIER_1 = """
@@ -158,3 +159,10 @@ def test_a_name_is_given_once() -> None:
     catalogue.add(get("rank"))
     with pytest.raises(OperatorError, match="unique"):
         catalogue.add(get("rank"))
+
+
+def test_a_misspelt_property_of_an_entry_is_no_dialect() -> None:
+    shelf = Shelf(Family.ELEMENTWISE)
+    with pytest.raises(OperatorError, match="no property 'comutative'"):
+        shelf.entry(comutative="yes")
+    assert shelf.operators == ()
