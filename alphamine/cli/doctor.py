@@ -6,9 +6,12 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from alphamine.extras import OPTIONAL
+from alphamine.llm.redact import redacted
 
 from . import options
 from .output import console, print_json
@@ -17,9 +20,19 @@ REQUIRED = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "typer"
             "plotly", "sympy", "safetensors")  # fmt: skip
 
 
-def doctor(json: options.Json = False) -> None:
+def doctor(
+    json: options.Json = False,
+    llm: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Job file whose language model to look at.")
+    ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Put one question to that model, which may cost money.")
+    ] = False,
+) -> None:
     """Print versions, the backend, what optional packages are for, and the data that was found."""
     facts = _facts()
+    if llm is not None:
+        facts["llm"] = _model(Path(llm), ask)
     if json:
         print_json(facts)
         return
@@ -39,7 +52,42 @@ def doctor(json: options.Json = False) -> None:
     )
     if folder:
         table.add_row("datasets", ", ".join(datasets) or "none found there")
+    for name, found in facts.get("llm", {}).items():
+        table.add_row(f"llm {name}", str(found))
     console().print(table)
+
+
+def _model(job: Path, ask: bool) -> dict[str, Any]:
+    """What can be said of a job's language model, with one question at most.
+
+    Raises
+    ------
+    AlphamineError
+        If a setting, the key or the package is missing, or the server refuses.
+    """
+    from alphamine.jobs.config import read_job
+    from alphamine.llm.base import ChatRequest, Message
+    from alphamine.llm.client import Client
+    from alphamine.llm.settings import LLMSettings
+
+    chosen = LLMSettings.of({**read_job(job, {}).llm, "max_calls": 1, "mode": "off", "retries": 0})
+    client = Client(chosen)
+    found = {
+        "endpoint": redacted(chosen.url), "model": chosen.model,
+        "prices": "known" if chosen.priced else "unknown: budgets in calls and tokens only",
+        "answers": "not asked; --ask puts one question", "form": "not known before it is asked",
+    }  # fmt: skip
+    if ask:
+        schema = {
+            "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
+            "additionalProperties": False,
+        }  # fmt: skip
+        words = Message("user", 'Answer with the JSON object {"ok": true}.')
+        answer = client.ask(ChatRequest(chosen.model, (words,), schema, client.temperature, 64))
+        found["answers"] = repr(answer.text[:60])
+        found["form"] = client.capability
+        found["tokens"] = str(answer.usage.tokens)
+    return found
 
 
 def _described(name: str, found: str | None) -> str:

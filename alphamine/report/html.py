@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
+from .lineage import lineages
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -64,6 +65,7 @@ def run_page(run: Run) -> str:
         trials=_trials(run.trials),
         trust=run.facts["trust"],
         placebo=run.facts.get("placebo"),
+        trees=lineages(run.records),
         openings=run.test_openings,
         figures={name: _block(figure) for name, figure in _figures(run)},
     )

@@ -82,8 +82,10 @@ def _write_run(directory: Path, text: str = "ts_mean(close, 5)", members: int = 
         scores = rng.normal(0, 0.02, 40)
         blank = dict.fromkeys(TRAIN_SCORES, 0.0)
         store.record(0, [
-            Record(f"{i:032x}", f"{text} {i}", abs(x), 0.0, {**blank, "rank_ic": x},
-                   dict.fromkeys(VALID_SCORES, x / 2), text)
+            Record(f"{i:032x}", f"{text} {i}", abs(x), 0.01, {**blank, "rank_ic": x},
+                   dict.fromkeys(VALID_SCORES, x / 2), text, (f"{i - 1:032x}",) if i % 4 else (),
+                   text, {"tree": i // 4, "dimension": text, "name": text, "rationale": text,
+                          "avoided": [text]})
             for i, x in enumerate(scores)
         ])  # fmt: skip
         store.write_pool([
