@@ -125,7 +125,14 @@ def from_function(
         If the signature has arguments that cannot be told.
     """
     inputs, params, context = [], [], []
-    for argument in inspect.signature(function).parameters.values():
+    try:
+        arguments = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise OperatorError(
+            f"an operator is a function whose arguments can be read, but {name!r} is "
+            f"{function!r}; wrap it in a def"
+        ) from None
+    for argument in arguments:
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise OperatorError(
                 f"the arguments of an operator are named one by one, but {name!r} takes "

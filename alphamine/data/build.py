@@ -24,10 +24,12 @@ from .validate import (
     check_field,
     check_mask,
     check_name,
+    check_order,
     check_shape,
     check_symbols,
     check_universe,
     is_price,
+    unmasked,
 )
 
 Array = npt.NDArray[Any]
@@ -133,7 +135,8 @@ def encode_groups(
     for name, values in groups.items():
         if check_name(name) in taken:
             raise DataError(f"{name!r} is both a field and a group; rename one of them")
-        labels = np.asarray(values)
+        check_order(name, values, dates, symbols)
+        labels = unmasked(values)
         whole = labels.dtype.kind in "iu"
         if not whole:
             labels = _texts(name, labels)

@@ -280,6 +280,20 @@ def members(view: View) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def labels(view: View) -> Iterator[Finding]:
+    """Symbols that a group leaves out."""
+    quoted = view.quoted.any(axis=0)
+    for name, given in view.raw.groups.items():
+        without = np.flatnonzero(quoted & (given == ""))
+        if len(without):
+            yield Finding(
+                "warning" if len(without) > 0.05 * quoted.sum() else "note", "groups",
+                f"{len(without)} of {int(quoted.sum())} symbols have no {name}, first "
+                f"{view.raw.symbols[without[0]]}",
+                "operators of groups give them no value; complete the labels",
+            )  # fmt: skip
+
+
 CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
-    rows, bad_prices, coverage, gaps, jumps, bars, trading, factors, survivorship, members,
+    rows, bad_prices, coverage, gaps, jumps, bars, trading, factors, survivorship, members, labels,
 )  # fmt: skip

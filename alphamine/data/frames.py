@@ -113,6 +113,11 @@ def _level_of_fields(columns: Any, choice: Selection) -> int:
         ]  # fmt: skip
         if len(likely) == 1:
             return likely[0]
+    else:
+        raise DataError(
+            f"columns have two levels, (field, symbol) or (symbol, field), but those of the frame "
+            f"have {columns.nlevels}, such as {columns[0]!r}; drop the others with frame.droplevel"
+        )
     raise DataError(
         "columns of several levels are (field, symbol) or (symbol, field), but whether "
         f"{columns[0]!r} is one or the other cannot be told; say columns.names = ['field', "

@@ -23,7 +23,9 @@ _ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})(?:[T ]([0-9:.,]+) ?(Z|UTC|GMT|[+-][0-9:]+)?)?"
 )
 # A whole number that blanks among its like have made a float.
-_WHOLE: Final = re.compile(r"([0-9]{6,8})\.0+")
+_WHOLE: Final = re.compile(r"([0-9]{5,8})\.0+")
+# A day whose year, month and day tell whether a format writes them.
+_PROBE: Final = datetime.datetime(2001, 2, 3, tzinfo=datetime.UTC)
 # What a text says where there is no day.
 NO_DAY: Final = frozenset(
     {"", "NaT", "None", "NaN", "nan", "NA", "<NA>", "N/A", "#N/A", "NULL", "null"}
@@ -40,7 +42,8 @@ class DayStyle:
     ----------
     date_format : str, optional
         Of texts and whole numbers, as in `datetime.strptime`; by default 2019-01-31, with or
-        without a time and an offset from UTC, and 20190131 are read.
+        without a time and an offset from UTC, and 20190131 are read. Of a format without
+        separators, a whole number may have lost the zeros in front.
     timezone : str, optional
         Such as Asia/Shanghai: moments that say their offset from UTC are read by the clock of this
         place, where they would be read by their own.
@@ -52,6 +55,7 @@ class DayStyle:
     def __post_init__(self) -> None:
         try:
             check_timezone(self.timezone)
+            check_date_format(self.date_format)
         except ValueError as error:
             raise DataError(str(error)) from None
 
@@ -67,6 +71,8 @@ class DayStyle:
         whole = _WHOLE.fullmatch(text)
         text = whole[1] if whole else text
         if self.date_format is not None:
+            width = len(_PROBE.strftime(self.date_format))
+            text = text.zfill(width) if text.isdecimal() else text
             moment = datetime.datetime.strptime(text, self.date_format)
         else:
             parts = _ISO.fullmatch(text)
@@ -101,6 +107,8 @@ def key_of(value: Any) -> str:
     """
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, bytes):
+        return value.decode()  # what is no UTF-8 is a ValueError
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     try:
@@ -138,6 +146,25 @@ def check_timezone(name: str | None) -> str | None:
     except (OSError, LookupError, ValueError, TypeError):
         raise ValueError(f"no timezone is called {name!r}; use such as Asia/Shanghai") from None
     return name
+
+
+def check_date_format(form: str | None) -> str | None:
+    """A format that says which year a day is of, or none.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        if form is not None:
+            read = datetime.datetime.strptime(_PROBE.strftime(form), form).date()
+            if read not in (_PROBE.date(), datetime.date(2001, 2, 1), datetime.date(2001, 1, 1)):
+                raise ValueError
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"date_format says year, month and day, such as '%d/%m/%Y', but is {form!r}"
+        ) from None
+    return form
 
 
 def is_elsewhere(moment: datetime.datetime) -> bool:

@@ -40,7 +40,8 @@ class NumberStyle:
     thousands: Thousands | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.missing, str) or not all(isinstance(x, str) for x in self.missing):
+        some = self.missing if isinstance(self.missing, list | tuple | set | frozenset) else [None]
+        if not all(isinstance(x, str) for x in some):
             raise DataError(f"missing is a list of texts such as ['--'], but got {self.missing!r}")
         if self.thousands not in (None, ",", " ", "'", "_"):
             raise DataError(

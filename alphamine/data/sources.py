@@ -19,6 +19,7 @@ from .paths import variables
 from .raw import RawData
 from .selection import Selection
 from .spec import Spec, mapping
+from .wording import listing
 
 
 def read_source(spec: Spec) -> RawData:
@@ -208,5 +209,12 @@ def _groups(part: parts.GroupsFile, raw: RawData) -> dict[str, np.ndarray[Any, n
         known = dict(zip(symbols, read_keys(table, column).tolist(), strict=True))
         if len(known) < len(symbols):
             raise DataError(f"{part.path} must have one row per symbol, but some occur twice")
-        groups[name] = np.array([known.get(s, "") for s in raw.symbols.tolist()], dtype=np.str_)
+        labels = [known.get(s, "") for s in raw.symbols.tolist()]
+        if not any(labels):
+            raise DataError(
+                f"{part.path} has no {column} of any symbol with prices: it has such as "
+                f"{listing(map(repr, symbols[:2]))}, the prices {raw.symbols[0].item()!r}; write "
+                "the same keys in both"
+            )
+        groups[name] = np.array(labels, dtype=np.str_)
     return groups

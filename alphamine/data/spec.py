@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from .keys import check_timezone, day_of
+from .keys import check_date_format, check_timezone, day_of
 from .paths import here, resolve
 
 
@@ -66,7 +66,7 @@ class NumberParts(_Part):
 class DayParts(_Part):
     """How days are written (see `alphamine.data.keys.DayStyle`)."""
 
-    date_format: str | None = None
+    date_format: Annotated[str | None, AfterValidator(check_date_format)] = None
     timezone: Annotated[str | None, AfterValidator(check_timezone)] = None
 
 

@@ -183,7 +183,7 @@ def membership_from(
     if (ends < first).any():
         row = int((ends < first).argmax())
         raise DataError(
-            f"membership intervals end on or after their start, but row {row} runs from "
+            f"membership intervals end on or after their start, but row {row + 1} runs from "
             f"{first[row]} to {ends[row]}"
         )
     return Membership(read_keys(table, index), read_keys(table, symbol), first, ends)

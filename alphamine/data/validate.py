@@ -26,6 +26,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 def check_dates(values: Any, style: DayStyle | None = None) -> Dates:
     """Days in strictly increasing order, as (T,) datetime64[D]."""
+    values = unmasked(values) if isinstance(values, np.ndarray) else values
     known = isinstance(values, np.ndarray) and values.dtype.kind == "M"
     dates: Dates = values.astype("datetime64[D]") if known else _days(values, style or DayStyle())
     if dates.ndim != 1 or len(dates) == 0:
@@ -109,8 +110,12 @@ def check_numbers(
     name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols, price: bool
 ) -> FloatArray:
     """Numbers of shape (T, N); prices positive and finite or missing."""
+    check_order(name, values, dates, symbols)
+    given = unmasked(values)
+    if given.dtype.kind in "cmMV":
+        raise DataError(f"field {name!r} must be real numbers, but is of type {given.dtype}")
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"field {name!r} must be numbers: {error}") from None
     check_shape(f"field {name!r}", array, dates, symbols)
@@ -122,6 +127,31 @@ def check_numbers(
                 "set such cells to NaN (in a specification: repair: [bad_prices])"
             )
     return array
+
+
+def unmasked(values: Any) -> npt.NDArray[Any]:
+    """An array in which what a numpy mask hides is missing."""
+    array = np.asanyarray(values)
+    hidden = isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array)
+    return array.astype(object).filled(None) if hidden else np.asarray(array)
+
+
+def check_order(what: str, values: Any, dates: Dates, symbols: Symbols) -> None:
+    """Refuse a frame whose rows or columns are not these days and symbols: arrays go by place."""
+    columns = [str(name) for name in getattr(values, "columns", ())]
+    moved = [f"{a} where {b} is" for a, b in zip(columns, symbols, strict=False) if a != b]
+    if moved and set(columns) & set(symbols.tolist()):
+        raise DataError(
+            f"the columns of {what!r} have {moved[0]}, but arrays are taken by place; give "
+            "frame[symbols], or use Panel.from_frame, which goes by names"
+        )
+    index = getattr(getattr(values, "index", None), "values", None)
+    days = index if isinstance(index, np.ndarray) and index.dtype.kind == "M" else dates
+    if len(days) == len(dates) and (days.astype("datetime64[D]") != dates).any():
+        raise DataError(
+            f"the rows of {what!r} are not the dates in their order, but arrays are taken by "
+            "place; use Panel.from_frame, which goes by days"
+        )
 
 
 def check_shape(what: str, array: npt.NDArray[Any], dates: Dates, symbols: Symbols) -> None:
@@ -136,7 +166,8 @@ def check_shape(what: str, array: npt.NDArray[Any], dates: Dates, symbols: Symbo
 
 def check_mask(name: str, values: npt.ArrayLike, dates: Dates, symbols: Symbols) -> Any:
     """True and false (or 1 and 0) of shape (T, N), as bool."""
-    array = np.asarray(values)
+    check_order(name, values, dates, symbols)
+    array = unmasked(values)
     check_shape(name, array, dates, symbols)
     if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
         raise DataError(f"{name} must be true or false in every cell, without missing values")

@@ -7,6 +7,7 @@ the first offending cell and what to do about it. `check_operator` runs them all
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -16,7 +17,7 @@ from alphamine.errors import OperatorError
 from alphamine.operators import Family, Kind, Operator
 from alphamine.operators.numeric import average_ranks
 
-from .samples import Sample, Values, absent, missing_like, samples
+from .samples import Sample, Values, absent, missing_like, random_inputs, samples
 
 _NOT_LATER = (
     "a value may depend on rows up to its own only: remove the negative shift, the backward fill, "
@@ -59,7 +60,10 @@ def check_operator(
             f"an operator of the family group takes a group, but {operator.signature} has none; "
             "name one of its inputs group, or declare the family cross_section"
         )
-    for index, sample in enumerate(samples(operator, windows, seed)):
+    gapped = list(samples(operator, windows, seed))
+    # A statistic that one gap makes missing hides where it looks; without gaps it cannot.
+    whole = random_inputs(operator, np.random.default_rng(seed), gaps=False)
+    for index, sample in enumerate([*gapped, replace(gapped[0], inputs=whole)]):
         rows = sample.shape[0]
         count = (cuts or rows - 1) if index == 0 else 3
         where = np.unique(np.linspace(0, rows - 2, min(count, rows - 1)).astype(int))

@@ -145,25 +145,36 @@ def _alternatives(param: Param) -> Sequence[ParamValue]:
 
 
 def random_inputs(
-    operator: Operator, rng: np.random.Generator, rows: int = 60, columns: int = 10
+    operator: Operator,
+    rng: np.random.Generator,
+    rows: int = 60,
+    columns: int = 10,
+    gaps: bool = True,
 ) -> tuple[Values, ...]:
-    """One array per input: prices, noise, few levels, constants, gaps; a column and a row empty."""
-    return tuple(_random_input(i, rng, rows, columns) for i in operator.inputs)
+    """One array per input: prices, noise, few levels, constants; a column and a row empty.
+
+    Without `gaps` every value is present.
+    """
+    return tuple(_random_input(i, rng, (rows, columns), gaps) for i in operator.inputs)
 
 
-def _random_input(given: Input, rng: np.random.Generator, rows: int, columns: int) -> Values:
-    shape = (rows, columns)
+def _random_input(
+    given: Input, rng: np.random.Generator, shape: tuple[int, int], gapped: bool
+) -> Values:
+    rows = shape[0]
     if given.kind is Kind.GROUP:
-        return rng.integers(-1, 3, shape)
-    gaps = rng.random(shape) < 0.1
+        return rng.integers(-1 if gapped else 0, 3, shape)
+    gaps = (rng.random(shape) < 0.1) & gapped
     # A gap in every third row of a column, so that a peek past any gap shows.
-    gaps[rng.integers(0, 3) :: 3, 0] = True
+    gaps[rng.integers(0, 3) :: 3, 0] = gapped
     if given.kind is Kind.BOOLEAN:
         return np.where(gaps, np.nan, rng.random(shape) < 0.5)
     x = rng.standard_normal(shape)
     x[:, 0:3] = 20.0 * np.exp(0.02 * np.cumsum(x[:, 0:3], axis=0))
     x[:, 3:5] = np.rint(x[:, 3:5])
     x[: rows // 2, 5] = 1.1
+    if not gapped:
+        return x
     x[gaps] = np.nan
     x[rows // 3 : rows // 3 + 8, 6] = np.nan
     x[rows // 2] = np.nan

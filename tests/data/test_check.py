@@ -125,6 +125,12 @@ def test_an_index_without_prices_is_reported(write_spec: Write, tmp_path: Path) 
     assert found(report, "members") == [("warning", "50.0% of the member days of BIG have quotes")]
 
 
+def test_symbols_without_a_group_are_reported(write_spec: Write, tmp_path: Path) -> None:
+    (tmp_path / "sector.csv").write_text("symbol,sector\nAA,x\nBB,x\nCC,\nDD,y\n")
+    report = check_dataset(write_spec(groups={"path": "sector.csv", "fields": ["sector"]}))
+    assert found(report, "groups") == [("warning", "2 of 5 symbols have no sector, first CC")]
+
+
 def test_splits_and_labels_that_do_not_fit_are_found(write_spec: Write) -> None:
     report = check_dataset(write_spec(label={"price": "vwap"}))
     assert not report.ok

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import alphamine as am
+from alphamine.data.keys import DayStyle
 from alphamine.data.panel import Panel
 from alphamine.errors import DataError
 
@@ -169,6 +170,7 @@ KINDS_OF_KEYS: dict[str, tuple[Callable[[Any], Any], list[Any], list[str]]] = {
     "whole numbers": (list, NUMBERS, ["2", "30", "600519"]),
     "whole floats": (lambda x: np.array(x, dtype=float), NUMBERS, ["2", "30", "600519"]),
     "whole float32": (lambda x: np.array(x, dtype="f4"), NUMBERS, ["2", "30", "600519"]),
+    "bytes": (lambda x: [v.encode() for v in x], CODES, CODES),
     "decimals": (lambda x: [Decimal(v) for v in x], NUMBERS, ["2", "30", "600519"]),
 }
 
@@ -181,6 +183,7 @@ def key_cases() -> list[Any]:
         for kind in KINDS_OF_KEYS
         for path in PATHS
         if not (("float" in kind and path.startswith(of_text))
+                or (kind == "bytes" and path != "arrays" and not path.startswith("pandas"))
                 or (kind == "decimals" and path in ("csv wide", "parquet wide", "polars wide")))
     ]  # fmt: skip
 
@@ -374,3 +377,25 @@ def test_days_of_qlibs_directories(form: str, tmp_path: Path) -> None:
     assert panel.symbols.tolist() == CODES
     np.testing.assert_array_equal(panel.field("close"), CLOSE)
     assert panel.universe.T.astype(int).tolist() == [[1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("form", ["%d/%m", "%H:%M", "%Y-%d", "%Q", "", "%G-W%V", 5])
+def test_formats_that_leave_the_year_or_month_open_are_refused(form: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="date_format says year, month and day"):
+        Panel.from_frame(long_frame(texts("%d/%m"), list, CODES), date_format=form, **SETTINGS)
+    source = {"kind": "csv", "path": "prices.csv", "date_format": form}
+    with pytest.raises(DataError, match="date_format"):
+        am.load(side_spec(tmp_path, source=source))
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "day"),
+    [
+        ("2012023", "%d%m%Y", "2023-01-02"),  # not the 20th
+        ("1232023", "%m%d%Y", "2023-01-23"),
+        ("50103", "%y%m%d", "2005-01-03"),  # not 2050
+        ("50103.0", "%y%m%d", "2005-01-03"),
+    ],
+)
+def test_whole_numbers_get_back_the_zeros_that_they_lost(number: str, form: str, day: str) -> None:
+    assert str(DayStyle(form).moment(number).date()) == day

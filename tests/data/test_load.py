@@ -134,6 +134,11 @@ def test_static_groups_come_from_a_table(write_spec: Write, tmp_path: Path) -> N
     assert panel.group_names["sector"] == ("gold", "oil")
     with pytest.raises(DataError, match=r"sector\.csv has no column 'industry'"):
         am.load(write_spec(groups={"path": "sector.csv", "fields": ["industry"]}))
+    (tmp_path / "sector.csv").write_text("symbol,sector\n000AA,x\n000BB,y\n")
+    with pytest.raises(
+        DataError, match="no sector of any symbol with prices: it has such as '000A"
+    ):
+        am.load(write_spec(groups={"path": "sector.csv", "fields": ["sector"]}))
 
 
 def test_overrides_replace_settings_of_the_file(write_spec: Write) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from alphamine.data.panel import Panel
@@ -65,6 +66,12 @@ def empty_on(day: int) -> np.ndarray:
         ({"masks": {"suspended": np.full(SHAPE, 3)}}, "true or false"),
         ({"min_names": 1}, "at least 2"),
         ({"color": "red"}, "no setting 'color'"),
+        ({"fields": {"close": close() + 1j}}, "real numbers, but is of type complex128"),
+        ({"fields": {"close": close().astype("M8[D]")}}, "real numbers, but is of type datetime64"),
+        ({"fields": {"close": pd.DataFrame(close(), columns=[*"CBA"])}}, "columns .* C where A is"),
+        ({"fields": {"close": pd.DataFrame(close(), index=DATES[::-1])}}, "rows of 'close' are"),
+        ({"universe": pd.DataFrame(close() > 0, columns=[*"BCA"])}, "B where A is"),
+        ({"universe": np.ma.array(close() > 0, mask=close() > 0)}, "true or false"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

@@ -87,7 +87,28 @@ def test_bad_declarations_are_refused(name: str, settings: dict[str, str], messa
     assert "mine" not in CATALOGUE
 
 
+@pytest.mark.parametrize(
+    ("family", "function"),
+    [
+        # One gap makes each of these missing, and a column without gaps sees its future.
+        ("elementwise", lambda x: x - x.mean()),
+        ("time_series", lambda x: (x - x.mean(axis=0)) / x.std(axis=0)),
+        ("time_series", lambda x: x / x.max(axis=0)),
+        ("cross_section", lambda x: x / np.sort(x, axis=None)[-1]),
+    ],
+)
+def test_statistics_that_a_gap_makes_missing_hide_no_look_ahead(
+    family: str, function: Callable[..., Array]
+) -> None:
+    with pytest.raises(OperatorError, match="no look-ahead"):
+        am.register_operator("mine", function, family, meaning="Less what is to come.")
+    assert "mine" not in CATALOGUE
+
+
 def test_functions_that_cannot_be_read_are_refused() -> None:
+    for odd in (max, "abc"):
+        with pytest.raises(OperatorError, match=r"'mine' is .*; wrap it in a def"):
+            am.register_operator("mine", odd)
     with pytest.raises(OperatorError, match="named one by one"):
         am.register_operator("mine", lambda *xs: xs[0])
     with pytest.raises(OperatorError, match="at least one input"):
