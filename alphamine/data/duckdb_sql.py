@@ -71,7 +71,7 @@ def _register(
     connection: Any, name: str, path: Path, timezone: str | None, texts: Collection[str]
 ) -> None:
     if path.suffix != ".parquet":
-        connection.register(name, read_table(path, "csv", every_column, texts, unknown=True))
+        connection.register(name, read_table(path, "csv", every_column, texts, others="unknown"))
         return
     table = dataset.dataset(path, format="parquet")
     zones = {field.name: getattr(field.type, "tz", None) for field in table.schema}

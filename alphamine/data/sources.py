@@ -139,13 +139,14 @@ def _read_wide(spec: Spec, source: parts.TableSource, files: Mapping[str, Path])
     date = source.date
     picks, texts = (dated(date), (date,)) if source.kind == "csv" else (every_column, ())
     tables = {
-        name: read_table(files[key], source.kind, picks, texts, how) for key, name in chosen.items()
+        name: read_table(files[key], source.kind, picks, texts, how, "numbers")
+        for key, name in chosen.items()
     }
     return wide_to_raw(tables, date, spec.repair, _day_style(source), _style(source))
 
 
 def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
-    from .files import read_table
+    from .files import Others, read_table
     from .tables import concat, long_to_raw
 
     files: list[Path] = []
@@ -153,9 +154,9 @@ def _read_long(spec: Spec, source: parts.TableSource) -> RawData:
         files += sorted(path.glob(f"*.{source.kind}")) if path.is_dir() else [path]
     chosen = _selection(spec, source)
     how = _format(source)
+    others: Others = "unknown" if chosen.others else "listed"
     table = concat(
-        read_table(path, source.kind, chosen.columns, chosen.texts, how, chosen.others)
-        for path in files
+        read_table(path, source.kind, chosen.columns, chosen.texts, how, others) for path in files
     )
     return long_to_raw(table, chosen, spec.repair, _day_style(source), _style(source))
 

@@ -364,3 +364,23 @@ def test_what_no_memory_can_hold_is_refused_at_once(
     monkeypatch.setattr("alphamine.data.raw._memory", lambda: 4_000)
     with pytest.raises(DataError, match="2 columns of 60 days x 5 symbols take"):
         Panel.from_frame({"close": wide, "open": wide})
+
+
+def test_wide_files_hold_numbers_however_they_are_written(
+    write_spec: Write, market: Frame, tmp_path: Path
+) -> None:
+    close = market.pivot(index="date", columns="symbol", values="close") * 1000
+    plain = {name: close.copy() for name in ("close", "held")}
+    plain["held"] = (close > close.median()).astype(float)
+    texts = close.map("{:,.6f}".format).mask(close.isna())
+    texts.iloc[3, 2], plain["close"].iloc[3, 2] = "--", np.nan
+    whole = (close > close.median()).map(lambda x: "true" if x else "false")
+    panels = []
+    for files in (plain, {"close": texts, "held": whole}):
+        for name, frame in files.items():
+            frame.to_csv(tmp_path / f"{name}.csv")
+        source = {"kind": "csv", "files": {n: f"{n}.csv" for n in files}, **STYLE}
+        panels.append(am.load(write_spec(source=source)))
+    for name in ("close", "held"):
+        np.testing.assert_allclose(panels[1].field(name), panels[0].field(name), rtol=1e-9)
+    np.testing.assert_array_equal(panels[0].field("close"), plain["close"])
