@@ -12,6 +12,7 @@ from alphamine.registry import Registry
 
 from .base import SearchContext, Searcher
 from .genetic import GeneticSearcher, GeneticSettings
+from .local import LocalSearcher, LocalSettings
 from .mcts.searcher import build as build_mcts
 from .mcts.settings import MCTSSettings
 from .portfolio import PortfolioSettings
@@ -64,6 +65,7 @@ SEARCHERS: Final = Registry(
     {
         "random": Entry(RandomSearcher, RandomSettings, "draws from the grammar: the baseline"),
         "genetic": Entry(GeneticSearcher, GeneticSettings, "typed genetic programming"),
+        "local": Entry(LocalSearcher, LocalSettings, "draws, and edits of the pool's members"),
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
         "mcts": Entry(build_mcts, MCTSSettings, "trees of refinements in five dimensions"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),

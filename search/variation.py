@@ -1,4 +1,4 @@
-"""Variation of formulas in typed genetic programming.
+"""Variation of formulas, as of typed genetic programming.
 
 Each operator takes a grammar, a generator, a parent and a donor, and returns a child or None if the
 parent offers no place for it. Kinds and budgets hold by construction; `child` asks for the rest,
@@ -16,7 +16,7 @@ import numpy as np
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.edits import Point, fits, points, replace_at, retuned, swaps
 from alphamine.expression.grammar import Grammar
-from alphamine.expression.nodes import Call, Constant, Node
+from alphamine.expression.nodes import Call, Constant, Field, Node
 
 from .base import Candidate
 
@@ -75,7 +75,29 @@ def hoist(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node)
 
 def swap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """Another operator on the same inputs, or another field."""
-    point = _pick(rng, _places(grammar, parent))
+    return _swapped(grammar, rng, parent, (Call, Field))
+
+
+def operator(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
+    """Another operator on the same inputs."""
+    return _swapped(grammar, rng, parent, Call)
+
+
+def field(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
+    """Another field."""
+    return _swapped(grammar, rng, parent, Field)
+
+
+def _swapped(
+    grammar: Grammar,
+    rng: np.random.Generator,
+    parent: Node,
+    what: type[Node] | tuple[type[Node], ...],
+) -> Node | None:
+    places = [point for point in _places(grammar, parent) if isinstance(point.node, what)]
+    if not places:
+        return None
+    point = _pick(rng, places)
     offered = [new for new in swaps(grammar, point.node) if fits(grammar, new, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
@@ -96,13 +118,17 @@ VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(
         "retune": retune,
     }
 )  # fmt: skip
+# Those of a local search, which knows operators from fields.
+EDITS: Final[Mapping[str, Variation]] = MappingProxyType(
+    {**VARIATIONS, "operator": operator, "field": field}
+)
 
 
 def child(
     grammar: Grammar, rng: np.random.Generator, name: str, parent: Node, donor: Node
 ) -> Candidate | None:
-    """A valid formula in canonical form, other than its parent, by one of `VARIATIONS`; or None."""
-    found = VARIATIONS[name](grammar, rng, parent, donor)
+    """A valid formula in canonical form, other than its parent, by one of `EDITS`; or None."""
+    found = EDITS[name](grammar, rng, parent, donor)
     if found is None:
         return None
     found = canonicalise(found)

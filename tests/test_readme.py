@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_python_blocks_run_from_top_to_bottom(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     # A smaller budget than a reader would give; everything else as printed.
     text = "\n".join(blocks)
     assert "budget=2000" in text

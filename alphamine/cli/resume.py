@@ -30,9 +30,9 @@ def resume(
     from alphamine.jobs.run import open_run
     from alphamine.jobs.search import resume as go_on
 
-    facts = open_run(run_dir).facts
+    limits = open_run(run_dir).limits
     with progress_bar(
-        console(stderr=True), budget or facts["budget"], seconds or facts["limits"]["seconds"]
+        console(stderr=True), budget or limits.evaluations, seconds or limits.seconds
     ) as observe:
         run = go_on(
             run_dir, budget=budget, seconds=seconds, tokens=tokens, money=money,

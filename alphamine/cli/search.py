@@ -25,7 +25,7 @@ def search(
     searcher: Annotated[
         str | None,
         typer.Option(
-            help="random, genetic (default), tune, rl, portfolio, or one that a plug-in brings."
+            help="random, genetic (default), local, tune, rl, mcts, portfolio, or a plug-in's."
         ),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,

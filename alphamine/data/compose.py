@@ -41,10 +41,11 @@ def compose(spec: Spec, raw: RawData) -> Panel:
             bad = (values <= 0) | np.isinf(values)
             values = np.where(bad, np.nan, values)
             repaired += int(bad.sum())
-        if factor is not None and price:
-            values = values * factor
-        elif factor is not None and name == "volume" and spec.adjustment.volume_adjusted:
-            values = values / factor
+        with np.errstate(all="ignore"):  # the laws of prices refuse what overflows
+            if factor is not None and price:
+                values = values * factor
+            elif factor is not None and name == "volume" and spec.adjustment.volume_adjusted:
+                values = values / factor
         fields[name] = values
     universe = _universe(spec, raw, fields)
     masks = tradability(spec.limits, raw, fields, factor)

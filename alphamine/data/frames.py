@@ -55,9 +55,9 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
     options = panel_settings(options)
     if factor is not None:
         options["factor"] = factor
-        for name in columns:
-            if is_price(name, options["units"]):
-                columns[name] = columns[name] * factor
+        prices = [name for name in columns if is_price(name, options["units"])]
+        with np.errstate(all="ignore"):  # the laws of prices refuse what overflows
+            columns |= {name: columns[name] * factor for name in prices}
     unnamed = {name: label for name, label in raw.groups.items() if name not in labels}
     groups = unnamed | {
         name: raw.label(label) if isinstance(label, str) else label

@@ -112,7 +112,10 @@ def is_text(column: Column) -> bool:
 
 
 def _trimmed(column: Column) -> Column:
-    return pc.utf8_trim_whitespace(pa.chunked_array(column).combine_chunks().cast(pa.string()))
+    texts = pa.chunked_array(column).combine_chunks()
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary.cast(pa.string()).take(texts.indices)
+    return pc.utf8_trim_whitespace(texts.cast(pa.string()))
 
 
 def _pattern(thousands: str | None) -> str:

@@ -150,6 +150,8 @@ def wide_to_raw(
     """
     parts: dict[str, tuple[Array, list[str], Table]] = {}
     unsorted: list[str] = []
+    if not tables:
+        raise DataError("a panel needs at least one wide table, such as that of close")
     for name, table in tables.items():
         column = _date_column(table, date)
         days = read_days(table, column, day_style)
@@ -162,6 +164,8 @@ def wide_to_raw(
                 )
             unsorted.append(name)
         parts[name] = (days, [c for c in table.column_names if c != column], table)
+        if not parts[name][1]:
+            raise DataError(f"the table of {name!r} has a column of dates, but none of a symbol")
     all_days = np.unique(np.concatenate([days for days, _, _ in parts.values()]))
     symbols = np.array(sorted({s for _, names, _ in parts.values() for s in names}), dtype=np.str_)
     require_room(len(all_days), len(symbols), len(parts))
@@ -195,6 +199,10 @@ def _date_column(table: Table, date: str) -> str:
     index = (table.schema.pandas_metadata or {}).get("index_columns", [])
     found += [name for name in index if isinstance(name, str) and name in names]
     found += [name for name in names if pa.types.is_temporal(table.schema.field(name).type)]
+    if not names:
+        raise DataError(
+            "a wide table has a column of dates and one for each symbol, not none at all"
+        )
     return str((*found, *names)[0])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, Protocol, TypeAlias, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,6 +13,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
+from alphamine.expression.read import read_formula
 
 from .cpu import CpuEngine
 from .native import Library, load
@@ -238,11 +239,47 @@ def kernel_library(backend: Backend) -> Library | None:
     return library
 
 
-def values(
-    formulas: Sequence[Node],
+@overload
+def values(  # type: ignore[overload-overlap]  # to a type checker a text is texts, too
+    formulas: str | Node,
     panel: Panel,
     min_periods: MinPeriods = "full",
     dtype: npt.DTypeLike = "float32",
-) -> list[npt.NDArray[np.floating]]:
-    """Values of formulas on a panel: a list of (T, N) arrays (see `Evaluator`)."""
-    return Evaluator(panel, dtype, min_periods).values(formulas)
+) -> npt.NDArray[np.floating]: ...
+
+
+@overload
+def values(
+    formulas: Iterable[str | Node],
+    panel: Panel,
+    min_periods: MinPeriods = "full",
+    dtype: npt.DTypeLike = "float32",
+) -> list[npt.NDArray[np.floating]]: ...
+
+
+def values(
+    formulas: str | Node | Iterable[str | Node],
+    panel: Panel,
+    min_periods: MinPeriods = "full",
+    dtype: npt.DTypeLike = "float32",
+) -> npt.NDArray[np.floating] | list[npt.NDArray[np.floating]]:
+    """Values of formulas on a panel: a list of (T, N) arrays (see `Evaluator`).
+
+    Parameters
+    ----------
+    formulas : texts or nodes
+        Texts are parsed with the fields of the panel. Of a single formula its array comes back.
+    panel : Panel
+    min_periods : "full", int or float
+        Observations that a window needs.
+    dtype : {"float32", "float64"}
+
+    Raises
+    ------
+    FormulaError, AlphamineError
+        If what is given is no formula, or not one of this panel.
+    """
+    evaluator = Evaluator(panel, dtype, min_periods)
+    if isinstance(formulas, str) or not isinstance(formulas, Iterable):
+        return evaluator.values([read_formula(formulas, panel.schema)])[0]
+    return evaluator.values([read_formula(formula, panel.schema) for formula in formulas])

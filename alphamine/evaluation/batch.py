@@ -17,9 +17,9 @@ from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError, FormulaError, UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
+from alphamine.expression.read import read_formula
 
 from .problems import problem
-from .read import read_formula
 from .report import NUMBERS
 from .summary import Summary
 from .trust.verdict import judge_trust
@@ -85,7 +85,7 @@ def _read(formula: object, panel: Panel, dialect: str, strict_units: bool) -> No
     with warnings.catch_warnings():
         # A column says it; a thousand warnings would not be read.
         warnings.simplefilter("ignore", UnitWarning)
-        return read_formula(formula, panel, dialect, strict_units)
+        return read_formula(formula, panel.schema, dialect, strict_units)
 
 
 def _scores(

@@ -15,9 +15,9 @@ from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
+from alphamine.expression.read import read_formula
 
 from .decay import HORIZONS
-from .read import read_formula
 from .report import NUMBERS, FactorReport, Request
 from .summary import Summary
 from .trust.deflation import TrialCount
@@ -139,7 +139,7 @@ def evaluate(
             )
         tried = trials if isinstance(trials, int) else trials.trials
         return evaluate_all(formula, panel, split, tried, dialect, dtype, min_periods, strict_units)
-    node = read_formula(formula, panel, dialect, strict_units)
+    node = read_formula(formula, panel.schema, dialect, strict_units)
     sample = panel.sample(split)
     [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
     return report_of(node, daily, sample, trials, request, rationale)

@@ -18,9 +18,9 @@ def encode(value: Any) -> str:
         return _STRICT.encode(finite(value))
 
 
-def decode(text: str) -> dict[str, Any]:
-    """A mapping as `encode` wrote it; null is NaN again."""
-    return {k: math.nan if v is None else v for k, v in json.loads(text).items()}
+def undefined(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping as it was before `encode`: null is NaN again."""
+    return {key: math.nan if value is None else value for key, value in mapping.items()}
 
 
 def finite(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import html
+import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -99,14 +100,20 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
             f"panel {panel.name!r} has no test split to open; give its specification one, and "
             "search again"
         )
-    members = run.members
+    # All that is read of the run, before the opening is on record.
+    members, pool = run.members, run.pool
     if not members:
         raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
+    if run.altered is not None:
+        warnings.warn(
+            f"the ledger in {run.directory} was altered: {run.altered}; what the test split shows "
+            "is not a test of what the search has found", stacklevel=3,
+        )  # fmt: skip
     with closing(Store.open(run.directory)) as store:
         store.event(TEST_OPENED, _entry(run, panel))
     opened = len(run.test_openings)
     sample = Splits.reveal_test(panel)
-    rows = _rows(run.pool, sample, len(members) * opened)
+    rows = _rows(pool, sample, len(members) * opened)
     dates = sample.panel.dates[sample.rows]
     return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
 

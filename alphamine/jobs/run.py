@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, wraps
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import SearchError, UnitWarning
+from alphamine.errors import AlphamineError, SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.canonical import oriented
 from alphamine.expression.fields import FieldInfo, standard_field
@@ -25,6 +25,7 @@ from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.pool.cells import Series
 from alphamine.rendering import renderer
 
+from .budget import Budget
 from .encoding import finite
 from .judge import Judge
 from .store import Record, Store
@@ -48,6 +49,37 @@ POOL_COLUMNS = (
 _FLAT_DAYS = 0.01
 TEST_OPENED = "test opened"
 INTERRUPTED = "it was interrupted"
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _as_recorded(method: Callable[Given, Result]) -> Callable[Given, Result]:
+    """A method of `Run` that reads what may have been altered into something that is no run.
+
+    Such a ledger may lead to any exception; a sentence says what is the matter. Where the ledger
+    is as the search has written it, the exception is our own fault and goes on.
+    """
+
+    @wraps(method)
+    def guarded(*arguments: Given.args, **settings: Given.kwargs) -> Result:
+        try:
+            return method(*arguments, **settings)
+        except (AlphamineError, Warning):
+            raise
+        except Exception as error:
+            run = arguments[0]
+            assert isinstance(run, Run)
+            if run.altered is None:
+                raise
+            raise SearchError(
+                f"the ledger in {run.directory} was altered: {run.altered}; it cannot be read as a "
+                f"run any more ({type(error).__name__}: {' '.join(str(error).split())}); restore "
+                "it, or search anew"
+            ) from error
+
+    return guarded
 
 
 class Run:
@@ -75,12 +107,14 @@ class Run:
             return store.facts()
 
     @cached_property
+    @_as_recorded
     def records(self) -> list[Record]:
         """Every formula that was evaluated, in order."""
         with self._store() as store:
             return list(store.records())
 
     @cached_property
+    @_as_recorded
     def trials(self) -> int:
         """Distinct formulas evaluated: by this number every result is to be discounted.
 
@@ -94,7 +128,14 @@ class Run:
         with self._store() as store:
             return store.count()
 
+    @property
+    @_as_recorded
+    def limits(self) -> Budget:
+        """When the search stops, or has stopped."""
+        return Budget(**self.facts["limits"])
+
     @cached_property
+    @_as_recorded
     def trial_count(self) -> TrialCount:
         """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
         trust = self._recorded("trust")
@@ -116,11 +157,13 @@ class Run:
         return self.facts.get("stopped") == INTERRUPTED
 
     @property
+    @_as_recorded
     def test_openings(self) -> list[dict[str, Any]]:
         """When and by whom the test split was opened, oldest first."""
         with self._store() as store:
             return [content for kind, content in store.events() if kind == TEST_OPENED]
 
+    @_as_recorded
     def reveal_test(self, panel: Panel | None = None) -> TestReport:
         """Open the sealed test split; that it was opened is on record before any number is.
 
@@ -178,6 +221,7 @@ class Run:
         )
 
     @cached_property
+    @_as_recorded
     def members(self) -> list[dict[str, Any]]:
         """What is recorded of each formula of the pool as it is oriented, best first."""
         return [self._as_oriented(member) for member in self._stored_members]
@@ -197,6 +241,7 @@ class Run:
         return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
 
     @property
+    @_as_recorded
     def correlation(self) -> npt.NDArray[np.float64]:
         """Mean daily correlations on train of the pool's members as they are oriented, (K, K)."""
         signs = np.array([member.get("sign", 1) for member in self._stored_members], dtype=float)
@@ -204,10 +249,24 @@ class Run:
         return np.asarray(np.outer(signs, signs) * stored)
 
     @cached_property
+    @_as_recorded
     def pool(self) -> AlphaPool:
-        """The formulas that were kept, best first, and how they are combined."""
+        """The formulas that were kept, best first, and how they are combined.
+
+        Warns
+        -----
+        UserWarning
+            If it is not the pool that the search has written.
+        """
         members, fields = self.members, self._fields
         settings = self.facts.get("pool", {})
+        with self._store() as store:
+            how = store.altered(("run", "pool"))
+        if how is not None:
+            warnings.warn(
+                f"the ledger in {self.directory} was altered: {how}; this is not the pool that the "
+                "search has found", stacklevel=3,
+            )  # fmt: skip
         series: Series = "value" if settings.get("parity") else settings.get("series", "rank")
         return AlphaPool(
             formulas=tuple(_parsed(member["formula"], fields) for member in members),
@@ -262,6 +321,7 @@ class Run:
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
 
+    @_as_recorded
     def report(self, path: str | PathLike[str] | None = None) -> Path:
         """Write the HTML report; `report.html` in the run directory by default.
 
@@ -292,6 +352,7 @@ class Run:
                 f"{self.evaluated} formulas; `alphamine resume {self.directory}` goes on with it"
             )
 
+    @_as_recorded
     def to_dict(self) -> dict[str, Any]:
         """Facts, trials and pool as JSON-compatible values."""
         return {

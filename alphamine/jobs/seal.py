@@ -52,4 +52,5 @@ def _plain(value: Any) -> Any:
     """The value as SQLite gives it back: NaN is NULL, and zero has no sign."""
     if isinstance(value, float):
         return None if math.isnan(value) else float(value) + 0.0
-    return value
+    # Bytes are never written, but what was damaged may be of any type.
+    return value.hex() if isinstance(value, bytes) else value

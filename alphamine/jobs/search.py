@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -207,6 +208,7 @@ def resume(
         store = held.enter_context(closing(Store.open(directory)))
         facts = store.facts()
         changes = {"evaluations": budget, "seconds": seconds, "tokens": tokens, "money": money}
+        _require_unaltered(store, directory)
         limits = Budget(**facts["limits"]).raised(changes)
         _require_resumable(store, facts, limits, directory)
         panel = panel or load_again(facts)
@@ -229,6 +231,14 @@ def resume(
     return Run(directory, panel)
 
 
+def _require_unaltered(store: Store, directory: Path) -> None:
+    if (how := store.altered()) is not None:
+        raise SearchError(
+            f"a search goes on from what it has written, but the ledger in {directory} was "
+            f"altered: {how}; restore it, or search anew"
+        )
+
+
 def _require_resumable(
     store: Store, facts: Mapping[str, Any], limits: Budget, directory: Path
 ) -> None:
@@ -236,11 +246,6 @@ def _require_resumable(
         raise SearchError(
             f"a run is continued by the version of alphamine that began it, which is "
             f"{facts['version']}, but this is {__version__}; install that one, or search anew"
-        )
-    if (how := store.altered()) is not None:
-        raise SearchError(
-            f"a search goes on from what it has written, but the ledger in {directory} was "
-            f"altered: {how}; restore it, or search anew"
         )
     if any(kind == TEST_OPENED for kind, _ in store.events()):
         raise SearchError(
@@ -258,6 +263,12 @@ def _require_resumable(
         raise SearchError(
             f"the run in {directory} has evaluated the {done} formulas of its budget; "
             f"raise it to continue: --budget {2 * done}"
+        )
+    if "finished" in facts and limits.seconds is not None and limits.seconds <= facts["seconds"]:
+        raise SearchError(
+            f"the run in {directory} has spent the {limits.seconds:g} seconds of its limit on "
+            f"{done} of {limits.evaluations} formulas; raise it to continue: --seconds "
+            f"{2 * math.ceil(facts['seconds'])}"
         )
 
 

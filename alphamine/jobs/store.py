@@ -22,7 +22,8 @@ from typing import Any, Final
 
 from alphamine.errors import SearchError, WorkFailed
 
-from .encoding import decode, encode
+from .encoding import encode, undefined
+from .facts import Facts, decoded
 from .judge import TRAIN_SCORES, VALID_SCORES
 from .seal import Seal
 from .times import now
@@ -173,6 +174,11 @@ class Store:
                 # SQLite fills the end of a torn page with zeros and says nothing.
                 if path.stat().st_size % page and not logged:
                     raise SearchError(f"{path} was cut off; restore it or search anew")
+                if application == 0 and _is_blank(path):
+                    raise SearchError(
+                        f"the search in {directory} was killed before it had begun, so there is "
+                        "nothing to go on with; start it again"
+                    )
                 if application != _APPLICATION_ID:
                     raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
                 if version not in (_OLDER_VERSION, _SCHEMA_VERSION):
@@ -202,8 +208,15 @@ class Store:
             db.execute("DELETE FROM run WHERE key = ?", (key,))
             self._reseal()
 
-    def facts(self) -> dict[str, Any]:
-        return {key: json.loads(value) for key, value in self._read("SELECT * FROM run")}
+    def facts(self) -> Facts:
+        """What is recorded about the run.
+
+        Raises
+        ------
+        SearchError
+            Names a fact that is damaged.
+        """
+        return Facts(self._read("SELECT key, value FROM run"), self.path)
 
     def propose(self, number: int, proposals: Sequence[Proposal]) -> None:
         """Store what was proposed in a round, in place of what was stored of it and after."""
@@ -305,7 +318,7 @@ class Store:
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         rows = self._read("SELECT kind, content FROM event ORDER BY seq")
-        return [(kind, json.loads(content)) for kind, content in rows]
+        return [(kind, decoded(content, "an event", self.path)) for kind, content in rows]
 
     def write_pool(
         self, members: Sequence[Mapping[str, Any]], facts: Mapping[str, Any] | None = None
@@ -321,17 +334,22 @@ class Store:
             db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", _rows(facts or {}))
             self._reseal()
 
-    def altered(self) -> str | None:
+    def altered(self, tables: Collection[str] | None = None) -> str | None:
         """How the ledger differs from what the search has written; None if it does not.
 
         The rows are hashed again and compared with the hashes in the file and with those in
         `events.jsonl`. Of a run of an earlier version, which has none, nothing can be said: None.
+        With `tables` ("run", "pool", "eval", "event") only these are looked at, in the file alone.
         """
         if not self._sealed:
             return None
         for name, what in _SEALED.items():
+            if tables is not None and name not in tables:
+                continue
             if self._kept_seal(name) != _value(Seal(self._read(_CONTENT[name]))):
                 return f"the {what} are not those that were recorded"
+        if tables is not None:
+            return None
         logged = self._logged_seals()
         if logged is None:
             return f"{EVENTS_NAME}, by which the ledger is cross-checked, is missing or damaged"
@@ -343,7 +361,7 @@ class Store:
 
     def pool(self) -> list[dict[str, Any]]:
         rows = self._read("SELECT content FROM pool ORDER BY position")
-        return [decode(content) for (content,) in rows]
+        return [undefined(decoded(text, "a member of the pool", self.path)) for (text,) in rows]
 
     def _seal(self, name: str) -> Seal:
         """Of a table that only grows."""

@@ -309,7 +309,8 @@ def test_a_ledger_that_was_edited_is_noticed(edit: str, copied: Path, small_pane
     with pytest.raises(SearchError, match="altered"):
         am.resume(copied, small_panel, budget=120)
     # Whatever is written afterwards does not make it right.
-    Run(copied, small_panel).reveal_test()
+    with pytest.warns(UserWarning, match="was altered"):
+        Run(copied, small_panel).reveal_test()
     assert am.open_run(copied).altered is not None
 
 

@@ -238,3 +238,17 @@ def test_a_loaded_panel_need_not_be_named_again(
     # What was said in a call goes before what the panel remembers.
     other = am.search(panel, "random", budget=2, run_dir=tmp_path / "other", source={"data": "x"})
     assert other.facts["source"] == {"data": "x"}
+
+
+def test_a_run_whose_seconds_are_spent_says_so(small_panel: Panel, tmp_path: Path) -> None:
+    run = begin(small_panel, tmp_path / "run", "random", budget=10**6, seconds=0.2)
+    done = run.trials
+    assert run.facts["stopped"] == "the time was spent"
+    spent = rf"spent the 0\.2 seconds of its limit on {done} of 1000000 formulas; .* --seconds \d+"
+    with pytest.raises(SearchError, match=spent):
+        am.resume(tmp_path / "run", small_panel)
+    again = am.open_run(tmp_path / "run")
+    assert (again.trials, again.facts["trust"]["trials"]) == (done, done)
+    longer = am.resume(tmp_path / "run", small_panel, seconds=0.2 + run.facts["seconds"])
+    assert longer.trials > done
+    assert longer.facts["trust"]["trials"] == longer.trials

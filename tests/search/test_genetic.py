@@ -20,7 +20,7 @@ from alphamine.operators.types import PRICE, VOLUME
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.registry import make_searcher
-from alphamine.searchers.variation import VARIATIONS, child
+from alphamine.searchers.variation import EDITS, child
 
 TARGET = ops.ts_corr(ops.rank(field("close", unit=PRICE)), field("volume", unit=VOLUME), 20)
 
@@ -98,14 +98,14 @@ def test_beats_random_on_a_planted_signal() -> None:
     assert max(genetic) > max(chance)
 
 
-@pytest.mark.parametrize("name", VARIATIONS)
+@pytest.mark.parametrize("name", EDITS)
 def test_variations_keep_kinds_and_limits(name: str) -> None:
     grammar = Grammar(max_length=14, max_depth=6, max_lookback=80)
     rng = np.random.default_rng(1)
     made = changed = 0
     for _ in range(400):
         parent, donor = grammar.sample(rng), grammar.sample(rng)
-        found = VARIATIONS[name](grammar, rng, parent, donor)
+        found = EDITS[name](grammar, rng, parent, donor)
         if found is not None:
             made += 1
             changed += found is not parent
@@ -118,7 +118,7 @@ def test_variations_keep_kinds_and_limits(name: str) -> None:
     assert changed > 0.8 * made
 
 
-@pytest.mark.parametrize("name", VARIATIONS)
+@pytest.mark.parametrize("name", EDITS)
 def test_children_are_formulas_of_the_grammar(name: str) -> None:
     grammar = Grammar(max_length=14, max_depth=6, max_lookback=80)
     rng = np.random.default_rng(1)

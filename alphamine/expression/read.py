@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from alphamine.data.panel import Panel
+from collections.abc import Mapping
+
 from alphamine.errors import AlphamineError, UnitError
-from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+
+from .fields import FieldInfo
+from .nodes import Node
+from .parser import parse
 
 
-def read_formula(formula: object, panel: Panel, dialect: str, strict_units: bool) -> Node:
-    """The node of a text in a dialect, with the fields of a panel; a node as it is.
+def read_formula(
+    formula: object,
+    schema: Mapping[str, FieldInfo],
+    dialect: str = "brain",
+    strict_units: bool = False,
+) -> Node:
+    """The node of a text in a dialect, with the fields of a panel's schema; a node as it is.
 
     Raises
     ------
@@ -18,7 +26,7 @@ def read_formula(formula: object, panel: Panel, dialect: str, strict_units: bool
         If it is neither.
     """
     if isinstance(formula, str):
-        return parse(formula, dialect, panel.schema, strict_units)
+        return parse(formula, dialect, schema, strict_units)
     if not isinstance(formula, Node):
         raise AlphamineError(
             f"a formula is a text or a node, as am.parse returns, but got {type(formula).__name__}"
