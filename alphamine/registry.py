@@ -1,21 +1,45 @@
 """Things by name: those that are built in, and those that plug-ins bring.
 
 A plug-in is a package with an entry point in one of our groups (`alphamine.searchers` ...). It is
-loaded when somebody asks for its name, so that a broken one hinders nobody else.
+loaded when somebody asks for its name, so that a broken one hinders nobody else. Operators have no
+name before they are registered: packages that bring some are asked to do so once a process.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from .errors import AlphamineError, nearest
 
+OPERATORS = "alphamine.operators"
 Thing = TypeVar("Thing")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+@cache
+def add_operators() -> None:
+    """Let each installed package of the group `alphamine.operators` register its operators.
+
+    Its entry point is a function without arguments that calls `alphamine.register_operator`. One
+    that fails is named in a warning, and the others are there.
+    """
+    for plugin in sorted(entry_points(group=OPERATORS), key=lambda plugin: plugin.value):
+        try:
+            plugin.load()()
+        except Exception as error:  # whatever a stranger's module raises
+            warnings.warn(
+                f"the operators of {_package(plugin)} cannot be loaded: "
+                f"{type(error).__name__}: {error}", stacklevel=2,
+            )  # fmt: skip
+
+
+def _package(plugin: EntryPoint) -> str:
+    return f"the package {plugin.dist.name if plugin.dist is not None else plugin.module}"
 
 
 class Registry(Mapping[str, Thing], Generic[Thing]):
@@ -85,9 +109,8 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         try:
             return self._adapt(plugin.load())
         except Exception as error:  # whatever a stranger's module raises
-            package = plugin.dist.name if plugin.dist is not None else plugin.module
             raise self._error(
-                f"the {self._kind} {plugin.name!r} of the package {package} cannot be loaded: "
+                f"the {self._kind} {plugin.name!r} of {_package(plugin)} cannot be loaded: "
                 f"{type(error).__name__}: {error}"
             ) from error
 

@@ -70,6 +70,23 @@ class Climber:
 
     def load_state_dict(self, state):
         self.rng, self.best = generator_from(state["rng"]), list(state["best"])
+
+
+def ts_spread(x, d):
+    """Highest minus lowest of d days."""
+    history = np.concatenate([np.full((d - 1, x.shape[1]), np.nan), x])
+    windows = np.lib.stride_tricks.sliding_window_view(history, d, axis=0)
+    return windows.max(axis=-1) - windows.min(axis=-1)
+
+
+def operators():
+    import alphamine
+
+    alphamine.register_operator("ts_spread", ts_spread, "time_series", unit="first")
+
+
+def no_operators():
+    raise OSError("a file is missing")
 '''
 PROJECT = """
 [build-system]
@@ -83,6 +100,10 @@ version = "1.0"
 [project.entry-points."alphamine.searchers"]
 climber = "climbers:Climber"
 broken_climber = "climbers.missing:Climber"
+
+[project.entry-points."alphamine.operators"]
+climbing = "climbers:operators"
+failing = "climbers:no_operators"
 
 [tool.setuptools]
 py-modules = ["climbers"]
@@ -143,6 +164,8 @@ def test_a_plugin_is_run_by_the_command_line_killed_and_resumed(
     assert repr(first.pool) == repr(second.pool)
     assert {record.origin for record in first.records} == {"climb"}
     assert any(record.notes["best"] for record in first.records)
+    # The grammar samples the package's operator too.
+    assert any("ts_spread" in record.formula for record in first.records)
 
 
 def _evaluated(folder: Path) -> int:
@@ -179,6 +202,18 @@ def test_an_installed_searcher_is_known_by_name(installed: Path, tmp_path: Path)
         )
         assert done.returncode == 2
         assert law in " ".join(done.stderr.split())
+
+
+def test_an_installed_operator_is_known_to_the_command_line(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        command(installed, "operators", "ts_spread"), env=environment(installed, tmp_path),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Highest minus lowest of d days" in done.stdout
+    assert "operators of the package climbers cannot be loaded: OSError" in done.stderr
 
 
 # --- in a notebook ---------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from alphamine.errors import AlphamineError, WorkFailed
+from alphamine.registry import add_operators
 from alphamine.version import __version__
 
 from . import (
@@ -66,6 +67,7 @@ def options(
     ] = False,
 ) -> None:
     """Write, discover, judge, combine and ship formulaic alpha factors."""
+    add_operators()
 
 
 def main() -> None:

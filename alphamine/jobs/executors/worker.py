@@ -8,6 +8,8 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from alphamine.registry import add_operators
+
 from .desk import Desk
 
 
@@ -20,6 +22,7 @@ def main(parcel: int, end: int, threads: int) -> None:
         Open files: the panel, and the connection.
     threads : int
     """
+    add_operators()
     mapped = mmap.mmap(parcel, 0, access=mmap.ACCESS_READ)
     with Connection(end) as connection:
         desk = Desk(np.frombuffer(mapped, np.uint8), threads)
