@@ -27,6 +27,9 @@ from .wording import brief, listing
 def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, Any]) -> Panel:
     """See `Panel.from_frame`."""
     options = dict(settings)
+    for key, name in (("date", date), ("symbol", symbol)):
+        if not isinstance(name, str):
+            raise DataError(f"{key} is the name of a column, but got {brief(repr(name))}")
     fields = _names("fields", options.pop("fields", None))
     groups = _names("groups", options.pop("groups", None)) or {}
     roles = {role: options.pop(role, None) for role in ("factor", "universe", "adjusted_close")}

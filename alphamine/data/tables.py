@@ -33,6 +33,8 @@ def as_table(frame: Any, what: str = "the frame") -> Table:
     try:
         if hasattr(getattr(frame, "columns", None), "nlevels"):
             frame = _arrow_ready(frame, what)
+            if not frame.columns.is_unique:
+                return _with_doubles(frame)
         return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(f"{what} cannot be read as a table: {brief(error)}") from None
@@ -52,6 +54,13 @@ def _arrow_ready(frame: Any, what: str) -> Any:
             texts = [None if x is None else x.isoformat() for x in frame[name]]
             frame = frame.assign(**{name: texts})
     return frame
+
+
+def _with_doubles(frame: Any) -> Table:
+    """A pandas frame that has columns of one name, which harm only if they are chosen."""
+    names = list(frame.columns)
+    table = pa.table(frame.set_axis([f"{i} {name}" for i, name in enumerate(names)], axis=1))
+    return table.rename_columns([*names, *table.column_names[len(names) :]])
 
 
 def _has_offsets(column: Any) -> bool:

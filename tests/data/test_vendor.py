@@ -384,3 +384,30 @@ def test_wide_files_hold_numbers_however_they_are_written(
     for name in ("close", "held"):
         np.testing.assert_allclose(panels[1].field(name), panels[0].field(name), rtol=1e-9)
     np.testing.assert_array_equal(panels[0].field("close"), plain["close"])
+
+
+def test_doubled_columns_of_a_frame_harm_only_if_they_are_read(market: Frame) -> None:
+    expected = Panel.from_frame(market, fields=["open", "volume"], price="open")
+    twice = pd.concat([market, market[["close"]]], axis=1)
+    indexed = twice.set_index(["date", "symbol"])
+    for frame in (twice, indexed, pa.Table.from_arrays(
+        [pa.array(twice.iloc[:, i]) for i in range(twice.shape[1])], names=list(twice.columns)
+    )):  # fmt: skip
+        same(Panel.from_frame(frame, fields=["open", "volume"], price="open"), expected)
+        for fields in (None, ["close"]):
+            with pytest.raises(DataError, match="'close' occurs 2 times; rename one of them"):
+                Panel.from_frame(frame, fields=fields)
+    wide = market.pivot(index="date", columns="symbol", values="close")
+    with pytest.raises(DataError, match="'AA' occurs 2 times"):
+        Panel.from_frame({"close": pd.concat([wide, wide[["AA"]]], axis=1)})
+
+
+def test_what_is_no_frame_is_refused(market: Frame) -> None:
+    for frame, settings, message in (
+        ({}, {}, "at least one wide table"),
+        ({"close": market[["date"]][:60]}, {}, "has a column of dates, but none of a symbol"),
+        (market, {"date": 3}, "date is the name of a column, but got 3"),
+        (market.rename(columns={"open": "and"}), {}, "'and' is an operator and cannot name"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Panel.from_frame(frame, **settings)
