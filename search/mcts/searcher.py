@@ -307,6 +307,8 @@ class MCTSSearcher:
             node.parent, node.key, node.dimension = place, str(notes.get("key", "")), dimension
             node.notes = notes
             improved = parent is not None and node.reward > parent.reward
+            if not tree.nodes and not node.effective:
+                tree.budget = min(tree.budget, self.settings.weak_budget)
             tree.add(node, self.settings.growth, self.settings.max_budget)
             self._kept[formula.digest] = known
         elif not tree.nodes:

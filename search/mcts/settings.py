@@ -12,10 +12,10 @@ from alphamine.searchers.proposers.registry import PROPOSERS
 
 VirtualVisits = Literal["children", "children_plus_one"]
 _WHOLE: Final = (
-    "budget", "growth", "max_budget", "trees", "proposals", "settings", "repairs", "avoided",
-    "avoid_from", "examples", "capacity", "memory",
+    "budget", "growth", "weak_budget", "max_budget", "trees", "proposals", "settings", "repairs",
+    "avoided", "avoid_from", "examples", "capacity", "memory",
 )  # fmt: skip
-_MAY_BE_ZERO: Final = ("growth", "repairs", "avoided", "examples")
+_MAY_BE_ZERO: Final = ("growth", "weak_budget", "repairs", "avoided", "examples")
 _SHARES: Final = (
     "fresh", "crossover", "avoid_share", "dissimilar", "min_rank_ic", "max_correlation",
 )  # fmt: skip
@@ -34,6 +34,8 @@ class MCTSSettings:
         Grown at a time.
     budget, growth, max_budget : int
         Expansions of a tree, how many more it earns by a new best reward, and the most.
+    weak_budget : int
+        Expansions of a tree whose root is not an effective alpha; the paper makes no difference.
     proposals, settings : int
         Refinements asked for in an expansion, and settings of the windows of each.
     exploration : float
@@ -75,6 +77,7 @@ class MCTSSettings:
     budget: int = 3
     growth: int = 1
     max_budget: int = 8
+    weak_budget: int = 0
     proposals: int = 2
     settings: int = 3
     exploration: float = 1.0
