@@ -153,6 +153,11 @@ class _Header:
             mark = next((mark for mark in _DELIMITERS if mark in self.names[0]), None)
             if mark is not None:
                 return f"; if {mark!r} separates them, say delimiter: {mark!r}"
+        if len(self._written) < len(self.names):
+            return (
+                "; names occur twice: of headers that have several rows, write one row per date "
+                "and symbol"
+            )
         near = nearest(name, self.names) if len(self.names) < 1000 else ""
         return near or "; say which column it is"
 

@@ -295,6 +295,7 @@ def test_a_price_written_as_text_is_never_a_label(write_spec: Write, market: Fra
     ("text", "message"),
     [
         ("a;b\n1;2\n", r"no column 'date'; there are a;b; if ';' separates them, say delimiter"),
+        (",Close,Close,Volume\n,A,B,A\n", "no column 'date'; .* headers that have several rows"),
         ("day,symbol\n", r"no column 'date'; there are day, symbol; say which column it is"),
         ('date,symbol,close\n2020-01-01,A,"1,5"\n', "write decimal fractions with a point"),
     ],
