@@ -81,8 +81,18 @@ def prices(bundle: Path) -> pd.DataFrame:
     return pd.read_parquet(bundle / "golden_input.parquet")
 
 
-@pytest.mark.parametrize("standardisation", ["rank", "value"])
-@pytest.mark.parametrize("min_periods", ["full", 2])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("standardisation", "min_periods"),
+    [
+        ("rank", 2),
+        pytest.param("rank", "full", marks=SLOW),
+        pytest.param("value", "full", marks=SLOW),
+        pytest.param("value", 2, marks=SLOW),
+    ],
+)
 def test_every_target_equals_the_reference(
     standardisation: str, min_periods: Any, tmp_path: Path
 ) -> None:
@@ -284,13 +294,14 @@ def test_formulas_as_text_for_something_else() -> None:
         formula.to("sqll")
 
 
-def test_hostile_names_of_columns_stay_data() -> None:
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=SLOW)])
+def test_hostile_names_of_columns_stay_data(count: int) -> None:
     import duckdb
 
     rng = np.random.default_rng(0)
     letters = [*"\"'`;-)(,. \\abOR1=*/\n\t%${}[]\u2019\u201d"]
     with duckdb.connect() as database:
-        for _ in range(200):
+        for _ in range(count):
             name = "".join(rng.choice(letters, rng.integers(2, 20)))
             table = pd.DataFrame({
                 "date": pd.to_datetime(["2020-01-01"] * 2), "symbol": ["a", "b"],

@@ -110,13 +110,18 @@ def differing(got: np.ndarray, want: np.ndarray, noise: np.ndarray) -> str:
     return ""
 
 
-SLOW = pytest.mark.slow  # thousands of small queries
+TYPICAL = {
+    "divide", "if_else", "ts_mean", "rank", "winsorize", "group_neutralize", "qlib_rank",
+    "group_backfill",
+}  # fmt: skip
+EVERY = [
+    pytest.param(op, target, id=f"{op.name}-{target}",
+                 marks=() if op.name in TYPICAL else pytest.mark.slow)
+    for op in OPERATORS for target in TARGETS
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "target", ["numpy", *(pytest.param(target, marks=SLOW) for target in TARGETS[1:])]
-)
-@pytest.mark.parametrize("operator", OPERATORS, ids=lambda op: op.name)
+@pytest.mark.parametrize(("operator", "target"), EVERY)
 def test_equals_the_reference_or_is_refused(
     operator: Operator, target: str, runners: dict[str, Any]
 ) -> None:
