@@ -42,7 +42,7 @@ class PortfolioSettings:
     """
 
     arms: Mapping[str, Mapping[str, Any] | None] = field(
-        default_factory=lambda: {"genetic": {}, "mcts": {}, "random": {}}
+        default_factory=lambda: {"genetic": {}, "local": {}, "mcts": {}, "random": {}}
     )
     scheduler: str = "thompson"
     turn: int = 8

@@ -18,6 +18,8 @@ from .mcts.settings import MCTSSettings
 from .portfolio import PortfolioSettings
 from .portfolio import build as build_portfolio
 from .random import RandomSearcher, RandomSettings
+from .rd_loop.searcher import RDLoopSearcher
+from .rd_loop.settings import RDLoopSettings
 from .rl.build import build
 from .rl.settings import RLSettings
 from .tune import TuneSearcher, TuneSettings
@@ -69,6 +71,7 @@ SEARCHERS: Final = Registry(
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
         "mcts": Entry(build_mcts, MCTSSettings, "trees of refinements in five dimensions"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
+        "rd_loop": Entry(RDLoopSearcher, RDLoopSettings, "hypotheses, tested and learnt from"),
         "portfolio": Entry(build_portfolio, PortfolioSettings, "several searchers, by a bandit"),
     },
     Entry.of,

@@ -25,7 +25,7 @@ def search(
     searcher: Annotated[
         str | None,
         typer.Option(
-            help="random, genetic (default), local, tune, rl, mcts, portfolio, or a plug-in's."
+            help="random, genetic (default), local, tune, rl, mcts, rd_loop, portfolio, or others."
         ),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,

@@ -202,16 +202,16 @@ def other_horizon(
     grammar: Grammar, rng: np.random.Generator, formula: Node, donor: Node
 ) -> Node | None:
     """Every window one step longer, or one step shorter."""
-    longer = bool(rng.random() < 0.5)
+    return rescaled(grammar, formula, bool(rng.random() < 0.5))
 
-    def moved(node: Node) -> Node:
-        if not isinstance(node, Call):
-            return node
-        again = with_inputs(node, [moved(child) for child in node.inputs])
-        other = _resized(grammar, again, longer) if isinstance(again, Call) else None
-        return again if other is None else other
 
-    return moved(formula)
+def rescaled(grammar: Grammar, formula: Node, longer: bool) -> Node:
+    """A formula with every window at the grammar's next longer, or next shorter, one."""
+    if not isinstance(formula, Call):
+        return formula
+    again = with_inputs(formula, [rescaled(grammar, part, longer) for part in formula.inputs])
+    other = _resized(grammar, again, longer) if isinstance(again, Call) else None
+    return again if other is None else other
 
 
 def within_group(

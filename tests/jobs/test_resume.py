@@ -24,7 +24,7 @@ from alphamine.jobs.run import Run
 from alphamine.jobs.signals import stop_on_signal
 from alphamine.jobs.store import EVENTS_NAME, Store
 
-SEARCHERS = ("random", "genetic", "rl", "portfolio")
+SEARCHERS = ("random", "genetic", "rl", "portfolio", "rd_loop")
 
 
 def after(calls: int) -> Callable[[], bool]:

@@ -1,0 +1,184 @@
+"""Hypotheses without a language model: families of factors, and edits with a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.errors import AlphamineError
+from alphamine.expression.fields import FieldInfo
+from alphamine.expression.grammar import Grammar
+from alphamine.libraries.formulas import read_formulas
+from alphamine.searchers.base import SearchContext
+from alphamine.searchers.proposers.base import NothingAvoided, RefineContext, SeedContext, objection
+from alphamine.searchers.proposers.grammar import GrammarProposer
+from alphamine.searchers.proposers.motifs import RULES
+from alphamine.searchers.proposers.rules import RuleProposer, edited
+
+from .families import FAMILIES, Family
+from .ideas import NEW, PERSON, PRUNE, Hypothesis, Idea, Member, Situation, Task
+
+UNNAMED: Final = Family(
+    "unnamed", "there is an effect that nobody has named", "what is published is crowded",
+    "a rank IC of either sign", (),
+)  # fmt: skip
+_DIMENSIONS: Final = ("turnover", "stability", "effectiveness", "diversity")
+_EXPECTED: Final[Mapping[str, str]] = {
+    "turnover": "the same rank IC at a lower turnover",
+    "stability": "a higher ICIR", "effectiveness": "a higher rank IC",
+    "diversity": "a gain of the pool, whatever the rank IC",
+    "overfitting": "about the same rank IC with fewer tokens",
+}  # fmt: skip
+_PRUNING: Final = "overfitting"
+_WORD: Final = re.compile(r"[a-z]{4,}")
+_SHORTEST: Final = 3
+_PROBES: Final = 4
+
+
+class HeuristicProposer:
+    """Supposes what the literature supposes, and edits what the library has.
+
+    Families, and dimensions in which a factor may lack, are chosen by Thompson sampling from what
+    they have earned.
+
+    Parameters
+    ----------
+    context : SearchContext
+    """
+
+    def __init__(self, context: SearchContext) -> None:
+        self._schema = {field.name: field for field in context.grammar.fields}
+        self._edits = RuleProposer()
+        self._draws = GrammarProposer()
+        self._earned: dict[str, list[int]] = {}
+        named = [_usable(family, context.grammar, self._schema) for family in FAMILIES]
+        self.families = (*(family for family in named if family.templates), UNNAMED)
+
+    def propose(self, situation: Situation, n: int) -> Idea:
+        if situation.words:
+            return self._of_person(situation, n)
+        if situation.arm == NEW:
+            family = self._chosen({family.name: 1.0 for family in self.families}, situation.rng)
+            chosen = next(f for f in self.families if f.name == family)
+            return Idea(_supposed(chosen), self._tasks(chosen, situation, n))
+        return self._edited(situation, n)
+
+    def _of_person(self, situation: Situation, n: int) -> Idea:
+        """WORDS, or WORDS: FORMULA; FORMULA. Words alone are tested by the family nearest them."""
+        words, _, rest = situation.words.rpartition(":")
+        if words and (set(re.findall(r"\w+", rest)) & set(self._schema)):
+            hypothesis = Hypothesis(
+                words.strip(), "a person has said so", "what was said", PERSON, PERSON
+            )
+            texts = [text.strip() for text in rest.split(";") if text.strip()]
+            return Idea(hypothesis, tuple(Task(text) for text in texts[:n]))
+        said = set(_WORD.findall(situation.words.lower()))
+        near = max(self.families, key=lambda family: len(said & _words(family)))
+        if not said & _words(near):
+            near = UNNAMED
+        reason = f"a person has said so; tested by formulas of the family {near.name!r}"
+        hypothesis = Hypothesis(situation.words, reason, near.expected, near.name, PERSON)
+        return Idea(hypothesis, self._tasks(near, situation, n))
+
+    def _chosen(self, weights: Mapping[str, float], rng: np.random.Generator) -> str:
+        promised = {}
+        for name, weight in weights.items():
+            won, lost = self._earned.get(name, (0, 0))
+            promised[name] = weight * rng.beta(1 + won, 2 + lost)
+        return max(promised, key=lambda name: promised[name])
+
+    def _tasks(self, family: Family, situation: Situation, n: int) -> tuple[Task, ...]:
+        rng, grammar = situation.rng, situation.grammar
+        if not family.templates:
+            drawn = self._draws.seed(SeedContext(grammar, rng, situation.turn), n)
+            return tuple(Task(str(proposal.formulas[0])) for proposal in drawn)
+        order = rng.permutation(len(family.templates))[:n]
+        return tuple(Task(_filled(family.templates[i], grammar, rng)) for i in order)
+
+    def _edited(self, situation: Situation, n: int) -> Idea:
+        """Edits of a member for the sake of one dimension."""
+        rng, library = situation.rng, situation.library
+        if situation.arm == PRUNE:
+            lengths = np.array([member.formula.length for member in library], dtype=float)
+            member = library[int(rng.choice(len(library), p=lengths / lengths.sum()))]
+            dimension = _PRUNING
+        else:
+            member = library[int(rng.random() * len(library))]
+            dimension = self._chosen(_shortfalls(member, len(library)), rng)
+        context = RefineContext(
+            situation.grammar, rng, situation.turn, situation.similar(member.formula),
+            formula=member.formula, dimension=dimension,
+        )  # fmt: skip
+        if situation.arm == PRUNE:
+            made = edited(context, n, RULES[dimension])
+        else:
+            made = self._edits.refine(context, n)
+        reasons = list(dict.fromkeys(proposal.rationale for proposal in made))
+        hypothesis = Hypothesis(
+            f"{member.formula} can be better in {dimension}",
+            "; ".join(reasons) or "no edit applies", _EXPECTED[dimension], dimension,
+        )  # fmt: skip
+        above = member.formula.digest
+        return Idea(
+            hypothesis, tuple(Task(str(p.formulas[0]), (above, *p.parents)) for p in made)
+        )  # fmt: skip
+
+    def learn(self, family: str, accepted: bool) -> None:
+        cell = self._earned.setdefault(family, [0, 0])
+        cell[not accepted] += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"earned": {name: list(counts) for name, counts in self._earned.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._earned = {name: list(counts) for name, counts in state["earned"].items()}
+
+
+def _supposed(family: Family) -> Hypothesis:
+    return Hypothesis(family.statement, family.reason, family.expected, family.name)
+
+
+def _words(family: Family) -> set[str]:
+    texts = (family.name, family.statement, family.reason, family.expected)
+    return set(_WORD.findall(" ".join(texts).lower()))
+
+
+def _shortfalls(member: Member, members: int) -> dict[str, float]:
+    """How much a member lacks in each dimension, from 0.5 to 1.5."""
+    scores = member.scores
+    lacking = {
+        "turnover": scores.get("turnover", 0.5),
+        "stability": 1.0 - 2.0 * abs(scores.get("rank_icir", 0.25)),
+        "effectiveness": 1.0 - 20.0 * abs(scores.get("rank_ic", 0.025)),
+        "diversity": members / 20.0,
+    }
+    return {name: 0.5 + float(np.clip(np.nan_to_num(lacking[name]), 0, 1)) for name in _DIMENSIONS}
+
+
+def _filled(template: str, grammar: Grammar, rng: np.random.Generator) -> str:
+    """A template with a window, and a longer one if there is any."""
+    windows = [d for d in grammar.windows if d >= _SHORTEST] or list(grammar.windows)
+    short = int(rng.random() * max(1, len(windows) - 1))
+    long = min(len(windows) - 1, short + 1 + int(rng.random() * (len(windows) - 1 - short)))
+    return template.replace("{d}", str(windows[short])).replace("{D}", str(windows[long]))
+
+
+def _usable(family: Family, grammar: Grammar, schema: Mapping[str, FieldInfo]) -> Family:
+    """A family with those of its templates that the grammar can say, in some windows."""
+    rng = np.random.default_rng(0)
+    kept = [t for t in family.templates if _sayable(t, grammar, schema, rng)]
+    return Family(family.name, family.statement, family.reason, family.expected, tuple(kept))
+
+
+def _sayable(
+    template: str, grammar: Grammar, schema: Mapping[str, FieldInfo], rng: np.random.Generator
+) -> bool:
+    texts: Sequence[str] = [_filled(template, grammar, rng) for _ in range(_PROBES)]
+    try:
+        formulas = [formula for text in texts for formula in read_formulas(text, schema)]
+    except AlphamineError:
+        return False
+    return any(objection(grammar, NothingAvoided(), formula) is None for formula in formulas)

@@ -1,0 +1,124 @@
+"""What passes between the steps: hypotheses, tasks, and what is known when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.expression.grammar import Grammar
+from alphamine.expression.nodes import Node
+
+NEW, REFINE, PRUNE = "new factors", "refined factors", "pruned factors"
+ARMS: Final = (NEW, REFINE, PRUNE)
+PERSON: Final = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What is supposed, why, and what should be seen if it is so.
+
+    Attributes
+    ----------
+    statement, reason, expected : str
+    family : str
+        Of factors, or the kind of edit: what is credited.
+    source : str
+        Whose it is: "heuristic", or "person".
+    """
+
+    statement: str
+    reason: str
+    expected: str
+    family: str
+    source: str = "heuristic"
+
+
+GIVEN: Final = Hypothesis(
+    "the formulas that the search starts from are worth having", "a person has said so",
+    "a gain of the pool", "given", PERSON,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A formula to be tried, as text that has still to be read.
+
+    Attributes
+    ----------
+    text : str
+    parents : tuple of str
+        Digests of the formulas that it was made from.
+    """
+
+    text: str
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """A hypothesis with the formulas that test it."""
+
+    hypothesis: Hypothesis
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A formula of the library, and what was measured of it on train."""
+
+    formula: Node
+    scores: Mapping[str, float] = field(default_factory=dict)
+    sketch: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known when a hypothesis is made.
+
+    Attributes
+    ----------
+    arm : str
+        One of `ARMS`.
+    turn : int
+    rng : numpy.random.Generator
+        Of this turn alone.
+    grammar : Grammar
+    library : sequence of Member
+        What the pool has kept, best first.
+    similar : callable
+        Tasks that succeeded, most alike to a formula first.
+    words : str
+        A person's hypothesis; empty if nobody has one.
+    """
+
+    arm: str
+    turn: int
+    rng: np.random.Generator
+    grammar: Grammar
+    library: Sequence[Member]
+    similar: Callable[[Node], Sequence[Node]]
+    words: str = ""
+
+
+class ResearchProposer(Protocol):
+    """Makes hypotheses, and formulas that test them; equal situations get equal ideas."""
+
+    def propose(self, situation: Situation, n: int) -> Idea:
+        """A hypothesis and at most `n` tasks."""
+        ...
+
+    def learn(self, family: str, accepted: bool) -> None:
+        """Take whether the library gained by a hypothesis of a family."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learnt: JSON-compatible values."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        ...

@@ -1,0 +1,258 @@
+"""The loop: choose an arm, suppose something, make formulas of it, and learn from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.expression.portable import from_data, to_data
+from alphamine.pool.view import PoolView
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.credit import Credit, Trial
+from alphamine.searchers.memory import Memory
+from alphamine.searchers.schedulers import Vector
+
+from .analysis import Finding, feedback, judge, likeness
+from .heuristic import HeuristicProposer
+from .ideas import (
+    ARMS,
+    GIVEN,
+    NEW,
+    PERSON,
+    Hypothesis,
+    Idea,
+    Member,
+    ResearchProposer,
+    Situation,
+    Task,
+)
+from .implementation import Workshop
+from .knowledge import Knowledge
+from .settings import RDLoopSettings
+from .specification import specification
+
+# Turns in a row without any formula, after which nothing more is proposed in a batch.
+_FRUITLESS: Final = 50
+
+
+@dataclass(slots=True)
+class Turn:
+    """One hypothesis that is being tested."""
+
+    number: int
+    arm: str
+    context: Vector
+    hypothesis: Hypothesis
+    awaited: dict[str, None] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class RDLoopSearcher:
+    """Researches: every batch is the formulas of a few hypotheses.
+
+    `Candidate.arm` names the arm, and its notes are the research log: turn, hypothesis, reason,
+    what is expected, what was mended. The first candidate of a turn also notes what failed in it,
+    and what was learnt of the turns that ended before it.
+
+    Parameters
+    ----------
+    context : SearchContext
+        With `RDLoopSettings`. Its service "hypotheses", if there is one, has a method `take(turn)`
+        that returns hypotheses of people to go first, the same again for the same turn.
+    proposer : ResearchProposer, optional
+        Makes the other hypotheses; by heuristics if not given.
+    """
+
+    def __init__(self, context: SearchContext, proposer: ResearchProposer | None = None) -> None:
+        self.settings: RDLoopSettings = context.settings or RDLoopSettings()
+        self._grammar, self._seed = context.grammar, context.seed
+        self._specification = specification(context.grammar, context.descriptions)
+        self._inbox = context.services.get("hypotheses")
+        self._proposer: ResearchProposer = proposer or HeuristicProposer(context)
+        self._credit = Credit(ARMS, self.settings.scheduler, self.settings.odds, context.seed)
+        self._knowledge = Knowledge()
+        self._memory = Memory(self.settings.memory)
+        self._workshop = Workshop(
+            context.grammar, self._memory, self._knowledge, self.settings.repairs
+        )
+        self._seeds = tuple(Task(str(formula)) for formula in context.seeds)
+        self._begun = 0
+        self._heard: list[str] = []
+        self._open: dict[int, Turn] = {}
+        self._queue: list[Candidate] = []
+        self._library: dict[str, Member] = {}
+        self._learnt: list[dict[str, Any]] = []
+
+    def ask(self, n: int) -> list[Candidate]:
+        fruitless = 0
+        while len(self._queue) < n and fruitless < _FRUITLESS:
+            made = self._candidates()
+            fruitless = 0 if made else fruitless + 1
+            self._queue += made
+        asked, self._queue = self._queue[:n], self._queue[n:]
+        return asked
+
+    def _candidates(self) -> list[Candidate]:
+        """One turn: synthesis, and implementation."""
+        number = self._begun
+        self._begun += 1
+        rng = np.random.default_rng([self._seed, number])
+        arm, context, idea = self._idea(number, rng)
+        turn = Turn(number, arm, context, idea.hypothesis)
+        notes = {"turn": number, **asdict(idea.hypothesis)}
+        made: list[Candidate] = []
+        for task in idea.tasks[: self.settings.tasks]:
+            done = self._workshop.implement(task, rng)
+            if done.formula is None:
+                turn.failures.append(f"{task.text}: {'; '.join(done.log)}")
+                continue
+            turn.awaited[done.formula.digest] = None
+            mended = {"task": task.text, "mended": list(done.log)} if done.log else {}
+            made.append(Candidate(done.formula, "research", task.parents, arm, {**notes, **mended}))
+        if not made:
+            self._conclude(turn)
+            return []
+        self._open[number] = turn
+        return [self._logged(made[0], turn), *made[1:]]
+
+    def _idea(self, number: int, rng: np.random.Generator) -> tuple[str, Vector, Idea]:
+        """Synthesis: an arm, the context of its choice, and a hypothesis with its tasks."""
+        most = self.settings.tasks
+        if given := self._seeds[number * most : (number + 1) * most]:
+            return NEW, self._credit.context(NEW), Idea(GIVEN, given)
+        words = self._words(number)
+        arm, context = NEW, self._credit.context(NEW)
+        if not words:
+            arm, context = self._credit.choose(ARMS if self._library else (NEW,))
+        situation = Situation(
+            arm, number, rng, self._grammar, tuple(self._library.values()),
+            self._knowledge.similar, words,
+        )  # fmt: skip
+        return arm, context, self._proposer.propose(situation, most)
+
+    def _words(self, turn: int) -> str:
+        if self._inbox is not None:
+            self._heard += self._inbox.take(turn)
+        return self._heard.pop(0) if self._heard else ""
+
+    def _logged(self, candidate: Candidate, turn: Turn) -> Candidate:
+        """The candidate with the log since the last one."""
+        told: dict[str, Any] = {"failures": list(turn.failures), "learnt": self._learnt}
+        if turn.number == 0:
+            told["specification"] = self._specification
+        self._learnt = []
+        notes = {**candidate.notes, **{name: value for name, value in told.items() if value}}
+        return Candidate(
+            candidate.formula, candidate.origin, candidate.parents, candidate.arm, notes
+        )  # fmt: skip
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+        """Validation and analysis."""
+        known = [member.sketch for member in self._library.values()]
+        fresh: dict[str, Member] = {}
+        for result in results:
+            formula, turn = result.candidate.formula, self._turn(result)
+            finding = judge(result, likeness(result.sketch, known), self.settings)
+            known.append(result.sketch)
+            fresh[formula.digest] = Member(formula, _finite(result.scores), result.sketch)
+            if finding.accepted:
+                self._knowledge.succeeded(formula)
+            if turn is not None:
+                turn.awaited.pop(formula.digest, None)
+                turn.findings.append(finding)
+        at_hand = {**self._library, **fresh}
+        self._library = {
+            f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas
+        }  # fmt: skip
+        best = max((result.fitness for result in results), default=-np.inf)
+        self._credit.see(best, len(pool.formulas))
+        for turn in [turn for turn in self._open.values() if not turn.awaited]:
+            del self._open[turn.number]
+            self._conclude(turn)
+
+    def _turn(self, result: Evaluation) -> Turn | None:
+        number = result.candidate.notes.get("turn")
+        return self._open.get(number) if isinstance(number, int) else None
+
+    def _conclude(self, turn: Turn) -> None:
+        """Decide on a hypothesis; arm, family and log take note."""
+        decision, learnt = feedback(turn.hypothesis, turn.findings, turn.failures)
+        accepted = decision == "accepted"
+        cost = max(1, len(turn.findings) + len(turn.failures))
+        trial = Trial(
+            sum(f.gain for f in turn.findings), cost, sum(f.doubled for f in turn.findings)
+        )  # fmt: skip
+        entry = {"turn": turn.number, "decision": decision, "feedback": learnt}
+        if turn.hypothesis.source != PERSON:
+            # Nobody chose the arm of a person's hypothesis.
+            self._credit.learn(turn.arm, turn.context, trial)
+        if not turn.findings:
+            entry |= {"arm": turn.arm, **asdict(turn.hypothesis)}
+        self._proposer.learn(turn.hypothesis.family, accepted)
+        self._learnt.append(entry)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "seed": self._seed, "begun": self._begun, "heard": list(self._heard),
+            "open": [_turn_state(turn) for turn in self._open.values()],
+            "queue": [_candidate_state(candidate) for candidate in self._queue],
+            "library": [
+                [to_data(m.formula), dict(m.scores), m.sketch] for m in self._library.values()
+            ],
+            "learnt": list(self._learnt), "memory": self._memory.state(),
+            "knowledge": self._knowledge.state_dict(), "credit": self._credit.state_dict(),
+            "proposer": self._proposer.state_dict(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        schema = self._workshop.schema
+        self._seed, self._begun, self._heard = state["seed"], state["begun"], list(state["heard"])
+        turns = [_turn_of(saved) for saved in state["open"]]
+        self._open = {turn.number: turn for turn in turns}
+        self._queue = [
+            Candidate(from_data(data, schema), origin, tuple(parents), arm, notes)
+            for data, origin, parents, arm, notes in state["queue"]
+        ]
+        members = [
+            Member(from_data(data, schema), scores, None if sketch is None else np.asarray(sketch))
+            for data, scores, sketch in state["library"]
+        ]
+        self._library = {member.formula.digest: member for member in members}
+        self._learnt = list(state["learnt"])
+        self._memory.load(state["memory"])
+        self._knowledge.load_state_dict(state["knowledge"], schema)
+        self._credit.load_state_dict(state["credit"])
+        self._proposer.load_state_dict(state["proposer"])
+
+
+def _finite(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores as JSON has them: those that are undefined are left out."""
+    return {name: float(value) for name, value in scores.items() if np.isfinite(value)}
+
+
+def _candidate_state(candidate: Candidate) -> list[Any]:
+    return [
+        to_data(candidate.formula), candidate.origin, list(candidate.parents), candidate.arm,
+        dict(candidate.notes),
+    ]  # fmt: skip
+
+
+def _turn_state(turn: Turn) -> dict[str, Any]:
+    return {
+        "number": turn.number, "arm": turn.arm, "context": turn.context,
+        "hypothesis": asdict(turn.hypothesis), "awaited": list(turn.awaited),
+        "findings": [finding.state() for finding in turn.findings],
+        "failures": list(turn.failures),
+    }  # fmt: skip
+
+
+def _turn_of(state: Mapping[str, Any]) -> Turn:
+    return Turn(
+        state["number"], state["arm"], np.asarray(state["context"]),
+        Hypothesis(**state["hypothesis"]), dict.fromkeys(state["awaited"]),
+        [Finding(**saved) for saved in state["findings"]], list(state["failures"]),
+    )  # fmt: skip
