@@ -60,6 +60,11 @@ def load(
     DataError
         If the specification or the data break a law; the message says which, and what to do.
     """
+    if not isinstance(spec, str | os.PathLike):
+        raise DataError(
+            "a specification is the path of a YAML file, but got "
+            f"{type(spec).__name__}; a frame becomes a panel by Panel.from_frame"
+        )
     path = Path(spec)
     overrides = {
         "universe": universe, "horizon": horizon, "delay": delay, "price": price,

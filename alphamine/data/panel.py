@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import FormulaError, nearest
+from alphamine.errors import DataError, FormulaError, nearest
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Field, Node, check_root
 from alphamine.operators import Kind, Unit
@@ -301,4 +301,18 @@ class Panel:
         ]
 
 
-__all__ = ["BoolArray", "FloatArray", "Panel"]
+def require_panel(given: object) -> None:
+    """Refuse what is no panel where one is needed.
+
+    Raises
+    ------
+    DataError
+    """
+    if not isinstance(given, Panel):
+        raise DataError(
+            "a panel is what am.load gives for a specification, and am.Panel.from_frame for a "
+            f"frame, but got {type(given).__name__}"
+        )
+
+
+__all__ = ["BoolArray", "FloatArray", "Panel", "require_panel"]

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import Panel
+from alphamine.data.panel import Panel, require_panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
@@ -279,6 +279,7 @@ def values(
     FormulaError, AlphamineError
         If what is given is no formula, or not one of this panel.
     """
+    require_panel(panel)
     evaluator = Evaluator(panel, dtype, min_periods)
     if isinstance(formulas, str) or not isinstance(formulas, Iterable):
         return evaluator.values([read_formula(formulas, panel.schema)])[0]

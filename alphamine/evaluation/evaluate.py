@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, overload
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import Panel
+from alphamine.data.panel import Panel, require_panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
@@ -126,6 +126,7 @@ def evaluate(
     UnitWarning
         If a formula given as text mixes units.
     """
+    require_panel(panel)
     request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods)
     if isinstance(trials, int) and trials < 1:
         raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")

@@ -35,8 +35,9 @@ class Budget:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and not 0 < value < math.inf:
-                raise SearchError(f"a budget of {field.name} is above 0 and finite, got {value}")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and 0 < value < math.inf):
+                raise SearchError(f"a budget of {field.name} is above 0 and finite, got {value!r}")
 
     def check(self, searcher: Searcher, name: str) -> None:
         """Refuse limits on what the searcher does not spend.

@@ -70,6 +70,8 @@ class Plan:
     llm: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise SearchError(f"a seed is a whole number of at least 0, but got {self.seed!r}")
         if self.placebos < 0:
             raise SearchError(f"the number of placebo runs is 0 or more, but got {self.placebos}")
         for name in self.combine:

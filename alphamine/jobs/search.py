@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alphamine.data.panel import Panel
+from alphamine.data.panel import Panel, require_panel
 from alphamine.errors import SearchError
 from alphamine.version import __version__
 
@@ -126,6 +126,7 @@ def search(
     ------
     SearchError, DataError
     """
+    require_panel(panel)
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
     method = Method.of(searcher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import alphamine as am
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
-from alphamine.errors import AlphamineError, FormulaError, UnitError, UnitWarning
+from alphamine.errors import AlphamineError, DataError, FormulaError, UnitError, UnitWarning
 from alphamine.evaluation.report import FactorReport
 
 DAYS, NAMES = 420, 30
@@ -123,6 +124,18 @@ def test_split_defaults_to_train_and_labels_stay_inside(split_panel: Panel, pane
 def test_closed_and_unknown_splits_are_refused(split_panel: Panel, split: str) -> None:
     with pytest.raises(AlphamineError, match=r"test split stays closed|has no split 'tomorrow'"):
         am.evaluate("close", split_panel, split)
+
+
+@pytest.mark.parametrize("given", [None, "spec.yaml", pd.DataFrame({"close": [1.0]})])
+def test_what_is_no_panel_is_named(given: Any) -> None:
+    for ask in (am.evaluate, am.backtest, am.values, am.stream):
+        with pytest.raises(DataError, match=f"a panel .* but got {type(given).__name__}"):
+            ask("close", given)
+    with pytest.raises(DataError, match=r"a panel is what am\.load gives"):
+        am.search(given, budget=5)
+    if not isinstance(given, str):
+        with pytest.raises(DataError, match="path of a YAML file, but got"):
+            am.load(given)
 
 
 def test_a_factor_without_values_has_no_numbers_but_a_report(panel: Panel) -> None:

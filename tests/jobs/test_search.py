@@ -20,7 +20,7 @@ SEARCHERS = ("random", "genetic")
 
 
 def found(panel: Panel, directory: Path, **settings: Any) -> Any:
-    return am.search(panel, budget=80, seed=3, run_dir=directory, **settings)
+    return am.search(panel, run_dir=directory, **{"budget": 80, "seed": 3, **settings})
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
@@ -126,6 +126,10 @@ def test_evaluations_are_a_frame(small_panel: Panel, tmp_path: Path) -> None:
         ({"max_correlation": 1.5}, r"in \(0, 1\]"),
         ({"options": {"popluation": 3}}, "population"),
         ({"grammar": {"max_length": 0}}, "max_length"),
+        ({"seed": -1}, "a seed is a whole number of at least 0, but got -1"),
+        ({"seed": 1.5}, "but got 1.5"),
+        ({"seed": "x"}, "but got 'x'"),
+        ({"budget": "80"}, "budget of evaluations is above 0 and finite, got '80'"),
         ({"grammar": {"fields": ["close"]}}, "fields"),
     ],
 )

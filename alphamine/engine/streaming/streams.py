@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import BoolArray, Panel
+from alphamine.data.panel import BoolArray, Panel, require_panel
 from alphamine.data.validate import check_dates, is_price
 from alphamine.errors import DataError, WorkFailed
 from alphamine.expression.fields import FieldInfo
@@ -91,6 +91,7 @@ class Stream:
     @classmethod
     def of_panel(cls, formulas: Iterable[Node | str], panel: Panel, **settings: Any) -> Stream:
         """A stream that has seen all days of a panel; see `alphamine.stream`."""
+        require_panel(panel)
         prices = {name: is_price(name, panel.units) for name in panel.units}
         nodes = _Parsed(formulas, panel)
         found = cls(nodes, panel.symbols, prices=prices, labels=panel.group_names, **settings)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.costs import Costs
-from alphamine.data.panel import Panel
+from alphamine.data.panel import Panel, require_panel
 from alphamine.data.periods import TRADING_DAYS, check_periods
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
@@ -152,6 +152,7 @@ def backtest(
     FormulaError, DataError
         If the request is wrong or the data cannot carry it; the message says what would.
     """
+    require_panel(panel)
     request = _checked(
         panel, strategy, mode, account, costs, market, price, participation, borrow, periods
     )
