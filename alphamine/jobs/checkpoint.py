@@ -13,6 +13,7 @@ import os
 import struct
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,7 +92,8 @@ class Checkpoints:
             os.replace(own, path)
             _synchronize(self._folder)
         except OSError as error:
-            own.unlink(missing_ok=True)
+            with suppress(OSError):
+                own.unlink()
             raise WorkFailed(
                 f"the checkpoint {path} could not be written: {error}; every evaluation is "
                 "recorded: free space, then `alphamine resume`"

@@ -101,3 +101,9 @@ def test_what_is_no_value_is_refused(tmp_path: Path) -> None:
     for bad in (object(), np.array([object()]), np.array(["text"]), {1, 2}):
         with pytest.raises(SearchError, match="a state_dict holds"):
             Checkpoints(tmp_path, "a").write(1, {"x": bad})
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(WorkFailed, match=r"checkpoint .* could not be written: .* resume"):
+        Checkpoints(tmp_path, "run").write(1, {})
