@@ -20,8 +20,7 @@ _FUNCTIONS: Final = {
     "trunc": "trunc", "tanh": "tanh", "tan": "tan", "pow": "pow",
 }  # fmt: skip
 _STATISTICS: Final = {
-    "high": "max({})", "low": "min({})", "median": "median({})", "count": "count({})",
-    "total": "kahan_sum({})",
+    "high": "max({})", "low": "min({})", "count": "count({})",
 }  # fmt: skip
 _RISKY: Final = {"add", "sub", "mul", "div", "pow", "exp", "log", "log1p", "tan", "raised", "sqrt"}
 
@@ -256,10 +255,42 @@ class SqlPrinter(Printer):
             ties = f"count(*) OVER (PARTITION BY {', '.join([*keys, f'{x} + 0e0'])})"
             first = f"rank() OVER (PARTITION BY {', '.join(keys)} ORDER BY {x} NULLS LAST)"
             return f"CASE WHEN {x} IS NOT NULL THEN {first} + ({ties} - 1) * 0.5e0 END"
+        if statistic == "total":
+            return self.exact_total(args[0], place)
+        if statistic == "median":
+            low = f"quantile_disc({x}, 0.5e0) OVER {place}"
+            high = f"(-quantile_disc(-{self.text(args[0], ATOM)}, 0.5e0) OVER {place})"
+            middle = f"{low} * 0.5e0 + {high} * 0.5e0"
+            return f"CASE WHEN {low} = {high} THEN {low} ELSE {middle} END"
         code = f"{_STATISTICS[statistic].format(x)} OVER {place}"
-        if statistic == "count":
-            return f"({code})::DOUBLE"
-        return f"coalesce({code}, 0e0)" if statistic == "total" else code
+        return f"({code})::DOUBLE" if statistic == "count" else code
+
+    def exact_total(self, term: object, place: str) -> str:
+        """A sum whose parts are multiples of one power of two each, so that no order rounds."""
+        self._reads.append(0)
+        code = self.text(term)
+        at = self._reads.pop()
+        x = self.part("part", code, at)
+        size = f"max(abs({x})) OVER {place}"
+        bits = f"ceil(log2({size})) + ceil(log2(count({x}) OVER {place})) + 2e0"
+        unit = self.part(
+            "unit", f"CASE WHEN {size} > 0e0 THEN pow(2e0, {bits}) ELSE 0e0 END", at + 1
+        )
+        finer = f"({unit} * pow(2e0, ceil(log2(count({x}) OVER {place})) - 51e0))"
+        head = self.part("head", f"({x} + {unit}) - {unit}", at + 2)
+        step = self.part("step", finer, at + 2)
+        rest = f"({x} - {head})"
+        tail = self.part("tail", f"({rest} + {step}) - {step}", at + 3)
+        self.read(tail.strip('"'))
+        sums = (
+            f"sum({head}) OVER {place} + (sum({tail}) OVER {place} "
+            f"+ kahan_sum({rest} - {tail}) OVER {place})"
+        )
+        return f"coalesce({sums}, 0e0)"
+
+    def part(self, name: str, code: str, at: int) -> str:
+        """Write a part of a computation down as a column."""
+        return self.column(self._free(f"{self.prefix}_{name}"), code, at)
 
 
 def _may_be_infinite(term: Any) -> bool:

@@ -113,7 +113,9 @@ class PolarsModule(RecipeModule):
         printer = PolarsPrinter({"d": "d", "need": "need"} | {i: f"{i}_" for i in inputs})
         result = printer.text(term)
         columns = [f"{i}_ = pl.col({i})" for i in inputs]
-        body = [doc, *columns, *printer.lines, f"return column(frame, out, {result})"]
+        as_it_is = f"return frame.with_columns({result}.alias(out))"  # perhaps labels of groups
+        made = as_it_is if term.op == "input" else f"return column(frame, out, {result})"
+        body = [doc, *columns, *printer.lines, made]
         arguments = ["frame: pl.LazyFrame", "out: str", *(f"{i}: str" for i in inputs)]
         arguments += ["d: int", "need: int"] * asks
         return function(name, ", ".join(arguments), body, "pl.LazyFrame")

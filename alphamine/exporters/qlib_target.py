@@ -1,42 +1,117 @@
-"""qlib: expressions where qlib has every operator, its processors where only the last step ranks.
+"""qlib: expressions where qlib has every operator, a processor where only the last step is its.
 
-Tier 1 is a pure expression. In tier 2 the outermost operator ranks or standardises the day, which
-a processor of qlib does. Tier 3 is everything else: values that were computed before, as Parquet.
+Tier 1 is a pure expression. In tier 2 the outermost operator standardises the day, which a
+processor of qlib does. Tier 3 is everything else: values that were computed before, as Parquet.
+
+qlib's windows have a value from their first observation on, and what it computes as infinite
+stays in later windows. So an expression says where a value is missing: where qlib alone would
+give a number that ours does not have.
 """
 
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import Any, Final
 
+from alphamine.engine.reference import MinPeriods, required_observations
 from alphamine.errors import FormulaError
-from alphamine.expression.nodes import Call, Node
-from alphamine.expression.printer import to_text
+from alphamine.expression.dialects.base import refuse
+from alphamine.expression.dialects.qlib import Qlib
+from alphamine.expression.nodes import Call, Constant, Node
+from alphamine.expression.printer import render
+from alphamine.expression.syntax import Apply, Number, Syntax
 from alphamine.pool.alpha_pool import AlphaPool
 
-_PROCESSORS: Final = {"rank": "CSRankNorm", "zscore": "CSZScoreNorm"}
+# Its rank norm is another number: 3.46 (r / n - 0.5).
+_PROCESSORS: Final = {"zscore": "CSZScoreNorm"}
+_INFINITE: Final = frozenset({"divide", "power", "log"})
+# What is guarded is written more than once, so the text of nested guards grows fast.
+_NESTED: Final = 5
 
 
-def tier(formula: Node) -> tuple[int, str | None, str | None]:
-    """How qlib can have a formula: tier, expression, and the processor of tier 2."""
+class _Guarded(Qlib):
+    """qlib's dialect with our missing values."""
+
+    def __init__(self, min_periods: MinPeriods) -> None:
+        self.min_periods = min_periods
+
+    def write_call(self, node: Call) -> Syntax:
+        name = node.operator.name
+        if name == "power" and not (
+            isinstance(node.inputs[1], Constant) and node.inputs[1].value != 0.0
+        ):
+            raise refuse(str(node), self.name, "missing ** 0 and 1 ** missing are 1 there")
+        syntax = super().write_call(node)
+        if name in _INFINITE:
+            return _where(_infix("less", Apply("Abs", (syntax,)), Number(inf)), syntax)
+        if "min_periods" not in node.operator.context or node.operator.window is None:
+            return syntax
+        d = int(node.params[node.operator.window])
+        need = required_observations(d, self.min_periods)
+        return syntax if need <= 1 else _where(self._enough(node, d, need), syntax)
+
+    def _enough(self, node: Call, d: int, need: int) -> Syntax:
+        """Whether a window holds as many values as it needs."""
+        first, *others = dict.fromkeys(node.inputs)
+        values = self.write(first)
+        for other in others:  # missing where any is
+            values = Apply("Add", (values, self.write(other)))
+        return _infix("greater_equal", Apply("Count", (values, Number(d))), Number(need))
+
+
+def _infix(name: str, left: Syntax, right: Syntax) -> Apply:
+    return Apply(name, (left, right), infix=True)
+
+
+def _where(condition: Syntax, value: Syntax) -> Apply:
+    missing = _infix("subtract", Number(inf), Number(inf))
+    return Apply("If", (condition, value, missing))
+
+
+def expression(formula: Node, min_periods: MinPeriods) -> str:
+    """A formula as qlib computes it, missing where ours is.
+
+    Raises
+    ------
+    FormulaError
+        If qlib cannot say it exactly.
+    """
+    dialect = _Guarded(min_periods)
+    if _nested(formula) > _NESTED:
+        raise refuse(str(formula), dialect.name, f"more than {_NESTED} guards would be nested")
+    return render(dialect.write(formula), dialect.notation)[0]
+
+
+def _nested(node: Node) -> int:
+    """How many calls that may be guarded stand within each other."""
+    if not isinstance(node, Call):
+        return 0
+    guarded = node.operator.name in _INFINITE or node.operator.window is not None
+    return guarded + max(map(_nested, node.inputs), default=0)
+
+
+def tier(formula: Node, min_periods: MinPeriods) -> dict[str, Any]:
+    """How qlib can have a formula: tier, expression, processor of tier 2, reason of tier 3."""
+    found: dict[str, Any] = {"tier": 1, "expression": None, "processor": None, "reason": None}
     try:
-        return 1, to_text(formula, "qlib"), None
-    except FormulaError:
-        pass
+        return {**found, "expression": expression(formula, min_periods)}
+    except FormulaError as error:
+        reason = error.reason
     if isinstance(formula, Call) and formula.operator.name in _PROCESSORS:
         try:
-            text = to_text(formula.inputs[0], "qlib")
-            return 2, text, _PROCESSORS[formula.operator.name]
-        except FormulaError:
-            pass
-    return 3, None, None
+            text = expression(formula.inputs[0], min_periods)
+            processor = _PROCESSORS[formula.operator.name]
+            return {**found, "tier": 2, "expression": text, "processor": processor}
+        except FormulaError as error:
+            reason = error.reason
+    return {**found, "tier": 3, "reason": reason}
 
 
 def qlib_files(pool: AlphaPool) -> dict[str, str]:
     """`qlib_factors.json`: each formula with its tier, and what of it qlib can say."""
     rows: list[dict[str, Any]] = []
     for index, (formula, weight) in enumerate(zip(pool.formulas, pool.weights, strict=True)):
-        number, text, processor = tier(formula)
         row = {"name": f"formula_{index + 1}", "canonical": str(formula), "weight": weight}
-        rows.append({**row, "tier": number, "expression": text, "processor": processor})
+        rows.append({**row, **tier(formula, pool.min_periods)})
     return {"qlib_factors.json": json.dumps(rows, indent=2, ensure_ascii=False) + "\n"}

@@ -7,12 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from alphamine.engine.reference import MinPeriods
 from alphamine.errors import AlphamineError, FormulaError
 from alphamine.expression.latex import to_latex
 from alphamine.expression.nodes import Call, Field, Node
 from alphamine.expression.printer import to_text
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.version import __version__
+
+from .qlib_target import expression
 
 SCHEMA: Final = 1
 DIALECTS: Final = ("brain", "alpha101", "qlib", "alphagen")
@@ -65,14 +68,18 @@ def _formula(pool: AlphaPool, index: int) -> dict[str, Any]:
         "weight": pool.weights[index],
         "lookback": formula.lookback,
         "latex": to_latex(formula),
-        "dialects": {name: text for name in DIALECTS if (text := said(formula, name))},
+        "dialects": {
+            name: text for name in DIALECTS if (text := said(formula, name, pool.min_periods))
+        },
         "verdict": record.get("verdict"),
     }
 
 
-def said(formula: Node, dialect: str) -> str | None:
+def said(formula: Node, dialect: str, min_periods: MinPeriods) -> str | None:
     """A formula in a dialect; None if the dialect cannot say it exactly."""
     try:
+        if dialect == "qlib":
+            return expression(formula, min_periods)
         return to_text(formula, dialect)
     except FormulaError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Final
 
 from alphamine.errors import FormulaError
@@ -56,6 +57,8 @@ def render(syntax: Syntax, notation: Notation) -> tuple[str, int]:
 
 def number_text(value: float) -> str:
     """Shortest text that reads back as `value`; whole numbers without a point."""
+    if isinf(value):
+        return "1e999" if value > 0.0 else "-1e999"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return repr(float(value))
