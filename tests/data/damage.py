@@ -263,7 +263,8 @@ def _qlib(case: Case, rng: Random) -> None:
 def _duckdb_file(case: Case, rng: Random) -> None:
     import duckdb
 
-    table = as_arrow(damaged_table(market(), rng, case.done) if rng.random() < 0.4 else market())
+    in_table = rng.random() < 0.5
+    table = as_arrow(damaged_table(market(), rng, case.done) if in_table else market())
     query = "SELECT * FROM prices"
     with duckdb.connect(str(case.folder / "prices.db")) as connection:
         try:
@@ -272,7 +273,8 @@ def _duckdb_file(case: Case, rng: Random) -> None:
         except duckdb.Error:
             query = "SELECT 1"
     case.spec["source"] = {"kind": "duckdb", "database": "prices.db", "query": query}
-    case.files.append(case.folder / "prices.db")
+    if not in_table:  # DuckDB's checksums find every flipped bit
+        case.files.append(case.folder / "prices.db")
 
 
 def _duckdb_query(case: Case, rng: Random) -> None:
@@ -305,6 +307,8 @@ def _yaml(case: Case, rng: Random) -> None:
     write(market(), case.folder / "prices.csv")
     case.spec |= FULL
     if rng.random() < 0.3:
+        for key in ("fields", "groups", "calendar", "limits", "splits"):
+            del case.spec[key]
         case.spec["source"] = {
             "kind": "synthetic", "days": 40, "symbols": 12, "sectors": 2, "seed": 1,
             "planted": [{"formula": "ts_mean(close, 3)", "strength": 0.001}],
@@ -331,6 +335,11 @@ FULL: dict[str, Any] = {
     "costs": {"buy": 0.001, "sell": 0.001, "minimum": 1.0},
 }  # fmt: skip
 
+# Values that are right for some key, and for others not.
+PLAUSIBLE = (
+    1, 2, 3, 0.5, 1e-9, 1e9, True, "close", "open", "volume", "sector", "tradable", "drop", "price",
+    datetime.date(2020, 1, 3), "2020-01-10", ["close"], ["order"], {"close": "open"}, {"buy": 0.5},
+)  # fmt: skip
 YAML_VALUES: tuple[Any, ...] = (
     *(value for value in VALUES if not isinstance(value, decimal.Decimal | np.datetime64
                                                   | datetime.timedelta)),
@@ -351,7 +360,7 @@ def nonsense(spec: Any, rng: Random, done: list[str], way: str = "") -> Any:
         return spec | {key: nonsense(spec[key], rng, done, f"{way}.{key}")}
     if isinstance(spec, list) and spec and rng.random() < 0.6:
         return [nonsense(spec[0], rng, done, f"{way}[0]"), *spec[1:]]
-    value = rng.choice(YAML_VALUES)
+    value = rng.choice(YAML_VALUES if rng.random() < 0.5 else PLAUSIBLE)
     done.append(f"{way} = {repr(value)[:60]}")
     return value
 
@@ -384,7 +393,7 @@ def build(kind: str, number: int, folder: Path) -> Case:
         if rng.random() < 0.3:
             case.spec["repair"] = ["duplicates", "order", "bad_prices"]
         case.path.write_text(yaml.safe_dump(case.spec), encoding="utf-8")
-        if not in_table:
+        if case.files and not in_table:
             damage_file(rng.choice(case.files), rng, case.done)
     return case
 
