@@ -20,6 +20,7 @@ from .budget import Budget
 from .checkpoint import Checkpoints
 from .encoding import finite
 from .executors.workforce import Workforce
+from .inbox import SERVICE, Inbox, last_turn
 from .judge import Judge
 from .lock import locked
 from .method import Method, SearcherLike
@@ -140,8 +141,11 @@ def search(
     judge = Judge(visible)
     title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
-    parts = partial(plan.parts, method=method, services=plan.equipped(services, directory))
-    searching, members = parts(judge)
+    equipped = plan.equipped(services, directory)
+    parts = partial(plan.parts, method=method, services=equipped)
+    # People are heard by the run, not by its placebos.
+    listening = {SERVICE: Inbox(directory), **equipped}
+    searching, members = plan.parts(judge, method, listening)
     limits.check(searching, method.name)
     facts = {
         "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
@@ -217,8 +221,10 @@ def resume(
         judge = Judge(panel.without_test())
         _require_same_data(facts, judge.panel, judge)
         method = Method.of_run(plan.searcher, searcher)
-        parts = partial(plan.parts, method=method, services=plan.equipped(services, directory))
-        searching, members = parts(judge)
+        equipped = plan.equipped(services, directory)
+        parts = partial(plan.parts, method=method, services=equipped)
+        listening = {SERVICE: Inbox(directory, last_turn(store)), **equipped}
+        searching, members = plan.parts(judge, method, listening)
         limits.check(searching, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
         force = held.enter_context(closing(workforce.build(judge, members.cells)))

@@ -18,6 +18,7 @@ from alphamine.evaluation.trust.verdict import count_of
 
 from . import figures
 from .lineage import lineages
+from .research import arm_rows, research_log
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -66,6 +67,8 @@ def run_page(run: Run) -> str:
         trust=run.facts["trust"],
         placebo=run.facts.get("placebo"),
         trees=lineages(run.records),
+        research=research_log(run.records),
+        arms=arm_rows(run.records),
         openings=run.test_openings,
         figures={name: _block(figure) for name, figure in _figures(run)},
     )

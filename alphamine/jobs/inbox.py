@@ -1,0 +1,134 @@
+"""Hypotheses that people put into a run's directory, for searchers that listen to them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from alphamine.errors import SearchError, WorkFailed
+
+from .run import Run
+from .store import Store
+from .times import now
+
+SERVICE: Final = "hypotheses"
+FILE_NAME: Final = "hypotheses.jsonl"
+TAKEN_NAME: Final = "hypotheses.taken.jsonl"
+_LONGEST: Final = 1000
+_LISTENING: Final = "rd_loop"
+
+
+class Inbox:
+    """What people have proposed, each taken once.
+
+    Who takes what is written down before it is handed out, so that a resumed run takes the same in
+    the same turn.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the run; it need not exist yet.
+    after : int
+        The last turn whose formulas are stored: it and those before it get nothing new.
+    """
+
+    def __init__(self, directory: Path, after: int = -1) -> None:
+        self._directory = directory
+        self._after = after
+
+    def take(self, turn: int) -> list[str]:
+        """What a turn is given: the same again for the same turn.
+
+        Raises
+        ------
+        WorkFailed
+            If a file is damaged.
+        """
+        said = [str(line["text"]) for line in _lines(self._directory / FILE_NAME)]
+        taken = _lines(self._directory / TAKEN_NAME)
+        start = 0
+        for entry in taken:
+            if entry["turn"] == turn:
+                return said[start : entry["until"]]
+            start = entry["until"]
+        last = max((entry["turn"] for entry in taken), default=-1)
+        if len(said) == start or turn <= max(self._after, last):
+            return []
+        _append(self._directory / TAKEN_NAME, {"turn": turn, "until": len(said)})
+        return said[start:]
+
+
+def propose(run_dir: str | os.PathLike[str], hypothesis: str) -> None:
+    """Put a hypothesis at the head of a run's queue; it is tried next, or when the run goes on.
+
+    Parameters
+    ----------
+    run_dir : path
+        A run of `rd_loop`, or of a `portfolio` that has it as an arm.
+    hypothesis : str
+        Words, or words, a colon, and formulas with semicolons between them.
+
+    Raises
+    ------
+    SearchError
+        If there is no such run, it does not listen, or the hypothesis is empty or too long.
+    """
+    facts = Run(Path(run_dir)).facts
+    arms = facts["options"].get("arms", {})
+    if _LISTENING not in (facts["searcher"], *arms):
+        raise SearchError(
+            f"hypotheses are for runs of {_LISTENING}, and that in {run_dir} is of "
+            f"{facts['searcher']}; search with --searcher {_LISTENING}"
+        )
+    text = " ".join(hypothesis.split())
+    if not 0 < len(text) <= _LONGEST or not text.isprintable():
+        raise SearchError(
+            f"a hypothesis has 1 to {_LONGEST} printable characters, got {len(text)}: {text[:40]!r}"
+        )
+    _append(Path(run_dir) / FILE_NAME, {"text": text, "at": now()})
+
+
+def last_turn(store: Store) -> int:
+    """The last turn of research of which a formula is stored; -1 if there is none."""
+    notes = (p.notes.get("turn") for found in store.proposals(0).values() for p in found)
+    return max((turn for turn in notes if isinstance(turn, int)), default=-1)
+
+
+def _append(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a line in one write, and see it on the disk."""
+    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise WorkFailed(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The entries of a file; one that was cut off while it was written is not there yet."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkFailed(f"{path} cannot be read: {error}") from None
+    found = []
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            entry = json.loads(line)
+            if path.name == FILE_NAME:
+                found.append({"text": entry["text"]})
+            else:
+                found.append({"turn": int(entry["turn"]), "until": int(entry["until"])})
+        except (ValueError, TypeError, KeyError):
+            raise WorkFailed(
+                f"{path}, line {number}: it is no entry of a queue of hypotheses; mend or delete it"
+            ) from None
+    return found

@@ -1,0 +1,69 @@
+"""The research log says what was recorded, and words of people stay words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import alphamine as am
+from alphamine.jobs.store import Record
+from alphamine.report.html import run_page
+from alphamine.report.research import arm_rows, research_log
+
+WORDS = {"statement": "s", "reason": "r", "expected": "e", "family": "f", "source": "person"}
+
+
+def _record(
+    digest: str, turn: int | None, arm: str = "new", gain: float = 0.0, **notes: Any
+) -> Record:
+    told = {} if turn is None else {"turn": turn, **WORDS, **notes}
+    return Record(digest, f"rank({digest})", 0.02, gain, {}, None, "research", (), arm, told)
+
+
+def test_turns_are_put_together_with_what_was_learnt_later() -> None:
+    failed = {"turn": 2, "decision": "failed", "feedback": "unreadable", "arm": "new", **WORDS}
+    accepted = {"turn": 0, "decision": "accepted", "feedback": "1 of 2 accepted"}
+    records = [
+        _record("a", 0, gain=0.2, failures=["x: given up"]), _record("b", 0, mended=["known: y"]),
+        _record("c", 1, statement="later", learnt=[accepted, failed]), _record("z", None),
+    ]  # fmt: skip
+    first, second, third = research_log(records)
+    assert (first.decision, first.feedback, first.gain, first.spent) == (
+        "accepted", "1 of 2 accepted", 0.2, 2,
+    )  # fmt: skip
+    assert [a.record.digest for a in first.attempts] == ["a", "b"]
+    assert first.attempts[1].mended == ["known: y"]
+    assert first.failures == ["x: given up"]
+    assert (second.statement, second.decision) == ("later", "")
+    assert "ended before" in second.feedback
+    assert (third.decision, third.statement, third.attempts) == ("failed", "s", [])
+    assert research_log([_record("z", None)]) == []
+
+
+def test_arms_are_counted_by_name() -> None:
+    records = [_record("a", 0, "mcts:memory", 0.1), _record("b", 0, "mcts:rules"),
+               _record("c", 0, "genetic", 0.3)]  # fmt: skip
+    rows = [(r.arm, r.tried, r.admitted, r.gain) for r in arm_rows(records)]
+    assert rows == [("genetic", 1, 1, 0.3), ("mcts", 2, 1, 0.1)]
+    assert arm_rows(records[:2]) == []
+
+
+def test_a_page_shows_hypotheses_as_text(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "source: {kind: synthetic, days: 120, symbols: 20, sectors: 2}\n"
+        "adjustment: {factor: adj_factor}\nsplits: {train: 2015-01-05, test: 2015-05-15}\n"
+    )
+    panel = am.load(tmp_path / "tiny.yaml", horizon=2)
+    seeds = ["-close / vwap"]
+    run = am.search(panel, "rd_loop", 24, 0, tmp_path / "run", seeds=seeds, batch=8)
+    page = run_page(run)
+    assert "Research log" in page
+    assert page.count("<summary>") == len(research_log(run.records))
+    hostile = "<script>alert(1)</script>"
+    desk = type("Desk", (), {"take": lambda self, turn: [hostile] if turn == 1 else []})()
+    other = am.search(
+        panel, "rd_loop", 24, 0, tmp_path / "other", services={"hypotheses": desk}, batch=8
+    )
+    page = run_page(other)
+    assert hostile not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
