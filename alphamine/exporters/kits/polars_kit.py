@@ -58,8 +58,9 @@ def truth(condition: pl.Expr) -> pl.Expr:
 
 
 def window_total(term: Callable[[int], pl.Expr], d: int) -> pl.Expr:
-    """Sum over the ages d - 1 to 0 of a term; missing ones are left out."""
-    return pl.sum_horizontal([term(age) for age in reversed(range(d))])
+    """Sum over the ages d - 1 to 0 of a term, in this order; missing ones are left out."""
+    terms = [term(age).fill_null(0.0) for age in reversed(range(d))]
+    return pl.fold(pl.lit(0.0), lambda total, x: total + x, terms)
 
 
 def window_least(term: Callable[[int], pl.Expr], d: int) -> pl.Expr:
