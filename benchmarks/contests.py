@@ -19,6 +19,7 @@ from alphamine.data.synthetic import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.expression.grammar import Grammar
 from alphamine.jobs.budget import Budget
+from alphamine.jobs.island import Island
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.store import Store
 from alphamine.jobs.study import Progress, Study
@@ -216,13 +217,13 @@ def contest(
         if marks and progress.evaluated >= marks[0]:
             now = time.process_time()
             found.append({
-                "evaluations": marks.pop(0), **market.measure(study.pool),
-                "objective": study.pool.score, "seconds": now - began - measuring,
+                "evaluations": marks.pop(0), **market.measure(study.islands[0].pool),
+                "objective": study.islands[0].pool.score, "seconds": now - began - measuring,
                 **searcher.seconds,
             })  # fmt: skip
             keep(found)
             measuring += time.process_time() - now
 
     with tempfile.TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
-        study = Study(searcher, judge, pool, store, 32)
+        study = Study([Island(searcher, pool)], judge, store, 32)
         study.run(Budget(evaluations), observe)

@@ -116,7 +116,7 @@ class Evaluation:
     gain : float
         What the pool gained by it (0 if it was not admitted).
     repeated : bool
-        Whether the ledger already knew the formula, so that nothing was evaluated.
+        Whether the searcher had proposed the formula before, so that nothing was evaluated.
     sketch : (size,) float32, optional
         Unit vector; the product of two is about the mean daily rank correlation on train of their
         formulas. None where nothing was evaluated.

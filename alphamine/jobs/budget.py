@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from alphamine.errors import SearchError
 from alphamine.searchers.base import Searcher, Spender
@@ -57,14 +56,13 @@ class Budget:
         """The budget with some limits replaced; None leaves one as it is."""
         return Budget(**{**asdict(self), **{k: v for k, v in changes.items() if v is not None}})
 
-    def exhausted(self, searcher: Searcher, seconds: float) -> str | None:
-        """Why the search is to stop now, evaluations apart."""
+    def exhausted(self, searchers: Sequence[Searcher], seconds: float) -> str | None:
+        """Why the search is to stop now, evaluations apart; searchers spend together."""
         if self.seconds is not None and seconds >= self.seconds:
             return "the time was spent"
-        if isinstance(searcher, Spender):
-            spent: Mapping[str, Any] = searcher.spent()
-            for kind in ("tokens", "money"):
-                limit = getattr(self, kind)
-                if limit is not None and spent.get(kind, 0) >= limit:
-                    return f"the {kind} were spent" if kind == "tokens" else "the money was spent"
+        bills = [searcher.spent() for searcher in searchers if isinstance(searcher, Spender)]
+        for kind in ("tokens", "money"):
+            limit = getattr(self, kind)
+            if limit is not None and sum(bill.get(kind, 0) for bill in bills) >= limit:
+                return f"the {kind} were spent" if kind == "tokens" else "the money was spent"
         return None

@@ -2,8 +2,9 @@
 
 A checkpoint is a zip file of `state.json` and `arrays.safetensors`, written beside its place and
 renamed when it is on the disk; arrays are named by their place in the state
-(`searcher/learner/parameters/head.weight`). It only saves time: what it lacks is in the ledger, so
-one that is damaged or ahead of the ledger is passed over for an older one, or for the beginning.
+(`islands/0/searcher/learner/parameters/head.weight`). It only saves time: what it lacks is in the
+ledger, so one that is damaged or ahead of the ledger is passed over for an older one, or for the
+beginning.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from safetensors.numpy import load, save
 from alphamine.errors import SearchError, WorkFailed
 
 FOLDER: Final = "checkpoints"
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _KEPT: Final = 3
 _ARRAY: Final = "$array"
 _STATE: Final = "state.json"

@@ -14,6 +14,7 @@ from alphamine.data.panel import Panel
 from alphamine.errors import SearchError, WorkFailed
 
 from .config import Contest
+from .plan import number_of_islands
 from .run import Run, open_run
 from .search import resume, search
 from .signals import stop_on_signal
@@ -132,7 +133,8 @@ def _run(
     asked = {
         "searcher": name, "seed": seed, "options": dict(options), "budget": contest.budget,
         "grammar": settings["grammar"], "pool": contest.pool.model_dump(exclude_none=True),
-        "batch": contest.batch,
+        "batch": contest.batch, "distil": contest.distil,
+        "islands": number_of_islands(contest.islands, contest.budget),
     }  # fmt: skip
     found = {key: run.facts.get(key) for key in asked}
     data = run.facts["panel"]["fingerprint"]

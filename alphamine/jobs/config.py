@@ -24,6 +24,7 @@ from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, settings
 
 from .executors.workforce import Workforce
+from .plan import number_of_islands
 
 
 class _Strict(BaseModel):
@@ -78,6 +79,9 @@ class Task(_Strict):
     pool : PoolConfig
     batch : int
         Formulas asked for and evaluated at a time. It is part of what a seed reproduces.
+    islands, distil : optional
+        Searches side by side that share the budget, and what becomes of their pools; part of what
+        a seed reproduces (see `search`).
     executor, workers, address : optional
         Who evaluates (see `Workforce`); no part of what a seed reproduces.
     """
@@ -93,6 +97,8 @@ class Task(_Strict):
     grammar: GrammarConfig = GrammarConfig()
     pool: PoolConfig = PoolConfig()
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    islands: Literal["auto", "none"] | Annotated[int, Field(ge=1)] = "auto"
+    distil: Literal["reproduction", "none"] = "reproduction"
     executor: Literal["serial", "processes", "ray"] = "serial"
     workers: int | None = None
     address: str | None = None
@@ -107,6 +113,7 @@ class Task(_Strict):
 
     def check(self) -> None:
         """Laws of several keys together."""
+        number_of_islands(self.islands, self.budget)
         Workforce(self.executor, self.workers, self.address)
 
     @property
@@ -128,7 +135,7 @@ class Task(_Strict):
         return {
             "budget": self.budget, "grammar": self.grammar.settings, "pool_size": self.pool.size,
             "max_correlation": self.pool.max_correlation, "pool": self.pool.settings,
-            "batch": self.batch,
+            "batch": self.batch, "islands": self.islands, "distil": self.distil,
             "executor": self.executor, "workers": self.workers, "address": self.address,
             "source": self.source,
         }  # fmt: skip

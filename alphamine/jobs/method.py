@@ -24,10 +24,13 @@ class Method:
         For the record.
     build : callable
         Of a context and options, a new searcher.
+    single : bool
+        Whether there is only one: an object that somebody has made.
     """
 
     name: str
     build: Callable[[SearchContext, Mapping[str, Any]], Searcher]
+    single: bool = False
 
     @classmethod
     def of(cls, searcher: SearcherLike) -> Method:
@@ -48,7 +51,7 @@ class Method:
             SEARCHERS.find(searcher)
             return cls(searcher, lambda context, options: make_searcher(searcher, context, options))
         if not isinstance(searcher, type) and all(hasattr(searcher, m) for m in _METHODS):
-            return cls(_title(type(searcher)), _once(searcher))
+            return cls(_title(type(searcher)), _once(searcher), single=True)
         if callable(searcher):
             name, entry = _title(searcher), Entry.of(searcher)
             return cls(
@@ -97,8 +100,8 @@ def _once(searcher: Any) -> Callable[[SearchContext, Mapping[str, Any]], Searche
             )
         if not left:
             raise SearchError(
-                "a placebo repeats the search from its beginning, with a new searcher; hand in the "
-                "class, not an object"
+                "every island has a searcher of its own, and a placebo repeats the search with new "
+                "ones; hand in the class, not an object"
             )
         return left.pop()
 

@@ -16,6 +16,7 @@ from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
+from alphamine.pool.blend import Blend
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import delivered, recovery
 from alphamine.pool.table import combine, pool_table
@@ -33,12 +34,18 @@ _DRAWN_IN_HASTE: Final = 20
 
 
 def outcome(
-    study: Study, tried: TrialCount, notes: Mapping[str, Any], haste: bool = False
+    pool: Pool | Blend,
+    study: Study,
+    tried: TrialCount,
+    notes: Mapping[str, Any],
+    haste: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The members of the pool, and facts about them together.
 
     Parameters
     ----------
+    pool : Pool or Blend
+        What the study comes to.
     study : Study
         At its end.
     tried : TrialCount
@@ -60,7 +67,7 @@ def outcome(
         of the label that the pool explains there with its own weights, None if nothing was
         planted; `trust`: see `evidence`.
     """
-    pool, judge = study.pool, study.judge
+    judge = study.judge
     members = pool.members
     evidence = gather(members, judge, tried, _drawn(study, _DRAWN_IN_HASTE if haste else _DRAWN))
     table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
@@ -89,11 +96,48 @@ def _drawn(study: Study, number: int) -> list[Node]:
     return [parse(record.formula, fields=schema) for record in study.store.known(few).values()]
 
 
-def _signal(pool: Pool, judge: Judge) -> FloatArray:
+def blended(found: Blend, study: Study, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of the islands of a study, and of the average of their signals.
+
+    Returns
+    -------
+    dict
+        `islands`: of each its `members`, its `numbers` by split, and `recovery` and `delivered`;
+        `average`: its `numbers` and what it `delivered`; `agreement`: correlations of the islands'
+        signals on train; `fidelity`: that of the pool with the average; `finders`: for each member
+        of the pool the islands that found it, or one that is as good as the same.
+    """
+    judge, rows = study.judge, []
+    total = np.zeros(judge.evaluator.panel.universe.shape)
+    known = np.zeros(total.shape, dtype=bool)
+    for share, island in zip(found.shares, study.islands, strict=True):
+        signal = _signal(island.pool, judge)
+        rows.append({
+            "members": len(island.pool), "numbers": _numbers(signal, judge),
+            **_found(island.pool, signal, judge, notes),
+        })  # fmt: skip
+        total += share * np.nan_to_num(signal)
+        known |= ~np.isnan(signal)
+    average = np.where(known, total, np.nan)
+    told = _found(found, average, judge, notes)
+    return {
+        "islands": rows,
+        "average": {"numbers": _numbers(average, judge), "delivered": told["delivered"]},
+        "agreement": found.agreement.tolist(), "fidelity": found.fidelity,
+        "finders": [list(islands) for islands in found.finders],
+    }  # fmt: skip
+
+
+def _numbers(signal: FloatArray, judge: Judge) -> dict[str, Any]:
+    """Of a signal, by split."""
+    return {split: part["numbers"] for split, part in _combined(signal, judge).items()}
+
+
+def _signal(pool: Pool | Blend, judge: Judge) -> FloatArray:
     """The members combined, (T, N)."""
     values = judge.evaluator.values([member.formula for member in pool.members])
     weights = [member.weight for member in pool.members]
-    return combine(values, weights, judge.evaluator.panel.universe, pool.cells.series)
+    return combine(values, weights, judge.evaluator.panel.universe, pool.series)
 
 
 def _combined(signal: FloatArray, judge: Judge) -> dict[str, Any]:
@@ -111,7 +155,7 @@ def _series(signal: FloatArray, sample: Sample) -> dict[str, Any]:
 
 
 def _found(
-    pool: Pool, signal: FloatArray, judge: Judge, notes: Mapping[str, Any]
+    pool: Pool | Blend, signal: FloatArray, judge: Judge, notes: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """What the pool has found of a planted truth, and what it makes of it."""
     truth = planted(notes)

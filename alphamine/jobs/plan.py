@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
@@ -18,14 +21,17 @@ from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.models.registry import make_model
 from alphamine.pool.make import make_pool
-from alphamine.pool.pool import Pool
-from alphamine.searchers.base import SearchContext, Searcher
+from alphamine.searchers.base import SearchContext
 
+from .island import Island
 from .judge import Judge
 from .method import Method
 from .run import open_run
 
+DISTIL: Final = ("reproduction", "none")
+_ISLAND_EVALUATIONS: Final = 5000
 _EARLIER: Final = "run:"
+Islands = int | str | None
 Services = Mapping[str, Any]
 
 
@@ -55,6 +61,11 @@ class Plan:
         Models that combine the pool at the end.
     llm : mapping
         The language model that the searcher may ask (see `LLMSettings`); none if empty.
+    islands : int
+        Searches side by side, each with a seed, a searcher and a pool of its own.
+    distil : {"reproduction", "none"}
+        What becomes of the pools of several islands (see `pool.blend`): as many formulas as a pool
+        holds, or all of them.
     """
 
     searcher: str
@@ -68,12 +79,16 @@ class Plan:
     seeds: Sequence[str] = ()
     combine: Sequence[str] = ()
     llm: Mapping[str, Any] = field(default_factory=dict)
+    islands: int = 1
+    distil: str = "reproduction"
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise SearchError(f"a seed is a whole number of at least 0, but got {self.seed!r}")
         if self.placebos < 0:
             raise SearchError(f"the number of placebo runs is 0 or more, but got {self.placebos}")
+        if self.distil not in DISTIL:
+            raise SearchError(f"distil is {' or '.join(DISTIL)}, but got {self.distil!r}")
         for name in self.combine:
             make_model(name)
 
@@ -100,14 +115,14 @@ class Plan:
         chosen = LLMSettings.of(self.llm)
         return {**given, "llm": Client(chosen, chosen.record(run_dir))}
 
-    def parts(self, judge: Judge, method: Method, services: Services) -> tuple[Searcher, Pool]:
-        """The searcher and an empty pool.
+    def parts(self, judge: Judge, method: Method, services: Services) -> list[Island]:
+        """New islands: searchers, each with an empty pool.
 
         Parameters
         ----------
         judge : Judge
         method : Method
-            How to come by the searcher.
+            How to come by a searcher.
         services : mapping of str to object
             As in `SearchContext`.
 
@@ -117,11 +132,49 @@ class Plan:
             If a setting breaks a law.
         """
         language = _language(judge.panel, judge.train, self.grammar)
-        context = SearchContext(
-            language, self.seed, services=services,
-            seeds=tuple(f for text in self.seeds for f in read_formulas(text, judge.panel.schema)),
-        )  # fmt: skip
-        return method.build(context, self.options), make_pool(judge.train, **self.pool)
+        seeds = tuple(f for text in self.seeds for f in read_formulas(text, judge.panel.schema))
+        empty = make_pool(judge.train, **self.pool)
+        return [
+            Island(
+                method.build(
+                    SearchContext(language, seed, services=services, seeds=seeds), self.options
+                ),
+                copy(empty),
+            )
+            for seed in island_seeds(self.seed, self.islands)
+        ]
+
+
+def island_seeds(seed: int, islands: int) -> list[int]:
+    """Of each island; the first has that of the search, as one that is alone."""
+    others = [np.random.SeedSequence((seed, k)) for k in range(1, islands)]
+    return [seed, *(int(other.generate_state(1)[0]) for other in others)]
+
+
+def number_of_islands(islands: Islands, budget: int) -> int:
+    """How many searches share a budget.
+
+    Parameters
+    ----------
+    islands : "auto", "none", None or int
+        `auto`: one for each 5,000 evaluations, at least one: what one search finds after that is
+        mostly luck (`benchmarks/README.md`).
+    budget : int
+
+    Raises
+    ------
+    SearchError
+    """
+    if islands == "auto":
+        return max(1, budget // _ISLAND_EVALUATIONS)
+    if islands in (None, "none"):
+        return 1
+    if isinstance(islands, bool) or not isinstance(islands, int) or not 1 <= islands <= budget:
+        raise SearchError(
+            f"islands are auto, none, or a number from 1 to the budget ({budget}), but got "
+            f"{islands!r}"
+        )
+    return islands
 
 
 def from_earlier_runs(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

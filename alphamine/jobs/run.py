@@ -367,6 +367,8 @@ class Run:
             "test_openings": self.test_openings,
             **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
             "delivered": self.facts.get("delivered"),
+            "islands": self.facts.get("islands", 1),
+            "blend": self.facts.get("blend"),
             "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
             "models": self.facts.get("models", []),
         }

@@ -24,7 +24,7 @@ from .inbox import SERVICE, Inbox, last_turn
 from .judge import Judge
 from .lock import locked
 from .method import Method, SearcherLike
-from .plan import Plan, describe, from_earlier_runs
+from .plan import Plan, describe, from_earlier_runs, number_of_islands
 from .reveal import load_again
 from .run import TEST_OPENED, Run
 from .session import Session
@@ -53,6 +53,8 @@ def search(
     max_correlation: float = 0.7,
     pool: Mapping[str, Any] | None = None,
     batch: int = 32,
+    islands: int | str | None = "auto",
+    distil: str = "reproduction",
     executor: str = "serial",
     workers: int | None = None,
     address: str | None = None,
@@ -101,6 +103,13 @@ def search(
         Other settings of the pool: `objective`, `l1`, `ridge` ... (see `Pool`), or `parity`.
     batch : int
         Formulas asked for and evaluated at a time.
+    islands : "auto", "none", None or int
+        Searches side by side that share the budget, each with a seed and a pool of its own; `auto`
+        is one for each 5,000 of the budget. They are one run with one ledger and one count of
+        trials. Its pool is the average of theirs, in `pool_size` formulas (see `pool.blend`): luck
+        differs from island to island, and the truth does not.
+    distil : {"reproduction", "none"}
+        `none` keeps all formulas of all islands.
     executor : {"serial", "processes", "ray"}
         Who evaluates: this process, `workers` others on this machine, or as many on the Ray
         cluster at `address`. The run is the same, bit for bit.
@@ -134,6 +143,8 @@ def search(
     plan = Plan(
         method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
         [str(formula) for formula in seeds], list(combine), dict(llm or {}),
+        number_of_islands("none" if method.single and islands == "auto" else islands, budget),
+        distil,
     )  # fmt: skip
     limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
@@ -145,8 +156,8 @@ def search(
     parts = partial(plan.parts, method=method, services=equipped)
     # People are heard by the run, not by its placebos.
     listening = {SERVICE: Inbox(directory), **equipped}
-    searching, members = plan.parts(judge, method, listening)
-    limits.check(searching, method.name)
+    searching = plan.parts(judge, method, listening)
+    limits.check(searching[0].searcher, method.name)
     facts = {
         "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
         "budget": budget, "limits": asdict(limits),
@@ -158,8 +169,8 @@ def search(
         store = held.enter_context(closing(Store.create(directory, facts)))
         store.event("started", {"at": now()})
         checkpoints = Checkpoints(directory, facts["run"])
-        force = held.enter_context(closing(workforce.build(judge, members.cells)))
-        study = Study(searching, judge, members, store, batch, force, checkpoints)
+        force = held.enter_context(closing(workforce.build(judge, searching[0].pool.cells)))
+        study = Study(searching, judge, store, batch, force, checkpoints)
         stop = stop or held.enter_context(stop_on_signal())
         session = Session(study, plan, limits, panel.notes, force, parts)
         session.run(observe or ignore, stop)
@@ -195,7 +206,7 @@ def resume(
     searcher, services : optional
         As for `search`, where they were objects: a run records names only.
     budget, seconds, tokens, money : optional
-        New limits, counted from the beginning of the run.
+        New limits, counted from the beginning of the run; the number of islands stays.
     executor, workers, address, observe, stop : optional
         As for `search`.
 
@@ -224,11 +235,11 @@ def resume(
         equipped = plan.equipped(services, directory)
         parts = partial(plan.parts, method=method, services=equipped)
         listening = {SERVICE: Inbox(directory, last_turn(store)), **equipped}
-        searching, members = plan.parts(judge, method, listening)
-        limits.check(searching, plan.searcher)
+        searching = plan.parts(judge, method, listening)
+        limits.check(searching[0].searcher, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
-        force = held.enter_context(closing(workforce.build(judge, members.cells)))
-        study = Study(searching, judge, members, store, plan.batch, force, checkpoints)
+        force = held.enter_context(closing(workforce.build(judge, searching[0].pool.cells)))
+        study = Study(searching, judge, store, plan.batch, force, checkpoints)
         store.forget("finished")
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})

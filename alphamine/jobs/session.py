@@ -9,15 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
-from alphamine.searchers.base import Searcher
 
 from .budget import Budget
 from .combination import combine_by
 from .encoding import finite
 from .executors.base import Executor
+from .island import Island
 from .judge import Judge
-from .outcome import outcome
+from .outcome import blended, outcome
 from .placebo import placebo
 from .plan import Plan
 from .run import INTERRUPTED
@@ -39,7 +40,7 @@ class Session:
     executor : Executor
         That of the study; it serves placebo runs afterwards.
     parts : callable
-        A new searcher and an empty pool for a judge, as those of the study were.
+        New islands for a judge, as those of the study were.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Session:
         limits: Budget,
         notes: Mapping[str, Any],
         executor: Executor,
-        parts: Callable[[Judge], tuple[Searcher, Pool]],
+        parts: Callable[[Judge], list[Island]],
     ) -> None:
         self.study = study
         self.plan = plan
@@ -63,32 +64,41 @@ class Session:
         study = self.study
         stopped = study.run(self.limits, observe, stop)
         tried = TrialCount(**self.plan.earlier).joined(study.trial_count())
-        members, results = outcome(study, tried, self.notes, haste=stopped == INTERRUPTED)
+        found = self._found()
+        members, results = outcome(found, study, tried, self.notes, haste=stopped == INTERRUPTED)
         if self.plan.placebos and stopped != INTERRUPTED:
             results["placebo"] = placebo(
                 study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
-        results["models"] = self._combinations()
+        results["models"] = self._combinations(found)
+        results["blend"] = blended(found, study, self.notes) if isinstance(found, Blend) else None
         facts = {
             **finite(results), "stopped": stopped, "seconds": study.seconds, "finished": now(),
         }  # fmt: skip
         study.store.write_pool(members, facts)
         study.store.event("finished", {"why": stopped})
 
-    def _combinations(self) -> list[dict[str, Any]]:
+    def _found(self) -> Pool | Blend:
+        """The pool of the only island, or what the pools of several come to."""
+        pools = [island.pool for island in self.study.islands]
+        if len(pools) == 1:
+            return pools[0]
+        return blend(pools, None if self.plan.distil == "none" else pools[0].capacity)
+
+    def _combinations(self, found: Pool | Blend) -> list[dict[str, Any]]:
         judge = self.study.judge
-        formulas = [member.oriented for member in self.study.pool.members]
+        formulas = [member.oriented for member in found.members]
         return [
             combine_by(name, {}, formulas, judge.evaluator, judge.train, judge.valid).to_dict()
             for name in (self.plan.combine if formulas else ())
         ]
 
     def _replay(self, judge: Judge) -> float:
-        method, members = self._parts(judge)
+        islands = self._parts(judge)
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
-            self.executor.turn_to(judge, members.cells)
-            study = Study(method, judge, members, store, self.plan.batch, self.executor)
+            self.executor.turn_to(judge, islands[0].pool.cells)
+            study = Study(islands, judge, store, self.plan.batch, self.executor)
             study.run(self.limits, lambda progress: None)
             return study.best

@@ -44,10 +44,11 @@ CREATE TABLE eval (
     arm TEXT NOT NULL, notes TEXT, failure TEXT, {", ".join(_SCORES)}
 );
 CREATE TABLE proposal (
-    round INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, formula TEXT NOT NULL,
-    origin TEXT NOT NULL, parents TEXT NOT NULL, arm TEXT NOT NULL, notes TEXT,
-    PRIMARY KEY (round, position)
+    round INTEGER NOT NULL, position INTEGER NOT NULL, island INTEGER NOT NULL,
+    digest TEXT NOT NULL, formula TEXT NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL,
+    arm TEXT NOT NULL, notes TEXT, PRIMARY KEY (round, position)
 ) WITHOUT ROWID;
+CREATE INDEX proposed ON proposal (digest);
 CREATE TABLE seal (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);
 CREATE TABLE pool (position INTEGER PRIMARY KEY, digest TEXT NOT NULL, content TEXT NOT NULL);
@@ -89,7 +90,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A candidate as it was stored: the text of its formula, and the rest as in `Candidate`."""
+    """A candidate as it was stored.
+
+    The text of its formula, the number of the island that proposed it, and the rest as in
+    `Candidate`.
+    """
 
     digest: str
     formula: str
@@ -97,6 +102,7 @@ class Proposal:
     parents: tuple[str, ...] = ()
     arm: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    island: int = 0
 
 
 class Store:
@@ -222,25 +228,35 @@ class Store:
         """Store what was proposed in a round, in place of what was stored of it and after."""
         rows = [
             (
-                number, i, p.digest, p.formula, p.origin, " ".join(p.parents), p.arm,
+                number, i, p.island, p.digest, p.formula, p.origin, " ".join(p.parents), p.arm,
                 encode(p.notes) if p.notes else None,
             )
             for i, p in enumerate(proposals)
         ]  # fmt: skip
         with self._transaction() as db:
             db.execute("DELETE FROM proposal WHERE round >= ?", (number,))
-            db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?)", rows)
+            db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?,?)", rows)
 
     def proposals(self, first: int) -> dict[int, list[Proposal]]:
         """What was proposed from round `first` on, by round."""
         found: dict[int, list[Proposal]] = {}
         query = "SELECT * FROM proposal WHERE round >= ? ORDER BY round, position"
-        for number, _, digest, formula, origin, parents, arm, notes in self._read(query, (first,)):
+        for row in self._read(query, (first,)):
+            number, _, island, digest, formula, origin, parents, arm, notes = row
             proposal = Proposal(
-                digest, formula, origin, tuple(parents.split()), arm, _notes(notes)
+                digest, formula, origin, tuple(parents.split()), arm, _notes(notes), island
             )  # fmt: skip
             found.setdefault(number, []).append(proposal)
         return found
+
+    def proposed(self, digests: Collection[str], island: int, before: int) -> set[str]:
+        """Those of some formulas that an island proposed before a round."""
+        marks = ",".join("?" * len(digests))
+        query = (
+            "SELECT DISTINCT digest FROM proposal "  # noqa: S608
+            f"WHERE digest IN ({marks}) AND island = ? AND round < ?"
+        )
+        return {digest for (digest,) in self._read(query, (*digests, island, before))}
 
     def record(self, first: int, records: Sequence[Record]) -> None:
         """Append evaluations number `first`, `first + 1` ... in one transaction.

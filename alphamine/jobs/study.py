@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
 
 from alphamine.errors import UnitWarning, WorkFailed
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.expression.nodes import Node
 from alphamine.expression.parser import parse
 from alphamine.pool.cells import Vector
-from alphamine.pool.pool import Pool
-from alphamine.pool.sketch import Sketch
-from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
+from alphamine.searchers.base import Candidate, Evaluation
 
 from .budget import Budget
 from .checkpoint import Checkpoints
 from .executors.base import Executor, never
 from .executors.serial import Serial
+from .island import FRUITLESS_ASKS, Island, Round, Stopped
 from .judge import Judge, Judgement, as_mapping
 from .run import INTERRUPTED
 from .store import Proposal, Record, Store
 
-_FRUITLESS_ASKS: Final = 50
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
 _CHECKPOINT_SECONDS: Final = 2.0
 _CHECKPOINT_SHARE: Final = 0.04
 # Bytes of a batch's vectors that are kept until the batch is whole; the others are computed again.
 _VECTOR_BYTES: Final = 1 << 29
-_TOGETHER: Final = 16
 # Seconds before a searcher that waits is asked again.
 _IDLE_SECONDS: Final = 0.05
 
@@ -47,26 +43,17 @@ class Progress:
     pool_size: int
 
 
-class _Stopped(Exception):
-    """The study was stopped in the middle of a batch, of which no result has been recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What one `ask` has returned."""
-
-    number: int
-    candidates: Sequence[Candidate]
-
-
 class Study:
-    """One search on one panel.
+    """Searches on one panel: one, or several islands that take turns.
 
-    The searcher sees train scores only, and the pool's formulas. What it proposes is stored before
-    it is evaluated, and everything is applied in the order in which it was proposed, so that a seed
-    determines the run (a limit in seconds only decides where it ends).
+    A searcher sees train scores only, and the formulas of its own pool. What it proposes is stored
+    before it is evaluated, and everything is applied in the order in which it was proposed, so that
+    a seed determines the run (a limit in seconds only decides where it ends).
 
-    A study that was cut off goes on from a checkpoint: the searcher is told again of all that was
+    Islands share the ledger and the budget. What two of them propose is evaluated once, counts as
+    one trial, and is offered to the pool of each as if it were the first to think of it.
+
+    A study that was cut off goes on from a checkpoint: searchers are told again of all that was
     stored after it, with answers from the ledger instead of evaluations where it has them. One that
     is repeatable is asked for it again, which brings it to where it was. What it says then is held
     against what was stored, which goes before: no proposal is lost, and none is judged twice.
@@ -76,9 +63,9 @@ class Study:
 
     Parameters
     ----------
-    searcher : Searcher
+    islands : sequence of Island
+        At least one; they take turns in this order.
     judge : Judge
-    pool : Pool
     store : Store
         What it holds already was recorded by the same study before it was cut off.
     batch : int
@@ -90,41 +77,34 @@ class Study:
 
     Attributes
     ----------
-    pool : Pool
-        As the last whole batch left it: a batch is offered to a copy of it.
     applied : int
-        Distinct formulas that were evaluated and offered to the pool: what the budget counts.
+        Distinct formulas that were evaluated and offered to a pool: what the budget counts.
     seconds : float
         Time spent so far.
     """
 
     def __init__(
         self,
-        searcher: Searcher,
+        islands: Sequence[Island],
         judge: Judge,
-        pool: Pool,
         store: Store,
         batch: int,
         executor: Executor | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        self.searcher = searcher
+        self.islands = islands
         self.judge = judge
-        self.pool = pool
         self.store = store
         self.batch = batch
         self.best = float("-inf")
         self.applied = 0
         self.seconds = 0.0
-        self._executor = executor or Serial(judge, pool.cells)
+        self._executor = executor or Serial(judge, islands[0].pool.cells)
         self._checkpoints = checkpoints
-        self._sketch = Sketch(pool.cells)
-        self._abilities = capabilities(searcher)
-        self._fruitless = 0
         self._recorded = store.count()
-        # Rounds that were asked for, and those of them that are stored but not applied yet.
+        # Rounds that were asked for, of all islands, and whose turn it is.
         self._asked = 0
-        self._pending: deque[_Round] = deque()
+        self._turn = 0
         # Stored by the same study before it was cut off, after its checkpoint.
         self._stored: dict[int, list[Proposal]] = {}
         # Recorded, but not applied yet: answers to what was stored.
@@ -141,9 +121,10 @@ class Study:
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
-        while (left := self._left(budget)) > 0 or self._pending:
+        searchers = [island.searcher for island in self.islands]
+        while (left := self._left(budget)) > 0 or any(i.pending for i in self.islands):
             self.seconds = time.monotonic() - began
-            reason = INTERRUPTED if stop() else budget.exhausted(self.searcher, self.seconds)
+            reason = INTERRUPTED if stop() else budget.exhausted(searchers, self.seconds)
             # The last batches are smaller than asked for; were the budget raised, they would not
             # have been, so the last checkpoint is the one before them.
             if whole and (reason or left < self.batch or time.monotonic() >= due):
@@ -151,14 +132,17 @@ class Study:
             whole = left >= self.batch
             if reason:
                 return reason
+            number = self._next(left)
+            island = self.islands[number]
             try:
-                found = self._step(min(self.batch, left), stop)
-            except _Stopped:
+                found = self._step(number, min(self.batch, left), stop)
+            except Stopped:
                 return INTERRUPTED
-            self._fruitless = 0 if found else self._fruitless + 1
-            if self._fruitless == _FRUITLESS_ASKS:
-                return f"the searcher proposed nothing new {_FRUITLESS_ASKS} times in a row"
-            observe(Progress(self.applied, self.best, len(self.pool)))
+            self._turn = number + 1
+            island.fruitless = 0 if found else island.fruitless + 1
+            if all(island.exhausted for island in self.islands):
+                return f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
+            observe(Progress(self.applied, self.best, self._members()))
         return "the budget was spent"
 
     def trial_count(self) -> TrialCount:
@@ -168,71 +152,88 @@ class Study:
             count.add(rank_icir)
         return count
 
+    def _members(self) -> int:
+        """Formulas that the pools hold."""
+        return sum(len(island.pool) for island in self.islands)
+
     def _left(self, budget: Budget) -> int:
         """Formulas that may still be asked for."""
-        pending = sum(len(r.candidates) for r in self._pending)
-        return budget.evaluations - self.applied - pending
+        return budget.evaluations - self.applied - sum(i.proposed for i in self.islands)
 
-    def _step(self, n: int, stop: Callable[[], bool]) -> bool:
-        """Ask for up to n candidates, and apply the oldest round; whether it had anything new."""
-        ahead = self._abilities.lookahead
-        if n > 0 and len(self._pending) < max(1, ahead):
-            asked = self._propose(self._ask(n))
-            if not self._pending:
-                return self._waited()
+    def _next(self, left: int) -> int:
+        """The island whose turn it is: the next in order that has anything to do."""
+        stored = self._stored.get(self._asked)
+        if stored and left > 0 and not self.islands[0].abilities.repeatable:
+            # Islands that waited then may not wait now; who spoke was stored.
+            return stored[0].island
+        count = len(self.islands)
+        order = [(self._turn + step) % count for step in range(count)]
+        islands = [(k, self.islands[k]) for k in order]
+        return next(k for k, i in islands if i.pending or (left > 0 and not i.exhausted))
+
+    def _step(self, number: int, n: int, stop: Callable[[], bool]) -> bool:
+        """Ask an island for up to n candidates, and apply its oldest round.
+
+        Whether it had anything new.
+        """
+        island = self.islands[number]
+        ahead = island.abilities.lookahead
+        if n > 0 and len(island.pending) < max(1, ahead):
+            asked = self._propose(number, self._ask(number, n))
+            if not island.pending:
+                return self._waited(island)
             if asked and ahead:
                 return True  # so many rounds are proposed before the first is evaluated
-        return self._think_ahead(n, stop) if ahead and n > 0 else self._advance(stop)
+        if ahead and n > 0:
+            return self._think_ahead(number, n, stop)
+        fresh, results = self._results(number, stop)
+        island.tell(results)
+        return fresh > 0
 
-    def _waited(self) -> bool:
+    def _waited(self, island: Island) -> bool:
         """Give a searcher that waits some time; whether it is one."""
-        if self._abilities.waits:
+        if island.abilities.waits:
             time.sleep(_IDLE_SECONDS)
-        return self._abilities.waits
+        return island.abilities.waits
 
-    def _think_ahead(self, n: int, stop: Callable[[], bool]) -> bool:
+    def _think_ahead(self, number: int, n: int, stop: Callable[[], bool]) -> bool:
         """Evaluate the oldest round while the searcher thinks of the next one."""
         with ThreadPoolExecutor(1) as mind:
-            thought = mind.submit(self._ask, n)
+            thought = mind.submit(self._ask, number, n)
             try:
-                fresh, results = self._results(self._pending[0], stop)
+                fresh, results = self._results(number, stop)
             finally:
-                self._propose(thought.result())
-        self._tell(results)
+                self._propose(number, thought.result())
+        self.islands[number].tell(results)
         return fresh > 0
 
-    def _advance(self, stop: Callable[[], bool]) -> bool:
-        """Apply the oldest round; whether it had new formulas."""
-        fresh, results = self._results(self._pending[0], stop)
-        self._tell(results)
-        return fresh > 0
-
-    def _tell(self, results: Sequence[Evaluation]) -> None:
-        self._pending.popleft()
-        self.searcher.tell(results, self.pool.view())
-
-    def _ask(self, n: int) -> list[Candidate]:
-        """The next round: what the searcher says, or what was stored of it."""
+    def _kept(self, number: int) -> list[Proposal]:
+        """What was stored of the next round, if it is this island's."""
         stored = self._stored.get(self._asked, [])
-        if stored and not self._abilities.repeatable:
+        return stored if stored and stored[0].island == number else []
+
+    def _ask(self, number: int, n: int) -> list[Candidate]:
+        """The next round: what the searcher says, or what was stored of it."""
+        stored, island = self._kept(number), self.islands[number]
+        if stored and not island.abilities.repeatable:
             return [self._candidate(proposal) for proposal in stored]
-        said = list(self.searcher.ask(n))
+        said = list(island.searcher.ask(n))
         before = [proposal.digest for proposal in stored]
         # A round that the budget had cut short goes on where it ended.
         if [candidate.formula.digest for candidate in said[: len(before)]] == before:
             return said
         return [self._candidate(proposal) for proposal in stored]
 
-    def _propose(self, candidates: Sequence[Candidate]) -> bool:
+    def _propose(self, number: int, candidates: Sequence[Candidate]) -> bool:
         """Store a round before anything of it is judged; whether it has any candidate."""
         if not candidates:
             return False
-        stored = self._stored.pop(self._asked, [])
-        if len(stored) != len(candidates):
+        if len(self._kept(number)) != len(candidates):
             # What followed a round that the budget had cut short is not what follows it now.
             self._stored.clear()
-            self.store.propose(self._asked, [_proposal(candidate) for candidate in candidates])
-        self._pending.append(_Round(self._asked, candidates))
+            self.store.propose(self._asked, [_proposal(c, number) for c in candidates])
+        self._stored.pop(self._asked, None)
+        self.islands[number].pending.append(Round(self._asked, candidates))
         self._asked += 1
         return True
 
@@ -250,16 +251,26 @@ class Study:
             formula, proposal.origin, proposal.parents, proposal.arm, proposal.notes
         )  # fmt: skip
 
-    def _results(self, pending: _Round, stop: Callable[[], bool]) -> tuple[int, list[Evaluation]]:
-        """Judge a round and offer it to the pool; how many of it were new, and what to tell."""
-        candidates = pending.candidates
+    def _results(self, number: int, stop: Callable[[], bool]) -> tuple[int, list[Evaluation]]:
+        """Judge an island's oldest round and offer it to its pool.
+
+        Returns
+        -------
+        fresh : int
+            How many of its formulas the island had not proposed before.
+        results : list of Evaluation
+            What to tell.
+        """
+        oldest = self.islands[number].pending[0]
+        candidates = oldest.candidates
         distinct = {c.formula.digest: c for c in reversed(candidates)}
         known = self.store.known(distinct)
+        before = self.store.proposed(distinct, number, oldest.number)
         fresh = [
             c for c in candidates
-            if distinct[d := c.formula.digest] is c and (d not in known or d in self._ahead)
+            if distinct[d := c.formula.digest] is c and d not in before
         ]  # fmt: skip
-        offered = self._apply(fresh, known, stop)
+        offered = self._apply(self.islands[number], fresh, known, stop)
         results = []
         for candidate in candidates:
             digest = candidate.formula.digest
@@ -272,11 +283,15 @@ class Study:
         return len(fresh), results
 
     def _apply(
-        self, fresh: Sequence[Candidate], known: dict[str, Record], stop: Callable[[], bool]
+        self,
+        island: Island,
+        fresh: Sequence[Candidate],
+        known: dict[str, Record],
+        stop: Callable[[], bool],
     ) -> dict[str, Evaluation]:
-        """Judge new formulas, offer them to the pool and record them; what came of it, by digest.
+        """Judge what is not in the ledger, offer all to the pool and record it.
 
-        What was judged is added to `known`.
+        Returns what came of it, by digest. What was judged is added to `known`.
         """
         new = [c for c in fresh if c.formula.digest not in known]
         vectors: dict[str, Vector] = {}
@@ -287,10 +302,11 @@ class Study:
                 vectors[candidate.formula.digest] = judgement.vector
                 held += judgement.vector.nbytes
         told = [(c, known[c.formula.digest]) for c in fresh]
-        offered = self._offer([Evaluation(c, r.train, r.fitness) for c, r in told], vectors, stop)
-        for _, record in told:
-            self.applied += 1
-            self.best = max(self.best, record.fitness)
+        evaluations = [Evaluation(c, r.train, r.fitness) for c, r in told]
+        offered = island.offer(evaluations, vectors, self._vectors, stop)
+        counted = {c.formula.digest for c in new} | self._ahead.intersection(offered)
+        self.applied += len(counted)
+        self.best = max([self.best, *(known[digest].fitness for digest in counted)])
         if new:
             records = [known[c.formula.digest] for c in new]
             records = [replace(record, gain=offered[record.digest].gain) for record in records]
@@ -299,6 +315,10 @@ class Study:
         self._ahead.difference_update(offered)
         return offered
 
+    def _vectors(self, formulas: Sequence[Node]) -> list[Vector]:
+        """What pools need of formulas that were judged before."""
+        return self.judge.vectors(formulas, self.islands[0].pool.cells)
+
     def _judge(
         self, candidates: Sequence[Candidate], stop: Callable[[], bool]
     ) -> Iterator[tuple[Candidate, Judgement]]:
@@ -306,7 +326,7 @@ class Study:
 
         Raises
         ------
-        _Stopped
+        Stopped
             If the study is stopped before the last one is known.
         """
         left = len(candidates)
@@ -318,45 +338,7 @@ class Study:
             yield candidate, judgement
             left -= 1
         if left:
-            raise _Stopped
-
-    def _offer(
-        self,
-        evaluations: Sequence[Evaluation],
-        vectors: Mapping[str, Vector],
-        stop: Callable[[], bool],
-    ) -> dict[str, Evaluation]:
-        """Offer formulas to the pool in their order; what it gained and their sketches.
-
-        Raises
-        ------
-        _Stopped
-            If the study is stopped before the last one; the pool is then as before.
-        """
-        found = {e.candidate.formula.digest: e for e in evaluations}
-        pool = copy(self.pool)
-        for evaluation, vector in self._with_vectors(evaluations, vectors):
-            formula = evaluation.candidate.formula
-            gain = pool.offer(formula, evaluation.sign, evaluation.fitness, vector)
-            told = replace(evaluation, gain=gain, sketch=self._sketch(vector))
-            found[evaluation.candidate.formula.digest] = told
-            if stop():
-                raise _Stopped
-        self.pool = pool
-        return found
-
-    def _with_vectors(
-        self, evaluations: Sequence[Evaluation], vectors: Mapping[str, Vector]
-    ) -> Iterator[tuple[Evaluation, Vector]]:
-        """What the pool wants to see; vectors not at hand are computed, a few at a time."""
-        wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
-        for start in range(0, len(wanted), _TOGETHER):
-            part = wanted[start : start + _TOGETHER]
-            missing = [f for e in part if (f := e.candidate.formula).digest not in vectors]
-            computed = dict(zip(missing, self.judge.vectors(missing, self.pool.cells), strict=True))
-            for evaluation in part:
-                formula = evaluation.candidate.formula
-                yield evaluation, vectors.get(formula.digest) or computed[formula]
+            raise Stopped
 
     def _save(self) -> float:
         """Write a checkpoint; seconds until the next one is due."""
@@ -364,15 +346,14 @@ class Study:
             return float("inf")
         began = time.monotonic()
         state = {
-            "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
-            "applied": self.applied, "best": self.best, "asked": self._asked,
-            "pending": len(self._pending), "fruitless": self._fruitless, "seconds": self.seconds,
-            "ahead": sorted(self._ahead),
+            "islands": [island.state_dict() for island in self.islands],
+            "applied": self.applied, "best": self.best, "asked": self._asked, "turn": self._turn,
+            "seconds": self.seconds, "ahead": sorted(self._ahead),
         }  # fmt: skip
         self.store.synchronize()
         self._checkpoints.write(self._recorded, state)
         self.store.tell("checkpoint", {
-            "evaluations": self.applied, "best": self.best, "pool": len(self.pool),
+            "evaluations": self.applied, "best": self.best, "pool": self._members(),
             "seconds": self.seconds,
         })  # fmt: skip
         return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
@@ -380,23 +361,24 @@ class Study:
     def _restore(self) -> None:
         """Go back to the last checkpoint, with what was stored and recorded after it at hand."""
         found = None if self._checkpoints is None else self._checkpoints.latest(self._recorded)
-        pending = 0
         self._ahead = set(self.store.digests(0 if found is None else found[0]))
+        pending: list[list[int]] = []
         if found is not None:
             state = found[1]
             self._ahead.update(state["ahead"])
-            self.searcher.load_state_dict(state["searcher"])
-            cells = self.pool.cells
-            self.pool.load_state_dict(
-                state["pool"], lambda formulas: self.judge.vectors(formulas, cells)
-            )
-            self._asked, pending = state["asked"], state["pending"]
-            self._fruitless, self.seconds = state["fruitless"], state["seconds"]
+            for island, own in zip(self.islands, state["islands"], strict=True):
+                island.load_state_dict(own, self._vectors)
+                pending.append(own["pending"])
+            self._asked, self._turn = state["asked"], state["turn"]
             self.applied, self.best = state["applied"], state["best"]
-        self._stored = self.store.proposals(self._asked - pending)
-        for number in range(self._asked - pending, self._asked):
-            stored = self._stored.pop(number)
-            self._pending.append(_Round(number, [self._candidate(p) for p in stored]))
+            self.seconds = state["seconds"]
+        first = min([self._asked, *(number for numbers in pending for number in numbers)])
+        self._stored = self.store.proposals(first)
+        for island, numbers in zip(self.islands, pending, strict=False):
+            for number in numbers:
+                candidates = [self._candidate(proposal) for proposal in self._stored[number]]
+                island.pending.append(Round(number, candidates))
+        self._stored = {k: v for k, v in self._stored.items() if k >= self._asked}
 
 
 def _record(candidate: Candidate, judgement: Judgement) -> Record:
@@ -407,9 +389,9 @@ def _record(candidate: Candidate, judgement: Judgement) -> Record:
     )  # fmt: skip
 
 
-def _proposal(candidate: Candidate) -> Proposal:
+def _proposal(candidate: Candidate, island: int) -> Proposal:
     formula = candidate.formula
     return Proposal(
         formula.digest, str(formula), candidate.origin, tuple(candidate.parents), candidate.arm,
-        candidate.notes,
+        candidate.notes, island,
     )  # fmt: skip

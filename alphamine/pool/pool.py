@@ -174,6 +174,16 @@ class Pool:
         return tuple(sorted(found, key=lambda member: -member.fitness))
 
     @property
+    def weighted(self) -> list[tuple[Entry, float]]:
+        """The members with their values and weights, in the order of their admission."""
+        return [(e, float(w)) for e, w in zip(self._entries, self._fit.weights, strict=True)]
+
+    @property
+    def series(self) -> Series:
+        """What of the members is standardised and combined."""
+        return self.cells.series
+
+    @property
     def score(self) -> float:
         """The objective of the weighted members on train; of an empty pool 0, or -inf for `lcb`."""
         return self._fit.score

@@ -12,6 +12,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores
 
+from .blend import Blend
 from .cells import DayCells, Series
 from .pool import Member, Pool
 
@@ -51,13 +52,13 @@ class PoolRow:
 
 
 def pool_table(
-    pool: Pool, evaluator: Evaluator, train: Sample, valid: Sample | None = None
+    pool: Pool | Blend, evaluator: Evaluator, train: Sample, valid: Sample | None = None
 ) -> list[PoolRow]:
     """Score the members on train and valid, the best first.
 
     Parameters
     ----------
-    pool : Pool
+    pool : Pool or Blend
     evaluator : Evaluator
         On the panel of the later sample, or a longer one.
     train, valid : Sample
@@ -113,7 +114,7 @@ def combine(
     return out
 
 
-def _largest(pool: Pool, member: Member) -> float:
+def _largest(pool: Pool | Blend, member: Member) -> float:
     others = [m.formula for m in pool.members if m.formula is not member.formula]
     return max((abs(pool.correlation(member.formula, other)) for other in others), default=0.0)
 

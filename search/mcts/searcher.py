@@ -18,7 +18,7 @@ import numpy as np
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.llm.base import ChatClient, Usage
+from alphamine.llm.base import ChatClient
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory
@@ -389,16 +389,20 @@ class SpendingMCTSSearcher(MCTSSearcher):
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)
         self._client: ChatClient = context.services["llm"]
-        self._before = Usage()
-        self._began = self._client.usage()
+        self._tokens, self._money = 0.0, 0.0
+
+    def ask(self, n: int) -> list[Candidate]:
+        # Other islands pay by the same client, but not while this one is asked.
+        began = self._client.usage()
+        found = super().ask(n)
+        now = self._client.usage()
+        self._tokens += now.tokens - began.tokens
+        self._money += now.money - began.money
+        return found
 
     def spent(self) -> dict[str, float]:
         """What was paid for the search, by earlier lives of it too."""
-        now, began = self._client.usage(), self._began
-        return {
-            "tokens": float(self._before.tokens + now.tokens - began.tokens),
-            "money": self._before.money + now.money - began.money,
-        }
+        return {"tokens": self._tokens, "money": self._money}
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "spent": self.spent()}
@@ -406,8 +410,7 @@ class SpendingMCTSSearcher(MCTSSearcher):
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         super().load_state_dict(saved)
         paid = saved["spent"]
-        self._before = Usage(prompt_tokens=int(paid["tokens"]), money=float(paid["money"]))
-        self._began = self._client.usage()
+        self._tokens, self._money = float(paid["tokens"]), float(paid["money"])
 
 
 def build(context: SearchContext) -> MCTSSearcher:

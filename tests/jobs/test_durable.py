@@ -23,6 +23,7 @@ from alphamine.expression.grammar import Grammar
 from alphamine.jobs.budget import Budget
 from alphamine.jobs.checkpoint import Checkpoints
 from alphamine.jobs.executors.serial import Serial
+from alphamine.jobs.island import Island
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.run import Run
 from alphamine.jobs.seal import Seal
@@ -81,7 +82,7 @@ def study_of(
     known = (folder / FILE_NAME).exists()
     store = Store.open(folder) if known else Store.create(folder, {"run": "r"})
     return Study(
-        searcher, judge, Pool(judge.train, 5), store, batch, executor and executor(judge),
+        [Island(searcher, Pool(judge.train, 5))], judge, store, batch, executor and executor(judge),
         Checkpoints(folder, "r"),
     )  # fmt: skip
 
@@ -151,7 +152,7 @@ def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
         store = Store.open(tmp_path) if seed else Store.create(tmp_path, {})
         with closing(store):
             searcher = RandomSearcher(SearchContext(grammar, seed))
-            study = Study(searcher, judge, Pool(judge.train, 5), store, 16)
+            study = Study([Island(searcher, Pool(judge.train, 5))], judge, store, 16)
             study.run(Budget(budget), ignore)
             assert study.applied == study.trial_count().trials == store.count() == budget
             require_whole(store, budget)
@@ -215,7 +216,9 @@ def test_looking_ahead_is_the_same_after_a_break(
             study = study_of(Planner(grammar), small_panel, tmp_path / name)
             with closing(study.store):
                 study.run(Budget(120), ignore, lambda left=left, stop=stop: next(left) > stop)
-                found.append([repr(list(study.store.records())), repr(study.pool.members)])
+                found.append(
+                    [repr(list(study.store.records())), repr(study.islands[0].pool.members)]
+                )
     assert found[0] == found[-1]
     assert found[1] != found[0]
 

@@ -14,6 +14,7 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.jobs.budget import Budget
+from alphamine.jobs.island import Island
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.store import Store
 from alphamine.jobs.study import Progress, Study
@@ -34,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def study_of(panel: Panel, searcher: Any, store: Store, batch: int = 3) -> Study:
     judge = Judge(panel.without_test())
-    return Study(searcher, judge, Pool(judge.train, 4, 0.7), store, batch)
+    return Study([Island(searcher, Pool(judge.train, 4, 0.7))], judge, store, batch)
 
 
 def ignore(progress: Progress) -> None: ...
@@ -71,7 +72,7 @@ def test_silent_formulas_have_no_fitness_and_never_enter_the_pool(
     # No value at all, and values on a quarter of the days.
     assert fitness["log(0 - close)"] == -np.inf
     assert fitness["ts_delta(close, 150) / close"] == -np.inf
-    assert {str(m.formula) for m in study.pool.members}.isdisjoint(
+    assert {str(m.formula) for m in study.islands[0].pool.members}.isdisjoint(
         {"log(0 - close)", "ts_delta(close, 150) / close"}
     )
 
@@ -142,12 +143,12 @@ def test_a_batch_that_is_stopped_while_it_is_offered_leaves_no_trace(
             offers.append(fitness)
             return super().offer(formula, sign, fitness, vector)
 
-    study.pool = Watched(study.judge.train, 4, 0.7)
+    study.islands[0].pool = Watched(study.judge.train, 4, 0.7)
     # The first batch is offered whole, and the second one after its first formula no more.
     assert study.run(Budget(DISTINCT), ignore, lambda: len(offers) > 3) == "it was interrupted"
     assert len(offers) == 4
     assert store.count() == 3
-    assert {str(m.formula) for m in study.pool.members} <= set(FORMULAS[:3])
+    assert {str(m.formula) for m in study.islands[0].pool.members} <= set(FORMULAS[:3])
 
 
 def test_a_searcher_without_new_ideas_ends_the_run(

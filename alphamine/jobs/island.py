@@ -1,0 +1,136 @@
+"""One of the searches that a study runs side by side: a searcher, and the pool that it fills."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from alphamine.expression.nodes import Node
+from alphamine.pool.cells import Vector
+from alphamine.pool.pool import Pool
+from alphamine.pool.sketch import Sketch
+from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
+
+FRUITLESS_ASKS: Final = 50
+_TOGETHER: Final = 16
+
+Vectors = Callable[[Sequence[Node]], Sequence[Vector]]
+
+
+class Stopped(Exception):
+    """The study was stopped in the middle of a batch, of which no result has been recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one `ask` has returned."""
+
+    number: int
+    candidates: Sequence[Candidate]
+
+
+class Island:
+    """A searcher and its pool. They know of no other: what another island finds is news to them.
+
+    Parameters
+    ----------
+    searcher : Searcher
+    pool : Pool
+        Empty.
+
+    Attributes
+    ----------
+    pool : Pool
+        As the last whole batch left it: a batch is offered to a copy of it.
+    abilities : Capabilities
+    pending : deque of Round
+        What was asked for and stored, but not applied yet; the oldest first.
+    fruitless : int
+        Turns in a row that brought nothing new.
+    """
+
+    def __init__(self, searcher: Searcher, pool: Pool) -> None:
+        self.searcher = searcher
+        self.pool = pool
+        self.abilities = capabilities(searcher)
+        self.pending: deque[Round] = deque()
+        self.fruitless = 0
+        self._sketch = Sketch(pool.cells)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more is to be expected of the searcher."""
+        return self.fruitless >= FRUITLESS_ASKS
+
+    @property
+    def proposed(self) -> int:
+        """Formulas that wait to be applied."""
+        return sum(len(found.candidates) for found in self.pending)
+
+    def tell(self, results: Sequence[Evaluation]) -> None:
+        """The results of the oldest round."""
+        self.pending.popleft()
+        self.searcher.tell(results, self.pool.view())
+
+    def offer(
+        self,
+        evaluations: Sequence[Evaluation],
+        at_hand: Mapping[str, Vector],
+        compute: Vectors,
+        stop: Callable[[], bool],
+    ) -> dict[str, Evaluation]:
+        """Offer formulas to the pool in their order; what it gained and their sketches, by digest.
+
+        Parameters
+        ----------
+        evaluations : sequence of Evaluation
+        at_hand : mapping of str to Vector
+            Vectors by digest.
+        compute : callable
+            The other ones.
+        stop : callable
+
+        Raises
+        ------
+        Stopped
+            If the study is stopped before the last one; the pool is then as before.
+        """
+        found = {e.candidate.formula.digest: e for e in evaluations}
+        pool = copy(self.pool)
+        for evaluation, vector in self._with_vectors(evaluations, at_hand, compute):
+            formula = evaluation.candidate.formula
+            gain = pool.offer(formula, evaluation.sign, evaluation.fitness, vector)
+            found[formula.digest] = replace(evaluation, gain=gain, sketch=self._sketch(vector))
+            if stop():
+                raise Stopped
+        self.pool = pool
+        return found
+
+    def _with_vectors(
+        self, evaluations: Sequence[Evaluation], at_hand: Mapping[str, Vector], compute: Vectors
+    ) -> Iterator[tuple[Evaluation, Vector]]:
+        """What the pool wants to see; vectors not at hand are computed, a few at a time."""
+        wanted = [e for e in evaluations if self.pool.wants(e.fitness)]
+        for start in range(0, len(wanted), _TOGETHER):
+            part = wanted[start : start + _TOGETHER]
+            missing = [f for e in part if (f := e.candidate.formula).digest not in at_hand]
+            computed = dict(zip(missing, compute(missing), strict=True))
+            for evaluation in part:
+                formula = evaluation.candidate.formula
+                yield evaluation, at_hand.get(formula.digest) or computed[formula]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on; of pending rounds, which are stored, the numbers."""
+        return {
+            "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
+            "pending": [found.number for found in self.pending], "fruitless": self.fruitless,
+        }  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any], compute: Vectors) -> None:
+        """Restore what `state_dict` returned, but for the pending rounds."""
+        self.searcher.load_state_dict(state["searcher"])
+        self.pool.load_state_dict(state["pool"], compute)
+        self.fruitless = state["fruitless"]
