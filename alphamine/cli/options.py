@@ -30,6 +30,17 @@ Seconds = Annotated[
 ]
 Tokens = Annotated[int | None, typer.Option(help="Stop when a language model was sent so many.")]
 Money = Annotated[float | None, typer.Option(help="Stop when a language model has cost so much.")]
+Islands = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|none|N",
+        help="Searches side by side that share the budget; auto: one for each 5,000 formulas.",
+    ),
+]
+Distil = Annotated[
+    Literal["reproduction", "none"] | None,
+    typer.Option(help="The islands' average in as many formulas as a pool holds, or in all."),
+]
 Executor = Annotated[
     Literal["serial", "processes", "ray"] | None,
     typer.Option(help="Who evaluates; the run is the same for all."),
@@ -39,3 +50,8 @@ Workers = Annotated[
 ]
 Address = Annotated[str | None, typer.Option(help="Ray cluster; this machine by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def number_or_word(text: str | None) -> int | str | None:
+    """A whole number, or what is none as it is: a job's form says what it may be."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,8 @@ def search(
     run_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run is recorded.")
     ] = None,
+    islands: options.Islands = None,
+    distil: options.Distil = None,
     executor: options.Executor = None,
     workers: options.Workers = None,
     address: options.Address = None,
@@ -53,6 +56,7 @@ def search(
     given = {
         "data": data, "searcher": searcher, "budget": budget, "seconds": seconds,
         "tokens": tokens, "money": money, "seed": seed, "run_dir": run_dir, "executor": executor,
+        "islands": options.number_or_word(islands), "distil": distil,
         "workers": workers, "address": address, "universe": universe,
         "horizon": horizon, "delay": delay, "price": price, "splits": splits,
     }  # fmt: skip
@@ -135,6 +139,8 @@ def _show(run: Run, page: Path) -> None:
             "no formula added more than luck could show: search longer, or let the pool take what "
             "it finds (token_price 0)", soft_wrap=True,
         )  # fmt: skip
+    if (blend := run.facts.get("blend")) is not None:
+        _show_islands(blend)
     for split, block in run.facts["combined"].items():
         ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
@@ -150,3 +156,17 @@ def _show(run: Run, page: Path) -> None:
         screen.print(f"of the planted part of the label, with the pool's weights: {percent(share)}")
     screen.print(f"run directory: {run.directory}", soft_wrap=True)
     screen.print(f"report: {page}", soft_wrap=True)
+
+
+def _show_islands(blend: Mapping[str, Any]) -> None:
+    """What each island found, and the average of them all."""
+    rows = [(f"island {k + 1}", island) for k, island in enumerate(blend["islands"])]
+    for name, row in [*rows, ("average of the islands", blend["average"])]:
+        ics = [f"{split} {number(part['rank_ic'])}" for split, part in row["numbers"].items()]
+        console().print(f"{name}: rank IC {', '.join(ics)}", soft_wrap=True)
+    shared = sum(len(islands) > 1 for islands in blend["finders"])
+    console().print(
+        f"of the pool's {len(blend['finders'])} formulas {shared} were found by more than one of "
+        f"{len(rows)} islands; its signal correlates with their average by "
+        f"{number(blend['fidelity'], 2)} on train", soft_wrap=True,
+    )  # fmt: skip

@@ -56,6 +56,7 @@ def run_page(run: Run) -> str:
     """
     members = run.members
     _require_recorded(run, members)
+    blend = run.facts.get("blend")
     return _page(
         "run.html.j2",
         run.name,
@@ -66,6 +67,12 @@ def run_page(run: Run) -> str:
         trials=_trials(run.trials),
         trust=run.facts["trust"],
         placebo=run.facts.get("placebo"),
+        blend=blend,
+        found_twice=[
+            (member["position"], len(islands))
+            for member, islands in zip(members, blend["finders"] if blend else (), strict=False)
+            if len(islands) > 1
+        ],
         trees=lineages(run.records),
         research=research_log(run.records),
         arms=arm_rows(run.records),

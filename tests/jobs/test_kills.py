@@ -39,12 +39,17 @@ def whole(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
 
 def disturbed(
-    folder: Path, searcher: str, kills: int, inside: bool = False, **executor: Any
+    folder: Path,
+    searcher: str,
+    kills: int,
+    inside: bool = False,
+    islands: int = 1,
+    **executor: Any,
 ) -> list[Run]:  # fmt: skip
     """Runs that were killed so often in all."""
     settings = {
-        "search": {**SEARCH, "searcher": searcher}, "executor": executor, "kills": kills,
-        "seed": kills, "inside": inside,
+        "search": {**SEARCH, "searcher": searcher, "islands": islands}, "executor": executor,
+        "kills": kills, "seed": kills, "inside": inside,
     }  # fmt: skip
     killer = Path(__file__).with_name("killer.py")
     done = subprocess.run(
@@ -77,6 +82,16 @@ def test_a_few_kills(searcher: str, whole: Callable[[str], Run], tmp_path: Path)
 def test_kills_inside_the_checkpoint_writer(whole: Callable[[str], Run], tmp_path: Path) -> None:
     for run in disturbed(tmp_path, "genetic", 2, inside=True):
         require_same(run, whole("genetic"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_kills_of_islands(executor: str, small_panel: Panel, tmp_path: Path) -> None:
+    settings = {**SEARCH, "islands": 3}
+    whole = am.search(small_panel, "local", run_dir=tmp_path / "whole", **settings)
+    for run in disturbed(tmp_path / "cut", "local", 60, islands=3, **EXECUTORS[executor]):
+        require_same(run, whole)
+        assert repr(run.facts["blend"]) == repr(whole.facts["blend"])
 
 
 @pytest.mark.slow
