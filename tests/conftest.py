@@ -13,6 +13,10 @@ import pytest
 from alphamine.errors import MissingDependency
 from alphamine.extras import OPTIONAL
 
+# readline, which pytest imports, exports the size of a terminal that there is not.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 SHARED = Path(os.environ.get("ALPHAMINE_SHARED", Path(__file__).parents[2] / "shared"))
 
 
