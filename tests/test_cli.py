@@ -43,11 +43,14 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cli(workplace: Path) -> Cli:
-    """Run `alphamine ARGUMENTS` in the workplace; `seed` sets the hash seed of the process."""
+    """Run `alphamine ARGUMENTS` in the workplace; `seed` is the process's hash seed."""
 
-    def run(*arguments: str, seed: str = "random") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, seed: str = "random", columns: int = 160
+    ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ, "ALPHAMINE_CACHE": str(workplace / "cache"), "PYTHONHASHSEED": seed,
+            "COLUMNS": str(columns),
         }  # fmt: skip
         return subprocess.run(
             [sys.executable, "-m", "alphamine.cli", *arguments],
@@ -185,12 +188,9 @@ def test_budgets_without_an_end_are_one_line(cli: Cli, workplace: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [70, 100])
-def test_piped_tables_keep_to_the_width_of_their_reader(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+def test_piped_tables_keep_to_the_width_of_their_reader(cli: Cli, columns: int) -> None:
     formula = "rank(ts_corr(close, volume, 10)) + rank(ts_mean(close, 20) / close)"
-    table = cli("evaluate", formula, "--data", "tiny.yaml").stdout.splitlines()
+    table = cli("evaluate", formula, "--data", "tiny.yaml", columns=columns).stdout.splitlines()
     assert columns - 20 < max(map(len, table)) <= columns
     assert "…" not in "".join(table)
 

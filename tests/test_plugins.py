@@ -310,7 +310,7 @@ def kinds_context(panel: Panel) -> SearchContext:
         )  # fmt: skip
     [context] = found
     assert [str(formula) for formula in context.seeds] == ["rank(close)"]
-    assert context.services == {"x": 1}
+    assert context.services["x"] == 1
     return context
 
 

@@ -29,7 +29,7 @@ from .reveal import load_again
 from .run import TEST_OPENED, Run
 from .session import Session
 from .signals import stop_on_signal
-from .store import Store
+from .store import SEALED, Store
 from .study import Progress, Study
 from .times import now
 
@@ -140,13 +140,13 @@ def search(
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
     method = Method.of(searcher)
+    limits = Budget(budget, seconds, tokens, money)
     plan = Plan(
         method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
         [str(formula) for formula in seeds], list(combine), dict(llm or {}),
         number_of_islands("none" if method.single and islands == "auto" else islands, budget),
         distil,
     )  # fmt: skip
-    limits = Budget(budget, seconds, tokens, money)
     workforce = Workforce(executor, workers, address)
     visible = panel.without_test()
     judge = Judge(visible)
@@ -250,7 +250,8 @@ def resume(
 
 
 def _require_unaltered(store: Store, directory: Path) -> None:
-    if (how := store.altered()) is not None:
+    # By the file alone: a power cut may take rows, or lines of the log, that the other still has.
+    if (how := store.altered(SEALED)) is not None:
         raise SearchError(
             f"a search goes on from what it has written, but the ledger in {directory} was "
             f"altered: {how}; restore it, or search anew"

@@ -359,7 +359,7 @@ class Store:
         """
         if not self._sealed:
             return None
-        for name, what in _SEALED.items():
+        for name, what in SEALED.items():
             if tables is not None and name not in tables:
                 continue
             if self._kept_seal(name) != _value(Seal(self._read(_CONTENT[name]))):
@@ -372,7 +372,7 @@ class Store:
         for name, (rows, value) in logged.items():
             found = self._read(_CONTENT[name])
             if len(found) < rows or Seal(found[:rows]).hash != value:
-                return f"the {_SEALED[name]} are not those that {EVENTS_NAME} tells of"
+                return f"the {SEALED[name]} are not those that {EVENTS_NAME} tells of"
         return None
 
     def pool(self) -> list[dict[str, Any]]:
@@ -455,7 +455,7 @@ _COLUMNS: Final = ", ".join(
 _INSERT: Final = f"INSERT INTO eval VALUES ({','.join('?' * (10 + len(_SCORES)))})"  # noqa: S608
 _WRITE_SEAL: Final = "INSERT OR REPLACE INTO seal VALUES (?, ?, ?)"
 # What is sealed, in words, and the rows that are hashed.
-_SEALED: Final = {
+SEALED: Final = {
     "eval": "evaluations", "event": "events", "run": "facts", "pool": "members of the pool"
 }  # fmt: skip
 _CONTENT: Final = {

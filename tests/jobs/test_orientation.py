@@ -120,7 +120,13 @@ def test_the_page(run: Run, small_panel: Panel) -> None:
         assert row[11:13] == [f"{train.trust.t:+.1f}", f"{valid.trust.t:+.1f}"]
 
 
-def test_the_command_line(run: Run, small_panel: Panel, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line(
+    run: Run,
+    small_panel: Panel,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     show_search(run, run.directory / "report.html")
     rows = list(printed(capsys.readouterr().out, columns=9))
     assert [row[1].replace(" ", "") for row in rows] == [

@@ -32,7 +32,7 @@ def by_symbol(
 ) -> Any:
     """A function of single symbols, a few columns at a time, which stay in the cache."""
     rows, columns = inputs[0].shape
-    result = np.empty((rows, columns))
+    result = np.full((rows, columns), np.nan)
     width = max(1, BLOCK_CELLS // max(rows, 1))
     for start in range(0, columns, width):
         block = slice(start, start + width)
