@@ -137,6 +137,7 @@ def search(
     SearchError, DataError
     """
     require_panel(panel)
+    limits = Budget(budget, seconds, tokens, money)
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
     method = Method.of(searcher)
