@@ -141,7 +141,6 @@ def search(
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
     method = Method.of(searcher)
-    limits = Budget(budget, seconds, tokens, money)
     plan = Plan(
         method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
         [str(formula) for formula in seeds], list(combine), dict(llm or {}),
