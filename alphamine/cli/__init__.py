@@ -39,6 +39,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+# What a shell expects of a program that SIGINT has ended.
+_INTERRUPTED = 130
 FORMULA = {"ignore_unknown_options": True}
 
 app.command(name="search")(search.search)
@@ -81,6 +83,9 @@ def main() -> None:
     except AlphamineError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(_INTERRUPTED)
     except MemoryError as error:
         reason = " ".join(str(error).split())
         sys.stderr.write(

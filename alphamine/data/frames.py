@@ -20,7 +20,7 @@ from .selection import Selection, every_column
 from .settings import panel_settings
 from .spec import mapping
 from .tables import as_table, long_to_raw, selected, wide_to_raw
-from .validate import is_price
+from .validate import check_numbers, is_price
 from .wording import brief, listing
 
 
@@ -45,11 +45,11 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
     days = DayStyle(options.pop("date_format", None), options.pop("timezone", None))
     raw = _read(frame, choice, days, style)
     columns = dict(raw.columns)
-    universe = _take(columns, roles["universe"])
+    universe = roles["universe"]
+    universe = columns.pop(universe) if isinstance(universe, str) else universe
     if universe is not None:
         universe = np.nan_to_num(universe)  # a row that is not there is not in it
-    factor = _take(columns, roles["factor"])
-    adjusted = _take(columns, roles["adjusted_close"])
+    factor, adjusted = (_take(raw, columns, roles, r) for r in ("factor", "adjusted_close"))
     if adjusted is not None:
         close = (fields or {}).get("close", "close")
         factor = vendor_factor(raw.column(close), adjusted)
@@ -128,6 +128,9 @@ def _level_of_fields(columns: Any, choice: Selection) -> int:
     )
 
 
-def _take(columns: dict[str, Any], chosen: Any) -> Any:
-    """The column named `chosen`, no longer a field; arrays pass through."""
-    return columns.pop(chosen) if isinstance(chosen, str) else chosen
+def _take(raw: RawData, columns: dict[str, Any], roles: Mapping[str, Any], role: str) -> Any:
+    """Numbers of a role: a column, which is no field any more, or an array, if either is given."""
+    chosen = roles[role]
+    if isinstance(chosen, str):
+        return columns.pop(chosen)
+    return None if chosen is None else check_numbers(role, chosen, raw.dates, raw.symbols, False)

@@ -17,13 +17,15 @@ _YEAR: Final = 365.25
 _COARSE: Final = ((7, 7, 52), (14, 14, 26), (27, 34, 12), (88, 94, 4), (357, 373, 1))
 # A weekday with less than this share of the rows of the busiest one is an exception.
 _REGULAR: Final = 0.25
+# Fewer rows may lie anywhere in a week: nothing can be counted in them.
+_FEW: Final = 20
 
 
 def periods_per_year(dates: npt.NDArray[np.datetime64]) -> int:
     """Rows of a year, by the calendar of a panel.
 
     Days: 252 for markets of five days a week, 365 for those of seven. Weeks: 52, months: 12,
-    quarters: 4. Any other rhythm is counted.
+    quarters: 4. Any other rhythm is counted; fewer than twenty days count as five a week.
 
     Parameters
     ----------
@@ -37,8 +39,10 @@ def periods_per_year(dates: npt.NDArray[np.datetime64]) -> int:
     # 1970-01-01 was a Thursday; which day comes first is no matter.
     weekdays = np.bincount(days % 7, minlength=7)
     open_days = int((weekdays >= _REGULAR * weekdays.max()).sum())
-    if step == 1 and open_days != 6:
-        return 365 if open_days == 7 else TRADING_DAYS
+    if step == 1 and open_days == 7:
+        return 365
+    if (len(days) < _FEW and step <= 4) or (step == 1 and open_days == 5):
+        return TRADING_DAYS
     for shortest, longest, periods in _COARSE:
         if shortest <= step <= longest:
             return periods

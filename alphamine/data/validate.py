@@ -138,9 +138,11 @@ def unmasked(values: Any) -> npt.NDArray[Any]:
 
 def check_order(what: str, values: Any, dates: Dates, symbols: Symbols) -> None:
     """Refuse a frame whose rows or columns are not these days and symbols: arrays go by place."""
-    columns = [str(name) for name in getattr(values, "columns", ())]
+    names = [*getattr(values, "columns", ())]
+    # Columns that nobody has named are numbered.
+    columns = [] if names == [*range(len(names))] else [str(name) for name in names]
     moved = [f"{a} where {b} is" for a, b in zip(columns, symbols, strict=False) if a != b]
-    if moved and set(columns) & set(symbols.tolist()):
+    if moved:
         raise DataError(
             f"the columns of {what!r} have {moved[0]}, but arrays are taken by place; give "
             "frame[symbols], or use Panel.from_frame, which goes by names"

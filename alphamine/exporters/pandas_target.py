@@ -11,7 +11,7 @@ from alphamine.operators.terms import Term
 
 from .kits import pandas_kit
 from .module import docstring, function, quoted, wrapped
-from .printing import ATOM, COMPARED, NOT, OR, PRODUCT, Printer, Text
+from .printing import ATOM, NOT, PythonPrinter, Text
 from .program import across
 from .recipes import RecipeModule
 
@@ -27,28 +27,14 @@ _STATISTICS: Final = {
 }  # fmt: skip
 
 
-class PandasPrinter(Printer):
+class PandasPrinter(PythonPrinter):
     """Expressions of wide frames."""
 
     missing = "np.nan"
-    infix: ClassVar[dict[str, tuple[str, int]]] = {
-        **Printer.infix, "and": (" & ", PRODUCT + 1), "or": (" | ", PRODUCT + 1),
-        "eq": (" == ", COMPARED),
-    }  # fmt: skip
-
-    def __init__(self, inputs: dict[str, str]) -> None:
-        super().__init__(inputs)
-        self.lines: list[str] = []
 
     def assign(self, name: str, code: Text) -> str:
         self.lines.append(f"{name} = {code[0]}")
         return name
-
-    def expression(self, term: Term) -> Text:
-        if term.op in ("and", "or"):  # these bind more strongly than comparisons in Python
-            symbol, _ = self.infix[term.op]
-            return symbol.join(self.text(side, ATOM) for side in term.args), OR
-        return super().expression(term)
 
     def special(self, term: Term) -> Text:
         args = term.args

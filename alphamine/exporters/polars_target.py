@@ -11,7 +11,7 @@ from alphamine.operators.terms import Term
 
 from .kits import polars_kit
 from .module import docstring, function, quoted, wrapped
-from .printing import ATOM, COMPARED, NOT, OR, PRODUCT, Printer, Text
+from .printing import ATOM, NOT, PRODUCT, PythonPrinter, Text
 from .program import across
 from .recipes import RecipeModule
 
@@ -30,18 +30,10 @@ _FUNCTIONS: Final = {
 }  # fmt: skip
 
 
-class PolarsPrinter(Printer):
+class PolarsPrinter(PythonPrinter):
     """Expressions of columns; what is kept becomes a column of the frame."""
 
     missing = "None"
-    infix: ClassVar[dict[str, tuple[str, int]]] = {
-        **Printer.infix, "and": (" & ", PRODUCT + 1), "or": (" | ", PRODUCT + 1),
-        "eq": (" == ", COMPARED),
-    }  # fmt: skip
-
-    def __init__(self, inputs: dict[str, str]) -> None:
-        super().__init__(inputs)
-        self.lines: list[str] = []
 
     def assign(self, name: str, code: Text) -> str:
         self.lines.append(f'frame, {name} = let(frame, f"{{out}}_{name}", {code[0]})')
@@ -52,12 +44,6 @@ class PolarsPrinter(Printer):
         code = self.text(value)
         number = not isinstance(value, Term) or value.op in ("number", "symbol")
         return f"pl.lit({code})" if number else code
-
-    def expression(self, term: Term) -> Text:
-        if term.op in ("and", "or"):  # these bind more strongly than comparisons in Python
-            symbol, _ = self.infix[term.op]
-            return symbol.join(self.text(side, ATOM) for side in term.args), OR
-        return super().expression(term)
 
     def special(self, term: Term) -> Text:
         args, op = term.args, term.op

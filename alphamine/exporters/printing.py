@@ -107,6 +107,30 @@ class Printer(ABC):
         """Code of what differs from target to target."""
 
 
+class PythonPrinter(Printer):
+    """Prints terms as Python expressions of whole columns.
+
+    Attributes
+    ----------
+    lines : list of str
+        Statements that write down the named terms.
+    """
+
+    infix: ClassVar[dict[str, tuple[str, int]]] = {
+        **_INFIX, "and": (" & ", PRODUCT + 1), "or": (" | ", PRODUCT + 1), "eq": (" == ", COMPARED),
+    }  # fmt: skip
+
+    def __init__(self, inputs: dict[str, str]) -> None:
+        super().__init__(inputs)
+        self.lines: list[str] = []
+
+    def expression(self, term: Term) -> Text:
+        if term.op in ("and", "or"):  # these bind more strongly than comparisons in Python
+            symbol, _ = self.infix[term.op]
+            return symbol.join(self.text(side, ATOM) for side in term.args), OR
+        return super().expression(term)
+
+
 def series_of(term: Any) -> list[Term]:
     """The series whose past a fold reads, each once."""
     found: dict[int, Term] = {}

@@ -53,8 +53,12 @@ def read_file(path: Path) -> dict[str, str]:
                 f"{path} is larger than {_MAX_BYTES} bytes: not a list of formulas"
             )
         found = read_lines(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise AlphamineError(f"cannot read the formulas in {path}: {error}") from None
+    except UnicodeDecodeError:
+        raise AlphamineError(
+            f"cannot read the formulas in {path}: it is no UTF-8 text; save it as such"
+        ) from None
     if not found:
         raise AlphamineError(
             f"{path} holds no formula; write one a line, `NAME = FORMULA` or alone"

@@ -8,6 +8,7 @@ import gzip
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -409,11 +410,13 @@ def frames(number: int) -> tuple[Any, list[str]]:
     if kind == 1:
         return as_arrow(table), done
     if kind == 2:
-        try:
-            import polars as pl
+        if find_spec("polars") is None:
+            return table, done
+        import polars as pl
 
+        try:
             return pl.from_arrow(as_arrow(table)), done
-        except Exception:  # what polars refuses is no case of ours, nor is it always here
+        except pl.exceptions.PolarsError:  # what polars refuses is no case of ours
             return table, done
     if kind == 3:
         names = [name for name in table.columns if name not in ("date", "symbol")]

@@ -163,3 +163,12 @@ def test_wide_dates_must_increase(market: Frame) -> None:
     wide = market.pivot(index="date", columns="symbol", values="close")
     with pytest.raises(DataError, match="in 'close' 2020-03-23 follows 2020-03-24"):
         Panel.from_frame({"close": wide[::-1]})
+
+
+@pytest.mark.parametrize("role", ["factor", "adjusted_close"])
+@pytest.mark.parametrize("given", [object(), [1.0], True, np.ones((2, 2))])
+def test_an_array_for_a_role_is_numbers_of_the_panels_shape(role: str, given: Any) -> None:
+    days = pd.bdate_range("2020-01-01", periods=8).repeat(3)
+    frame = pd.DataFrame({"date": days, "symbol": [*"ABC"] * 8, "close": np.arange(1.0, 25.0)})
+    with pytest.raises(DataError, match=f"field '{role}' must (be numbers|have shape)"):
+        Panel.from_frame(frame, **{role: given})

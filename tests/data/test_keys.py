@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 import yaml
@@ -89,6 +88,10 @@ def wide(frame: Frame) -> Frame:
     return table.set_axis(pd.Index(days, name="date"))
 
 
+def as_polars(table: pa.Table) -> Any:
+    return pytest.importorskip("polars").from_arrow(table)
+
+
 def from_frames(convert: Callable[[Frame], Any]) -> Load:
     return lambda frame, _, how: Panel.from_frame(convert(frame), **how, **SETTINGS)
 
@@ -119,9 +122,9 @@ PATHS: dict[str, Load] = {
     "pandas wide": from_frames(lambda f: {"close": wide(f)}),
     "pandas wide, reset": from_frames(lambda f: {"close": wide(f).reset_index()}),
     "arrow": from_frames(pa.table),
-    "polars": from_frames(lambda f: pl.from_arrow(pa.table(f))),
+    "polars": from_frames(lambda f: as_polars(pa.table(f))),
     "polars wide": from_frames(
-        lambda f: {"close": pl.from_arrow(pa.table(wide(f).rename(columns=str).reset_index()))}),
+        lambda f: {"close": as_polars(pa.table(wide(f).rename(columns=str).reset_index()))}),
     "csv": from_files("csv", {"kind": "csv", "path": "prices.csv"}),
     "csv wide": from_files("csv", {"kind": "csv", "files": {"close": "prices.csv"}}),
     "parquet": from_files("parquet", {"kind": "parquet", "path": "prices.parquet"}),

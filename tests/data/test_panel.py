@@ -69,6 +69,7 @@ def empty_on(day: int) -> np.ndarray:
         ({"fields": {"close": close() + 1j}}, "real numbers, but is of type complex128"),
         ({"fields": {"close": close().astype("M8[D]")}}, "real numbers, but is of type datetime64"),
         ({"fields": {"close": pd.DataFrame(close(), columns=[*"CBA"])}}, "columns .* C where A is"),
+        ({"fields": {"close": pd.DataFrame(close(), columns=[*"XYZ"])}}, "columns .* X where A is"),
         ({"fields": {"close": pd.DataFrame(close(), index=DATES[::-1])}}, "rows of 'close' are"),
         ({"universe": pd.DataFrame(close() > 0, columns=[*"BCA"])}, "B where A is"),
         ({"universe": np.ma.array(close() > 0, mask=close() > 0)}, "true or false"),
@@ -77,6 +78,11 @@ def empty_on(day: int) -> np.ndarray:
 def test_bad_input_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         build(**changes)
+
+
+def test_a_frame_whose_columns_nobody_named_goes_by_place() -> None:
+    panel = build(fields={"close": pd.DataFrame(close())})
+    np.testing.assert_array_equal(panel.field("close"), close())
 
 
 def test_a_day_without_any_value_is_an_empty_universe_day() -> None:

@@ -32,6 +32,9 @@ WEEKDAYS = pd.bdate_range("2010-01-01", "2019-12-31")
         (custom(SUNDAY_TO_THURSDAY, 900), 252),
         (WEEKDAYS[:3], 252),
         (WEEKDAYS[:1], 252),
+        (pd.to_datetime(["2020-01-03", "2020-01-06"]), 252),  # a weekend between them
+        (custom("Mon Tue Wed Thu", 900), 209),
+        (pd.date_range("2018-01-01", periods=14), 365),
         (pd.date_range("2018-01-01", periods=400), 365),
         (without(pd.date_range("2018-01-01", periods=400), 0.03), 365),
         (custom(SIX_DAYS, 900), 313),

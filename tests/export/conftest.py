@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from runpy import run_path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 
 from alphamine.data.panel import Panel
@@ -48,9 +50,11 @@ def wide(table: pd.DataFrame, panel: Panel) -> np.ndarray:
 
 
 def executed(text: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(text, "exported.py", "exec"), namespace)
-    return namespace
+    """The names of a module that an export has written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "exported.py"
+        path.write_text(text, encoding="utf-8")
+        return run_path(str(path), run_name="exported")
 
 
 def run_numpy(pool: AlphaPool, panel: Panel) -> np.ndarray:
@@ -66,13 +70,13 @@ def run_pandas(pool: AlphaPool, panel: Panel) -> np.ndarray:
 
 
 def run_polars(pool: AlphaPool, panel: Panel) -> np.ndarray:
+    pl = pytest.importorskip("polars")
     signal = executed(code_of(pool, "polars"))["signal"]
     return wide(signal(pl.from_pandas(long_frame(panel, pool)).lazy()).collect().to_pandas(), panel)
 
 
 def run_duckdb(pool: AlphaPool, panel: Panel) -> np.ndarray:
-    import duckdb
-
+    duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as database:
         database.register("prices", long_frame(panel, pool))
         return wide(database.sql(code_of(pool, "duckdb")).df(), panel)

@@ -163,3 +163,10 @@ def test_a_file_of_formulas_is_read_line_by_line(tmp_path: Path) -> None:
     for wrong in (path, tmp_path, tmp_path / "absent"):
         with pytest.raises(AlphamineError, match="cannot read the formulas in"):
             read_file(wrong)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "formulas.txt"
+    path.write_text("rank(close)\n", encoding="utf-16")
+    with pytest.raises(AlphamineError, match=r"formulas\.txt: it is no UTF-8 text; save"):
+        read_file(path)

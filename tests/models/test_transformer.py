@@ -8,12 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import alphamine as am
 from alphamine.data.panel import Panel
@@ -21,6 +15,14 @@ from alphamine.errors import AlphamineError, DataError
 from alphamine.evaluation.trust.splitters import PurgedKFold
 from alphamine.expression.parser import parse
 from alphamine.models.transformer import ByDay, FactorTransformer
+
+pytest.importorskip("sklearn")
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 TEXTS = ("rank(ts_mean(close, 5))", "ts_corr(close, volume, 8)", "group_rank(volume, sector)")
 

@@ -257,6 +257,13 @@ class Numpy:
 
 
 READERS: dict[str, Any] = {"pandas": Pandas, "polars": Polars, "duckdb": DuckDB, "numpy": Numpy}
+# What the readers' libraries raise of a file that they cannot read.
+FAILURES = {
+    "pandas": ("pyarrow", "ArrowException"),
+    "polars": ("polars.exceptions", "PolarsError"),
+    "duckdb": ("duckdb", "Error"),
+    "numpy": ("pyarrow", "ArrowException"),
+}
 
 
 def module(target: str) -> Any:
@@ -270,9 +277,10 @@ def module(target: str) -> Any:
 
 def opened(target: str, path: Path, spec: dict[str, Any]) -> Any:
     """Prices that keep the laws of the bundle."""
+    library, failure = FAILURES[target]
     try:
         prices = READERS[target](path)
-    except Exception as error:
+    except (getattr(import_module(library), failure), OSError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else repr(error)
         raise Refused(f"{path} cannot be read as Parquet: {first}") from None
     columns = prices.columns()

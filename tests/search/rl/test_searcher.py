@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from alphamine.errors import SearchError
+from alphamine.errors import MissingDependency, SearchError
 from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.pool.view import PoolView
@@ -183,7 +183,7 @@ def test_presets_are_settings_of_the_searcher_and_of_the_grammar(name: str) -> N
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, grammar: Grammar) -> None:
     monkeypatch.setattr(building, "find_spec", lambda name: None)
-    with pytest.raises(SearchError, match=r"needs torch.*alphamine\[rl\]"):
+    with pytest.raises(MissingDependency, match=r"needs torch.*alphamine\[rl\]"):
         make_searcher("rl", SearchContext(grammar, 0))
 
 
