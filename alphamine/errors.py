@@ -73,6 +73,10 @@ class DataError(AlphamineError):
         super().__init__(line)
 
 
+class DataWarning(UserWarning):
+    """Input data can be read in two ways, or lack something; the message says how to settle it."""
+
+
 class SearchError(AlphamineError):
     """A search was asked for something that cannot be done."""
 

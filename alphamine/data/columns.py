@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alphamine.errors import DataError
+from alphamine.errors import DataError, DataWarning
 
 from .keys import MIDNIGHTS_IN_THE_EAST, NO_DAY, DayStyle, elsewhere, is_elsewhere, key_of
 from .numbers import is_text
@@ -113,7 +113,7 @@ def _texts(values: Any, name: str, codes: npt.NDArray[np.int64]) -> list[str]:
         raise DataError(f"{law}, but is {kind}")
     try:
         return [text or "" for text in values.cast(pa.string()).to_pylist()]
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"column {name!r} must hold texts: {brief(error)}") from None
 
 
@@ -132,7 +132,7 @@ def _days(values: Any, name: str, codes: npt.NDArray[np.int64], style: DayStyle)
     texts = ["" if x.strip() in NO_DAY else x for x in _texts(values, name, codes)]
     moments = _each(texts, lambda x: style.moment(x) if x else None, law, codes)
     if style.timezone is None and any(x is not None and is_elsewhere(x) for x in moments):
-        warnings.warn(elsewhere(name), stacklevel=2)
+        warnings.warn(elsewhere(name), DataWarning, stacklevel=2)
     return np.array([x and x.date() for x in moments], dtype="datetime64[D]")
 
 
@@ -147,7 +147,7 @@ def _by_the_clock(values: Any, name: str, style: DayStyle) -> Any:
     if style.timezone is None and values.type.tz in UTC:
         late = pc.greater_equal(pc.hour(local), MIDNIGHTS_IN_THE_EAST)
         if pc.any(late).as_py():
-            warnings.warn(elsewhere(name), stacklevel=2)
+            warnings.warn(elsewhere(name), DataWarning, stacklevel=2)
     return local
 
 

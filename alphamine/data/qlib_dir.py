@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import DataError
+from alphamine.errors import DataError, DataWarning
 
 from .keys import day_of
 from .panel import Panel
@@ -66,6 +66,7 @@ def read_qlib(
             f"{len(absent)} of {len(symbols)} names of {folder / 'instruments'} have no "
             f"features/*/*.{frequency}.bin and so no value: {listing(absent)}; take them out, or "
             "add their files",
+            DataWarning,
             stacklevel=2,
         )
     return RawData(days, symbols, columns, membership=membership)

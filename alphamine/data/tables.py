@@ -51,7 +51,7 @@ def _arrow_ready(frame: Any, what: str) -> Any:
         frame = frame.reset_index()
     for name in dict.fromkeys(frame.columns):
         if frame[name].ndim == 1 and _has_offsets(frame[name]):
-            texts = [None if x is None else x.isoformat() for x in frame[name]]
+            texts = [x.isoformat() if isinstance(x, datetime.date) else x for x in frame[name]]
             frame = frame.assign(**{name: texts})
     return frame
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import DataError
+from alphamine.errors import DataError, DataWarning
 from alphamine.expression.fields import standard_field
 from alphamine.operators import CATALOGUE, Unit
 from alphamine.operators.types import PRICE
@@ -54,7 +54,7 @@ def _days(values: Any, style: DayStyle) -> Dates:
     except (TypeError, ValueError) as error:
         raise DataError(f"dates must be dates such as 2019-01-31: {error}") from None
     if style.timezone is None and any(x is not None and is_elsewhere(x) for x in moments):
-        warnings.warn(elsewhere("dates"), stacklevel=2)
+        warnings.warn(elsewhere("dates"), DataWarning, stacklevel=2)
     return np.array([x and x.date() for x in moments], dtype="datetime64[D]")
 
 

@@ -172,3 +172,11 @@ def test_an_array_for_a_role_is_numbers_of_the_panels_shape(role: str, given: An
     frame = pd.DataFrame({"date": days, "symbol": [*"ABC"] * 8, "close": np.arange(1.0, 25.0)})
     with pytest.raises(DataError, match=f"field '{role}' must (be numbers|have shape)"):
         Panel.from_frame(frame, **{role: given})
+
+
+def test_moments_with_offsets_may_stand_beside_texts() -> None:
+    days = [pd.Timestamp("2023-01-02", tz="Asia/Tokyo").to_pydatetime(), "2023-01-03"]
+    frame = pd.DataFrame({"date": days * 2, "symbol": [*"AABB"], "close": [1.0, 2.0, 3.0, 4.0]})
+    assert Panel.from_frame(frame, min_names=2).dates.astype(str).tolist() == [
+        "2023-01-02", "2023-01-03",
+    ]  # fmt: skip
