@@ -27,7 +27,8 @@ from alphamine.expression.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.jobs.executors.workforce import Workforce
 from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES, Judge
-from alphamine.jobs.store import Record, Store
+from alphamine.jobs.records import Record
+from alphamine.jobs.store import Store
 from alphamine.pool.cells import Cells
 
 from .tables import number, table, write_readme

@@ -28,7 +28,8 @@ from alphamine.rendering import renderer
 from .budget import Budget
 from .encoding import finite
 from .judge import Judge
-from .store import Record, Store
+from .records import Record
+from .store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,9 +27,10 @@ from .method import Method, SearcherLike
 from .plan import Plan, describe, from_earlier_runs, number_of_islands
 from .reveal import load_again
 from .run import TEST_OPENED, Run
+from .schema import SEALED
 from .session import Session
 from .signals import stop_on_signal
-from .store import SEALED, Store
+from .store import Store
 from .study import Progress, Study
 from .times import now
 

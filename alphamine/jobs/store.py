@@ -15,8 +15,6 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,99 +22,39 @@ from alphamine.errors import SearchError, WorkFailed
 
 from .encoding import encode, undefined
 from .facts import Facts, decoded
-from .judge import TRAIN_SCORES, VALID_SCORES
+from .records import Proposal, Record, of_proposal, of_record, to_proposal, to_record
+from .schema import (
+    APPLICATION_ID,
+    COLUMNS,
+    CONTENT,
+    DIGESTS,
+    INSERT_EVAL,
+    OLDER_AS_NEW,
+    OLDER_VERSION,
+    SCHEMA,
+    SCORES,
+    SEALED,
+    VERSION,
+    WRITE_SEAL,
+)
 from .seal import Seal
 from .times import now
 
 FILE_NAME: Final = "run.sqlite"
 EVENTS_NAME: Final = "events.jsonl"
-_APPLICATION_ID: Final = 0x616C7068  # "alph"
-_SCHEMA_VERSION: Final = 4
-# Scores are columns without a type, so that whole numbers stay whole; NaN is NULL.
-_SCORES: Final = (
-    *(f"train_{name}" for name in TRAIN_SCORES), *(f"valid_{name}" for name in VALID_SCORES)
-)  # fmt: skip
-_SCHEMA: Final = f"""
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE eval (
-    seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, formula TEXT NOT NULL,
-    fitness REAL, gain REAL NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL,
-    arm TEXT NOT NULL, notes TEXT, failure TEXT, {", ".join(_SCORES)}
-);
-CREATE TABLE proposal (
-    round INTEGER NOT NULL, position INTEGER NOT NULL, island INTEGER NOT NULL,
-    digest TEXT NOT NULL, formula TEXT NOT NULL, origin TEXT NOT NULL, parents TEXT NOT NULL,
-    arm TEXT NOT NULL, notes TEXT, PRIMARY KEY (round, position)
-) WITHOUT ROWID;
-CREATE INDEX proposed ON proposal (digest);
-CREATE TABLE seal (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);
-CREATE TABLE pool (position INTEGER PRIMARY KEY, digest TEXT NOT NULL, content TEXT NOT NULL);
-"""
 _PAGE_CACHE_KIB: Final = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One evaluated formula.
-
-    Attributes
-    ----------
-    digest, formula : str
-        Of the canonical formula.
-    fitness, gain : float
-        As in `Evaluation`.
-    train, valid : mapping of str to float
-        Those of `TRAIN_SCORES` and `VALID_SCORES`; `valid` is None where there is no such split.
-        No searcher ever sees it.
-    origin, parents, arm, notes
-        As in `Candidate`.
-    failure : str, optional
-        Why the formula could not be evaluated.
-    """
-
-    digest: str
-    formula: str
-    fitness: float
-    gain: float
-    train: Mapping[str, float]
-    valid: Mapping[str, float] | None
-    origin: str
-    parents: Sequence[str] = ()
-    arm: str = ""
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A candidate as it was stored.
-
-    The text of its formula, the number of the island that proposed it, and the rest as in
-    `Candidate`.
-    """
-
-    digest: str
-    formula: str
-    origin: str
-    parents: tuple[str, ...] = ()
-    arm: str = ""
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    island: int = 0
 
 
 class Store:
     """The SQLite file of one run; open it with `create` or `open`."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: Path, version: int = _SCHEMA_VERSION
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, version: int = VERSION) -> None:
         self._db = connection
         self.path = path
-        self._sealed = version == _SCHEMA_VERSION
+        self._sealed = version == VERSION
         self._seals: dict[str, Seal] = {}
-        if version == _OLDER_VERSION:
-            connection.executescript(_OLDER_AS_NEW)
+        if version == OLDER_VERSION:
+            connection.executescript(OLDER_AS_NEW)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
 
@@ -142,8 +80,8 @@ class Store:
                 store = cls(db, path)
                 # One transaction: a process that dies here leaves a whole run or a blank file.
                 db.executescript(
-                    f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; "
-                    f"PRAGMA user_version = {_SCHEMA_VERSION};"
+                    f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
+                    f"PRAGMA user_version = {VERSION};"
                 )
                 db.executemany("INSERT INTO run VALUES (?, ?)", _rows(facts))
                 store._reseal()
@@ -185,12 +123,12 @@ class Store:
                         f"the search in {directory} was killed before it had begun, so there is "
                         "nothing to go on with; start it again"
                     )
-                if application != _APPLICATION_ID:
+                if application != APPLICATION_ID:
                     raise SearchError(f"{path} is a SQLite file, but not one that alphamine wrote")
-                if version not in (_OLDER_VERSION, _SCHEMA_VERSION):
+                if version not in (OLDER_VERSION, VERSION):
                     raise SearchError(
                         f"{path} has schema {version}, and this alphamine reads schemas "
-                        f"{_OLDER_VERSION} and {_SCHEMA_VERSION}; open it with the version of "
+                        f"{OLDER_VERSION} and {VERSION}; open it with the version of "
                         "alphamine that wrote it"
                     )
                 return cls(db, path, version)
@@ -226,13 +164,7 @@ class Store:
 
     def propose(self, number: int, proposals: Sequence[Proposal]) -> None:
         """Store what was proposed in a round, in place of what was stored of it and after."""
-        rows = [
-            (
-                number, i, p.island, p.digest, p.formula, p.origin, " ".join(p.parents), p.arm,
-                encode(p.notes) if p.notes else None,
-            )
-            for i, p in enumerate(proposals)
-        ]  # fmt: skip
+        rows = [of_proposal(number, i, proposal) for i, proposal in enumerate(proposals)]
         with self._transaction() as db:
             db.execute("DELETE FROM proposal WHERE round >= ?", (number,))
             db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?,?)", rows)
@@ -241,12 +173,8 @@ class Store:
         """What was proposed from round `first` on, by round."""
         found: dict[int, list[Proposal]] = {}
         query = "SELECT * FROM proposal WHERE round >= ? ORDER BY round, position"
-        for row in self._read(query, (first,)):
-            number, _, island, digest, formula, origin, parents, arm, notes = row
-            proposal = Proposal(
-                digest, formula, origin, tuple(parents.split()), arm, _notes(notes), island
-            )  # fmt: skip
-            found.setdefault(number, []).append(proposal)
+        for number, _, *row in self._read(query, (first,)):
+            found.setdefault(number, []).append(to_proposal(row))
         return found
 
     def proposed(self, digests: Collection[str], island: int, before: int) -> set[str]:
@@ -266,36 +194,28 @@ class Store:
         WorkFailed
             If one is in the ledger already, or the file cannot be written; nothing is recorded.
         """
-        rows = [
-            (
-                first + i, r.digest, r.formula, r.fitness if r.fitness > -math.inf else None,
-                r.gain, r.origin, " ".join(r.parents), r.arm,
-                encode(r.notes) if r.notes else None, r.failure, *_TRAIN(r.train),
-                *(_NO_SCORES if r.valid is None else _VALID(r.valid)),
-            )
-            for i, r in enumerate(records)
-        ]  # fmt: skip
+        rows = [of_record(first + i, record) for i, record in enumerate(records)]
         with self._appending("eval", rows) as db:
-            db.executemany(_INSERT, rows)
+            db.executemany(INSERT_EVAL, rows)
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in order."""
-        for row in self._read(f"SELECT {_COLUMNS} FROM eval ORDER BY seq"):  # noqa: S608
-            yield _record(row)
+        for row in self._read(f"SELECT {COLUMNS} FROM eval ORDER BY seq"):  # noqa: S608
+            yield to_record(row)
 
     def known(self, digests: Collection[str]) -> dict[str, Record]:
         """Those of some formulas that are in the ledger, by digest."""
         marks = ",".join("?" * len(digests))
-        query = f"SELECT {_COLUMNS} FROM eval WHERE digest IN ({marks})"  # noqa: S608
-        return {row[0]: _record(row) for row in self._read(query, tuple(digests))}
+        query = f"SELECT {COLUMNS} FROM eval WHERE digest IN ({marks})"  # noqa: S608
+        return {row[0]: to_record(row) for row in self._read(query, tuple(digests))}
 
     def digests(self, first: int) -> list[str]:
         """Digests of the evaluations from number `first` on, in order."""
-        return [d for (d,) in self._read(_DIGESTS, (first,))]
+        return [d for (d,) in self._read(DIGESTS, (first,))]
 
     def column(self, name: str) -> list[float]:
         """One score of every evaluation, in order; NaN where it is missing."""
-        if name not in _SCORES:
+        if name not in SCORES:
             raise KeyError(name)
         rows = self._read(f"SELECT {name} FROM eval ORDER BY seq")  # noqa: S608
         return [math.nan if value is None else value for (value,) in rows]
@@ -362,7 +282,7 @@ class Store:
         for name, what in SEALED.items():
             if tables is not None and name not in tables:
                 continue
-            if self._kept_seal(name) != _value(Seal(self._read(_CONTENT[name]))):
+            if self._kept_seal(name) != _value(Seal(self._read(CONTENT[name]))):
                 return f"the {what} are not those that were recorded"
         if tables is not None:
             return None
@@ -370,7 +290,7 @@ class Store:
         if logged is None:
             return f"{EVENTS_NAME}, by which the ledger is cross-checked, is missing or damaged"
         for name, (rows, value) in logged.items():
-            found = self._read(_CONTENT[name])
+            found = self._read(CONTENT[name])
             if len(found) < rows or Seal(found[:rows]).hash != value:
                 return f"the {SEALED[name]} are not those that {EVENTS_NAME} tells of"
         return None
@@ -382,7 +302,7 @@ class Store:
     def _seal(self, name: str) -> Seal:
         """Of a table that only grows."""
         if name not in self._seals:
-            rows = self._read(_CONTENT[name])
+            rows = self._read(CONTENT[name])
             self._seals[name] = Seal(rows, self._kept_seal(name) != _value(Seal(rows)))
         return self._seals[name]
 
@@ -398,14 +318,14 @@ class Store:
         with self._transaction() as db:
             yield db
             if self._sealed:
-                db.execute(_WRITE_SEAL, (name, longer.rows, longer.hash))
+                db.execute(WRITE_SEAL, (name, longer.rows, longer.hash))
         self._seals[name] = longer
 
     def _reseal(self) -> None:
         """Hash anew what is written whole, inside the transaction that writes it."""
         for name in ("run", "pool") if self._sealed else ():
-            seal = Seal(self._db.execute(_CONTENT[name]))
-            self._db.execute(_WRITE_SEAL, (name, seal.rows, seal.hash))
+            seal = Seal(self._db.execute(CONTENT[name]))
+            self._db.execute(WRITE_SEAL, (name, seal.rows, seal.hash))
 
     def _last_seals(self) -> dict[str, tuple[int, str]] | None:
         if not self._sealed:
@@ -447,58 +367,12 @@ class Store:
             ) from error
 
 
-_DIGESTS: Final = "SELECT digest FROM eval WHERE seq >= ? ORDER BY seq"
-_COLUMNS: Final = ", ".join(
-    ("digest", "formula", "fitness", "gain", "origin", "parents", "arm", "notes", "failure",
-     *_SCORES)
-)  # fmt: skip
-_INSERT: Final = f"INSERT INTO eval VALUES ({','.join('?' * (10 + len(_SCORES)))})"  # noqa: S608
-_WRITE_SEAL: Final = "INSERT OR REPLACE INTO seal VALUES (?, ?, ?)"
-# What is sealed, in words, and the rows that are hashed.
-SEALED: Final = {
-    "eval": "evaluations", "event": "events", "run": "facts", "pool": "members of the pool"
-}  # fmt: skip
-_CONTENT: Final = {
-    "eval": f"SELECT seq, {_COLUMNS} FROM eval ORDER BY seq",  # noqa: S608
-    "event": "SELECT kind, content FROM event ORDER BY seq",
-    "run": "SELECT key, value FROM run ORDER BY key",
-    "pool": "SELECT position, digest, content FROM pool ORDER BY position",
-}
-# A run of version 0.1.0 is read as one of today's: it had neither arms nor notes.
-_OLDER_VERSION: Final = 3
-_OLDER_AS_NEW: Final = f"""
-CREATE TEMP VIEW eval AS SELECT seq, digest, formula, fitness, gain, origin, parents, '' AS arm,
-    NULL AS notes, failure, {", ".join(_SCORES)} FROM main.eval;
-"""  # noqa: S608
-_TRAIN: Final = itemgetter(*TRAIN_SCORES)
-_VALID: Final = itemgetter(*VALID_SCORES)
-_NO_SCORES: Final = (None,) * len(VALID_SCORES)
-# The number of days is there whenever there is such a split.
-_VALID_DAYS: Final = 9 + len(TRAIN_SCORES) + VALID_SCORES.index("days")
-
-
 def _value(seal: Seal) -> tuple[int, str]:
     return seal.rows, seal.hash
 
 
-def _notes(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
-
-
 def _rows(facts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     return [(key, encode(value)) for key, value in facts.items()]
-
-
-def _record(row: Sequence[Any]) -> Record:
-    digest, formula, fitness, gain, origin, parents, arm, notes, failure = row[:9]
-    scores = [math.nan if score is None else score for score in row[9:]]
-    train, valid = scores[: len(TRAIN_SCORES)], scores[len(TRAIN_SCORES) :]
-    return Record(
-        digest, formula, -math.inf if fitness is None else fitness, gain,
-        dict(zip(TRAIN_SCORES, train, strict=True)),
-        None if row[_VALID_DAYS] is None else dict(zip(VALID_SCORES, valid, strict=True)),
-        origin, tuple(parents.split()), arm, _notes(notes), failure,
-    )  # fmt: skip
 
 
 @contextmanager

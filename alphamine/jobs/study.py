@@ -22,8 +22,9 @@ from .executors.base import Executor, never
 from .executors.serial import Serial
 from .island import FRUITLESS_ASKS, Island, Round, Stopped
 from .judge import Judge, Judgement, as_mapping
+from .records import Proposal, Record
 from .run import INTERRUPTED
-from .store import Proposal, Record, Store
+from .store import Store
 
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
 _CHECKPOINT_SECONDS: Final = 2.0

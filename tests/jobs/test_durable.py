@@ -26,8 +26,9 @@ from alphamine.jobs.executors.serial import Serial
 from alphamine.jobs.island import Island
 from alphamine.jobs.judge import Judge
 from alphamine.jobs.run import Run
+from alphamine.jobs.schema import CONTENT
 from alphamine.jobs.seal import Seal
-from alphamine.jobs.store import _CONTENT, EVENTS_NAME, FILE_NAME, Store
+from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Store
 from alphamine.jobs.study import Study
 from alphamine.pool.pool import Pool
 from alphamine.pool.view import PoolView
@@ -321,7 +322,7 @@ def test_hashes_are_cross_checked_with_the_log(copied: Path) -> None:
     """Who rewrites rows and hashes in the file is given away by the log beside it."""
     with closing(sqlite3.connect(copied / FILE_NAME)) as db:
         db.execute("DELETE FROM eval WHERE seq >= 40")
-        seal = Seal(db.execute(_CONTENT["eval"]))
+        seal = Seal(db.execute(CONTENT["eval"]))
         db.execute("UPDATE seal SET rows = ?, hash = ? WHERE name = 'eval'", (seal.rows, seal.hash))
         db.commit()
     assert EVENTS_NAME in str(am.open_run(copied).altered)

@@ -14,7 +14,9 @@ import pytest
 
 from alphamine.errors import SearchError, WorkFailed
 from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES
-from alphamine.jobs.store import _SCHEMA_VERSION, EVENTS_NAME, FILE_NAME, Record, Store
+from alphamine.jobs.records import Record
+from alphamine.jobs.schema import VERSION
+from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Store
 
 
 def scores(names: Sequence[str], **given: float) -> dict[str, float]:
@@ -125,7 +127,7 @@ def test_other_columns_are_another_schema() -> None:
         "rank_ic", "rank_ic_std", "rank_icir", "ic", "ic_std", "icir", "days", "pairs", "coverage",
         "turnover", "t", "degrees", "effective_days",
     )  # fmt: skip
-    assert (4, columns, columns[:10]) == (_SCHEMA_VERSION, TRAIN_SCORES, VALID_SCORES)
+    assert (4, columns, columns[:10]) == (VERSION, TRAIN_SCORES, VALID_SCORES)
 
 
 def test_foreign_and_newer_files_are_refused(tmp_path: Path) -> None:

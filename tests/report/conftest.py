@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES
+from alphamine.jobs.records import Record
 from alphamine.jobs.run import Run, open_run
-from alphamine.jobs.store import Record, Store
+from alphamine.jobs.store import Store
 
 _CODE = ("alert(1)", "fetch('//x')", "top.location='//x'")
 _ELEMENTS = (

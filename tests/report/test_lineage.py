@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import alphamine as am
-from alphamine.jobs.store import Record
+from alphamine.jobs.records import Record
 from alphamine.report.html import run_page
 from alphamine.report.lineage import lineages
 

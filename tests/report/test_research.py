@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import alphamine as am
-from alphamine.jobs.store import Record
+from alphamine.jobs.records import Record
 from alphamine.report.html import run_page
 from alphamine.report.research import arm_rows, research_log
 
