@@ -19,22 +19,22 @@ _HOME = {
     "evaluate": "evaluation.evaluate",
     "export": "exporters.bundle",
     "library": "libraries",
-    "load": "data.load",
+    "load": "data.dataset.load",
     "load_bundle": "exporters.bundle",
     "ops": "expression.ops",
-    "parse": "expression.parser",
+    "parse": "expression.text.parser",
     "register_operator": "testing.register",
     "register_searcher": "plugins",
     "resume": "jobs.search",
     "search": "jobs.search",
-    "open_run": "jobs.run",
+    "open_run": "runs.run",
     "stream": "engine.streaming",
     "values": "engine.evaluator",
 }
 _MODULES = {"ops"}
 
 if TYPE_CHECKING:
-    from .data.load import load
+    from .data.dataset.load import load
     from .data.panel import Panel
     from .engine.evaluator import values
     from .engine.streaming import stream
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .exporters.bundle import export, load_bundle
     from .expression import ops
-    from .expression.parser import parse
-    from .jobs.run import open_run
+    from .expression.text.parser import parse
     from .jobs.search import resume, search
     from .libraries import library
     from .plugins import register_searcher
     from .pool.alpha_pool import AlphaPool
+    from .runs.run import open_run
     from .testing.register import register_operator
 
 
@@ -70,7 +70,23 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "AlphaPool", "AlphamineError", "Panel", "__version__", "backtest", "evaluate", "export",
-    "library", "load", "load_bundle", "open_run", "ops", "parse", "register_operator",
-    "register_searcher", "resume", "search", "stream", "values",
-]  # fmt: skip
+    "AlphaPool",
+    "AlphamineError",
+    "Panel",
+    "__version__",
+    "backtest",
+    "evaluate",
+    "export",
+    "library",
+    "load",
+    "load_bundle",
+    "open_run",
+    "ops",
+    "parse",
+    "register_operator",
+    "register_searcher",
+    "resume",
+    "search",
+    "stream",
+    "values",
+]

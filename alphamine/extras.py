@@ -18,17 +18,19 @@ class Optional(NamedTuple):
     purpose: str
 
 
-OPTIONAL: Final[Mapping[str, Optional]] = MappingProxyType({
-    "duckdb": Optional("sql", "datasets from SQL"),
-    "polars": Optional("polars", "panels from polars frames"),
-    "scikit-learn": Optional("models", "linear models on a pool"),
-    "lightgbm": Optional("models", "boosted trees on a pool"),
-    "torch": Optional("models", "networks on a pool, and the searcher rl"),
-    "optuna": Optional("models", "tuned models, and the searcher tune"),
-    "sb3-contrib": Optional("rl", "the learner ppo of the searcher rl"),
-    "ray": Optional("ray", "searches on a Ray cluster"),
-    "openai": Optional("llm", "language models that propose formulas"),
-})  # fmt: skip
+OPTIONAL: Final[Mapping[str, Optional]] = MappingProxyType(
+    {
+        "duckdb": Optional("sql", "datasets from SQL"),
+        "polars": Optional("polars", "panels from polars frames"),
+        "scikit-learn": Optional("models", "linear models on a pool"),
+        "lightgbm": Optional("models", "boosted trees on a pool"),
+        "torch": Optional("models", "networks on a pool, and the searcher rl"),
+        "optuna": Optional("models", "tuned models, and the searcher tune"),
+        "sb3-contrib": Optional("rl", "the learner ppo of the searcher rl"),
+        "ray": Optional("ray", "searches on a Ray cluster"),
+        "openai": Optional("llm", "language models that propose formulas"),
+    }
+)
 
 
 def require(module: str, purpose: str, package: str, extra: str = "models") -> Any:

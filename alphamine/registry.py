@@ -34,8 +34,9 @@ def add_operators() -> None:
         except Exception as error:  # whatever a stranger's module raises
             warnings.warn(
                 f"the operators of {_package(plugin)} cannot be loaded: "
-                f"{type(error).__name__}: {error}", stacklevel=2,
-            )  # fmt: skip
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )
 
 
 def _package(plugin: EntryPoint) -> str:
@@ -58,9 +59,13 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
     """
 
     def __init__(
-        self, kind: str, group: str, built_in: Mapping[str, Thing], adapt: Callable[[Any], Thing],
+        self,
+        kind: str,
+        group: str,
+        built_in: Mapping[str, Thing],
+        adapt: Callable[[Any], Thing],
         error: type[AlphamineError],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._kind, self._group, self._error = kind, group, error
         self._things = dict(built_in)
         self._adapt = adapt

@@ -22,9 +22,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*SUITES, "tables"], default=list(SUITES))
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, nothing written")
     parser.add_argument(
-        "--peers", type=Path, default=HERE.parent / "build" / "benchmark-peers",
+        "--peers",
+        type=Path,
+        default=HERE.parent / "build" / "benchmark-peers",
         help="environment of the peers; made from the package index if absent",
-    )  # fmt: skip
+    )
     asked = parser.parse_args()
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     suites = [name for name in asked.only if name in SUITES]

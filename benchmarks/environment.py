@@ -61,5 +61,5 @@ def compiler() -> str:
     found = shutil.which("g++") or shutil.which("clang++")
     if found is None:
         return "none"
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
-    return said.stdout.splitlines()[0]
+    text = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
+    return text.stdout.splitlines()[0]

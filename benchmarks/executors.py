@@ -23,29 +23,32 @@ import numpy as np
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.jobs.executors.workforce import Workforce
-from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES, Judge
-from alphamine.jobs.records import Record
-from alphamine.jobs.store import Store
+from alphamine.jobs.executors.config import ExecutorConfig
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
+from alphamine.runs.records import Record
+from alphamine.runs.score import TRAIN_SCORES, VALID_SCORES
+from alphamine.runs.store import Store
 
 from .tables import number, table, write_readme
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "executors.json"
-FORCES = {
-    "serial": Workforce(), "processes, 1 worker": Workforce("processes", 1),
-    "processes, 2 workers": Workforce("processes", 2),
-    "processes, 4 workers": Workforce("processes", 4), "ray, 2 workers": Workforce("ray", 2),
-}  # fmt: skip
+EXECUTORS = {
+    "serial": ExecutorConfig(),
+    "processes, 1 worker": ExecutorConfig("processes", 1),
+    "processes, 2 workers": ExecutorConfig("processes", 2),
+    "processes, 4 workers": ExecutorConfig("processes", 4),
+    "ray, 2 workers": ExecutorConfig("ray", 2),
+}
 FORMULAS, BATCH, ROUNDS = 512, 32, 3
 SIZES = (1, 4, 16, 64, 256)
 ROWS = 1_000_000
 
 
-def drawn(panel: Panel, count: int) -> list[Node]:
+def sampled(panel: Panel, count: int) -> list[Node]:
     """Random formulas, the same every time."""
     grammar, rng = Grammar.for_panel(panel.schema), np.random.default_rng(0)
     return [grammar.sample(rng) for _ in range(count)]
@@ -54,23 +57,23 @@ def drawn(panel: Panel, count: int) -> list[Node]:
 def throughput() -> dict[str, float]:
     """Formulas a second on the synthetic market in batches, best of some rounds."""
     panel = am.load(HERE.parent / "data_specs/synthetic.yaml").without_test()
-    formulas = drawn(panel, FORMULAS)
+    formulas = sampled(panel, FORMULAS)
     found = {}
-    for name, force in FORCES.items():
+    for name, config in EXECUTORS.items():
         # Values kept from one round would spare the next one its work.
-        seconds = [_seconds(panel, force, formulas) for _ in range(ROUNDS)]
+        seconds = [_seconds(panel, config, formulas) for _ in range(ROUNDS)]
         found[name] = FORMULAS / min(seconds)
         print(f"{name}: {found[name]:.0f} formulas a second", flush=True)
     return found
 
 
-def _seconds(panel: Panel, force: Workforce, formulas: Sequence[Node]) -> float:
-    judge = Judge(panel)
-    with closing(force.build(judge, Cells(judge.train))) as executor:
-        list(executor.judge(drawn(panel, 4)))  # workers have started
+def _seconds(panel: Panel, config: ExecutorConfig, formulas: Sequence[Node]) -> float:
+    scorer = Scorer(panel)
+    with closing(config.build(scorer, Cells(scorer.train))) as executor:
+        list(executor.score(sampled(panel, 4)))  # workers have started
         began = time.perf_counter()
         for start in range(0, len(formulas), BATCH):
-            list(executor.judge(formulas[start : start + BATCH]))
+            list(executor.score(formulas[start : start + BATCH]))
         return time.perf_counter() - began
 
 
@@ -80,15 +83,15 @@ def overhead() -> dict[str, dict[str, float]]:
     close = 10.0 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 20)), axis=0))
     dates = np.arange(60).astype("datetime64[D]")
     panel = Panel.from_arrays(dates, [f"N{i}" for i in range(20)], {"close": close})
-    judge = Judge(panel)
+    scorer = Scorer(panel)
     formulas = [am.parse(f"ts_delay(close, {1 + i % 9}) * {i}") for i in range(1, SIZES[-1] + 1)]
     found: dict[str, dict[str, float]] = {}
     for name in ("serial", "processes, 1 worker", "ray"):
-        force = Workforce("ray", 1) if name == "ray" else FORCES[name]
-        with closing(force.build(judge, Cells(judge.train))) as executor:
-            list(executor.judge(formulas[:4]))
+        config = ExecutorConfig("ray", 1) if name == "ray" else EXECUTORS[name]
+        with closing(config.build(scorer, Cells(scorer.train))) as executor:
+            list(executor.score(formulas[:4]))
             found[name] = {
-                str(size): 1e3 * _median(lambda n=size: list(executor.judge(formulas[:n]))) / size
+                str(size): 1e3 * _median(lambda n=size: list(executor.score(formulas[:n]))) / size
                 for size in SIZES
             }
         print(name, found[name], flush=True)
@@ -171,8 +174,10 @@ def ledger_table(results: dict[str, Any]) -> str:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "throughput": throughput, "overhead": overhead, "ledger": ledger,
-}  # fmt: skip
+    "throughput": throughput,
+    "overhead": overhead,
+    "ledger": ledger,
+}
 SECTIONS = {"throughput": throughput_table, "overhead": overhead_table, "ledger": ledger_table}
 
 

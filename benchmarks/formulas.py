@@ -16,9 +16,17 @@ WINDOWS = (5, 10, 20, 30, 40, 50)
 UNARY = ("abs", "log")
 BINARY = ("add", "subtract", "multiply", "divide", "max", "min")
 ROLLING = (
-    "ts_delay", "ts_delta", "ts_mean", "ts_std_dev", "ts_max", "ts_min", "ts_percentage",
-    "ts_decay_linear", "ts_decay_exp_window", "ts_rank",
-)  # fmt: skip
+    "ts_delay",
+    "ts_delta",
+    "ts_mean",
+    "ts_std_dev",
+    "ts_max",
+    "ts_min",
+    "ts_percentage",
+    "ts_decay_linear",
+    "ts_decay_exp_window",
+    "ts_rank",
+)
 PAIRS = ("ts_covariance", "ts_corr")
 
 

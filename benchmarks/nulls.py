@@ -21,8 +21,8 @@ import numpy as np
 import alphamine as am
 from alphamine.data.labels import LabelSpec
 from alphamine.data.splits import Splits
-from alphamine.data.synthetic import simulate
-from alphamine.data.synthetic_settings import MarketSettings
+from alphamine.data.synthetic.market import simulate
+from alphamine.data.synthetic.settings import MarketSettings
 from alphamine.evaluation.trust.inference import cosine_count, cosine_long_run_variance
 from alphamine.evaluation.trust.verdict import SURVIVES_T, judge_trust
 
@@ -47,11 +47,14 @@ def market(seed: int, horizon: int) -> am.Panel:
     gap = horizon + 1
     return am.Panel.from_arrays(
         np.busday_offset(settings.start, np.arange(DAYS), roll="forward"),
-        [f"N{i:02d}" for i in range(NAMES)], made.columns, made.shocks.listed,
+        [f"N{i:02d}" for i in range(NAMES)],
+        made.columns,
+        made.shocks.listed,
         {"sector": np.tile(made.shocks.sector, (DAYS, 1))},
-        label_spec=LabelSpec(horizon=horizon), name=f"nothing {seed}",
+        label_spec=LabelSpec(horizon=horizon),
+        name=f"nothing {seed}",
         splits=Splits((0, TRAIN), (TRAIN + gap, DAYS - gap), None, gap=gap),
-    )  # fmt: skip
+    )
 
 
 def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[str, Any]:

@@ -29,8 +29,11 @@ class Peer:
         interpreter = Path(sys.executable) if name == OURS else python
         self.process = subprocess.Popen(
             [str(interpreter), "-W", "ignore", str(WORKERS / f"{name}_worker.py"), str(panel)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **SINGLE},
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **SINGLE},
+        )
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Send a request and wait for the answer."""

@@ -27,7 +27,7 @@ from alphamine.models.tuning import tune_model
 from alphamine.pool.pool import Pool
 
 DAYS, NAMES, MEMBERS = 2000, 300, 20
-# Of the newcomer, which is charged for them.
+# Of the candidate, which is charged for them.
 TOKENS = 10
 REPEATS = 15
 
@@ -49,9 +49,11 @@ def trial() -> None:
     rng = np.random.default_rng(0)
     close = 10.0 * np.exp(np.cumsum(rng.normal(0, 0.02, (DAYS, NAMES)), axis=0))
     panel = Panel.from_arrays(
-        np.arange(DAYS).astype("datetime64[D]"), np.arange(NAMES).astype(str), {"close": close},
+        np.arange(DAYS).astype("datetime64[D]"),
+        np.arange(NAMES).astype(str),
+        {"close": close},
         label_spec=LabelSpec(horizon=1, delay=0),
-    )  # fmt: skip
+    )
     train = panel.sample()
     hint = np.nan_to_num(train.label) / 0.02
     arrays = [
@@ -59,13 +61,13 @@ def trial() -> None:
     ]
     for array in arrays:
         array[rng.random(array.shape) < 0.02] = np.nan
-    *members, newcomer = arrays
+    *members, candidate = arrays
     pool = Pool(train, MEMBERS, 1.0)
     field = panel.schema["close"].node
     for array in members:
         pool.offer(field, 1, 0.03, pool.vector(array))
     assert len(pool) == MEMBERS
-    weak = np.where(np.isnan(newcomer), np.nan, rng.normal(size=hint.shape)).astype(np.float32)
+    weak = np.where(np.isnan(candidate), np.nan, rng.normal(size=hint.shape)).astype(np.float32)
     vector = pool.vector(weak)
     ranking = least(lambda: pool.vector(weak))
     ours = least(lambda: pool.gains([pool.vector(weak)], [TOKENS]))
@@ -78,7 +80,7 @@ def trial() -> None:
 
 
 def alphagen_trial(
-    torch: Any, members: list[np.ndarray], newcomer: np.ndarray, label: np.ndarray
+    torch: Any, members: list[np.ndarray], candidate: np.ndarray, label: np.ndarray
 ) -> float:
     """One trial as AlphaGen does it, but for its re-evaluation of all formulas (87 % of its time).
 
@@ -95,7 +97,7 @@ def alphagen_trial(
         return ((x * y).mean(1) / ((x * x).mean(1) * (y * y).mean(1)).sqrt()).nan_to_num().mean()
 
     target = normalised(torch.from_numpy(label.astype(np.float32)))
-    values = [normalised(torch.from_numpy(x)) for x in [*members, newcomer]]
+    values = [normalised(torch.from_numpy(x)) for x in [*members, candidate]]
     label_ics = torch.stack([correlation(x, target) for x in values])
     mutual = torch.eye(len(values))
     for i, x in enumerate(values[:-1]):

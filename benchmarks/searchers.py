@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from .contests import MARKETS, MARKS, ROWS, Marks, contest
+from .comparisons import MARKETS, MARKS, ROWS, Marks, compare
 from .tables import table, write_readme
 
 HERE = Path(__file__).parent
@@ -106,7 +106,7 @@ def main() -> None:
                 known = _read(given.into).get(given.market, {}).get(row, {}).get(str(seed))
                 if not known or known[-1]["evaluations"] < reached:
                     keep = partial(_keep, given.into, given.market, row, seed)
-                    contest(market, ROWS[row], seed, given.evaluations, keep)
+                    compare(market, ROWS[row], seed, given.evaluations, keep)
     if given.into == RESULTS:
         found = {f"searchers {name}": rows for name, rows in _read(RESULTS).items()}
         tables = {f"searchers {name}": partial(section, name) for name in MARKETS}

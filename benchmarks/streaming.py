@@ -23,7 +23,7 @@ from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
 
 from .data import market
-from .executors import drawn
+from .executors import sampled
 from .tables import number, table, write_readme
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def panel(names: int) -> Panel:
 
 def pools(market: Panel) -> dict[str, list[Node]]:
     """Random formulas of a search's grammar, and Alpha101."""
-    found = {f"random {n}": drawn(market, n) for n in POOLS}
+    found = {f"random {n}": sampled(market, n) for n in POOLS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {**found, "alpha101": list(am.library("alpha101").values())}
@@ -65,10 +65,14 @@ def cost(formulas: list[Node], market: Panel) -> dict[str, Any]:
     batch = min(_cpu(lambda: evaluator.values(formulas)) for _ in range(3))
     np.testing.assert_array_equal(stream.values, [v[-1] for v in evaluator.values(formulas)])
     return {
-        "formulas": len(formulas), "lookback": stream.lookback, "batch": batch,
-        "day": statistics.median(days), "best": min(days), "correction": statistics.median(mends),
+        "formulas": len(formulas),
+        "lookback": stream.lookback,
+        "batch": batch,
+        "day": statistics.median(days),
+        "best": min(days),
+        "correction": statistics.median(mends),
         "mib": stream.nbytes / 2**20,
-    }  # fmt: skip
+    }
 
 
 def _cpu(work: Any) -> float:
@@ -81,11 +85,17 @@ def streaming(results: dict[str, Any]) -> str:
     """The table."""
     rows = [
         [
-            name, str(r["lookback"]), number(r["day"]), number(r["best"]), number(r["correction"]),
-            number(r["batch"]), number(r["batch"] / r["day"]), number(r["mib"]),
+            name,
+            str(r["lookback"]),
+            number(r["day"]),
+            number(r["best"]),
+            number(r["correction"]),
+            number(r["batch"]),
+            number(r["batch"] / r["day"]),
+            number(r["mib"]),
         ]
         for name, r in results["streaming"].items()
-    ]  # fmt: skip
+    ]
     header = ["", "look-back", "a day", "best day", "correction", "batch", "ratio", "MiB"]
     return table(header, rows)
 

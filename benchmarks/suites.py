@@ -17,8 +17,17 @@ from .peers import OURS, PEERS, Peer, measure, running
 SMALL, LARGE = (2000, 300), (2500, 3000)
 MISSING = 0.02
 WINDOWED = (
-    "mean", "std", "corr", "min", "argmax", "ts_rank", "quantile", "decay", "skew", "slope",
-)  # fmt: skip
+    "mean",
+    "std",
+    "corr",
+    "min",
+    "argmax",
+    "ts_rank",
+    "quantile",
+    "decay",
+    "skew",
+    "slope",
+)
 DAILY = ("cs_rank", "cs_zscore", "ic", "rank_ic")
 WINDOWS = (5, 20, 60)
 # unfold makes arrays of (days, names, window); a large panel does not leave room for that.
@@ -90,8 +99,8 @@ def _operators(
                 "in_engine_ns": _in_engine(bench, shape, peers[0], name, settings),
                 "agreement": agreement,
             }
-            said = ", ".join(f"{k} {t['ns']:.2f}" for k, t in times.items())
-            print(f"  {key}: {said}", flush=True)
+            text = ", ".join(f"{k} {t['ns']:.2f}" for k, t in times.items())
+            print(f"  {key}: {text}", flush=True)
     return found
 
 
@@ -113,9 +122,11 @@ def libraries(bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {}
     both = (OURS, "kunquant")
     for library, shape, threads, repeats, names in (
-        ("alpha101", SMALL, (1, 2), 5, both), ("alpha158", SMALL, (1, 2), 5, both),
-        ("alpha101", LARGE, (1,), 1, both), ("alpha101", LARGE, (2,), 1, (OURS,)),
-    ):  # fmt: skip
+        ("alpha101", SMALL, (1, 2), 5, both),
+        ("alpha158", SMALL, (1, 2), 5, both),
+        ("alpha101", LARGE, (1,), 1, both),
+        ("alpha101", LARGE, (2,), 1, (OURS,)),
+    ):
         with running(names, bench.python, bench.panel(shape, 0.0)) as peers:
             for count in threads:
                 key = f"{library} {shape_name(shape)} {count}"
@@ -131,8 +142,11 @@ def workloads(bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # On the large panel a part gives the rate, and all of them the peak of memory.
     for shape, count, threads in (
-        (SMALL, 2000, 1), (SMALL, 2000, 2), (LARGE, 200, 2), (LARGE, 2000, 2),
-    ):  # fmt: skip
+        (SMALL, 2000, 1),
+        (SMALL, 2000, 2),
+        (LARGE, 200, 2),
+        (LARGE, 2000, 2),
+    ):
         size = count // (10 if bench.quick else 1)
         sets = {"random": random_formulas(size), "population": population(size, size // 20)}
         with running((OURS,), bench.python, bench.panel(shape, MISSING)) as peers:
@@ -143,9 +157,13 @@ def workloads(bench: Bench) -> dict[str, Any]:
                     score = "rank" if rank_ic else "ic"
                     key = f"{name} {shape_name(shape)} {score} {threads} {len(formulas)}"
                     times = measure(
-                        peers, "scores", bench.repeats(3 if shape == SMALL else 0),
-                        formulas=formulas, rank_ic=rank_ic, threads=threads,
-                    )  # fmt: skip
+                        peers,
+                        "scores",
+                        bench.repeats(3 if shape == SMALL else 0),
+                        formulas=formulas,
+                        rank_ic=rank_ic,
+                        threads=threads,
+                    )
                     found[key] = _with_rate(times, len(formulas))
                     print(f"  {key}: {found[key][OURS]['per_second']:.0f} a second", flush=True)
     found |= _screened(bench, random_formulas(200 if bench.quick else 2000))
@@ -175,9 +193,14 @@ def real(bench: Bench) -> dict[str, Any]:
         formulas = random_formulas(200)[: 4 if bench.quick else count]
         with running((OURS,), bench.python, folder) as peers:
             times = measure(
-                peers, "scores", 0, formulas=formulas, rank_ic=True, threads=threads,
+                peers,
+                "scores",
+                0,
+                formulas=formulas,
+                rank_ic=True,
+                threads=threads,
                 backend=backend,
-            )  # fmt: skip
+            )
         key = f"{shape} {backend} {threads} {len(formulas)}"
         found[key] = _with_rate(times, len(formulas))
         print(f"  {key}: {found[key][OURS]['per_second']:.2f} a second", flush=True)
@@ -192,9 +215,15 @@ def _unfold(bench: Bench, formulas: list[Any]) -> dict[str, Any]:
             score = "rank" if rank_ic else "ic"
             key = f"unfold {shape_name(SMALL)} {score} 1 {len(formulas)}"
             times = measure(
-                peers, "scores", 1, bench.scratch, None,
-                formulas=formulas, rank_ic=rank_ic, threads=1,
-            )  # fmt: skip
+                peers,
+                "scores",
+                1,
+                bench.scratch,
+                None,
+                formulas=formulas,
+                rank_ic=rank_ic,
+                threads=1,
+            )
             found[key] = _with_rate(times, len(formulas))
             ours, theirs = (
                 np.load(bench.scratch / f"scores.{name}.npz")["value"] for name in (OURS, "torch")

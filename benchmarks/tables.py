@@ -70,12 +70,16 @@ def operator_agreement(results: Results) -> str:
                 compared += 1
                 if a["present"] < 1.0 or a["close"] < 1.0:
                     differing.append(
-                        [f"{key}, {shape}", peer, f"{100 * a['present']:.3f}",
-                         f"{100 * a['close']:.3f}"]
-                    )  # fmt: skip
-    said = f"Of {compared} comparisons {compared - len(differing)} agree in every cell."
+                        [
+                            f"{key}, {shape}",
+                            peer,
+                            f"{100 * a['present']:.3f}",
+                            f"{100 * a['close']:.3f}",
+                        ]
+                    )
+    text = f"Of {compared} comparisons {compared - len(differing)} agree in every cell."
     header = ["operator", "peer", "% equally present", "% of values that agree"]
-    return said + ("\n\n" + table(header, differing) if differing else "")
+    return text + ("\n\n" + table(header, differing) if differing else "")
 
 
 def libraries(results: Results) -> str:
@@ -105,10 +109,15 @@ def workloads(results: Results) -> str:
             if peer not in ("alphamine", "torch"):
                 continue
             rows.append(
-                [f"{'random' if kind == 'unfold' else kind}, {' '.join(shape)}, {what}", peer,
-                 threads, f"{int(count):,}", number(time["per_second"]),
-                 f"{time['peak_mib']:,.0f} MiB"]
-            )  # fmt: skip
+                [
+                    f"{'random' if kind == 'unfold' else kind}, {' '.join(shape)}, {what}",
+                    peer,
+                    threads,
+                    f"{int(count):,}",
+                    number(time["per_second"]),
+                    f"{time['peak_mib']:,.0f} MiB",
+                ]
+            )
     header = ["formulas", "engine", "threads", "number", "a second", "peak memory"]
     return table(header, rows)
 
@@ -130,38 +139,61 @@ def agreement(results: Results) -> str:
     """The formulas of Alpha101 on which KunQuant and alphamine differ."""
     found = results["agreement"]
     agreed = [name for name, a in found.items() if a["agrees"]]
-    said = f"{len(agreed)} of {len(found)} formulas agree cell by cell in double precision."
+    text = f"{len(agreed)} of {len(found)} formulas agree cell by cell in double precision."
     rows = [
-        [name, f"{100 * a['close']:.2f}", f"{a['correlation']:.4f}", f"{100 * a['present']:.2f}",
-         f"{100 * a['single']:.1f}"]
-        for name, a in found.items() if not a["agrees"]
-    ]  # fmt: skip
+        [
+            name,
+            f"{100 * a['close']:.2f}",
+            f"{a['correlation']:.4f}",
+            f"{100 * a['present']:.2f}",
+            f"{100 * a['single']:.1f}",
+        ]
+        for name, a in found.items()
+        if not a["agrees"]
+    ]
     header = [
-        "differs", "% of values that agree", "correlation", "% equally present",
+        "differs",
+        "% of values that agree",
+        "correlation",
+        "% equally present",
         "% of ours that single precision leaves alone",
-    ]  # fmt: skip
-    return said + "\n\n" + table(header, rows)
+    ]
+    return text + "\n\n" + table(header, rows)
 
 
 SMALL, LARGE = "2000 x 300", "2500 x 3000"
-# What was aimed at: nanoseconds per cell in a batch; with AVX2 where that was said apart.
+# What was aimed at: nanoseconds per cell in a batch; with AVX2 where that was text apart.
 OPERATOR_TARGETS = (
-    ("mean 20", SMALL, 0.25), ("min 20", SMALL, 0.25), ("std 20", SMALL, 0.45),
-    ("decay 20", SMALL, 0.45), ("argmax 20", SMALL, 0.45), ("corr 20", SMALL, 0.75),
-    ("slope 20", SMALL, 0.55), ("skew 20", SMALL, 0.70), ("ts_rank 20", SMALL, 1.0),
-    ("ts_rank 60", SMALL, 2.5), ("quantile 20", SMALL, 2.2), ("quantile 60", SMALL, 4.0),
-    ("cs_rank", SMALL, 4.0), ("cs_rank", LARGE, 5.0), ("cs_zscore", SMALL, 0.18),
-)  # fmt: skip
+    ("mean 20", SMALL, 0.25),
+    ("min 20", SMALL, 0.25),
+    ("std 20", SMALL, 0.45),
+    ("decay 20", SMALL, 0.45),
+    ("argmax 20", SMALL, 0.45),
+    ("corr 20", SMALL, 0.75),
+    ("slope 20", SMALL, 0.55),
+    ("skew 20", SMALL, 0.70),
+    ("ts_rank 20", SMALL, 1.0),
+    ("ts_rank 60", SMALL, 2.5),
+    ("quantile 20", SMALL, 2.2),
+    ("quantile 60", SMALL, 4.0),
+    ("cs_rank", SMALL, 4.0),
+    ("cs_rank", LARGE, 5.0),
+    ("cs_zscore", SMALL, 0.18),
+)
 RATE_TARGETS = (
-    (f"random {SMALL} ic 2 2000", 1500), (f"random {SMALL} rank 2 2000", 800),
+    (f"random {SMALL} ic 2 2000", 1500),
+    (f"random {SMALL} rank 2 2000", 800),
     (f"screened {SMALL} rank 2 2000", 4000),
-    (f"population {SMALL} ic 2 2000", 2500), (f"population {SMALL} rank 2 2000", 1100),
-)  # fmt: skip
+    (f"population {SMALL} ic 2 2000", 2500),
+    (f"population {SMALL} rank 2 2000", 1100),
+)
 LIBRARY_TARGETS = (
-    (f"alpha101 {SMALL} 1", "cpu", 0.30), (f"alpha101 {SMALL} 2", "wall", 0.17),
-    (f"alpha158 {SMALL} 1", "cpu", 0.10), (f"alpha101 {LARGE} 1", "cpu", 5.0),
+    (f"alpha101 {SMALL} 1", "cpu", 0.30),
+    (f"alpha101 {SMALL} 2", "wall", 0.17),
+    (f"alpha158 {SMALL} 1", "cpu", 0.10),
+    (f"alpha101 {LARGE} 1", "cpu", 5.0),
     (f"alpha101 {LARGE} 2", "wall", 3.0),
-)  # fmt: skip
+)
 
 
 def targets(results: Results) -> str:
@@ -208,9 +240,13 @@ def null_searches(results: Results) -> str:
             [name, str(len(runs)), *(interval(sum(c), len(c)) for c in claims), number(best)]
         )
     header = [
-        "searches of nothing", "number", "a member survives", "a member is weak",
-        "family p at most 5 %", "largest t",
-    ]  # fmt: skip
+        "searches of nothing",
+        "number",
+        "a member survives",
+        "a member is weak",
+        "family p at most 5 %",
+        "largest t",
+    ]
     return table(header, rows)
 
 
@@ -220,9 +256,14 @@ def null_series(results: Results) -> str:
     for key, found in results["nulls"]["lucky"].items():
         days, horizon = key.split()
         rows.append(
-            [f"{days} days, horizon {horizon}", str(found["degrees"]), str(found["runs"]),
-             f"{found['trials']:,}", interval(found["claims"], found["runs"])]
-        )  # fmt: skip
+            [
+                f"{days} days, horizon {horizon}",
+                str(found["degrees"]),
+                str(found["runs"]),
+                f"{found['trials']:,}",
+                interval(found["claims"], found["runs"]),
+            ]
+        )
     header = ["series of luck", "degrees of freedom", "runs", "trials each", "something survives"]
     return table(header, rows)
 
@@ -253,9 +294,12 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "power": power,
 }
 NEEDS = {
-    "operator agreement": ("operators",), "targets": ("operators", "libraries", "workloads"),
-    "null searches": ("nulls",), "null series": ("nulls",), "power": ("nulls",),
-}  # fmt: skip
+    "operator agreement": ("operators",),
+    "targets": ("operators", "libraries", "workloads"),
+    "null searches": ("nulls",),
+    "null series": ("nulls",),
+    "power": ("nulls",),
+}
 
 
 def write_readme(

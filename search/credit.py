@@ -84,11 +84,16 @@ class Credit:
         """
         known = self._arms[arm]
         repeats = float(np.mean(known.repeats)) if known.repeats else 0.0
-        return np.array([
-            1.0, min(1.0, 10.0 * self._best), math.log1p(self._members) / math.log1p(100),
-            math.log1p(known.drought) / math.log1p(100), repeats,
-            math.log1p(self._spent) / math.log1p(_LARGE),
-        ])  # fmt: skip
+        return np.array(
+            [
+                1.0,
+                min(1.0, 10.0 * self._best),
+                math.log1p(self._members) / math.log1p(100),
+                math.log1p(known.drought) / math.log1p(100),
+                repeats,
+                math.log1p(self._spent) / math.log1p(_LARGE),
+            ]
+        )
 
     def see(self, best: float, members: int) -> None:
         """Take the best fitness of some trials, and how many members the pool has after them."""
@@ -115,11 +120,15 @@ class Credit:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "seed": self._seed, "choices": self._choices, "spent": self._spent, "best": self._best,
-            "members": self._members, "squares": list(self._squares),
+            "seed": self._seed,
+            "choices": self._choices,
+            "spent": self._spent,
+            "best": self._best,
+            "members": self._members,
+            "squares": list(self._squares),
             "arms": {name: [arm.drought, arm.repeats] for name, arm in self._arms.items()},
             "scheduler": self.scheduler.state_dict(),
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._seed, self._choices, self._spent = state["seed"], state["choices"], state["spent"]

@@ -34,11 +34,11 @@ class GeneticSettings:
     population : int
         Formulas kept for breeding; as many random ones start the search.
     tournament : int
-        The best of so many drawn formulas becomes a parent.
+        The best of so many sampled formulas becomes a parent.
     culling : int
-        The worst of so many drawn formulas makes room for a newcomer.
+        The worst of so many sampled formulas makes room for a newcomer.
     crossover, subtree, wrap, hoist, swap, retune, random : float
-        Relative rates of the variations, and of formulas drawn afresh.
+        Relative rates of the variations, and of formulas sampled afresh.
     pool_share : float
         How often a crossover's donor is a member of the pool.
     memory : int
@@ -114,8 +114,8 @@ class GeneticSearcher:
         return child(self._grammar, self._rng, name, parent, donor)
 
     def _parent(self) -> Node:
-        drawn = self._draw(self.settings.tournament)
-        return self._population[max(drawn, key=lambda i: (self._population[i][1], -i))][0]
+        sampled = self._draw(self.settings.tournament)
+        return self._population[max(sampled, key=lambda i: (self._population[i][1], -i))][0]
 
     def _donor(self) -> Node:
         if self._pool and self._rng.random() < self.settings.pool_share:
@@ -131,8 +131,8 @@ class GeneticSearcher:
             if math.isfinite(result.fitness) and not result.repeated:
                 self._population.append((result.candidate.formula, result.fitness))
                 if len(self._population) > self.settings.population:
-                    drawn = self._draw(self.settings.culling)
-                    worst = min(drawn, key=lambda i: (self._population[i][1], i))
+                    sampled = self._draw(self.settings.culling)
+                    worst = min(sampled, key=lambda i: (self._population[i][1], i))
                     del self._population[worst]
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Local search around the pool: the baseline that every cleverer searcher has to beat.
 
-Formulas drawn from the grammar, and small edits of formulas that the pool has kept. Nothing is
+Formulas sampled from the grammar, and small edits of formulas that the pool has kept. Nothing is
 learnt but the pool itself: no population, no model, no credit.
 """
 
@@ -33,7 +33,7 @@ class LocalSettings:
     Attributes
     ----------
     warmup : int
-        Formulas drawn from the grammar before the first edit.
+        Formulas sampled from the grammar before the first edit.
     fresh : float
         Share of draws from the grammar afterwards, in [0, 1].
     retune, field, crossover, hoist, operator, wrap, subtree : float

@@ -104,8 +104,10 @@ class PortfolioSearcher:
         turns = [self._credit.choose()[0] for _ in range(-(-n // self._turn))]
         places = [arm for arm in turns for _ in range(self._turn)][:n]
         proposed = {arm: self._proposed(arm, count) for arm, count in Counter(places).items()}
-        self._asked = {arm: [c.formula.digest for c in said] for arm, said in proposed.items()}
-        queues = {arm: iter(said) for arm, said in proposed.items()}
+        self._asked = {
+            arm: [c.formula.digest for c in candidates] for arm, candidates in proposed.items()
+        }
+        queues = {arm: iter(candidates) for arm, candidates in proposed.items()}
         return [found for arm in places if (found := next(queues[arm], None)) is not None]
 
     def _proposed(self, arm: str, count: int) -> list[Candidate]:

@@ -109,8 +109,8 @@ class Thompson:
         mean, precision = self.posterior(arm)
         # With precision L L', L'^-1 z has covariance precision^-1.
         half = np.linalg.cholesky(precision)
-        drawn: Vector = mean + np.linalg.solve(half.T, rng.standard_normal(len(mean)))
-        return drawn
+        sampled: Vector = mean + np.linalg.solve(half.T, rng.standard_normal(len(mean)))
+        return sampled
 
     def learn(self, arm: str, context: Vector, reward: float) -> None:
         for known in self._precision:

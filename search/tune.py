@@ -17,10 +17,10 @@ import numpy as np
 
 from alphamine.errors import SearchError, UnitWarning
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
-from alphamine.expression.parser import parse
-from alphamine.expression.productions import allowed_windows
+from alphamine.expression.text.parser import parse
 from alphamine.extras import parzen_study
 from alphamine.pool.view import PoolView
 
@@ -145,9 +145,10 @@ class TuneSearcher:
                 study.add_trial(
                     create_trial(
                         params={str(i): place for i, place in enumerate(places)},
-                        distributions=distributions, value=value,
+                        distributions=distributions,
+                        value=value,
                     )
-                )  # fmt: skip
+                )
         return study
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
@@ -159,10 +160,12 @@ class TuneSearcher:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "seed": self._seed, "asked": self._asked, "memory": self._memory.state(),
+            "seed": self._seed,
+            "asked": self._asked,
+            "memory": self._memory.state(),
             "pending": [[turn, list(places)] for turn, places in self._pending],
             "told": [[turn, list(places), value] for turn, places, value in self._told],
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seed, self._asked = state["seed"], state["asked"]

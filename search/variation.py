@@ -14,8 +14,8 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.edits import Point, fits, points, replace_at, retuned, swaps
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.edits import Point, fits, points, replace_at, retuned, swaps
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Field, Node
 
 from .base import Candidate
@@ -41,24 +41,25 @@ def crossover(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: N
 
 
 def subtree(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
-    """A part drawn afresh in place of a part of the same type."""
+    """A part sampled afresh in place of a part of the same type."""
     point = _pick(rng, _places(grammar, parent))
-    drawn = grammar.sample_subtree(
+    sampled = grammar.sample_subtree(
         rng, point.node.kind, point.node.unit, point.tokens, point.levels, point.lookback
     )
-    return None if drawn is None else replace_at(parent, point.path, drawn)
+    return None if sampled is None else replace_at(parent, point.path, sampled)
 
 
 def wrap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
-    """An operator drawn afresh around a part, with whatever else the operator takes."""
+    """An operator sampled afresh around a part, with whatever else the operator takes."""
     point = _pick(rng, _places(grammar, parent))
     kind = point.node.kind
     around = [
         (call, i)
-        for call in grammar.sample(rng).walk() if isinstance(call, Call) and call.kind is kind
+        for call in grammar.sample(rng).walk()
+        if isinstance(call, Call) and call.kind is kind
         for i, part in enumerate(call.inputs)
         if part.kind is kind and not isinstance(part, Constant)
-    ]  # fmt: skip
+    ]
     if not around:
         return None
     call, i = _pick(rng, around)
@@ -114,10 +115,14 @@ def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node
 
 VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(
     {
-        "crossover": crossover, "subtree": subtree, "wrap": wrap, "hoist": hoist, "swap": swap,
+        "crossover": crossover,
+        "subtree": subtree,
+        "wrap": wrap,
+        "hoist": hoist,
+        "swap": swap,
         "retune": retune,
     }
-)  # fmt: skip
+)
 # Those of a local search, which knows operators from fields.
 EDITS: Final[Mapping[str, Variation]] = MappingProxyType(
     {**VARIATIONS, "operator": operator, "field": field}

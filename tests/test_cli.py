@@ -54,8 +54,12 @@ def cli(workplace: Path) -> Cli:
         }  # fmt: skip
         return subprocess.run(
             [sys.executable, "-m", "alphamine.cli", *arguments],
-            cwd=workplace, env=environment, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            cwd=workplace,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
 
     return run
 
@@ -165,7 +169,7 @@ def test_the_version_is_told(cli: Cli) -> None:
 
 
 def test_the_help_names_every_searcher_and_dialect(cli: Cli) -> None:
-    from alphamine.expression.dialects import DIALECTS
+    from alphamine.expression.text.dialects import DIALECTS
     from alphamine.searchers.registry import SEARCHERS
 
     assert all(name in cli("search", "--help").stdout for name in SEARCHERS)
@@ -245,9 +249,22 @@ def test_evaluate_scores_a_library(cli: Cli) -> None:
 
 def test_evaluate_overrides_the_label(cli: Cli) -> None:
     printed = document(
-        cli("evaluate", "close", "--data", "tiny.yaml", "--horizon", "7", "--delay", "0",
-            "--price", "open", "--splits", "none", "--json")
-    )  # fmt: skip
+        cli(
+            "evaluate",
+            "close",
+            "--data",
+            "tiny.yaml",
+            "--horizon",
+            "7",
+            "--delay",
+            "0",
+            "--price",
+            "open",
+            "--splits",
+            "none",
+            "--json",
+        )
+    )
     label = printed["label"]
     assert (label["horizon"], label["delay"], label["price"]) == (7, 0, "open")
     assert printed["split"] == "all"
@@ -466,9 +483,20 @@ def test_bad_jobs_are_refused_before_anything_starts(cli: Cli, workplace: Path, 
 def searched(cli: Cli) -> Iterator[dict[str, Any]]:
     """A small search by a job file, as JSON."""
     done = cli(
-        "search", "--data", "tiny.yaml", "--searcher", "genetic", "--budget", "60", "--seed", "4",
-        "--run-dir", "first", "--json", seed="1",
-    )  # fmt: skip
+        "search",
+        "--data",
+        "tiny.yaml",
+        "--searcher",
+        "genetic",
+        "--budget",
+        "60",
+        "--seed",
+        "4",
+        "--run-dir",
+        "first",
+        "--json",
+        seed="1",
+    )
     return document(done)
 
 
@@ -513,8 +541,15 @@ def test_a_run_directory_is_used_once(cli: Cli, searched: dict[str, Any]) -> Non
 def test_search_ends_with_a_table_and_the_report(cli: Cli, workplace: Path) -> None:
     done = cli("search", "--data", "tiny.yaml", "--searcher", "random", "--budget", "20")
     assert done.returncode == 0, done.stderr
-    for part in ("rank IC train", "rank IC valid", "ICIR", "turnover", "max corr",
-                 "out of 20 distinct formulas", "planted signal recovered"):  # fmt: skip
+    for part in (
+        "rank IC train",
+        "rank IC valid",
+        "ICIR",
+        "turnover",
+        "max corr",
+        "out of 20 distinct formulas",
+        "planted signal recovered",
+    ):
         assert part in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.startswith("report: ")]
     assert (workplace / line.removeprefix("report: ")).read_text().startswith("<!doctype html>")
@@ -540,7 +575,7 @@ def test_too_little_memory_is_one_line(
         raise MemoryError("Unable to allocate 8.00 TiB for an array")
 
     shown = warnings.formatwarning
-    monkeypatch.setattr("alphamine.data.check.check_dataset", allocate)
+    monkeypatch.setattr("alphamine.data.dataset.check.check_dataset", allocate)
     monkeypatch.setattr(sys, "argv", ["alphamine", "data", "check", "tiny.yaml"])
     try:
         with pytest.raises(SystemExit) as end:
@@ -570,11 +605,24 @@ def test_export_writes_a_bundle_of_a_run_that_computes_by_itself(
     blocked.mkdir(parents=True)
     (blocked / "__init__.py").write_text("raise ImportError('a bundle is self-contained')")
     computed = subprocess.run(
-        [sys.executable, "-m", "signal_run", "compute", "--input",
-         "signal_run/golden_input.parquet", "--output", "signal.parquet", "--target", "pandas"],
-        cwd=workplace, env={**os.environ, "PYTHONPATH": str(blocked.parent)},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "signal_run",
+            "compute",
+            "--input",
+            "signal_run/golden_input.parquet",
+            "--output",
+            "signal.parquet",
+            "--target",
+            "pandas",
+        ],
+        cwd=workplace,
+        env={**os.environ, "PYTHONPATH": str(blocked.parent)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert computed.returncode == 0, computed.stderr
     got = pd.read_parquet(workplace / "signal.parquet").set_index(["date", "symbol"])["signal"]
     want = pd.read_parquet(workplace / "signal_run" / "golden_output.parquet")
@@ -584,8 +632,16 @@ def test_export_writes_a_bundle_of_a_run_that_computes_by_itself(
 
 
 def test_export_of_a_formula_keeps_its_setting(cli: Cli, workplace: Path) -> None:
-    said = cli("export", "rank(ts_mean(close, 5))", "--to", "signal_f", "--targets",
-               "numpy, latex", "--min-periods", "3")  # fmt: skip
+    said = cli(
+        "export",
+        "rank(ts_mean(close, 5))",
+        "--to",
+        "signal_f",
+        "--targets",
+        "numpy, latex",
+        "--min-periods",
+        "3",
+    )
     assert said.returncode == 0, said.stderr
     assert "1 formulas for numpy, latex" in said.stdout
     spec = json.loads((workplace / "signal_f" / "spec.json").read_text())

@@ -25,9 +25,13 @@ def copy(tmp_path: Path) -> Path:
 
 def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", LINT], cwd=tree, capture_output=True, text=True, encoding="utf-8",
+        [sys.executable, "-c", LINT],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
         env={"PYTHONPATH": str(tree), "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

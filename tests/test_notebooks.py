@@ -16,9 +16,23 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def test_notebook_runs(notebook: Path) -> None:
     # In a process of its own: the kernel's client library warns, and warnings are errors here.
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbmake", "-o", "addopts=", "-W", "default", "-q",
-         "-p", "no:cacheprovider", str(notebook)],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbmake",
+            "-o",
+            "addopts=",
+            "-W",
+            "default",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            str(notebook),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "1 passed" in done.stdout

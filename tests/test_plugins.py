@@ -21,7 +21,7 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.errors import SearchError
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.memory import generator_from, generator_state
 from alphamine.searchers.registry import SEARCHERS
@@ -118,11 +118,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "pyproject.toml").write_text(PROJECT)
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet",
-            "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target), str(source),
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--target",
+            str(target),
+            str(source),
         ],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     return target
 
 
@@ -138,10 +149,22 @@ def environment(installed: Path, cache: Path) -> dict[str, str]:
 
 def searching(folder: Path, budget: int) -> tuple[str, ...]:
     return (
-        "search", "--data", str(ROOT / "data_specs" / "synthetic.yaml"), "--searcher", "climber",
-        "--budget", str(budget), "--seed", "5", "--run-dir", str(folder),
-        "--executor", "processes", "--workers", "2",
-    )  # fmt: skip
+        "search",
+        "--data",
+        str(ROOT / "data_specs" / "synthetic.yaml"),
+        "--searcher",
+        "climber",
+        "--budget",
+        str(budget),
+        "--seed",
+        "5",
+        "--run-dir",
+        str(folder),
+        "--executor",
+        "processes",
+        "--workers",
+        "2",
+    )
 
 
 @pytest.mark.slow
@@ -208,9 +231,11 @@ def test_an_installed_operator_is_known_to_the_command_line(
     installed: Path, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        command(installed, "operators", "ts_spread"), env=environment(installed, tmp_path),
-        capture_output=True, text=True,
-    )  # fmt: skip
+        command(installed, "operators", "ts_spread"),
+        env=environment(installed, tmp_path),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "Highest minus lowest of d days" in done.stdout
     assert "operators of the package climbers cannot be loaded: OSError" in done.stderr
@@ -260,9 +285,12 @@ def panel() -> Panel:
     columns = {"close": close, "volume": np.exp(rng.normal(9, 1, close.shape))}
     dates = np.busday_offset("2020-01-06", np.arange(300), roll="forward")
     return Panel.from_arrays(
-        dates, [f"N{i}" for i in range(20)], columns, label_spec=LabelSpec(1, 1),
+        dates,
+        [f"N{i}" for i in range(20)],
+        columns,
+        label_spec=LabelSpec(1, 1),
         splits=Splits((0, 180), (190, 240), (250, 300), gap=2),
-    )  # fmt: skip
+    )
 
 
 def searched(panel: Panel, searcher: Any, folder: Path, **settings: Any) -> Run:
@@ -305,9 +333,15 @@ def kinds_context(panel: Panel) -> SearchContext:
 
     with tempfile.TemporaryDirectory() as folder:
         am.search(
-            panel, Spy, 40, 2, Path(folder) / "run", seeds=["rank(close)"], services={"x": 1},
+            panel,
+            Spy,
+            40,
+            2,
+            Path(folder) / "run",
+            seeds=["rank(close)"],
+            services={"x": 1},
             options={"length": 5},
-        )  # fmt: skip
+        )
     [context] = found
     assert [str(formula) for formula in context.seeds] == ["rank(close)"]
     assert context.services["x"] == 1

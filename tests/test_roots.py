@@ -19,9 +19,10 @@ from alphamine.operators import Kind
 
 TEXTS = ("sector", 'bucket(close, range="0,100,5")', "densify(sector)")
 NODES = (
-    field("sector", Kind.GROUP), call("bucket", field("close")),
+    field("sector", Kind.GROUP),
+    call("bucket", field("close")),
     call("densify", field("sector", Kind.GROUP)),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

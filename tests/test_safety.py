@@ -59,13 +59,23 @@ def offences(tree: ast.AST) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize(
     "code",
     [
-        "eval(x)", "exec(x)", "compile(x, '', 'eval')", "f = eval", "import pickle",
-        "from pickle import loads", "import yaml\nyaml.load(x)", "pd.eval(x)",
-        "subprocess.run(x, shell=True)", "from sympy import sympify", "sympy.sympify(x)",
-        "os.system(x)", "np.load(x, allow_pickle=True)", "torch.load(x, weights_only=False)",
+        "eval(x)",
+        "exec(x)",
+        "compile(x, '', 'eval')",
+        "f = eval",
+        "import pickle",
+        "from pickle import loads",
+        "import yaml\nyaml.load(x)",
+        "pd.eval(x)",
+        "subprocess.run(x, shell=True)",
+        "from sympy import sympify",
+        "sympy.sympify(x)",
+        "os.system(x)",
+        "np.load(x, allow_pickle=True)",
+        "torch.load(x, weights_only=False)",
         "frame.to_pickle(x)",
     ],
-)  # fmt: skip
+)
 def test_the_search_finds_each_of_them(code: str) -> None:
     assert list(offences(ast.parse(code)))
 

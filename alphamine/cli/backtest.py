@@ -86,15 +86,29 @@ def backtest(
         data, universe=universe, delay=delay, price=price, splits=splits != "none"
     ).without_test()
     given: dict[str, Any] = {
-        "topk": topk, "n_drop": drop, "quantiles": quantiles, "decay": decay,
-        "neutralization": neutralization, "truncation": truncation,
-    }  # fmt: skip
+        "topk": topk,
+        "n_drop": drop,
+        "quantiles": quantiles,
+        "decay": decay,
+        "neutralization": neutralization,
+        "truncation": truncation,
+    }
     rule = _rule(strategy, {k: v for k, v in given.items() if v is not None}, panel)
     report = simulate(
-        _source(signal, panel), panel, rule, mode, split, account=account, market=market,
-        benchmark=_benchmark(benchmark), participation=participation, borrow=borrow,
-        periods=periods, rivals=_rivals(rival or []), dialect=dialect,
-    )  # fmt: skip
+        _source(signal, panel),
+        panel,
+        rule,
+        mode,
+        split,
+        account=account,
+        market=market,
+        benchmark=_benchmark(benchmark),
+        participation=participation,
+        borrow=borrow,
+        periods=periods,
+        rivals=_rivals(rival or []),
+        dialect=dialect,
+    )
     if html is not None:
         report.write_html(html)
     if json:
@@ -110,8 +124,10 @@ def _rule(strategy: str, given: dict[str, Any], panel: Panel) -> Any:
     from alphamine.evaluation.backtest import QuantileLongShort, SimulationSettings, TopkDropout
 
     kinds: dict[str, Any] = {
-        "topk": TopkDropout, "quantile": QuantileLongShort, "neutral": SimulationSettings,
-    }  # fmt: skip
+        "topk": TopkDropout,
+        "quantile": QuantileLongShort,
+        "neutral": SimulationSettings,
+    }
     kind = kinds[strategy]
     foreign = sorted(set(given) - {field.name for field in fields(kind)})
     if foreign:
@@ -152,13 +168,18 @@ def _source(signal: str, panel: Panel) -> Any:
     """What `backtest` is given: a formula, or the pool of a run."""
     if not Path(signal).is_dir():
         return signal
-    from alphamine.jobs.run import Run
+    from alphamine.runs.run import Run
 
     return Run(Path(signal), panel).pool
 
 
-_WAYS = ("return_without_cost", "return_with_cost", "benchmark",
-         "excess_return_without_cost", "excess_return_with_cost")  # fmt: skip
+_WAYS = (
+    "return_without_cost",
+    "return_with_cost",
+    "benchmark",
+    "excess_return_without_cost",
+    "excess_return_with_cost",
+)
 
 
 def _show(report: BacktestReport) -> None:
@@ -167,17 +188,32 @@ def _show(report: BacktestReport) -> None:
     screen = console()
     screen.print(FormulaCell(report.formula))
     years = Table(caption=report.caption, caption_justify="left")
-    for heading in ("", "days", "gross", "net", "benchmark", "net excess", "net IR", "max drawdown",
-                    "cost", "turnover/day"):  # fmt: skip
+    for heading in (
+        "",
+        "days",
+        "gross",
+        "net",
+        "benchmark",
+        "net excess",
+        "net IR",
+        "max drawdown",
+        "cost",
+        "turnover/day",
+    ):
         years.add_column(heading, justify="right", overflow="fold")
     for year, line in report.by_year.items():
         years.add_row(
-            str(year), str(line["days"]), percent(line["return_without_cost_sum"]),
-            percent(line["return_with_cost_sum"]), percent(line.get("benchmark_sum")),
-            percent(line.get("excess_return_with_cost_sum")), number(line["information_ratio"], 2),
-            percent(line["max_drawdown"]), percent(line["cost_sum"]),
+            str(year),
+            str(line["days"]),
+            percent(line["return_without_cost_sum"]),
+            percent(line["return_with_cost_sum"]),
+            percent(line.get("benchmark_sum")),
+            percent(line.get("excess_return_with_cost_sum")),
+            number(line["information_ratio"], 2),
+            percent(line["max_drawdown"]),
+            percent(line["cost_sum"]),
             percent(line["turnover_mean"]),
-        )  # fmt: skip
+        )
     screen.print(years)
     table = Table(title="a year, additive | compounded")
     for heading in ("series", "return", "information ratio", "max drawdown"):
@@ -225,7 +261,10 @@ def _show_checks(report: BacktestReport) -> None:
         table.add_column(heading, overflow="fold")
     for check in report.checks:
         table.add_row(
-            check.name, f"{check.value:.4g}", check.limit, "pass" if check.passed else "fail",
+            check.name,
+            f"{check.value:.4g}",
+            check.limit,
+            "pass" if check.passed else "fail",
             "" if check.passed else check.hint,
-        )  # fmt: skip
+        )
     console().print(table)

@@ -36,11 +36,16 @@ def combine(
     for heading in ("split", "rank IC", "ICIR", "coverage", "turnover"):
         table.add_column(heading, justify="right")
     for title, numbers in [
-        ("the pool's weights", own), *((one.name, one.to_dict()["numbers"]) for one in found)
-    ]:  # fmt: skip
+        ("the pool's weights", own),
+        *((one.name, one.to_dict()["numbers"]) for one in found),
+    ]:
         for split, n in numbers.items():
             table.add_row(
-                title, split, number(n["rank_ic"]), number(n["rank_icir"], 2),
-                percent(n["coverage"]), percent(n["turnover"]),
-            )  # fmt: skip
+                title,
+                split,
+                number(n["rank_ic"]),
+                number(n["rank_icir"], 2),
+                percent(n["coverage"]),
+                percent(n["turnover"]),
+            )
     console().print(table)

@@ -12,7 +12,7 @@ from . import options
 from .output import console, interval, print_json
 
 if TYPE_CHECKING:
-    from alphamine.jobs.compare import Row
+    from alphamine.jobs.comparison import Row
 
 
 def compare(
@@ -31,44 +31,48 @@ def compare(
 ) -> None:
     """Run several searchers with equal budgets and seeds; print means and 95 % intervals."""
     from alphamine import load
-    from alphamine.jobs.compare import compare as run_all
-    from alphamine.jobs.config import read_contest
-    from alphamine.jobs.progress import contest_bar
+    from alphamine.jobs.comparison import compare as run_all
+    from alphamine.jobs.config import read_comparison
+    from alphamine.jobs.progress import comparison_bar
 
     given = {
-        "budget": budget, "seeds": seeds, "run_dir": run_dir, "executor": executor,
+        "budget": budget,
+        "seeds": seeds,
+        "run_dir": run_dir,
+        "executor": executor,
         "workers": workers,
-    }  # fmt: skip
-    contest = read_contest(job, {k: v for k, v in given.items() if v is not None})
-    panel = load(contest.data, **contest.overrides)
-    folder = Path(contest.run_dir or f"runs/{job.stem}-{panel.name}")
-    with contest_bar(console(stderr=True), contest.budget) as observe:
-        rows = run_all(contest, panel, folder, reveal, observe)
+    }
+    comparison = read_comparison(job, {k: v for k, v in given.items() if v is not None})
+    panel = load(comparison.data, **comparison.overrides)
+    folder = Path(comparison.run_dir or f"runs/{job.stem}-{panel.name}")
+    with comparison_bar(console(stderr=True), comparison.budget) as observe:
+        rows = run_all(comparison, panel, folder, reveal, observe)
     if json:
-        print_json(_document(rows, folder, contest.budget))
+        print_json(_document(rows, folder, comparison.budget))
     else:
-        _show(rows, folder, contest.budget)
+        _show(rows, folder, comparison.budget)
 
 
 def _document(rows: Sequence[Row], folder: Path, budget: int) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from alphamine.jobs.encoding import finite
+    from alphamine.runs.encoding import finite
 
     found = [
         {
-            "searcher": row.searcher, "runs": [str(run.directory) for run in row.runs],
+            "searcher": row.searcher,
+            "runs": [str(run.directory) for run in row.runs],
             **{name: finite(asdict(estimate)) for name, estimate in row.estimates.items()},
         }
         for row in rows
-    ]  # fmt: skip
+    ]
     return {"budget": budget, "directory": str(folder), "rows": found}
 
 
 def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
     from rich.table import Table
 
-    from alphamine.jobs.compare import MEASURES
+    from alphamine.jobs.comparison import MEASURES
 
     table = Table(
         title=f"{len(rows[0].runs)} runs of {budget:,} formulas each",

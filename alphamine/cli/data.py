@@ -19,7 +19,7 @@ Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Dataset specification
 @app.command()
 def check(spec: Spec, json: options.Json = False) -> None:
     """Say what is wrong with a dataset; exit code 2 if it cannot be opened."""
-    from alphamine.data.check import check_dataset
+    from alphamine.data.dataset.check import check_dataset
 
     found = check_dataset(spec)
     if json:
@@ -33,7 +33,7 @@ def check(spec: Spec, json: options.Json = False) -> None:
 @app.command()
 def describe(spec: Spec, json: options.Json = False) -> None:
     """Say what a dataset holds: days, names, fields, label, splits."""
-    from alphamine.data.check import describe_dataset
+    from alphamine.data.dataset.check import describe_dataset
 
     found = describe_dataset(spec)
     if json:

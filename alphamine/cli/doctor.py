@@ -16,8 +16,20 @@ from alphamine.llm.redact import redacted
 from . import options
 from .output import console, print_json
 
-REQUIRED = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "scipy", "typer", "rich", "jinja2",
-            "plotly", "sympy", "safetensors")  # fmt: skip
+REQUIRED = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "scipy",
+    "typer",
+    "rich",
+    "jinja2",
+    "plotly",
+    "sympy",
+    "safetensors",
+)
 
 
 def doctor(
@@ -73,15 +85,19 @@ def _model(job: Path, ask: bool) -> dict[str, Any]:
     chosen = LLMSettings.of({**read_job(job, {}).llm, "max_calls": 1, "mode": "off", "retries": 0})
     client = Client(chosen)
     found = {
-        "endpoint": redacted(chosen.url), "model": chosen.model,
+        "endpoint": redacted(chosen.url),
+        "model": chosen.model,
         "prices": "known" if chosen.priced else "unknown: budgets in calls and tokens only",
-        "answers": "not asked; --ask puts one question", "form": "not known before it is asked",
-    }  # fmt: skip
+        "answers": "not asked; --ask puts one question",
+        "form": "not known before it is asked",
+    }
     if ask:
         schema = {
-            "type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
+            "type": "object",
+            "properties": {"ok": {"type": "boolean"}},
+            "required": ["ok"],
             "additionalProperties": False,
-        }  # fmt: skip
+        }
         words = Message("user", 'Answer with the JSON object {"ok": true}.')
         answer = client.ask(ChatRequest(chosen.model, (words,), schema, client.temperature, 64))
         found["answers"] = repr(answer.text[:60])

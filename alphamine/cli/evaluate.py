@@ -79,16 +79,27 @@ def evaluate(
     )
     if many:
         table = judge(
-            many, panel, split, trials=trials, dialect=dialect, dtype=dtype,
+            many,
+            panel,
+            split,
+            trials=trials,
+            dialect=dialect,
+            dtype=dtype,
             strict_units=strict_units,
-        )  # fmt: skip
+        )
         _conclude(table, panel, split, json)
         return
     assert formula is not None
     report = judge(
-        formula, panel, split, trials=trials, dialect=dialect, dtype=dtype,
-        strict_units=strict_units, rationale=rationale,
-    )  # fmt: skip
+        formula,
+        panel,
+        split,
+        trials=trials,
+        dialect=dialect,
+        dtype=dtype,
+        strict_units=strict_units,
+        rationale=rationale,
+    )
     if html is not None:
         report.write_html(html)
     if json:
@@ -132,18 +143,33 @@ def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) 
     dates = sample.panel.dates[sample.rows]
     trials = next(row["trials"] for row in rows if row["trials"])
     if json:
-        print_json({
-            "panel": panel.name, "split": sample.name, "start": str(dates[0]),
-            "end": str(dates[-1]), "trials": trials, "failed": len(failed), "formulas": rows,
-        })  # fmt: skip
+        print_json(
+            {
+                "panel": panel.name,
+                "split": sample.name,
+                "start": str(dates[0]),
+                "end": str(dates[-1]),
+                "trials": trials,
+                "failed": len(failed),
+                "formulas": rows,
+            }
+        )
     else:
         _show_many(rows, f"{panel.name}, {sample.name}; out of {trials:,} distinct formulas tried")
 
 
 _LIBRARY: Final = "library:"
 _HEADINGS: Final = (
-    "", "days", "pairs", "rank IC", "rank ICIR", "IC", "ICIR", "coverage", "turnover",
-)  # fmt: skip
+    "",
+    "days",
+    "pairs",
+    "rank IC",
+    "rank ICIR",
+    "IC",
+    "ICIR",
+    "coverage",
+    "turnover",
+)
 
 
 def _show(report: FactorReport) -> None:
@@ -159,9 +185,16 @@ def _show(report: FactorReport) -> None:
         table.add_column(heading, justify="right", overflow="fold")
     for name, row in report.rows():
         table.add_row(
-            name, str(row.days), count(row.pairs), number(row.rank_ic), number(row.rank_icir, 2),
-            number(row.ic), number(row.icir, 2), percent(row.coverage), percent(row.turnover),
-        )  # fmt: skip
+            name,
+            str(row.days),
+            count(row.pairs),
+            number(row.rank_ic),
+            number(row.rank_icir, 2),
+            number(row.ic),
+            number(row.icir, 2),
+            percent(row.coverage),
+            percent(row.turnover),
+        )
     screen.print(table)
     for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
@@ -179,10 +212,15 @@ def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
     for row in rows:
         if row["problem"] is None:
             table.add_row(
-                str(row["name"]), FormulaCell(row["formula"]), number(row["rank_ic"]),
-                number(row["rank_icir"], 2), number(row["t"], 1), percent(row["coverage"]),
-                percent(row["turnover"]), row["verdict"],
-            )  # fmt: skip
+                str(row["name"]),
+                FormulaCell(row["formula"]),
+                number(row["rank_ic"]),
+                number(row["rank_icir"], 2),
+                number(row["t"], 1),
+                percent(row["coverage"]),
+                percent(row["turnover"]),
+                row["verdict"],
+            )
     screen.print(table)
     for row in rows:
         if row["problem"] is not None:

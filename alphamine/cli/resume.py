@@ -27,15 +27,22 @@ def resume(
 ) -> None:
     """Continue a run as if it had never stopped; print the pool, write a report."""
     from alphamine.jobs.progress import progress_bar
-    from alphamine.jobs.run import open_run
     from alphamine.jobs.search import resume as go_on
+    from alphamine.runs.run import open_run
 
     limits = open_run(run_dir).limits
     with progress_bar(
         console(stderr=True), budget or limits.evaluations, seconds or limits.seconds
     ) as observe:
         run = go_on(
-            run_dir, budget=budget, seconds=seconds, tokens=tokens, money=money,
-            executor=executor or "serial", workers=workers, address=address, observe=observe,
-        )  # fmt: skip
+            run_dir,
+            budget=budget,
+            seconds=seconds,
+            tokens=tokens,
+            money=money,
+            executor=executor or "serial",
+            workers=workers,
+            address=address,
+            observe=observe,
+        )
     conclude(run, json)

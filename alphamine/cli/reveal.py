@@ -13,7 +13,7 @@ from .output import console, number, percent, print_json
 from .search import warn_if_altered
 
 if TYPE_CHECKING:
-    from alphamine.jobs.reveal import TestReport
+    from alphamine.runs.reveal import TestReport
 
 
 def reveal(
@@ -49,7 +49,12 @@ def _show(found: TestReport) -> None:
     for row in found.rows:
         n = row.numbers
         table.add_row(
-            FormulaCell(row.formula), number(n.rank_ic), number(n.rank_icir, 2),
-            number(row.trust.t, 1), percent(n.coverage), percent(n.turnover), row.trust.word,
-        )  # fmt: skip
+            FormulaCell(row.formula),
+            number(n.rank_ic),
+            number(n.rank_icir, 2),
+            number(row.trust.t, 1),
+            percent(n.coverage),
+            percent(n.turnover),
+            row.trust.word,
+        )
     console().print(table)

@@ -15,7 +15,7 @@ from .formulas import FormulaCell
 from .output import console, number, percent, print_json
 
 if TYPE_CHECKING:
-    from alphamine.jobs.run import Run
+    from alphamine.runs.run import Run
 
 
 def search(
@@ -54,12 +54,25 @@ def search(
 ) -> None:
     """Search for formulas; print the pool, write a report. Ctrl-C ends it in good order."""
     given = {
-        "data": data, "searcher": searcher, "budget": budget, "seconds": seconds,
-        "tokens": tokens, "money": money, "seed": seed, "run_dir": run_dir, "executor": executor,
-        "islands": options.number_or_word(islands), "distil": distil,
-        "workers": workers, "address": address, "universe": universe,
-        "horizon": horizon, "delay": delay, "price": price, "splits": splits,
-    }  # fmt: skip
+        "data": data,
+        "searcher": searcher,
+        "budget": budget,
+        "seconds": seconds,
+        "tokens": tokens,
+        "money": money,
+        "seed": seed,
+        "run_dir": run_dir,
+        "executor": executor,
+        "islands": options.number_or_word(islands),
+        "distil": distil,
+        "workers": workers,
+        "address": address,
+        "universe": universe,
+        "horizon": horizon,
+        "delay": delay,
+        "price": price,
+        "splits": splits,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     if job is None and data is None:
         raise AlphamineError("a search needs data: give a job file, or --data SPEC")
@@ -87,8 +100,9 @@ def warn_if_altered(run: Run) -> None:
     if run.altered is not None:
         console().print(
             f"ALTERED: {run.altered}; counts, scores and verdicts are not those of the search",
-            style="bold red", soft_wrap=True,
-        )  # fmt: skip
+            style="bold red",
+            soft_wrap=True,
+        )
 
 
 def _run(job: Any, name: str | None, placebos: int) -> Run:
@@ -99,11 +113,22 @@ def _run(job: Any, name: str | None, placebos: int) -> Run:
     panel = load(job.data, **job.overrides)
     with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
         return start(
-            panel, job.searcher, seed=job.seed, run_dir=job.run_dir, seconds=job.seconds,
-            tokens=job.tokens, money=job.money, options=job.options, seeds=job.seeds,
-            combine=job.combine, llm=job.llm, name=name, placebos=placebos, observe=observe,
+            panel,
+            job.searcher,
+            seed=job.seed,
+            run_dir=job.run_dir,
+            seconds=job.seconds,
+            tokens=job.tokens,
+            money=job.money,
+            options=job.options,
+            seeds=job.seeds,
+            combine=job.combine,
+            llm=job.llm,
+            name=name,
+            placebos=placebos,
+            observe=observe,
             **job.settings,
-        )  # fmt: skip
+        )
 
 
 def _show(run: Run, page: Path) -> None:
@@ -118,17 +143,28 @@ def _show(run: Run, page: Path) -> None:
     )
     table.add_column("#", justify="right", overflow="fold")
     table.add_column("formula", ratio=1)
-    for heading in (f"rank IC {fitted}", "rank IC valid", f"ICIR {fitted}", "ICIR valid",
-                    "turnover", "max corr", "verdict"):  # fmt: skip
+    for heading in (
+        f"rank IC {fitted}",
+        "rank IC valid",
+        f"ICIR {fitted}",
+        "ICIR valid",
+        "turnover",
+        "max corr",
+        "verdict",
+    ):
         table.add_column(heading, justify="right", overflow="fold")
     for row in run.members:
         table.add_row(
-            str(row["position"]), FormulaCell(row["formula"]),
-            number(row["train_rank_ic"]), number(row["valid_rank_ic"]),
-            number(row["train_rank_icir"], 2), number(row["valid_rank_icir"], 2),
-            percent(row["turnover"]), f"{row['max_correlation']:.2f}",
+            str(row["position"]),
+            FormulaCell(row["formula"]),
+            number(row["train_rank_ic"]),
+            number(row["valid_rank_ic"]),
+            number(row["train_rank_icir"], 2),
+            number(row["valid_rank_icir"], 2),
+            percent(row["turnover"]),
+            f"{row['max_correlation']:.2f}",
             row["verdict"],
-        )  # fmt: skip
+        )
     screen = console()
     screen.print(table)
     warn_if_altered(run)
@@ -137,8 +173,9 @@ def _show(run: Run, page: Path) -> None:
     if not len(run.members):
         screen.print(
             "no formula added more than luck could show: search longer, or let the pool take what "
-            "it finds (token_price 0)", soft_wrap=True,
-        )  # fmt: skip
+            "it finds (token_price 0)",
+            soft_wrap=True,
+        )
     if (blend := run.facts.get("blend")) is not None:
         _show_islands(blend)
     for split, block in run.facts["combined"].items():
@@ -168,5 +205,6 @@ def _show_islands(blend: Mapping[str, Any]) -> None:
     console().print(
         f"of the pool's {len(blend['finders'])} formulas {shared} were found by more than one of "
         f"{len(rows)} islands; its signal correlates with their average by "
-        f"{number(blend['fidelity'], 2)} on train", soft_wrap=True,
-    )  # fmt: skip
+        f"{number(blend['fidelity'], 2)} on train",
+        soft_wrap=True,
+    )

@@ -93,12 +93,21 @@ def build_panel(
     label = settings.get("label_spec", LabelSpec())
     contents = [days, names, *columns.values(), members, *codes.values()]
     return Panel(
-        days, names, columns, frozen(members), codes, group_names, masks, units, label,
-        splits=make_splits(settings.get("splits"), days, label), factor=factor,
+        days,
+        names,
+        columns,
+        frozen(members),
+        codes,
+        group_names,
+        masks,
+        units,
+        label,
+        splits=make_splits(settings.get("splits"), days, label),
+        factor=factor,
         min_names=check_min_names(settings.get("min_names", 10)),
         fingerprint=fingerprint(contents, columns),
         **rest,
-    )  # fmt: skip
+    )
 
 
 def make_splits(
@@ -159,9 +168,10 @@ def _texts(name: str, labels: Array) -> npt.NDArray[np.str_]:
         return labels
     try:
         known, places = (
-            np.unique(labels, return_inverse=True) if labels.dtype.kind == "f"
+            np.unique(labels, return_inverse=True)
+            if labels.dtype.kind == "f"
             else (labels.ravel(), np.arange(labels.size))
-        )  # fmt: skip
+        )
         return np.array([key_of(x) for x in known])[places].reshape(labels.shape)
     except ValueError as error:
         raise DataError(f"group {name!r} must be texts or whole numbers: {error}") from None

@@ -174,12 +174,16 @@ class Panel:
             return {name: array[chosen] for name, array in arrays.items()}
 
         return replace(
-            self, dates=self.dates[chosen], columns=cut(self.columns),
-            universe=self.universe[chosen], groups=cut(self.groups), masks=cut(self.masks),
+            self,
+            dates=self.dates[chosen],
+            columns=cut(self.columns),
+            universe=self.universe[chosen],
+            groups=cut(self.groups),
+            masks=cut(self.masks),
             factor=None if self.factor is None else self.factor[chosen],
             started=self.alive[start - 1] if start else self.started,
             splits=None if start else self.splits,
-        )  # fmt: skip
+        )
 
     def without_test(self) -> Panel:
         """The panel physically cut before its test rows: what a search is given."""
@@ -268,7 +272,7 @@ class Panel:
         DataError
             Names the column, the law and the first offending row.
         """
-        from .frames import panel_from_frame
+        from .sources.frames import panel_from_frame
 
         return panel_from_frame(frame, date, symbol, settings)
 

@@ -94,8 +94,9 @@ def cache_folder() -> Path | None:
     if chosen:
         return None if chosen == "off" else Path(chosen)
     variable, below = {
-        "win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Caches"),
-    }.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))  # fmt: skip
+        "win32": ("LOCALAPPDATA", "AppData/Local"),
+        "darwin": ("", "Library/Caches"),
+    }.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
     base = os.environ.get(variable)
     if not base:
         # Unlike `Path.home`, it leaves a home that nobody knows as it stands, and raises nothing.

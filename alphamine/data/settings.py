@@ -29,7 +29,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "factor": ((object,), "an array"),
     "min_names": ((int,), "a whole number"),
     "periods": ((int,), "a whole number"),
-}  # fmt: skip
+}
 
 
 def panel_settings(given: Mapping[str, Any]) -> dict[str, Any]:

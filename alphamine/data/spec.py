@@ -57,7 +57,7 @@ class TextParts(_Part):
 
 
 class NumberParts(_Part):
-    """How numbers are written as text (see `alphamine.data.numbers.NumberStyle`)."""
+    """How numbers are written as text (see `alphamine.data.sources.numbers.NumberStyle`)."""
 
     missing: list[str] = []
     thousands: Literal[",", " ", "'", "_"] | None = None

@@ -130,9 +130,13 @@ class CpuEngine:
         """Daily scores of one program, which also writes values if it is given arrays for them."""
         days = sample.rows.stop - sample.rows.start
         sheet = ScoreSheet.blank(
-            self._label(sample), sample.rows.start, sample.panel.min_names, len(formulas), days,
+            self._label(sample),
+            sample.rows.start,
+            sample.panel.min_names,
+            len(formulas),
+            days,
             wanted,
-        )  # fmt: skip
+        )
         operations = [self.lowering.score, *[self.lowering.emit] * bool(outputs)]
         sinks = [[Sink(operation, i) for operation in operations] for i in range(len(formulas))]
         counts = self._run(formulas, sinks, outputs, sheet, partial=not counted)
@@ -140,11 +144,15 @@ class CpuEngine:
             coverage = sheet.present / self._members(sample)
         return [
             DailyScores(
-                sheet.ic[i], sheet.rank_ic[i], sheet.pairs[i], coverage[i], sheet.turnover[i],
+                sheet.ic[i],
+                sheet.rank_ic[i],
+                sheet.pairs[i],
+                coverage[i],
+                sheet.turnover[i],
                 counts[i] if counted else 0,
             )
             for i in range(len(formulas))
-        ]  # fmt: skip
+        ]
 
     def _label(self, sample: Sample) -> ScoredLabel:
         """The sample's label, prepared once."""

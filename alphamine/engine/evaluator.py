@@ -13,7 +13,7 @@ from alphamine.data.panel import Panel, require_panel
 from alphamine.data.splits import Sample
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
-from alphamine.expression.read import read_formula
+from alphamine.expression.text.read import read_formula
 
 from .cpu import CpuEngine
 from .native import Library, load

@@ -34,10 +34,15 @@ SLOT_BASE = 1 << 24
 
 OPERATION = np.dtype(
     [
-        ("opcode", "i4"), ("window", "i4"), ("min_periods", "i4"), ("masked", "i4"),
-        ("lookback", "i4"), ("unused", "i4"), ("params", "f8", (PARAMS,)),
+        ("opcode", "i4"),
+        ("window", "i4"),
+        ("min_periods", "i4"),
+        ("masked", "i4"),
+        ("lookback", "i4"),
+        ("unused", "i4"),
+        ("params", "f8", (PARAMS,)),
     ]
-)  # fmt: skip
+)
 # An operation, an output and the inputs, all int32.
 INSTRUCTION = 2 + INPUTS
 
@@ -46,27 +51,58 @@ class ProgramStruct(ctypes.Structure):
     """`AmProgram`."""
 
     _fields_ = [
-        ("rows", c_int64), ("columns", c_int64), ("stride", c_int64), ("symbols", c_int64),
-        ("dtype", c_int32), ("threads", c_int32), ("shared", c_int32), ("slots", c_int32),
-        ("shards", c_int32), ("max_window", c_int32), ("operations", c_int32), ("partial", c_int32),
-        ("operation", c_void_p), ("arrays", c_void_p), ("strides", c_void_p), ("items", c_void_p),
-        ("code", c_void_p), ("shard_start", c_void_p),
-        ("inside", c_void_p), ("alive", c_void_p), ("infinite", c_void_p), ("values", c_void_p),
-        ("label", c_void_p), ("first_day", c_int64), ("days", c_int64), ("min_names", c_int64),
-        ("ic", c_void_p), ("rank_ic", c_void_p), ("turnover", c_void_p),
-        ("pairs", c_void_p), ("present", c_void_p),
-    ]  # fmt: skip
+        ("rows", c_int64),
+        ("columns", c_int64),
+        ("stride", c_int64),
+        ("symbols", c_int64),
+        ("dtype", c_int32),
+        ("threads", c_int32),
+        ("shared", c_int32),
+        ("slots", c_int32),
+        ("shards", c_int32),
+        ("max_window", c_int32),
+        ("operations", c_int32),
+        ("partial", c_int32),
+        ("operation", c_void_p),
+        ("arrays", c_void_p),
+        ("strides", c_void_p),
+        ("items", c_void_p),
+        ("code", c_void_p),
+        ("shard_start", c_void_p),
+        ("inside", c_void_p),
+        ("alive", c_void_p),
+        ("infinite", c_void_p),
+        ("values", c_void_p),
+        ("label", c_void_p),
+        ("first_day", c_int64),
+        ("days", c_int64),
+        ("min_names", c_int64),
+        ("ic", c_void_p),
+        ("rank_ic", c_void_p),
+        ("turnover", c_void_p),
+        ("pairs", c_void_p),
+        ("present", c_void_p),
+    ]
 
 
 class DayStruct(ctypes.Structure):
     """`AmDay`."""
 
     _fields_ = [
-        ("stride", c_int64), ("count", c_int64), ("begin", c_int64), ("end", c_int64),
-        ("dtype", c_int32), ("max_window", c_int32),
-        ("operation", c_void_p), ("rings", c_void_p), ("rows", c_void_p), ("items", c_void_p),
-        ("code", c_void_p), ("inside", c_void_p), ("alive", c_void_p),
-    ]  # fmt: skip
+        ("stride", c_int64),
+        ("count", c_int64),
+        ("begin", c_int64),
+        ("end", c_int64),
+        ("dtype", c_int32),
+        ("max_window", c_int32),
+        ("operation", c_void_p),
+        ("rings", c_void_p),
+        ("rows", c_void_p),
+        ("items", c_void_p),
+        ("code", c_void_p),
+        ("inside", c_void_p),
+        ("alive", c_void_p),
+    ]
 
 
 _PRODUCTS = [*[c_void_p] * 4, c_int64, c_void_p, c_int64, c_void_p]
@@ -163,18 +199,28 @@ class Library:
         present = fresh(len(start) - 1, np.int64)
         squares = fresh(len(present))
         status = self.dll.am_rank_cells(
-            values.ctypes.data, values.itemsize, values.shape[1], columns.ctypes.data,
-            start.ctypes.data, len(present), ranks.ctypes.data, present.ctypes.data,
+            values.ctypes.data,
+            values.itemsize,
+            values.shape[1],
+            columns.ctypes.data,
+            start.ctypes.data,
+            len(present),
+            ranks.ctypes.data,
+            present.ctypes.data,
             squares.ctypes.data,
-        )  # fmt: skip
+        )
         if status:
             raise WorkFailed("ranking one day's values did not fit into memory")
         return ranks, present, squares
 
     def products(
-        self, x: Cells, scale: FloatArray, others: Sequence[Cells], scales: Sequence[FloatArray],
+        self,
+        x: Cells,
+        scale: FloatArray,
+        others: Sequence[Cells],
+        scales: Sequence[FloatArray],
         start: Borders,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """Sums over the cells of each day of x times each of the others, (others, days) float64.
 
         Whole numbers (int16) are summed exactly, doubles in an order that depends on nothing but
@@ -185,10 +231,15 @@ class Library:
         whole = x.dtype == np.int16
         call = self.dll.am_rank_products if whole else self.dll.am_value_products
         call(
-            x.ctypes.data, scale.ctypes.data, pointers.ctypes.data,
-            pointers[len(others) :].ctypes.data, len(others), start.ctypes.data, len(scale),
+            x.ctypes.data,
+            scale.ctypes.data,
+            pointers.ctypes.data,
+            pointers[len(others) :].ctypes.data,
+            len(others),
+            start.ctypes.data,
+            len(scale),
             products.ctypes.data,
-        )  # fmt: skip
+        )
         return products
 
 
@@ -315,6 +366,16 @@ def _current(level: str) -> Library | None:
 
 
 __all__ = [
-    "INPUTS", "INSTRUCTION", "OPERATION", "PARAMS", "SLOT_BASE", "DayStruct", "Library",
-    "ProgramStruct", "ScoredLabel", "Workspace", "library_path", "load",
-]  # fmt: skip
+    "INPUTS",
+    "INSTRUCTION",
+    "OPERATION",
+    "PARAMS",
+    "SLOT_BASE",
+    "DayStruct",
+    "Library",
+    "ProgramStruct",
+    "ScoredLabel",
+    "Workspace",
+    "library_path",
+    "load",
+]

@@ -58,15 +58,21 @@ class ScoreSheet:
 
     @classmethod
     def blank(
-        cls, label: ScoredLabel, first_day: int, min_names: int, formulas: int, days: int,
+        cls,
+        label: ScoredLabel,
+        first_day: int,
+        min_names: int,
+        formulas: int,
+        days: int,
         wanted: frozenset[str],
-    ) -> ScoreSheet:  # fmt: skip
+    ) -> ScoreSheet:
         """A sheet of missing scores; series that are not wanted share one row."""
         ic, rank_ic, turnover = (
-            np.full((formulas, days), np.nan) if name in wanted
+            np.full((formulas, days), np.nan)
+            if name in wanted
             else np.broadcast_to(np.nan, (formulas, days))
             for name in ("ic", "rank_ic", "turnover")
-        )  # fmt: skip
+        )
         pairs, present = (np.zeros((formulas, days), dtype=np.int64) for _ in range(2))
         return cls(label, first_day, min_names, ic, rank_ic, turnover, pairs, present, wanted)
 
@@ -138,15 +144,29 @@ class Program:
         operations = self.lowering.table()
         used = np.unique(code[::INSTRUCTION])
         struct = ProgramStruct(
-            rows=panel.rows, columns=panel.stride, stride=panel.stride, symbols=panel.symbols,
-            dtype=panel.dtype.itemsize, threads=threads, shared=SLOT_BASE, slots=self.slots,
-            shards=len(starts) - 1, max_window=operations["window"][used].max(initial=1),
-            operations=len(operations), partial=partial, operation=operations.ctypes.data,
-            arrays=addresses.ctypes.data, strides=strides.ctypes.data, items=items.ctypes.data,
-            code=code.ctypes.data, shard_start=starts.ctypes.data, inside=panel.inside.ctypes.data,
+            rows=panel.rows,
+            columns=panel.stride,
+            stride=panel.stride,
+            symbols=panel.symbols,
+            dtype=panel.dtype.itemsize,
+            threads=threads,
+            shared=SLOT_BASE,
+            slots=self.slots,
+            shards=len(starts) - 1,
+            max_window=operations["window"][used].max(initial=1),
+            operations=len(operations),
+            partial=partial,
+            operation=operations.ctypes.data,
+            arrays=addresses.ctypes.data,
+            strides=strides.ctypes.data,
+            items=items.ctypes.data,
+            code=code.ctypes.data,
+            shard_start=starts.ctypes.data,
+            inside=panel.inside.ctypes.data,
             alive=panel.alive.ctypes.data if operations["masked"][used].any() else None,
-            infinite=infinite.ctypes.data, values=outputs.ctypes.data,
-        )  # fmt: skip
+            infinite=infinite.ctypes.data,
+            values=outputs.ctypes.data,
+        )
         if scores is not None:
             scores.fill(struct)
         if partial:

@@ -92,7 +92,9 @@ class Screen:
             stop = self.sample.rows.stop
             size = len(self.sample.label)
             self._parts[key] = Sample(
-                self.sample.panel, slice(stop - days, stop - without),
-                self.sample.label[size - days : size - without], self.sample.name,
-            )  # fmt: skip
+                self.sample.panel,
+                slice(stop - days, stop - without),
+                self.sample.label[size - days : size - without],
+                self.sample.name,
+            )
         return self._parts[key]

@@ -17,7 +17,7 @@ from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError, FormulaError, UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
-from alphamine.expression.read import read_formula
+from alphamine.expression.text.read import read_formula
 
 from .problems import problem
 from .report import NUMBERS
@@ -31,8 +31,15 @@ _TOGETHER: Final = 256
 _TRUST: Final = ("t", "effective_days", "luck", "deflated", "trials")
 _COUNTS: Final = ("days", "lookback", "infinite", "trials")
 COLUMNS: Final = (
-    "formula", *NUMBERS, "lookback", "infinite", *_TRUST, "verdict", "unit_warnings", "problem"
-)  # fmt: skip
+    "formula",
+    *NUMBERS,
+    "lookback",
+    "infinite",
+    *_TRUST,
+    "verdict",
+    "unit_warnings",
+    "problem",
+)
 
 
 def evaluate_all(

@@ -75,16 +75,22 @@ class Detail:
             return {str(key): row.to_dict() for key, row in rows.items()}
 
         return {
-            "rank_ic_stats": self.rank_ic.to_dict(), "ic_stats": self.ic.to_dict(),
-            "years": table(self.years), "months": jsonable(dict(self.months)),
-            "group": self.group, "groups": table(self.groups),
-            "horizons": table(self.horizons), "delays": table(self.delays),
-            "decay": table(self.decay), "loss": self.loss.to_dict(),
+            "rank_ic_stats": self.rank_ic.to_dict(),
+            "ic_stats": self.ic.to_dict(),
+            "years": table(self.years),
+            "months": jsonable(dict(self.months)),
+            "group": self.group,
+            "groups": table(self.groups),
+            "horizons": table(self.horizons),
+            "delays": table(self.delays),
+            "decay": table(self.decay),
+            "loss": self.loss.to_dict(),
             "quantiles": table(self.quantiles),
             "quantile_turnover": jsonable(self.quantile_turnover),
             "autocorrelation": jsonable(dict(self.autocorrelation)),
-            "exposure": self.exposure.to_dict(), "left_out": list(self.left_out),
-        }  # fmt: skip
+            "exposure": self.exposure.to_dict(),
+            "left_out": list(self.left_out),
+        }
 
     def quantile_frame(self) -> pd.DataFrame:
         """Mean return of each quantile less the day's mean, by horizon, with errors and t."""

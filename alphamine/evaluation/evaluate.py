@@ -15,7 +15,7 @@ from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
-from alphamine.expression.read import read_formula
+from alphamine.expression.text.read import read_formula
 
 from .decay import HORIZONS
 from .report import NUMBERS, FactorReport, Request

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node, call
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 from .breakdown import default_group, group_name
 from .signal import Signal, rank_correlation

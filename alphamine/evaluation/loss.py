@@ -60,9 +60,11 @@ class Loss:
     def shares(self) -> dict[str, float]:
         """Shares of the universe, by cause; they add up to 1. Empty without a universe."""
         causes = {
-            "scored": self.scored, "factor missing": self.no_value,
-            "no forward return": self.no_label, "too few names that day": self.thin_day,
-        }  # fmt: skip
+            "scored": self.scored,
+            "factor missing": self.no_value,
+            "no forward return": self.no_label,
+            "too few names that day": self.thin_day,
+        }
         return {name: n / self.members for name, n in causes.items()} if self.members else {}
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from alphamine.data.dataset.stray import advice, usual_names
 from alphamine.data.splits import Sample
-from alphamine.data.stray import advice, usual_names
 from alphamine.engine.scores import DailyScores
 from alphamine.expression.nodes import Node
 

@@ -80,9 +80,12 @@ def quantile_returns(
         daily = total / count - market[:, None]
     stats = tuple(SeriesStats.of(column, horizon) for column in daily.T)
     return QuantileReturns(
-        horizon, daily, stats, SeriesStats.of(daily[:, -1] - daily[:, 0], horizon),
+        horizon,
+        daily,
+        stats,
+        SeriesStats.of(daily[:, -1] - daily[:, 0], horizon),
         _monotonicity(np.array([s.mean for s in stats])),
-    )  # fmt: skip
+    )
 
 
 def quantile_turnover(bins: Bins, quantiles: int, lag: int = 1) -> FloatArray:

@@ -49,13 +49,17 @@ class Summary:
         ic, ic_std, icir = _moments(daily.ic[rows])
         scored = ~np.isnan(daily.rank_ic[rows])
         return cls(
-            rank_ic=rank_ic, rank_ic_std=rank_ic_std, rank_icir=rank_icir,
-            ic=ic, ic_std=ic_std, icir=icir,
+            rank_ic=rank_ic,
+            rank_ic_std=rank_ic_std,
+            rank_icir=rank_icir,
+            ic=ic,
+            ic_std=ic_std,
+            icir=icir,
             days=int(scored.sum()),
             pairs=_mean(daily.pairs[rows][scored].astype(np.float64)),
             coverage=_mean(daily.coverage[rows]),
             turnover=_mean(daily.turnover[rows]),
-        )  # fmt: skip
+        )
 
 
 def _mean(x: FloatArray) -> float:

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.errors import AlphamineError, DataError, nearest
-from alphamine.expression.latex import to_latex
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.latex import to_latex
+from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 
 from .golden import golden, last_days, made_up

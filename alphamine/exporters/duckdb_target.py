@@ -67,10 +67,14 @@ class DuckdbQuery(Module):
         ]
         groups = [f"prices.{identifier(n)} AS {identifier(n)}" for n in self.groups]
         columns = [
-            '"date"', '"symbol"', 'days."row"',
+            '"date"',
+            '"symbol"',
+            'days."row"',
             'coalesce(prices."universe", FALSE) AS "universe"',
-            'CASE WHEN days."date" >= names."first" THEN 1e0 END AS "alive"', *numbers, *groups,
-        ]  # fmt: skip
+            'CASE WHEN days."date" >= names."first" THEN 1e0 END AS "alive"',
+            *numbers,
+            *groups,
+        ]
         return _GRID.format(columns=",\n    ".join(columns))
 
     def _levels(self) -> list[str]:
@@ -79,9 +83,10 @@ class DuckdbQuery(Module):
             body = ",\n    ".join(["*", *(f"{c} AS {identifier(n)}" for n, c in columns.items())])
             code = " ".join(columns.values())
             used = [
-                f"{name} AS ({rows})" for name, rows in self.printer.windows.items()
+                f"{name} AS ({rows})"
+                for name, rows in self.printer.windows.items()
                 if f"OVER {name}" in code
-            ]  # fmt: skip
+            ]
             window = "\n  WINDOW\n    " + ",\n    ".join(used) if used else ""
             blocks.append(f"level_{number} AS (\n  SELECT\n    {body}\n  FROM {before}{window}\n)")
             before = f"level_{number}"

@@ -35,9 +35,11 @@ def made_up(pool: AlphaPool) -> Panel:
         numbers[name] = np.where(gaps, np.nan, walk.round(2))
     return Panel.from_arrays(
         np.busday_offset("2020-01-06", np.arange(shape[0]), roll="forward"),
-        [f"N{i:02d}" for i in range(_SYMBOLS)], numbers, listed & (rng.random(shape) < 0.95),
+        [f"N{i:02d}" for i in range(_SYMBOLS)],
+        numbers,
+        listed & (rng.random(shape) < 0.95),
         groups=groups,
-    )  # fmt: skip
+    )
 
 
 def last_days(panel: Panel, pool: AlphaPool) -> Panel:

@@ -45,9 +45,13 @@ class NumpyModule(Module):
         if program.shared:
             lines = ['"""Sub-expressions of more than one formula."""']
             found.append(
-                function("shared", "v: dict[str, Any]", [*lines, *map(self._step, program.shared)],
-                         "None")
-            )  # fmt: skip
+                function(
+                    "shared",
+                    "v: dict[str, Any]",
+                    [*lines, *map(self._step, program.shared)],
+                    "None",
+                )
+            )
         for index, (formula, own) in enumerate(
             zip(program.formulas, program.own, strict=True), start=1
         ):
@@ -114,12 +118,14 @@ class NumpyModule(Module):
             body += [
                 '    total = np.zeros(v["universe"].shape)',
                 "    seen = np.zeros(total.shape, dtype=bool)",
-                "    for weight, formula in (", *pairs, "    ):",
+                "    for weight, formula in (",
+                *pairs,
+                "    ):",
                 f'        z = standardised(inside(formula(v), v["universe"]), {by_rank})',
                 "        total += weight * np.nan_to_num(z)",
                 "        seen |= ~np.isnan(z)",
                 "    return np.where(seen, total, np.nan)",
-            ]  # fmt: skip
+            ]
         arguments = "fields: dict[str, Any], universe: Any, alive: Any"
         return function("signal", arguments, body, "Any")
 

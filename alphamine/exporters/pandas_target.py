@@ -16,15 +16,32 @@ from .program import across
 from .recipes import RecipeModule
 
 _FUNCTIONS: Final = {
-    "abs": "np.abs", "sqrt": "np.sqrt", "log": "np.log", "log1p": "np.log1p", "exp": "np.exp",
-    "sign": "np.sign", "floor": "np.floor", "ceil": "np.ceil", "rint": "np.rint",
-    "trunc": "np.trunc", "tanh": "np.tanh", "tan": "np.tan", "pow": "np.power",
+    "abs": "np.abs",
+    "sqrt": "np.sqrt",
+    "log": "np.log",
+    "log1p": "np.log1p",
+    "exp": "np.exp",
+    "sign": "np.sign",
+    "floor": "np.floor",
+    "ceil": "np.ceil",
+    "rint": "np.rint",
+    "trunc": "np.trunc",
+    "tanh": "np.tanh",
+    "tan": "np.tan",
+    "pow": "np.power",
     "power_of_two": "power_of_two",
-    "smaller": "np.minimum", "larger": "np.maximum", "where": "where", "last": "last_present",
-}  # fmt: skip
+    "smaller": "np.minimum",
+    "larger": "np.maximum",
+    "where": "where",
+    "last": "last_present",
+}
 _STATISTICS: Final = {
-    "count": "count", "high": "max", "low": "min", "median": "median", "rank": "rank",
-}  # fmt: skip
+    "count": "count",
+    "high": "max",
+    "low": "min",
+    "median": "median",
+    "rank": "rank",
+}
 
 
 class PandasPrinter(PythonPrinter):
@@ -93,9 +110,10 @@ class PandasModule(RecipeModule):
 
     def imports(self) -> dict[str, str]:
         return {
-            "np": "import numpy as np", "pd": "import pandas as pd",
+            "np": "import numpy as np",
+            "pd": "import pandas as pd",
             "Any": "from typing import Any",
-        }  # fmt: skip
+        }
 
     def define(self, name: str, inputs: list[str], asks: bool, term: Term, doc: str) -> str:
         printer = PandasPrinter({i: i for i in [*inputs, "d", "need"]} | {"": inputs[0]})
@@ -116,8 +134,11 @@ class PandasModule(RecipeModule):
     def _step(self, node: Call) -> str:
         term = self.inline(node)
         if term is not None:
-            names = {self.name(child): self._operand(child) for child in node.inputs
-                     if not isinstance(child, Constant)}  # fmt: skip
+            names = {
+                self.name(child): self._operand(child)
+                for child in node.inputs
+                if not isinstance(child, Constant)
+            }
             code = f"finite({PandasPrinter(names).text(term)})"
         else:
             inputs = [self._operand(child) for child in node.inputs]
@@ -156,11 +177,14 @@ class PandasModule(RecipeModule):
                 for i, weight in enumerate(self.pool.weights, start=1)
             ]
             body += [
-                '    total = like(v["alive"], 0.0)', '    seen = like(v["alive"], False)',
-                "    for weight, formula in (", *pairs, "    ):",
+                '    total = like(v["alive"], 0.0)',
+                '    seen = like(v["alive"], False)',
+                "    for weight, formula in (",
+                *pairs,
+                "    ):",
                 '        z = standardised(formula(v).where(v["universe"]))',
                 "        total = total + weight * z.fillna(0.0)",
                 "        seen = seen | z.notna()",
                 "    return long(total.where(seen), v)",
-            ]  # fmt: skip
+            ]
         return function("signal", "prices: pd.DataFrame", body, "pd.DataFrame")

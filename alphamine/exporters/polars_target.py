@@ -16,18 +16,34 @@ from .program import across
 from .recipes import RecipeModule
 
 _METHODS: Final = {
-    "abs": "abs()", "sqrt": "sqrt()", "log": "log()", "log1p": "log1p()", "exp": "exp()",
-    "sign": "sign()", "floor": "floor()", "ceil": "ceil()", "tanh": "tanh()", "tan": "tan()",
-    "rint": 'round(0, mode="half_to_even")', "present": "is_not_null()",
-}  # fmt: skip
+    "abs": "abs()",
+    "sqrt": "sqrt()",
+    "log": "log()",
+    "log1p": "log1p()",
+    "exp": "exp()",
+    "sign": "sign()",
+    "floor": "floor()",
+    "ceil": "ceil()",
+    "tanh": "tanh()",
+    "tan": "tan()",
+    "rint": 'round(0, mode="half_to_even")',
+    "present": "is_not_null()",
+}
 _STATISTICS: Final = {
-    "count": "count()", "high": "max()", "low": "min()", "median": "median()",
+    "count": "count()",
+    "high": "max()",
+    "low": "min()",
+    "median": "median()",
     "rank": "rank()",
-}  # fmt: skip
+}
 _FUNCTIONS: Final = {
-    "smaller": "smaller", "larger": "larger", "where": "where", "truth": "truth",
-    "last": "last_present", "power_of_two": "power_of_two",
-}  # fmt: skip
+    "smaller": "smaller",
+    "larger": "larger",
+    "where": "where",
+    "truth": "truth",
+    "last": "last_present",
+    "power_of_two": "power_of_two",
+}
 
 
 class PolarsPrinter(PythonPrinter):
@@ -119,8 +135,11 @@ class PolarsModule(RecipeModule):
         out = quoted(self.name(node))
         term = self.inline(node)
         if term is not None:
-            names = {self.name(child): self._operand(child) for child in node.inputs
-                     if not isinstance(child, Constant)}  # fmt: skip
+            names = {
+                self.name(child): self._operand(child)
+                for child in node.inputs
+                if not isinstance(child, Constant)
+            }
             code = PolarsPrinter(names).column(term)
             return [f"frame = column(frame, {out}, {code})"]
         inputs, lines = [], []
@@ -167,13 +186,17 @@ class PolarsModule(RecipeModule):
             ]
             body += [
                 "total, seen = pl.lit(0.0), pl.lit(False)",
-                "for weight, formula in (", *pairs, "):",
+                "for weight, formula in (",
+                *pairs,
+                "):",
                 "    name = formula.__name__",
                 '    frame = formula(frame).with_columns(inside(name).alias(f"{name}_inside"))',
                 '    frame = standardised(frame, f"{name}_z", f"{name}_inside")',
-                '    z = pl.col(f"{name}_z")', "    total = total + weight * z.fill_null(0.0)",
-                "    seen = seen | z.is_not_null()", "result = pl.when(seen).then(total)",
-            ]  # fmt: skip
+                '    z = pl.col(f"{name}_z")',
+                "    total = total + weight * z.fill_null(0.0)",
+                "    seen = seen | z.is_not_null()",
+                "result = pl.when(seen).then(total)",
+            ]
         body += [
             'columns = ["date", "symbol", result.alias("signal")]',
             'return frame.filter("universe").select(columns).sort("date", "symbol")',

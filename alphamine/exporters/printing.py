@@ -13,10 +13,15 @@ Text: TypeAlias = tuple[str, int]
 OR, AND, NOT, COMPARED, SUM, PRODUCT, SIGN, ATOM = range(8)
 
 _INFIX: Final = {
-    "add": (" + ", SUM), "sub": (" - ", SUM), "mul": (" * ", PRODUCT), "div": (" / ", PRODUCT),
-    "lt": (" < ", COMPARED), "le": (" <= ", COMPARED), "gt": (" > ", COMPARED),
+    "add": (" + ", SUM),
+    "sub": (" - ", SUM),
+    "mul": (" * ", PRODUCT),
+    "div": (" / ", PRODUCT),
+    "lt": (" < ", COMPARED),
+    "le": (" <= ", COMPARED),
+    "gt": (" > ", COMPARED),
     "ge": (" >= ", COMPARED),
-}  # fmt: skip
+}
 
 
 class Printer(ABC):
@@ -117,8 +122,11 @@ class PythonPrinter(Printer):
     """
 
     infix: ClassVar[dict[str, tuple[str, int]]] = {
-        **_INFIX, "and": (" & ", PRODUCT + 1), "or": (" | ", PRODUCT + 1), "eq": (" == ", COMPARED),
-    }  # fmt: skip
+        **_INFIX,
+        "and": (" & ", PRODUCT + 1),
+        "or": (" | ", PRODUCT + 1),
+        "eq": (" == ", COMPARED),
+    }
 
     def __init__(self, inputs: dict[str, str]) -> None:
         super().__init__(inputs)

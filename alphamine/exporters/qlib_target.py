@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from alphamine.engine.reference import MinPeriods, required_observations
 from alphamine.errors import FormulaError
-from alphamine.expression.dialects.base import refuse
-from alphamine.expression.dialects.qlib import Qlib
 from alphamine.expression.nodes import Call, Constant, Node
-from alphamine.expression.printer import render
-from alphamine.expression.syntax import Apply, Number, Syntax
+from alphamine.expression.text.dialects.base import refuse
+from alphamine.expression.text.dialects.qlib import Qlib
+from alphamine.expression.text.printer import render
+from alphamine.expression.text.syntax import Apply, Number, Syntax
 from alphamine.pool.alpha_pool import AlphaPool
 
 # Its rank norm is another number: 3.46 (r / n - 0.5).

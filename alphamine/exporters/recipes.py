@@ -17,13 +17,30 @@ from .program import identifier
 from .source import Source
 
 NAMES: Final = frozenset(
-    {"where", "finite", "like", "shared", "signal", "ago", "let", "inside", "smaller", "larger",
-     "standardised", "constant", "last_present", "pl", "np", "pd"}
-)  # fmt: skip
+    {
+        "where",
+        "finite",
+        "like",
+        "shared",
+        "signal",
+        "ago",
+        "let",
+        "inside",
+        "smaller",
+        "larger",
+        "standardised",
+        "constant",
+        "last_present",
+        "pl",
+        "np",
+        "pd",
+    }
+)
 
 
-def term_of(operator: Operator, target: str, inputs: Sequence[Term], params: Sequence[Any],
-            need: Any) -> Term:  # fmt: skip
+def term_of(
+    operator: Operator, target: str, inputs: Sequence[Term], params: Sequence[Any], need: Any
+) -> Term:
     """What an operator makes of its inputs.
 
     Raises
@@ -126,10 +143,11 @@ class RecipeModule(Module):
         if not inline(node):
             return None
         inputs = [
-            Term("number", (child.value,)) if isinstance(child, Constant)
+            Term("number", (child.value,))
+            if isinstance(child, Constant)
             else Term("input", (self.name(child),))
             for child in node.inputs
-        ]  # fmt: skip
+        ]
         term = term_of(node.operator, self.target, inputs, node.params, None)
         return None if _keeps(term) else term
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from alphamine.engine.reference import MinPeriods
 from alphamine.errors import AlphamineError, FormulaError
-from alphamine.expression.latex import to_latex
 from alphamine.expression.nodes import Call, Field, Node
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.latex import to_latex
+from alphamine.expression.text.printer import to_text
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.version import __version__
 

@@ -11,12 +11,22 @@ from alphamine.operators.terms import Term
 from .printing import AND, ATOM, COMPARED, NOT, OR, PRODUCT, Printer, Text, series_of
 
 _FUNCTIONS: Final = {
-    "abs": "abs", "sqrt": "sqrt", "log": "ln", "exp": "exp", "floor": "floor", "ceil": "ceil",
-    "trunc": "trunc", "tanh": "tanh", "tan": "tan", "pow": "pow",
-}  # fmt: skip
+    "abs": "abs",
+    "sqrt": "sqrt",
+    "log": "ln",
+    "exp": "exp",
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc",
+    "tanh": "tanh",
+    "tan": "tan",
+    "pow": "pow",
+}
 _STATISTICS: Final = {
-    "high": "max({})", "low": "min({})", "count": "count({})",
-}  # fmt: skip
+    "high": "max({})",
+    "low": "min({})",
+    "count": "count({})",
+}
 _RISKY: Final = {"add", "sub", "mul", "div", "pow", "exp", "log", "log1p", "tan", "raised", "sqrt"}
 
 
@@ -38,8 +48,11 @@ class SqlPrinter(Printer):
 
     missing = "NULL"
     infix: ClassVar[dict[str, tuple[str, int]]] = {
-        **Printer.infix, "and": (" AND ", AND), "or": (" OR ", OR), "eq": (" = ", COMPARED),
-    }  # fmt: skip
+        **Printer.infix,
+        "and": (" AND ", AND),
+        "or": (" OR ", OR),
+        "eq": (" = ", COMPARED),
+    }
 
     def __init__(self) -> None:
         super().__init__({})

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from alphamine.errors import AlphamineError, nearest
-from alphamine.expression.latex import to_latex
 from alphamine.expression.nodes import Node
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.latex import to_latex
+from alphamine.expression.text.printer import to_text
 from alphamine.extras import require
 from alphamine.pool.alpha_pool import AlphaPool
 
@@ -41,8 +41,11 @@ def _duckdb(pool: AlphaPool) -> str:
 
 
 CODE: Final[dict[str, Callable[[AlphaPool], str]]] = {
-    "numpy": _numpy, "pandas": _pandas, "polars": _polars, "duckdb": _duckdb,
-}  # fmt: skip
+    "numpy": _numpy,
+    "pandas": _pandas,
+    "polars": _polars,
+    "duckdb": _duckdb,
+}
 """Targets that compute the signal."""
 
 

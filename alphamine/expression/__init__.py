@@ -1,1 +1,1 @@
-"""The language: nodes, parser, printers, dialects, limits, and the grammar that searchers share."""
+"""The language: the expression tree and its canonical form, its text, and its grammar."""

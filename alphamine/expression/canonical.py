@@ -203,5 +203,10 @@ def _difference(op: Operator, inputs: Inputs, params: Params) -> Node | None:
 
 
 _RULES: tuple[Callable[[Operator, Inputs, Params], Node | None], ...] = (
-    _folded, _literal_sign, _patterned, _signed, _repeated, _difference,
-)  # fmt: skip
+    _folded,
+    _literal_sign,
+    _patterned,
+    _signed,
+    _repeated,
+    _difference,
+)

@@ -25,11 +25,21 @@ class FieldInfo:
 
 
 _NUMBERS: Final[dict[str, Unit]] = {
-    "open": PRICE, "high": PRICE, "low": PRICE, "close": PRICE, "vwap": PRICE,
-    "volume": VOLUME, "shares": VOLUME, "delivery_volume": VOLUME,
-    "amount": MONEY, "market_cap": MONEY, "cap": MONEY,
-    "returns": RATIO, "turnover_rate": RATIO, "trades": COUNT,
-}  # fmt: skip
+    "open": PRICE,
+    "high": PRICE,
+    "low": PRICE,
+    "close": PRICE,
+    "vwap": PRICE,
+    "volume": VOLUME,
+    "shares": VOLUME,
+    "delivery_volume": VOLUME,
+    "amount": MONEY,
+    "market_cap": MONEY,
+    "cap": MONEY,
+    "returns": RATIO,
+    "turnover_rate": RATIO,
+    "trades": COUNT,
+}
 _GROUPS: Final = ("sector", "industry", "subindustry", "market", "exchange", "country")
 
 

@@ -39,9 +39,17 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "_digest", "depth", "inputs", "kind", "length", "lookback", "size", "unit",
+        "__weakref__",
+        "_digest",
+        "depth",
+        "inputs",
+        "kind",
+        "length",
+        "lookback",
+        "size",
+        "unit",
         "unit_problems",
-    )  # fmt: skip
+    )
     kind: Kind
     unit: Unit | None
     unit_problems: tuple[str, ...]
@@ -92,7 +100,7 @@ class Node:
         return frozenset(n.name for n in self.walk() if isinstance(n, Field))
 
     def __str__(self) -> str:
-        from .printer import to_text
+        from .text.printer import to_text
 
         return to_text(self)
 
@@ -100,7 +108,7 @@ class Node:
         return f"<{type(self).__name__} {self}>"
 
     def _repr_latex_(self) -> str:
-        from .latex import to_latex
+        from .text.latex import to_latex
 
         return f"${to_latex(self)}$"
 
@@ -250,9 +258,17 @@ def field(name: str, kind: Kind = Kind.NUMBER, unit: Unit | None = None) -> Fiel
         if node is None:
             node = Field()
             node._fill(
-                name=name, kind=kind, unit=unit, unit_problems=(), lookback=0, size=1, depth=1,
-                length=1, inputs=(), _digest=None,
-            )  # fmt: skip
+                name=name,
+                kind=kind,
+                unit=unit,
+                unit_problems=(),
+                lookback=0,
+                size=1,
+                depth=1,
+                length=1,
+                inputs=(),
+                _digest=None,
+            )
             _interned[key] = node
     assert isinstance(node, Field)
     return node
@@ -275,9 +291,17 @@ def constant(value: float) -> Constant:
         if node is None:
             node = Constant()
             node._fill(
-                value=value, kind=Kind.NUMBER, unit=CONSTANT, unit_problems=(), lookback=0,
-                size=1, depth=1, length=1, inputs=(), _digest=None,
-            )  # fmt: skip
+                value=value,
+                kind=Kind.NUMBER,
+                unit=CONSTANT,
+                unit_problems=(),
+                lookback=0,
+                size=1,
+                depth=1,
+                length=1,
+                inputs=(),
+                _digest=None,
+            )
             _interned[key] = node
     assert isinstance(node, Constant)
     return node
@@ -408,13 +432,18 @@ def _build(op: Operator, inputs: tuple[Node, ...], params: tuple[ParamValue, ...
         shown = ", ".join(f"{child} is {child.unit or 'unknown'}" for child in inputs)
         problems += (f"{op.name}: {problem} ({shown})",)
     node._fill(
-        operator=op, inputs=inputs, params=params, kind=op.output, unit=unit,
-        unit_problems=problems, size=1 + sum(child.size for child in inputs),
+        operator=op,
+        inputs=inputs,
+        params=params,
+        kind=op.output,
+        unit=unit,
+        unit_problems=problems,
+        size=1 + sum(child.size for child in inputs),
         depth=1 + max((child.depth for child in inputs), default=0),
         length=1 + (op.window is not None) + sum(child.length for child in inputs),
         lookback=op.lookback(params) + max((child.lookback for child in inputs), default=0),
         _digest=None,
-    )  # fmt: skip
+    )
     with _lock:
         # Another thread may have built it meanwhile; the first one stays.
         interned = _interned.setdefault(key, node)

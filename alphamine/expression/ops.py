@@ -50,11 +50,12 @@ def _function(op: Operator) -> Function:
         for i in op.inputs
     ] + [
         inspect.Parameter(
-            p.name, inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            p.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=inspect.Parameter.empty if p.required else p.default,
         )
         for p in op.params
-    ]  # fmt: skip
+    ]
     build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         parameters, return_annotation=Call
     )

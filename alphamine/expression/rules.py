@@ -48,22 +48,42 @@ PATTERNS: Final[tuple[tuple[Node, Node], ...]] = (
 
 # f(-x) = -f(x) for each of these inputs.
 ODD: Final[dict[str, tuple[int, ...]]] = {
-    "multiply": (0, 1), "divide": (0, 1), "inverse": (0,), "sign": (0,), "signed_power": (0,),
-    "s_log_1p": (0,), "softsign": (0,), "round": (0,), "fraction": (0,),
-    "zscore": (0,), "scale": (0,), "group_neutralize": (0,),
-    "ts_delay": (0,), "ts_delta": (0,), "ts_sum": (0,), "ts_mean": (0,), "ts_av_diff": (0,),
-    "ts_decay_linear": (0,), "ts_decay_exp_window": (0,), "ts_zscore": (0,),
-    "ts_corr": (0, 1), "ts_covariance": (0, 1),
-}  # fmt: skip
+    "multiply": (0, 1),
+    "divide": (0, 1),
+    "inverse": (0,),
+    "sign": (0,),
+    "signed_power": (0,),
+    "s_log_1p": (0,),
+    "softsign": (0,),
+    "round": (0,),
+    "fraction": (0,),
+    "zscore": (0,),
+    "scale": (0,),
+    "group_neutralize": (0,),
+    "ts_delay": (0,),
+    "ts_delta": (0,),
+    "ts_sum": (0,),
+    "ts_mean": (0,),
+    "ts_av_diff": (0,),
+    "ts_decay_linear": (0,),
+    "ts_decay_exp_window": (0,),
+    "ts_zscore": (0,),
+    "ts_corr": (0, 1),
+    "ts_covariance": (0, 1),
+}
 
 # f(-x) = f(x).
 EVEN: Final = frozenset({"abs", "is_nan", "ts_std_dev"})
 
 # f(-x) = -g(x), for all inputs at once.
 MIRRORED: Final = {
-    "max": "min", "min": "max", "ts_max": "ts_min", "ts_min": "ts_max",
-    "floor": "ceiling", "ceiling": "floor",
-}  # fmt: skip
+    "max": "min",
+    "min": "max",
+    "ts_max": "ts_min",
+    "ts_min": "ts_max",
+    "floor": "ceiling",
+    "ceiling": "floor",
+}
 
 # f(-x) = g(x).
 SWAPPED: Final = {"ts_arg_max": "ts_arg_min", "ts_arg_min": "ts_arg_max"}
@@ -73,12 +93,29 @@ IDEMPOTENT: Final = frozenset({"sign", "rank", "group_rank", "floor", "ceiling",
 
 # Never below zero, so that abs(f(x)) = f(x).
 NONNEGATIVE: Final = frozenset(
-    {"abs", "sqrt", "exp", "sigmoid", "rank", "group_rank", "ts_rank", "ts_std_dev", "ts_arg_max",
-     "ts_arg_min"}
-)  # fmt: skip
+    {
+        "abs",
+        "sqrt",
+        "exp",
+        "sigmoid",
+        "rank",
+        "group_rank",
+        "ts_rank",
+        "ts_std_dev",
+        "ts_arg_max",
+        "ts_arg_min",
+    }
+)
 
 # The window of one row is the row.
 WINDOW_OF_ONE: Final = frozenset(
-    {"ts_mean", "ts_sum", "ts_min", "ts_max", "ts_product", "ts_decay_linear",
-     "ts_decay_exp_window"}
-)  # fmt: skip
+    {
+        "ts_mean",
+        "ts_sum",
+        "ts_min",
+        "ts_max",
+        "ts_product",
+        "ts_decay_linear",
+        "ts_decay_exp_window",
+    }
+)

@@ -19,8 +19,22 @@ from .nodes import Call, Constant, Node, call, constant
 if TYPE_CHECKING:
     import sympy
 
-_ALGEBRA = ("add", "subtract", "multiply", "divide", "reverse", "inverse", "abs", "sqrt", "max",
-            "min", "log", "exp", "power", "sign")  # fmt: skip
+_ALGEBRA = (
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "reverse",
+    "inverse",
+    "abs",
+    "sqrt",
+    "max",
+    "min",
+    "log",
+    "exp",
+    "power",
+    "sign",
+)
 
 
 class _Bridge:
@@ -52,13 +66,21 @@ class _Bridge:
         if name == "power" and not isinstance(node.inputs[1], Constant):
             return self.symbol(node)
         build: dict[str, Callable[[], Any]] = {
-            "add": lambda: a + b, "subtract": lambda: a - b, "multiply": lambda: a * b,
-            "divide": lambda: a / b, "reverse": lambda: -a, "inverse": lambda: 1 / a,
-            "power": lambda: a**b, "abs": lambda: sympy.Abs(a), "sqrt": lambda: sympy.sqrt(a),
-            "max": lambda: sympy.Max(a, b), "min": lambda: sympy.Min(a, b),
-            "log": lambda: sympy.log(a), "exp": lambda: sympy.exp(a),
+            "add": lambda: a + b,
+            "subtract": lambda: a - b,
+            "multiply": lambda: a * b,
+            "divide": lambda: a / b,
+            "reverse": lambda: -a,
+            "inverse": lambda: 1 / a,
+            "power": lambda: a**b,
+            "abs": lambda: sympy.Abs(a),
+            "sqrt": lambda: sympy.sqrt(a),
+            "max": lambda: sympy.Max(a, b),
+            "min": lambda: sympy.Min(a, b),
+            "log": lambda: sympy.log(a),
+            "exp": lambda: sympy.exp(a),
             "sign": lambda: sympy.sign(a),
-        }  # fmt: skip
+        }
         return build[name]()
 
     def back(self, e: Any) -> Node:

@@ -1,1 +1,1 @@
-"""Searches as recorded jobs: the loop, the ledger, the run directory."""
+"""Searches as jobs: the loop, the scorer, the executors."""

@@ -16,14 +16,14 @@ from pydantic import (
     model_validator,
 )
 
+from alphamine.data.dataset.specfile import read_mapping
 from alphamine.data.paths import resolve
-from alphamine.data.specfile import read_mapping
 from alphamine.errors import SearchError
 from alphamine.llm.base import LLMError
 from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, settings
 
-from .executors.workforce import Workforce
+from .executors.config import ExecutorConfig
 from .plan import number_of_islands
 
 
@@ -47,7 +47,7 @@ class PoolConfig(_Strict):
 
 
 class GrammarConfig(_Strict):
-    """What formulas may be like; see `alphamine.expression.grammar.Grammar` for the defaults."""
+    """What formulas may be like; `Grammar` has the defaults."""
 
     windows: list[int] | None = None
     constants: list[int | float] | None = None
@@ -83,7 +83,7 @@ class Task(_Strict):
         Searches side by side that share the budget, and what becomes of their pools; part of what
         a seed reproduces (see `search`).
     executor, workers, address : optional
-        Who evaluates (see `Workforce`); no part of what a seed reproduces.
+        Who evaluates (see `ExecutorConfig`); no part of what a seed reproduces.
     """
 
     data: str
@@ -114,7 +114,7 @@ class Task(_Strict):
     def check(self) -> None:
         """Laws of several keys together."""
         number_of_islands(self.islands, self.budget)
-        Workforce(self.executor, self.workers, self.address)
+        ExecutorConfig(self.executor, self.workers, self.address)
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -133,12 +133,19 @@ class Task(_Strict):
     def settings(self) -> dict[str, Any]:
         """Arguments of `alphamine.search` that do not depend on the searcher."""
         return {
-            "budget": self.budget, "grammar": self.grammar.settings, "pool_size": self.pool.size,
-            "max_correlation": self.pool.max_correlation, "pool": self.pool.settings,
-            "batch": self.batch, "islands": self.islands, "distil": self.distil,
-            "executor": self.executor, "workers": self.workers, "address": self.address,
+            "budget": self.budget,
+            "grammar": self.grammar.settings,
+            "pool_size": self.pool.size,
+            "max_correlation": self.pool.max_correlation,
+            "pool": self.pool.settings,
+            "batch": self.batch,
+            "islands": self.islands,
+            "distil": self.distil,
+            "executor": self.executor,
+            "workers": self.workers,
+            "address": self.address,
             "source": self.source,
-        }  # fmt: skip
+        }
 
 
 class Job(Task):
@@ -186,7 +193,7 @@ class Job(Task):
             raise SearchError(str(error)) from None
 
 
-class Contest(Task):
+class Comparison(Task):
     """Several searchers on the same data, with equal budgets and seeds.
 
     Attributes
@@ -225,9 +232,9 @@ def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
     return _read(Job, path, changes)
 
 
-def read_contest(path: Path, changes: Mapping[str, Any]) -> Contest:
+def read_comparison(path: Path, changes: Mapping[str, Any]) -> Comparison:
     """A comparison from a file, changed by options of the command line; see `read_job`."""
-    return _read(Contest, path, changes)
+    return _read(Comparison, path, changes)
 
 
 def _read(form: type[Form], path: Path | None, changes: Mapping[str, Any]) -> Form:

@@ -20,7 +20,7 @@ from alphamine.evaluation.trust.verdict import judge_trust
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Member
 
-from .judge import Judge
+from .scorer import Scorer
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,27 +57,27 @@ class Evidence:
 
 def gather(
     members: Sequence[Member],
-    judge: Judge,
+    scorer: Scorer,
     count: TrialCount,
-    drawn: Sequence[Node],
+    sampled: Sequence[Node],
 ) -> Evidence:
-    """Judge the members of a pool.
+    """Score the members of a pool.
 
     Parameters
     ----------
     members : sequence of Member
-    judge : Judge
+    scorer : Scorer
     count : TrialCount
         Of everything that was evaluated.
-    drawn : sequence of Node
-        Some of them, evenly drawn, to see how far they move together.
+    sampled : sequence of Node
+        Some of them, evenly sampled, to see how far they move together.
     """
-    spec = judge.train.panel.label_spec
-    train = judge.oriented_rank_ic(members, judge.train)
-    latest = judge.valid or judge.train
-    late = train if judge.valid is None else judge.oriented_rank_ic(members, latest)
+    spec = scorer.train.panel.label_spec
+    train = scorer.oriented_rank_ic(members, scorer.train)
+    latest = scorer.valid or scorer.train
+    late = train if scorer.valid is None else scorer.oriented_rank_ic(members, latest)
     family = _family(late, spec.horizon)
-    held = [] if judge.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
+    held = [] if scorer.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
     # A member's sign was decided on train. Where the test says nothing, nothing is discovered.
     q = q_values(np.nan_to_num([upper_tail(test.t, test.degrees) for test in held], nan=1.0))
     rows = []
@@ -85,26 +85,30 @@ def gather(
         trust = judge_trust(train[:, i], spec.horizon, count)
         rows.append(
             {
-                "verdict": trust.word, "t": trust.t,
+                "verdict": trust.word,
+                "t": trust.t,
                 "valid_t": held[i].t if held else float("nan"),
                 "q_value": float(q[i]) if held else float("nan"),
                 "family_p": float("nan") if family is None else float(family[i]),
                 "trust": trust.to_dict(),
             }
-        )  # fmt: skip
+        )
     return Evidence(
         tuple(rows),
         {
-            "trials": count.trials, "mean": count.mean, "squares": count.squares,
+            "trials": count.trials,
+            "mean": count.mean,
+            "squares": count.squares,
             "effective_trials": effective_trials(
-                judge.train_rank_ic(drawn), count.trials, spec.horizon
+                scorer.train_rank_ic(sampled), count.trials, spec.horizon
             ),
             "best_of_luck": expected_maximum(count.trials),
             "discoveries": int((q <= 0.05).sum()) if held else None,
-            "family_split": latest.name, "overfitting": _overfitting(train),
+            "family_split": latest.name,
+            "overfitting": _overfitting(train),
             "paths": _paths(train, spec.reach),
         },
-    )  # fmt: skip
+    )
 
 
 def _family(series: FloatArray, horizon: int) -> FloatArray | None:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from alphamine.errors import SearchError, WorkFailed
-
-from .run import Run
-from .store import Store
-from .times import now
+from alphamine.runs.run import Run
+from alphamine.runs.store import Store
+from alphamine.runs.times import now
 
 SERVICE: Final = "hypotheses"
 FILE_NAME: Final = "hypotheses.jsonl"
@@ -47,18 +46,18 @@ class Inbox:
         WorkFailed
             If a file is damaged.
         """
-        said = [str(line["text"]) for line in _lines(self._directory / FILE_NAME)]
+        texts = [str(line["text"]) for line in _lines(self._directory / FILE_NAME)]
         taken = _lines(self._directory / TAKEN_NAME)
         start = 0
         for entry in taken:
             if entry["turn"] == turn:
-                return said[start : entry["until"]]
+                return texts[start : entry["until"]]
             start = entry["until"]
         last = max((entry["turn"] for entry in taken), default=-1)
-        if len(said) == start or turn <= max(self._after, last):
+        if len(texts) == start or turn <= max(self._after, last):
             return []
-        _append(self._directory / TAKEN_NAME, {"turn": turn, "until": len(said)})
-        return said[start:]
+        _append(self._directory / TAKEN_NAME, {"turn": turn, "until": len(texts)})
+        return texts[start:]
 
 
 def propose(run_dir: str | os.PathLike[str], hypothesis: str) -> None:

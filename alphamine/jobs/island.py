@@ -125,9 +125,11 @@ class Island:
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on; of pending rounds, which are stored, the numbers."""
         return {
-            "searcher": self.searcher.state_dict(), "pool": self.pool.state_dict(),
-            "pending": [found.number for found in self.pending], "fruitless": self.fruitless,
-        }  # fmt: skip
+            "searcher": self.searcher.state_dict(),
+            "pool": self.pool.state_dict(),
+            "pending": [found.number for found in self.pending],
+            "fruitless": self.fruitless,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any], compute: Vectors) -> None:
         """Restore what `state_dict` returned, but for the pending rounds."""

@@ -10,27 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
-from alphamine.data.synthetic import planted
+from alphamine.data.synthetic.market import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.blend import Blend
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import delivered, recovery
 from alphamine.pool.table import combine, pool_table
 
 from .evidence import gather
-from .judge import Judge
+from .scorer import Scorer
 from .study import Study
 
 FloatArray = npt.NDArray[np.float64]
 
 # 200 formulas are 19,900 correlations, and seconds on a large panel; whoever stops a search does
 # not wait for them.
-_DRAWN: Final = 200
-_DRAWN_IN_HASTE: Final = 20
+_SAMPLED: Final = 200
+_SAMPLED_QUICKLY: Final = 20
 
 
 def outcome(
@@ -38,7 +38,7 @@ def outcome(
     study: Study,
     tried: TrialCount,
     notes: Mapping[str, Any],
-    haste: bool = False,
+    quick: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The members of the pool, and facts about them together.
 
@@ -52,7 +52,7 @@ def outcome(
         Of every formula that was evaluated to find these, in earlier runs too.
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
-    haste : bool
+    quick : bool
         Look at fewer formulas to see how far they move together.
 
     Returns
@@ -67,10 +67,12 @@ def outcome(
         of the label that the pool explains there with its own weights, None if nothing was
         planted; `trust`: see `evidence`.
     """
-    judge = study.judge
+    scorer = study.scorer
     members = pool.members
-    evidence = gather(members, judge, tried, _drawn(study, _DRAWN_IN_HASTE if haste else _DRAWN))
-    table = pool_table(pool, judge.evaluator, judge.train, judge.valid)
+    evidence = gather(
+        members, scorer, tried, _sampled(study, _SAMPLED_QUICKLY if quick else _SAMPLED)
+    )
+    table = pool_table(pool, scorer.evaluator, scorer.train, scorer.valid)
     rows = [
         {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
         for i, (member, row, proof) in enumerate(zip(members, table, evidence.members, strict=True))
@@ -78,21 +80,21 @@ def outcome(
     correlation = [
         [a.sign * b.sign * pool.correlation(a.formula, b.formula) for b in members] for a in members
     ]
-    signal = _signal(pool, judge)
+    signal = _signal(pool, scorer)
     facts = {
-        "combined": _combined(signal, judge) if members else {},
+        "combined": _combined(signal, scorer) if members else {},
         "correlation": correlation,
-        **_found(pool, signal, judge, notes),
+        **_found(pool, signal, scorer, notes),
         "trust": evidence.facts,
     }
     return rows, facts
 
 
-def _drawn(study: Study, number: int) -> list[Node]:
+def _sampled(study: Study, number: int) -> list[Node]:
     """Formulas of the ledger at even distances; what is asked for by digest is few rows to read."""
     digests = study.store.digests(0)
     few = digests[:: -(-len(digests) // number)] if digests else []
-    schema = study.judge.panel.schema
+    schema = study.scorer.panel.schema
     return [parse(record.formula, fields=schema) for record in study.store.known(few).values()]
 
 
@@ -107,41 +109,45 @@ def blended(found: Blend, study: Study, notes: Mapping[str, Any]) -> dict[str, A
         signals on train; `fidelity`: that of the pool with the average; `finders`: for each member
         of the pool the islands that found it, or one that is as good as the same.
     """
-    judge, rows = study.judge, []
-    total = np.zeros(judge.evaluator.panel.universe.shape)
+    scorer, rows = study.scorer, []
+    total = np.zeros(scorer.evaluator.panel.universe.shape)
     known = np.zeros(total.shape, dtype=bool)
     for share, island in zip(found.shares, study.islands, strict=True):
-        signal = _signal(island.pool, judge)
-        rows.append({
-            "members": len(island.pool), "numbers": _numbers(signal, judge),
-            **_found(island.pool, signal, judge, notes),
-        })  # fmt: skip
+        signal = _signal(island.pool, scorer)
+        rows.append(
+            {
+                "members": len(island.pool),
+                "numbers": _numbers(signal, scorer),
+                **_found(island.pool, signal, scorer, notes),
+            }
+        )
         total += share * np.nan_to_num(signal)
         known |= ~np.isnan(signal)
     average = np.where(known, total, np.nan)
-    told = _found(found, average, judge, notes)
+    told = _found(found, average, scorer, notes)
     return {
         "islands": rows,
-        "average": {"numbers": _numbers(average, judge), "delivered": told["delivered"]},
-        "agreement": found.agreement.tolist(), "fidelity": found.fidelity,
+        "average": {"numbers": _numbers(average, scorer), "delivered": told["delivered"]},
+        "agreement": found.agreement.tolist(),
+        "fidelity": found.fidelity,
         "finders": [list(islands) for islands in found.finders],
-    }  # fmt: skip
+    }
 
 
-def _numbers(signal: FloatArray, judge: Judge) -> dict[str, Any]:
+def _numbers(signal: FloatArray, scorer: Scorer) -> dict[str, Any]:
     """Of a signal, by split."""
-    return {split: part["numbers"] for split, part in _combined(signal, judge).items()}
+    return {split: part["numbers"] for split, part in _combined(signal, scorer).items()}
 
 
-def _signal(pool: Pool | Blend, judge: Judge) -> FloatArray:
+def _signal(pool: Pool | Blend, scorer: Scorer) -> FloatArray:
     """The members combined, (T, N)."""
-    values = judge.evaluator.values([member.formula for member in pool.members])
+    values = scorer.evaluator.values([member.formula for member in pool.members])
     weights = [member.weight for member in pool.members]
-    return combine(values, weights, judge.evaluator.panel.universe, pool.series)
+    return combine(values, weights, scorer.evaluator.panel.universe, pool.series)
 
 
-def _combined(signal: FloatArray, judge: Judge) -> dict[str, Any]:
-    samples = [sample for sample in (judge.train, judge.valid) if sample is not None]
+def _combined(signal: FloatArray, scorer: Scorer) -> dict[str, Any]:
+    samples = [sample for sample in (scorer.train, scorer.valid) if sample is not None]
     return {sample.name: _series(signal, sample) for sample in samples}
 
 
@@ -155,15 +161,15 @@ def _series(signal: FloatArray, sample: Sample) -> dict[str, Any]:
 
 
 def _found(
-    pool: Pool | Blend, signal: FloatArray, judge: Judge, notes: Mapping[str, Any]
+    pool: Pool | Blend, signal: FloatArray, scorer: Scorer, notes: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """What the pool has found of a planted truth, and what it makes of it."""
     truth = planted(notes)
     if not truth.formulas:
         return {"recovery": None, "delivered": None}
     formulas = [member.formula for member in pool.members]
-    split = None if judge.valid is None else "valid"
+    split = None if scorer.valid is None else "valid"
     return {
-        "recovery": recovery(formulas, judge.panel, truth, split).share,
-        "delivered": delivered(signal, judge.panel, truth, split),
+        "recovery": recovery(formulas, scorer.panel, truth, split).share,
+        "delivered": delivered(signal, scorer.panel, truth, split),
     }

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 
-from .judge import Judge
+from .scorer import Scorer
 
 _SHORTEST_BLOCK: Final = 20
 
@@ -36,7 +36,7 @@ def shuffled(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def placebo(
-    panel: Panel, runs: int, seed: int, best: float, replay: Callable[[Judge], float]
+    panel: Panel, runs: int, seed: int, best: float, replay: Callable[[Scorer], float]
 ) -> dict[str, Any]:
     """Replay a search on shuffled labels.
 
@@ -51,7 +51,7 @@ def placebo(
     best : float
         Best fitness of the real search.
     replay : callable
-        Runs the same search with another judge; returns its best fitness.
+        Runs the same search with another scorer; returns its best fitness.
 
     Returns
     -------
@@ -60,6 +60,7 @@ def placebo(
     """
     train = panel.sample()
     found = [
-        replay(Judge(panel, shuffled(train, np.random.default_rng([seed, i])))) for i in range(runs)
+        replay(Scorer(panel, shuffled(train, np.random.default_rng([seed, i]))))
+        for i in range(runs)
     ]
     return {"best": found, "p_value": (1 + sum(x >= best for x in found)) / (1 + runs)}

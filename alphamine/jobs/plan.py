@@ -15,18 +15,18 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.models.registry import make_model
 from alphamine.pool.make import make_pool
+from alphamine.runs.run import open_run
 from alphamine.searchers.base import SearchContext
 
 from .island import Island
-from .judge import Judge
 from .method import Method
-from .run import open_run
+from .scorer import Scorer
 
 DISTIL: Final = ("reproduction", "none")
 _ISLAND_EVALUATIONS: Final = 5000
@@ -115,12 +115,12 @@ class Plan:
         chosen = LLMSettings.of(self.llm)
         return {**given, "llm": Client(chosen, chosen.record(run_dir))}
 
-    def parts(self, judge: Judge, method: Method, services: Services) -> list[Island]:
+    def parts(self, scorer: Scorer, method: Method, services: Services) -> list[Island]:
         """New islands: searchers, each with an empty pool.
 
         Parameters
         ----------
-        judge : Judge
+        scorer : Scorer
         method : Method
             How to come by a searcher.
         services : mapping of str to object
@@ -131,9 +131,9 @@ class Plan:
         SearchError
             If a setting breaks a law.
         """
-        language = _language(judge.panel, judge.train, self.grammar)
-        seeds = tuple(f for text in self.seeds for f in read_formulas(text, judge.panel.schema))
-        empty = make_pool(judge.train, **self.pool)
+        language = _language(scorer.panel, scorer.train, self.grammar)
+        seeds = tuple(f for text in self.seeds for f in read_formulas(text, scorer.panel.schema))
+        empty = make_pool(scorer.train, **self.pool)
         return [
             Island(
                 method.build(
@@ -217,16 +217,20 @@ def _language(panel: Panel, train: Sample, settings: Mapping[str, Any]) -> Gramm
     return Grammar.for_panel(panel.schema, **{"max_lookback": min(120, rows // 2), **settings})
 
 
-def describe(panel: Panel, judge: Judge) -> dict[str, Any]:
+def describe(panel: Panel, scorer: Scorer) -> dict[str, Any]:
     """Facts about the data of a run, by which they are recognised."""
     rows, symbols = panel.shape
-    samples = [s for s in (judge.train, judge.valid) if s is not None]
+    samples = [s for s in (scorer.train, scorer.valid) if s is not None]
     return {
-        "fitted_on": judge.train.name,
-        "engine": judge.identity,
+        "fitted_on": scorer.train.name,
+        "engine": scorer.identity,
         "panel": {
-            "name": panel.name, "fingerprint": panel.fingerprint, "rows": rows,
-            "symbols": symbols, "fields": list(panel.schema), "groups": list(panel.groups),
+            "name": panel.name,
+            "fingerprint": panel.fingerprint,
+            "rows": rows,
+            "symbols": symbols,
+            "fields": list(panel.schema),
+            "groups": list(panel.groups),
         },
         "splits": {
             sample.name: {
@@ -237,4 +241,4 @@ def describe(panel: Panel, judge: Judge) -> dict[str, Any]:
             for sample in samples
         },
         "label": {**asdict(panel.label_spec), "settled_share": panel.label.settled_share},
-    }  # fmt: skip
+    }

@@ -22,20 +22,27 @@ def progress_bar(
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("searching"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("best |rank IC| {task.fields[best]:.4f} of {task.completed} trials,"
-                   " {task.fields[members]} in the pool"),
-        TimeElapsedColumn(), TextColumn("" if seconds is None else f"of at most {seconds:.0f} s"),
-    )  # fmt: skip
+        TextColumn("searching"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(
+            "best |rank IC| {task.fields[best]:.4f} of {task.completed} trials,"
+            " {task.fields[members]} in the pool"
+        ),
+        TimeElapsedColumn(),
+        TextColumn("" if seconds is None else f"of at most {seconds:.0f} s"),
+    )
     bar = Bar(*columns, console=console)
     task = bar.add_task("", total=budget, best=0.0, members=0)
 
     def observe(progress: Progress) -> None:
         bar.start()
         bar.update(
-            task, completed=progress.evaluated, best=max(progress.best, 0.0),
+            task,
+            completed=progress.evaluated,
+            best=max(progress.best, 0.0),
             members=progress.pool_size,
-        )  # fmt: skip
+        )
 
     try:
         yield observe
@@ -45,13 +52,17 @@ def progress_bar(
 
 
 @contextmanager
-def contest_bar(console: Console, budget: int) -> Iterator[Callable[[str, int, Progress], None]]:
+def comparison_bar(console: Console, budget: int) -> Iterator[Callable[[str, int, Progress], None]]:
     """Yield an observer of a comparison, which draws a bar for each run."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=console) as bar:
         tasks: dict[tuple[str, int], TaskID] = {}
 

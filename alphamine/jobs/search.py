@@ -14,25 +14,25 @@ from typing import Any
 
 from alphamine.data.panel import Panel, require_panel
 from alphamine.errors import SearchError
+from alphamine.runs.budget import Budget
+from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.encoding import finite
+from alphamine.runs.lock import locked
+from alphamine.runs.reveal import load_again
+from alphamine.runs.run import TEST_OPENED, Run
+from alphamine.runs.schema import SEALED
+from alphamine.runs.store import Store
+from alphamine.runs.times import now
 from alphamine.version import __version__
 
-from .budget import Budget
-from .checkpoint import Checkpoints
-from .encoding import finite
-from .executors.workforce import Workforce
+from .executors.config import ExecutorConfig
 from .inbox import SERVICE, Inbox, last_turn
-from .judge import Judge
-from .lock import locked
 from .method import Method, SearcherLike
 from .plan import Plan, describe, from_earlier_runs, number_of_islands
-from .reveal import load_again
-from .run import TEST_OPENED, Run
-from .schema import SEALED
+from .scorer import Scorer
 from .session import Session
 from .signals import stop_on_signal
-from .store import Store
 from .study import Progress, Study
-from .times import now
 
 
 def search(
@@ -143,37 +143,50 @@ def search(
     method_options, earlier = from_earlier_runs(options or {})
     method = Method.of(searcher)
     plan = Plan(
-        method.name, seed, method_options, dict(grammar or {}), chosen, batch, placebos, earlier,
-        [str(formula) for formula in seeds], list(combine), dict(llm or {}),
+        method.name,
+        seed,
+        method_options,
+        dict(grammar or {}),
+        chosen,
+        batch,
+        placebos,
+        earlier,
+        [str(formula) for formula in seeds],
+        list(combine),
+        dict(llm or {}),
         number_of_islands("none" if method.single and islands == "auto" else islands, budget),
         distil,
-    )  # fmt: skip
-    workforce = Workforce(executor, workers, address)
+    )
+    config = ExecutorConfig(executor, workers, address)
     visible = panel.without_test()
-    judge = Judge(visible)
+    scorer = Scorer(visible)
     title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     equipped = plan.equipped(services, directory)
     parts = partial(plan.parts, method=method, services=equipped)
     # People are heard by the run, not by its placebos.
     listening = {SERVICE: Inbox(directory), **equipped}
-    searching = plan.parts(judge, method, listening)
+    searching = plan.parts(scorer, method, listening)
     limits.check(searching[0].searcher, method.name)
     facts = {
-        "name": title, "run": uuid.uuid4().hex, "version": __version__, **plan.facts(),
-        "budget": budget, "limits": asdict(limits),
+        "name": title,
+        "run": uuid.uuid4().hex,
+        "version": __version__,
+        **plan.facts(),
+        "budget": budget,
+        "limits": asdict(limits),
         "source": dict(panel.source if source is None else source),
-        **describe(visible, judge),
-    }  # fmt: skip
+        **describe(visible, scorer),
+    }
     with ExitStack() as held:
         held.enter_context(locked(directory))
         store = held.enter_context(closing(Store.create(directory, facts)))
         store.event("started", {"at": now()})
         checkpoints = Checkpoints(directory, facts["run"])
-        force = held.enter_context(closing(workforce.build(judge, searching[0].pool.cells)))
-        study = Study(searching, judge, store, batch, force, checkpoints)
+        runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
+        study = Study(searching, scorer, store, batch, runner, checkpoints)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, force, parts)
+        session = Session(study, plan, limits, panel.notes, runner, parts)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 
@@ -218,7 +231,7 @@ def resume(
         was searched, or the run's test split was opened.
     """
     directory = Path(run_dir)
-    workforce = Workforce(executor, workers, address)
+    config = ExecutorConfig(executor, workers, address)
     Run(directory)  # says so if there is none, before a lock would make the directory
     with ExitStack() as held:
         held.enter_context(locked(directory))
@@ -230,22 +243,22 @@ def resume(
         _require_resumable(store, facts, limits, directory)
         panel = panel or load_again(facts)
         plan = Plan.of(facts)
-        judge = Judge(panel.without_test())
-        _require_same_data(facts, judge.panel, judge)
+        scorer = Scorer(panel.without_test())
+        _require_same_data(facts, scorer.panel, scorer)
         method = Method.of_run(plan.searcher, searcher)
         equipped = plan.equipped(services, directory)
         parts = partial(plan.parts, method=method, services=equipped)
         listening = {SERVICE: Inbox(directory, last_turn(store)), **equipped}
-        searching = plan.parts(judge, method, listening)
+        searching = plan.parts(scorer, method, listening)
         limits.check(searching[0].searcher, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
-        force = held.enter_context(closing(workforce.build(judge, searching[0].pool.cells)))
-        study = Study(searching, judge, store, plan.batch, force, checkpoints)
+        runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
+        study = Study(searching, scorer, store, plan.batch, runner, checkpoints)
         store.forget("finished")
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, force, parts)
+        session = Session(study, plan, limits, panel.notes, runner, parts)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 
@@ -292,8 +305,8 @@ def _require_resumable(
         )
 
 
-def _require_same_data(facts: Mapping[str, Any], panel: Panel, judge: Judge) -> None:
-    for what, given in finite(describe(panel, judge)).items():
+def _require_same_data(facts: Mapping[str, Any], panel: Panel, scorer: Scorer) -> None:
+    for what, given in finite(describe(panel, scorer)).items():
         if facts[what] != given:
             raise SearchError(
                 f"a run goes on with the data and the engine of its beginning, but its {what} was "

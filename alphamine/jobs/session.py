@@ -11,20 +11,20 @@ from typing import Any
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
+from alphamine.runs.budget import Budget
+from alphamine.runs.combination import combine_by
+from alphamine.runs.encoding import finite
+from alphamine.runs.run import INTERRUPTED
+from alphamine.runs.store import Store
+from alphamine.runs.times import now
 
-from .budget import Budget
-from .combination import combine_by
-from .encoding import finite
 from .executors.base import Executor
 from .island import Island
-from .judge import Judge
 from .outcome import blended, outcome
 from .placebo import placebo
 from .plan import Plan
-from .run import INTERRUPTED
-from .store import Store
+from .scorer import Scorer
 from .study import Progress, Study
-from .times import now
 
 
 class Session:
@@ -40,7 +40,7 @@ class Session:
     executor : Executor
         That of the study; it serves placebo runs afterwards.
     parts : callable
-        New islands for a judge, as those of the study were.
+        New islands for a scorer, as those of the study were.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Session:
         limits: Budget,
         notes: Mapping[str, Any],
         executor: Executor,
-        parts: Callable[[Judge], list[Island]],
+        parts: Callable[[Scorer], list[Island]],
     ) -> None:
         self.study = study
         self.plan = plan
@@ -65,16 +65,19 @@ class Session:
         stopped = study.run(self.limits, observe, stop)
         tried = TrialCount(**self.plan.earlier).joined(study.trial_count())
         found = self._found()
-        members, results = outcome(found, study, tried, self.notes, haste=stopped == INTERRUPTED)
+        members, results = outcome(found, study, tried, self.notes, quick=stopped == INTERRUPTED)
         if self.plan.placebos and stopped != INTERRUPTED:
             results["placebo"] = placebo(
-                study.judge.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
+                study.scorer.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
         results["models"] = self._combinations(found)
         results["blend"] = blended(found, study, self.notes) if isinstance(found, Blend) else None
         facts = {
-            **finite(results), "stopped": stopped, "seconds": study.seconds, "finished": now(),
-        }  # fmt: skip
+            **finite(results),
+            "stopped": stopped,
+            "seconds": study.seconds,
+            "finished": now(),
+        }
         study.store.write_pool(members, facts)
         study.store.event("finished", {"why": stopped})
 
@@ -86,19 +89,19 @@ class Session:
         return blend(pools, None if self.plan.distil == "none" else pools[0].capacity)
 
     def _combinations(self, found: Pool | Blend) -> list[dict[str, Any]]:
-        judge = self.study.judge
+        panel = self.study.scorer.panel
         formulas = [member.oriented for member in found.members]
         return [
-            combine_by(name, {}, formulas, judge.evaluator, judge.train, judge.valid).to_dict()
+            combine_by(name, {}, formulas, panel).to_dict()
             for name in (self.plan.combine if formulas else ())
         ]
 
-    def _replay(self, judge: Judge) -> float:
-        islands = self._parts(judge)
+    def _replay(self, scorer: Scorer) -> float:
+        islands = self._parts(scorer)
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
-            self.executor.turn_to(judge, islands[0].pool.cells)
-            study = Study(islands, judge, store, self.plan.batch, self.executor)
+            self.executor.turn_to(scorer, islands[0].pool.cells)
+            study = Study(islands, scorer, store, self.plan.batch, self.executor)
             study.run(self.limits, lambda progress: None)
             return study.best

@@ -1,4 +1,4 @@
-"""The loop that every search is: ask, store, judge, admit, record, tell."""
+"""The loop that every search is: ask, store, score, admit, record, tell."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import Final
 from alphamine.errors import UnitWarning, WorkFailed
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.cells import Vector
+from alphamine.runs.budget import Budget
+from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.records import Proposal, Record
+from alphamine.runs.run import INTERRUPTED
+from alphamine.runs.score import Score, as_mapping
+from alphamine.runs.store import Store
 from alphamine.searchers.base import Candidate, Evaluation
 
-from .budget import Budget
-from .checkpoint import Checkpoints
 from .executors.base import Executor, never
 from .executors.serial import Serial
 from .island import FRUITLESS_ASKS, Island, Round, Stopped
-from .judge import Judge, Judgement, as_mapping
-from .records import Proposal, Record
-from .run import INTERRUPTED
-from .store import Store
+from .scorer import Scorer
 
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
 _CHECKPOINT_SECONDS: Final = 2.0
@@ -57,7 +58,7 @@ class Study:
     A study that was cut off goes on from a checkpoint: searchers are told again of all that was
     stored after it, with answers from the ledger instead of evaluations where it has them. One that
     is repeatable is asked for it again, which brings it to where it was. What it says then is held
-    against what was stored, which goes before: no proposal is lost, and none is judged twice.
+    against what was stored, which goes before: no proposal is lost, and none is scored twice.
 
     A searcher that looks ahead (see `Capabilities`) is asked for its next batch while the oldest
     one that is stored is evaluated. The order of `ask` and `tell` is the same every time.
@@ -66,7 +67,7 @@ class Study:
     ----------
     islands : sequence of Island
         At least one; they take turns in this order.
-    judge : Judge
+    scorer : Scorer
     store : Store
         What it holds already was recorded by the same study before it was cut off.
     batch : int
@@ -87,20 +88,20 @@ class Study:
     def __init__(
         self,
         islands: Sequence[Island],
-        judge: Judge,
+        scorer: Scorer,
         store: Store,
         batch: int,
         executor: Executor | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.islands = islands
-        self.judge = judge
+        self.scorer = scorer
         self.store = store
         self.batch = batch
         self.best = float("-inf")
         self.applied = 0
         self.seconds = 0.0
-        self._executor = executor or Serial(judge, islands[0].pool.cells)
+        self._executor = executor or Serial(scorer, islands[0].pool.cells)
         self._checkpoints = checkpoints
         self._recorded = store.count()
         # Rounds that were asked for, of all islands, and whose turn it is.
@@ -218,15 +219,15 @@ class Study:
         stored, island = self._kept(number), self.islands[number]
         if stored and not island.abilities.repeatable:
             return [self._candidate(proposal) for proposal in stored]
-        said = list(island.searcher.ask(n))
+        proposed = list(island.searcher.ask(n))
         before = [proposal.digest for proposal in stored]
         # A round that the budget had cut short goes on where it ended.
-        if [candidate.formula.digest for candidate in said[: len(before)]] == before:
-            return said
+        if [candidate.formula.digest for candidate in proposed[: len(before)]] == before:
+            return proposed
         return [self._candidate(proposal) for proposal in stored]
 
     def _propose(self, number: int, candidates: Sequence[Candidate]) -> bool:
-        """Store a round before anything of it is judged; whether it has any candidate."""
+        """Store a round before anything of it is scored; whether it has any candidate."""
         if not candidates:
             return False
         if len(self._kept(number)) != len(candidates):
@@ -242,18 +243,16 @@ class Study:
         """A stored proposal as the searcher had made it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnitWarning)
-            formula = parse(proposal.formula, fields=self.judge.panel.schema)
+            formula = parse(proposal.formula, fields=self.scorer.panel.schema)
         if formula.digest != proposal.digest:
             raise WorkFailed(
                 f"the stored proposal {proposal.formula} is not the formula that was proposed; "
                 "the ledger was altered, or an operator of one's own has changed: search anew"
             )
-        return Candidate(
-            formula, proposal.origin, proposal.parents, proposal.arm, proposal.notes
-        )  # fmt: skip
+        return Candidate(formula, proposal.origin, proposal.parents, proposal.arm, proposal.notes)
 
     def _results(self, number: int, stop: Callable[[], bool]) -> tuple[int, list[Evaluation]]:
-        """Judge an island's oldest round and offer it to its pool.
+        """Score an island's oldest round and offer it to its pool.
 
         Returns
         -------
@@ -267,10 +266,7 @@ class Study:
         distinct = {c.formula.digest: c for c in reversed(candidates)}
         known = self.store.known(distinct)
         before = self.store.proposed(distinct, number, oldest.number)
-        fresh = [
-            c for c in candidates
-            if distinct[d := c.formula.digest] is c and d not in before
-        ]  # fmt: skip
+        fresh = [c for c in candidates if distinct[d := c.formula.digest] is c and d not in before]
         offered = self._apply(self.islands[number], fresh, known, stop)
         results = []
         for candidate in candidates:
@@ -290,18 +286,18 @@ class Study:
         known: dict[str, Record],
         stop: Callable[[], bool],
     ) -> dict[str, Evaluation]:
-        """Judge what is not in the ledger, offer all to the pool and record it.
+        """Score what is not in the ledger, offer all to the pool and record it.
 
-        Returns what came of it, by digest. What was judged is added to `known`.
+        Returns what came of it, by digest. What was scored is added to `known`.
         """
         new = [c for c in fresh if c.formula.digest not in known]
         vectors: dict[str, Vector] = {}
         held = 0
-        for candidate, judgement in self._judge(new, stop):
-            known[candidate.formula.digest] = _record(candidate, judgement)
-            if judgement.vector is not None and held < _VECTOR_BYTES:
-                vectors[candidate.formula.digest] = judgement.vector
-                held += judgement.vector.nbytes
+        for candidate, score in self._score(new, stop):
+            known[candidate.formula.digest] = _record(candidate, score)
+            if score.vector is not None and held < _VECTOR_BYTES:
+                vectors[candidate.formula.digest] = score.vector
+                held += score.vector.nbytes
         told = [(c, known[c.formula.digest]) for c in fresh]
         evaluations = [Evaluation(c, r.train, r.fitness) for c, r in told]
         offered = island.offer(evaluations, vectors, self._vectors, stop)
@@ -317,13 +313,13 @@ class Study:
         return offered
 
     def _vectors(self, formulas: Sequence[Node]) -> list[Vector]:
-        """What pools need of formulas that were judged before."""
-        return self.judge.vectors(formulas, self.islands[0].pool.cells)
+        """What pools need of formulas that were scored before."""
+        return self.scorer.vectors(formulas, self.islands[0].pool.cells)
 
-    def _judge(
+    def _score(
         self, candidates: Sequence[Candidate], stop: Callable[[], bool]
-    ) -> Iterator[tuple[Candidate, Judgement]]:
-        """Yield candidates with their judgements, in order.
+    ) -> Iterator[tuple[Candidate, Score]]:
+        """Yield candidates with their scores, in order.
 
         Raises
         ------
@@ -331,12 +327,12 @@ class Study:
             If the study is stopped before the last one is known.
         """
         left = len(candidates)
-        judgements = self._executor.judge([c.formula for c in candidates], stop)
-        for candidate, judgement in zip(candidates, judgements, strict=False):
-            if judgement.failure is not None:
-                content = {"formula": str(candidate.formula), "reason": judgement.failure}
+        scores = self._executor.score([c.formula for c in candidates], stop)
+        for candidate, score in zip(candidates, scores, strict=False):
+            if score.failure is not None:
+                content = {"formula": str(candidate.formula), "reason": score.failure}
                 self.store.event("failed", content)
-            yield candidate, judgement
+            yield candidate, score
             left -= 1
         if left:
             raise Stopped
@@ -348,15 +344,24 @@ class Study:
         began = time.monotonic()
         state = {
             "islands": [island.state_dict() for island in self.islands],
-            "applied": self.applied, "best": self.best, "asked": self._asked, "turn": self._turn,
-            "seconds": self.seconds, "ahead": sorted(self._ahead),
-        }  # fmt: skip
+            "applied": self.applied,
+            "best": self.best,
+            "asked": self._asked,
+            "turn": self._turn,
+            "seconds": self.seconds,
+            "ahead": sorted(self._ahead),
+        }
         self.store.synchronize()
         self._checkpoints.write(self._recorded, state)
-        self.store.tell("checkpoint", {
-            "evaluations": self.applied, "best": self.best, "pool": self._members(),
-            "seconds": self.seconds,
-        })  # fmt: skip
+        self.store.tell(
+            "checkpoint",
+            {
+                "evaluations": self.applied,
+                "best": self.best,
+                "pool": self._members(),
+                "seconds": self.seconds,
+            },
+        )
         return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
 
     def _restore(self) -> None:
@@ -382,17 +387,30 @@ class Study:
         self._stored = {k: v for k, v in self._stored.items() if k >= self._asked}
 
 
-def _record(candidate: Candidate, judgement: Judgement) -> Record:
+def _record(candidate: Candidate, score: Score) -> Record:
     return Record(
-        candidate.formula.digest, str(candidate.formula), judgement.fitness, 0.0,
-        judgement.scores, None if judgement.valid is None else as_mapping(judgement.valid),
-        candidate.origin, candidate.parents, candidate.arm, candidate.notes, judgement.failure,
-    )  # fmt: skip
+        candidate.formula.digest,
+        str(candidate.formula),
+        score.fitness,
+        0.0,
+        score.scores,
+        None if score.valid is None else as_mapping(score.valid),
+        candidate.origin,
+        candidate.parents,
+        candidate.arm,
+        candidate.notes,
+        score.failure,
+    )
 
 
 def _proposal(candidate: Candidate, island: int) -> Proposal:
     formula = candidate.formula
     return Proposal(
-        formula.digest, str(formula), candidate.origin, tuple(candidate.parents), candidate.arm,
-        candidate.notes, island,
-    )  # fmt: skip
+        formula.digest,
+        str(formula),
+        candidate.origin,
+        tuple(candidate.parents),
+        candidate.arm,
+        candidate.notes,
+        island,
+    )

@@ -11,7 +11,7 @@ from typing import Final
 
 from alphamine.errors import AlphamineError, UnitWarning, nearest
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 from .alpha158 import alpha158_texts
 from .lines import read_lines

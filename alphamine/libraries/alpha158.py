@@ -26,8 +26,10 @@ _CANDLE: Final = {
 
 # Rises, falls and the sizes of both, of prices and of volumes, from one day to the next.
 _UP, _DOWN, _MOVE = (
-    "max(ts_delta({x}, 1), 0)", "max(-ts_delta({x}, 1), 0)", "abs(ts_delta({x}, 1))",
-)  # fmt: skip
+    "max(ts_delta({x}, 1), 0)",
+    "max(-ts_delta({x}, 1), 0)",
+    "abs(ts_delta({x}, 1))",
+)
 _HIGHER = "ts_mean(close > ts_delay(close, 1), {d})"
 _LOWER = "ts_mean(close < ts_delay(close, 1), {d})"
 _TRADED = "abs(close / ts_delay(close, 1) - 1) * volume"

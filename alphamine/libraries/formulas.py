@@ -9,8 +9,8 @@ from alphamine.errors import UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
 from alphamine.expression.portable import from_data, to_data
+from alphamine.expression.text.parser import parse
 
 from . import library
 

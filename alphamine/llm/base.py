@@ -92,9 +92,11 @@ class Usage:
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
-            self.calls + other.calls, self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens, self.money + other.money,
-        )  # fmt: skip
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.money + other.money,
+        )
 
 
 @dataclass(frozen=True, slots=True)

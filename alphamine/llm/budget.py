@@ -57,9 +57,11 @@ class Purse:
         """Put what a call did cost in place of what was set aside."""
         with self._lock:
             self._reserved += Usage(
-                -reserved.calls, -reserved.prompt_tokens, -reserved.completion_tokens,
+                -reserved.calls,
+                -reserved.prompt_tokens,
+                -reserved.completion_tokens,
                 -reserved.money,
-            )  # fmt: skip
+            )
             self._spent += used
 
     def priced(self, usage: Usage) -> Usage:

@@ -76,8 +76,8 @@ class Cassette:
             return None
         if "error" in line:
             raise _ERRORS[line["error"]](line["reason"])
-        said = line["answer"]
-        return ChatAnswer(said["text"], said["model"], Usage(**line["usage"]), said["whole"])
+        answer = line["answer"]
+        return ChatAnswer(answer["text"], answer["model"], Usage(**line["usage"]), answer["whole"])
 
     def missing(self, request: ChatRequest) -> ReplayError:
         """That a request is not in the record, and what comes nearest."""
@@ -91,8 +91,8 @@ class Cassette:
 
     def keep(self, request: ChatRequest, answer: ChatAnswer, secret: str = "") -> None:
         """Add an exchange to the file before anything is made of it."""
-        said = {"text": answer.text, "model": answer.model, "whole": answer.whole}
-        self._write(request, {"answer": said, "usage": asdict(answer.usage)}, secret)
+        kept = {"text": answer.text, "model": answer.model, "whole": answer.whole}
+        self._write(request, {"answer": kept, "usage": asdict(answer.usage)}, secret)
 
     def keep_failure(self, request: ChatRequest, error: LLMError, secret: str = "") -> None:
         """Add that a request failed, so that a replay fails there too."""

@@ -49,11 +49,14 @@ class Server:
         self._secret = settings.secret()
         self._openai = require("openai", "a language model needs", "the openai package", "llm")
         self._client = self._openai.OpenAI(
-            api_key=self._secret, base_url=settings.url, timeout=settings.timeout, max_retries=0,
+            api_key=self._secret,
+            base_url=settings.url,
+            timeout=settings.timeout,
+            max_retries=0,
             # Otherwise the package takes them from the environment and sends them anywhere.
             organization=None if settings.is_openai else "",
             project=None if settings.is_openai else "",
-        )  # fmt: skip
+        )
 
     @property
     def capability(self) -> str:
@@ -106,22 +109,22 @@ class Server:
             wanted["temperature"] = request.temperature
         if request.schema is not None and LADDER[rung] != "prompt":
             wanted["response_format"] = _form(request.schema, LADDER[rung])
-        said = self._client.chat.completions.create(
+        response = self._client.chat.completions.create(
             model=request.model,
             messages=[{"role": m.role, "content": m.content} for m in request.messages],
             **wanted,
         )
-        choices = getattr(said, "choices", None)
+        choices = getattr(response, "choices", None)
         if not choices:
             raise ValueError("the answer has no choices")
         text = choices[0].message.content or ""
         whole = choices[0].finish_reason != "length"
         return ChatAnswer(
-            text, said.model or request.model, self._usage(request, said, text), whole
+            text, response.model or request.model, self._usage(request, response, text), whole
         )
 
-    def _usage(self, request: ChatRequest, said: Any, text: str) -> Usage:
-        told = getattr(said, "usage", None)
+    def _usage(self, request: ChatRequest, response: Any, text: str) -> Usage:
+        told = getattr(response, "usage", None)
         asked = getattr(told, "prompt_tokens", None)
         answered = getattr(told, "completion_tokens", None)
         if asked is None:

@@ -39,12 +39,21 @@ class BoostedModel:
     ) -> None:
         self._trees = trees
         self._settings: dict[str, Any] = {
-            "objective": "regression", "num_leaves": leaves, "learning_rate": learning_rate,
-            "min_data_in_leaf": smallest_leaf, "lambda_l2": ridge, "bagging_fraction": share,
-            "bagging_freq": 1, "feature_fraction": share, "seed": seed, "verbose": -1,
+            "objective": "regression",
+            "num_leaves": leaves,
+            "learning_rate": learning_rate,
+            "min_data_in_leaf": smallest_leaf,
+            "lambda_l2": ridge,
+            "bagging_fraction": share,
+            "bagging_freq": 1,
+            "feature_fraction": share,
+            "seed": seed,
+            "verbose": -1,
             # What makes the same seed give the same trees.
-            "deterministic": True, "force_row_wise": True, "num_threads": 1,
-        }  # fmt: skip
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+        }
 
     def fit(self, design: Design, days: Rows) -> None:
         lightgbm = require("lightgbm", "boosted trees need", "LightGBM")

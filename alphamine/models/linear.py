@@ -14,8 +14,11 @@ from .base import Design, FloatArray, Rows
 Kind: TypeAlias = Literal["ols", "ridge", "lasso", "elastic_net"]
 
 _CLASSES: Final = {
-    "ols": "LinearRegression", "ridge": "Ridge", "lasso": "Lasso", "elastic_net": "ElasticNet",
-}  # fmt: skip
+    "ols": "LinearRegression",
+    "ridge": "Ridge",
+    "lasso": "Lasso",
+    "elastic_net": "ElasticNet",
+}
 
 
 class EqualModel:

@@ -51,15 +51,19 @@ class Network(ABC):
                 f"{learning_rate}, {weight_decay}"
             )
         self.settings = {
-            "hidden": hidden, "epochs": epochs, "learning_rate": learning_rate,
-            "weight_decay": weight_decay, "window": window, "seed": seed,
-        }  # fmt: skip
+            "hidden": hidden,
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "window": window,
+            "seed": seed,
+        }
         self.hidden, self.window = hidden, window
         self._net: Any = None
 
     @abstractmethod
     def _build(self, torch: Any, features: int) -> Any:
-        """A module of parameters drawn from torch's generator."""
+        """A module of parameters sampled from torch's generator."""
 
     @abstractmethod
     def _inputs(self, x: Features, day: int, names: Rows) -> Features:
@@ -152,10 +156,12 @@ class PerceptronModel(Network):
     def _build(self, torch: Any, features: int) -> Any:
         nn = torch.nn
         return nn.Sequential(
-            nn.Linear(features, self.hidden), nn.ReLU(),
-            nn.Linear(self.hidden, self.hidden), nn.ReLU(),
+            nn.Linear(features, self.hidden),
+            nn.ReLU(),
+            nn.Linear(self.hidden, self.hidden),
+            nn.ReLU(),
             nn.Linear(self.hidden, 1),
-        )  # fmt: skip
+        )
 
     def _inputs(self, x: Features, day: int, names: Rows) -> Features:
         return np.ascontiguousarray(x[day, names])

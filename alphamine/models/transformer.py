@@ -17,7 +17,7 @@ from alphamine.engine.storage import fresh
 from alphamine.errors import DataError
 from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.extras import require
 from alphamine.operators.numeric import standard_ranks
 

@@ -25,20 +25,25 @@ class Range:
 
 
 _NETWORK: Final = {
-    "hidden": Range(8, 128), "epochs": Range(2, 12), "learning_rate": Range(1e-4, 1e-2),
+    "hidden": Range(8, 128),
+    "epochs": Range(2, 12),
+    "learning_rate": Range(1e-4, 1e-2),
     "weight_decay": Range(1e-6, 1e-1),
-}  # fmt: skip
+}
 SPACES: Final[dict[str, Mapping[str, Range]]] = {
     "ridge": {"alpha": Range(1e-4, 10.0)},
     "lasso": {"alpha": Range(1e-5, 1e-1)},
     "elastic_net": {"alpha": Range(1e-5, 1e-1), "l1_ratio": Range(0.05, 1.0)},
     "lightgbm": {
-        "trees": Range(20, 400), "leaves": Range(4, 63), "learning_rate": Range(0.01, 0.2),
-        "smallest_leaf": Range(20, 2000), "ridge": Range(0.1, 1000.0),
+        "trees": Range(20, 400),
+        "leaves": Range(4, 63),
+        "learning_rate": Range(0.01, 0.2),
+        "smallest_leaf": Range(20, 2000),
+        "ridge": Range(0.1, 1000.0),
     },
     "mlp": _NETWORK,
     "gru": {**_NETWORK, "window": Range(3, 30)},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from .weights import fit_weights
 
 
 class AlphaGenPool(Pool):
-    """AlphaGen's pool: every newcomer is taken in, and the smallest weight leaves.
+    """AlphaGen's pool: every candidate is taken in, and the smallest weight leaves.
 
     Values and label are z-scored per day over the universe, and what is missing is 0. The weights
     minimise w'Sw - 2 w'b + l1 |w|_1, here exactly; the member of the smallest |weight| leaves a
@@ -35,7 +35,7 @@ class AlphaGenPool(Pool):
     train : Sample
     capacity : int
     max_correlation : float
-        Signed: a newcomer above it with any member is refused.
+        Signed: a candidate above it with any member is refused.
     l1 : float
     """
 

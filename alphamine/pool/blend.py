@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # Of the diagonal of the quadratic form, as in a pool.
 _RIDGE: Final = 0.1
-# Formulas this much alike on train are the same find.
+# Formulas this much correlated on train are the same find.
 _TWINS: Final = 0.9
 # What an exchange has to gain, as a share; less is rounding.
 _GAIN: Final = 1e-9
@@ -87,7 +87,7 @@ def blend(pools: Sequence[Pool], size: int | None = None) -> Blend:
     for k, pool in enumerate(pools):
         for entry, weight in pool.weighted:
             weights[k, place[entry.formula.digest]] = weight
-    alike, together = _moments(pools[0], list(union.values()))
+    correlated, together = _moments(pools[0], list(union.values()))
     between = _product(weights, together, weights)
     deviations = np.sqrt(np.maximum(np.diag(between), 0.0))
     filled = deviations > 0.0
@@ -103,11 +103,12 @@ def blend(pools: Sequence[Pool], size: int | None = None) -> Blend:
     # The best first; of equal ones that of the earlier pool.
     order = sorted(range(len(chosen)), key=lambda i: (-entries[chosen[i]].fitness, chosen[i]))
     places = [chosen[i] for i in order]
-    twins = np.abs(alike) >= _TWINS
+    twins = np.abs(correlated) >= _TWINS
     return Blend(
         members=tuple(
             Member(e.formula, e.sign, e.fitness, float(own[i]))
-            for i in order for e in [entries[chosen[i]]]
+            for i in order
+            for e in [entries[chosen[i]]]
         ),
         series=pools[0].series,
         shares=shares,
@@ -117,8 +118,8 @@ def blend(pools: Sequence[Pool], size: int | None = None) -> Blend:
             tuple(k for k in range(len(pools)) if (twins[i] & (weights[k] != 0.0)).any())
             for i in places
         ),
-        correlations=alike[np.ix_(places, places)],
-    )  # fmt: skip
+        correlations=correlated[np.ix_(places, places)],
+    )
 
 
 def _moments(pool: Pool, entries: Sequence[Entry]) -> tuple[FloatArray, FloatArray]:
@@ -129,15 +130,15 @@ def _moments(pool: Pool, entries: Sequence[Entry]) -> tuple[FloatArray, FloatArr
     cells, vectors = pool.cells, [entry.vector for entry in entries]
     counted = (cells.label.scale > 0.0).astype(np.float64)
     counted /= max(float(counted.sum()), 1.0)
-    alike, together = np.eye(len(vectors)), np.zeros((len(vectors), len(vectors)))
+    correlated, together = np.eye(len(vectors)), np.zeros((len(vectors), len(vectors)))
     for i, vector in enumerate(vectors):
         together[i, i] = np.einsum("t,t->", vector.size * vector.size, counted)
         if i:
             daily = cells.products(vector, vectors[:i])
             sizes = np.array([other.size for other in vectors[:i]]) * vector.size
-            alike[i, :i] = alike[:i, i] = np.einsum("it,t->i", daily, counted)
+            correlated[i, :i] = correlated[:i, i] = np.einsum("it,t->i", daily, counted)
             together[i, :i] = together[:i, i] = np.einsum("it,t->i", daily * sizes, counted)
-    return alike, together
+    return correlated, together
 
 
 def _product(left: FloatArray, matrix: FloatArray, right: FloatArray) -> FloatArray:
@@ -182,7 +183,7 @@ def _gains(matrix: FloatArray, target: FloatArray, chosen: Sequence[int]) -> Flo
     reduced = np.einsum("ij,jk->ik", cross, inverse(matrix[np.ix_(chosen, chosen)]))
     own = np.diag(matrix) - np.einsum("ij,ij->i", reduced, cross)
     rest = target - np.einsum("ij,j->i", reduced, target[list(chosen)])
-    worth = own > 1e-9 * np.diag(matrix)
-    gains = np.where(worth, rest * rest / np.where(worth, own, 1.0), 0.0)
+    useful = own > 1e-9 * np.diag(matrix)
+    gains = np.where(useful, rest * rest / np.where(useful, own, 1.0), 0.0)
     gains[list(chosen)] = -1.0
     return np.asarray(gains)

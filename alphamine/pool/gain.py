@@ -1,7 +1,7 @@
-"""What newcomers would add to a pool, in closed form.
+"""What candidates would add to a pool, in closed form.
 
 The weights of a pool minimise w'Mw - 2 w'b (see `Objective`); at the minimum the form is -b'w. A
-newcomer with label mean i, cross terms c and own term m changes it by
+candidate with label mean i, cross terms c and own term m changes it by
 (i - c'w)^2 / (m - c'M^-1 c), and a member k that leaves by w_k^2 / (M^-1)_kk.
 
 Everything here is made of elementwise operations in a fixed order, so that the gain of a formula
@@ -58,7 +58,7 @@ class Form:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Newcomers:
+class Candidates:
     """B formulas as a pool of K members sees them.
 
     Attributes
@@ -69,116 +69,120 @@ class Newcomers:
         c: cross terms of the form.
     own : (B,) float64
         m: the form's own term, ridge included.
-    alike : (K, B) bool
+    correlated : (K, B) bool
         Members that resemble them too much to stay beside them.
-    doubt : (B,) float64
-        What the square of i - c'w has to exceed for them to be worth their price; 0 without one.
+    raw_penalty : (B,) float64
+        What the square of i - c'w has to exceed for them to be worth their penalty; 0 without one.
     """
 
     label: FloatArray
     cross: FloatArray
     own: FloatArray
-    alike: npt.NDArray[np.bool_]
-    doubt: FloatArray
+    correlated: npt.NDArray[np.bool_]
+    raw_penalty: FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Gains:
-    """What newcomers would do to a pool.
+    """What candidates would do to a pool.
 
     Attributes
     ----------
-    worth : (B,) float64
-        Growth of the worth; negative where the pool is better without.
-    leaving : list of tuple of int
+    gain : (B,) float64
+        Growth of the penalised objective; negative where the pool is better without.
+    evicted : list of tuple of int
         Members that leave for each.
-    price : (B,) float64
-        Of each newcomer, in units of the quality.
+    penalty : (B,) float64
+        Of each candidate, in units of the quality.
     """
 
-    worth: FloatArray
-    leaving: list[tuple[int, ...]]
-    price: FloatArray
+    gain: FloatArray
+    evicted: list[tuple[int, ...]]
+    penalty: FloatArray
 
 
-def worth(quality: FloatArray | float, prices: FloatArray | float, measure: Measure) -> FloatArray:
+def penalised(
+    quality: FloatArray | float, penalties: FloatArray | float, measure: Measure
+) -> FloatArray:
     """The objective of a pool less what its members cost.
 
     Parameters
     ----------
     quality : (...) float64
         The square of the objective for `ic` and `icir`; twice the objective for `lcb`.
-    prices : (...) float64
-        Sums of the members' prices, in the same units.
+    penalties : (...) float64
+        Sums of the members' penalties, in the same units.
     measure : {"ic", "icir", "lcb"}
     """
-    net = np.asarray(quality - prices)
+    net = np.asarray(quality - penalties)
     return 0.5 * net if measure == "lcb" else np.sqrt(np.maximum(net, 0.0))
 
 
 def marginal_gains(
     form: Form,
-    prices: FloatArray,
-    newcomers: Newcomers,
+    penalties: FloatArray,
+    candidates: Candidates,
     full: bool,
     measure: Measure,
     refit: bool = True,
 ) -> Gains:
-    """What each newcomer, beside what is there already, adds to the worth of a pool.
+    """What each candidate, beside what is there already, adds to the penalised objective of a pool.
 
     Parameters
     ----------
     form : Form
-    prices : (K,) float64
+    penalties : (K,) float64
         Of the members.
-    newcomers : Newcomers
+    candidates : Candidates
     full : bool
         Whether one must leave.
     measure : {"ic", "icir", "lcb"}
     refit : bool
-        Whether all weights change, or only the newcomer's is chosen.
+        Whether all weights change, or only the candidate's is chosen.
     """
-    change = _Refitted(form, newcomers) if refit else _Added(form, newcomers)
-    price = _ratio(newcomers.doubt, change.own)
-    gains, leaving = change.gain - price, []
-    singly = change.costs() - prices[:, None]
+    change = _Refitted(form, candidates) if refit else _Added(form, candidates)
+    penalty = _ratio(candidates.raw_penalty, change.own)
+    gains, evicted = change.gain - penalty, []
+    singly = change.costs() - penalties[:, None]
     for b in range(len(gains)):
-        out = [int(k) for k in np.flatnonzero(newcomers.alike[:, b])]
+        out = [int(k) for k in np.flatnonzero(candidates.correlated[:, b])]
         if full and not out:
             out = [int(singly[:, b].argmin())]
         if len(out) == 1:
             gains[b] -= singly[out[0], b]
         elif out:
-            gains[b] -= change.cost(b, out) - prices[out].sum()
-        leaving.append(tuple(out))
-    before = form.quality - prices.sum()
-    return Gains(worth(before + gains, 0.0, measure) - worth(before, 0.0, measure), leaving, price)
+            gains[b] -= change.cost(b, out) - penalties[out].sum()
+        evicted.append(tuple(out))
+    before = form.quality - penalties.sum()
+    return Gains(
+        penalised(before + gains, 0.0, measure) - penalised(before, 0.0, measure), evicted, penalty
+    )
 
 
 class _Refitted:
-    """Newcomers for which all weights are chosen anew; `gain` (B,) is that of the form.
+    """Candidates for which all weights are chosen anew; `gain` (B,) is that of the form.
 
     `own` (B,) is the part of their own terms that no member shares.
     """
 
-    def __init__(self, form: Form, newcomers: Newcomers) -> None:
+    def __init__(self, form: Form, candidates: Candidates) -> None:
         self._form = form
         # M^-1 c
-        self._reduced = _summed(form.inverse.T[:, :, None] * newcomers.cross[:, None])
-        self.own = newcomers.own - _dot(newcomers.cross, self._reduced)
-        rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
+        self._reduced = _summed(form.inverse.T[:, :, None] * candidates.cross[:, None])
+        self.own = candidates.own - _dot(candidates.cross, self._reduced)
+        rest = candidates.label - _dot(candidates.cross, form.weights[:, None])
         weight = _ratio(rest, self.own)
         self.gain = rest * weight
         self._weights = form.weights[:, None] - self._reduced * weight
 
     def costs(self) -> FloatArray:
-        """What is lost by dropping each member beside each newcomer, (K, B)."""
+        """What is lost by dropping each member beside each candidate, (K, B)."""
         inverse_own = _ratio(self._reduced * self._reduced, self.own)
         inverse_own += np.diag(self._form.inverse)[:, None]
         return self._weights * self._weights / inverse_own
 
     def cost(self, b: int, out: list[int]) -> float:
-        """What is lost by dropping members together beside newcomer b."""
+        """What is lost by dropping members together beside candidate b."""
         reduced, weights = self._reduced[out, b], self._weights[out, b]
         block = self._form.inverse[np.ix_(out, out)]
         block = block + _ratio(reduced[:, None] * reduced, self.own[b])
@@ -186,25 +190,25 @@ class _Refitted:
 
 
 class _Added:
-    """Newcomers beside members that keep their weights."""
+    """Candidates beside members that keep their weights."""
 
-    def __init__(self, form: Form, newcomers: Newcomers) -> None:
-        self._form, self._newcomers, self.own = form, newcomers, newcomers.own
-        rest = newcomers.label - _dot(newcomers.cross, form.weights[:, None])
-        self._weight = _ratio(rest, newcomers.own)
+    def __init__(self, form: Form, candidates: Candidates) -> None:
+        self._form, self._candidates, self.own = form, candidates, candidates.own
+        rest = candidates.label - _dot(candidates.cross, form.weights[:, None])
+        self._weight = _ratio(rest, candidates.own)
         self.gain = rest * self._weight
 
     def costs(self) -> FloatArray:
-        """What is lost by dropping each member beside each newcomer, (K, B)."""
+        """What is lost by dropping each member beside each candidate, (K, B)."""
         weights = self._form.weights[:, None]
-        pull = 2.0 * self._weight * self._newcomers.cross
+        pull = 2.0 * self._weight * self._candidates.cross
         return weights * (weights * np.diag(self._form.matrix)[:, None] - pull)
 
     def cost(self, b: int, out: list[int]) -> float:
-        """What is lost by dropping members together beside newcomer b."""
+        """What is lost by dropping members together beside candidate b."""
         weights = self._form.weights[out]
         own = (self._form.matrix[np.ix_(out, out)] * weights).sum(axis=1)
-        pull = 2.0 * self._weight[b] * self._newcomers.cross[out, b]
+        pull = 2.0 * self._weight[b] * self._candidates.cross[out, b]
         return float((weights * (own - pull)).sum())
 
 
@@ -221,6 +225,6 @@ def _summed(terms: FloatArray) -> FloatArray:
 
 
 def _ratio(top: FloatArray, bottom: FloatArray | np.float64) -> FloatArray:
-    """0 where the bottom is not positive: a newcomer that has nothing of its own."""
+    """0 where the bottom is not positive: a candidate that has nothing of its own."""
     positive = bottom > 0.0
     return np.asarray(np.where(positive, top / np.where(positive, bottom, 1.0), 0.0))

@@ -62,12 +62,12 @@ class Gram:
     def rest(
         self, daily: FloatArray, weights: FloatArray, shares: tuple[float, float]
     ) -> FloatArray:
-        """What the weighted members leave of a newcomer's IC, day by day.
+        """What the weighted members leave of a candidate's IC, day by day.
 
         Parameters
         ----------
         daily : (1 + members, days) float64
-            The newcomer's correlations with the label and with each member.
+            The candidate's correlations with the label and with each member.
         weights : (members,) float64
         shares : (float, float)
             What the quadratic form has of the mean and of the covariance.
@@ -75,7 +75,7 @@ class Gram:
         Returns
         -------
         (counted days,) float64
-            Its mean is the newcomer's label mean less its cross terms times the weights.
+            Its mean is the candidate's label mean less its cross terms times the weights.
         """
         mean, spread = shares
         rest = daily[0] - mean * np.einsum("k,kt->t", weights, daily[1:])
@@ -91,7 +91,7 @@ class Gram:
         Parameters
         ----------
         label : (days,) float64
-            The newcomer's daily correlation with the label.
+            The candidate's daily correlation with the label.
         pairs : (members, days) float64
             With the members, in their order.
         size : (days,) float64
@@ -106,11 +106,11 @@ class Gram:
         more.covariance = _bordered(self.covariance, self.covariances(label))
         return more
 
-    def without(self, leaving: Sequence[int]) -> Gram:
+    def without(self, evicted: Sequence[int]) -> Gram:
         """These members but for some."""
-        if not leaving:
+        if not evicted:
             return self
-        staying = [k for k in range(len(self)) if k not in set(leaving)]
+        staying = [k for k in range(len(self)) if k not in set(evicted)]
         less = Gram(self._counted)
         less._labels = [self._labels[k] for k in staying]
         less._sizes = [self._sizes[k] for k in staying]

@@ -16,10 +16,10 @@ from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
 from alphamine.expression.canonical import oriented
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 from .cells import Cells, Series, Vector
-from .gain import Form, Gains, Newcomers, marginal_gains, worth
+from .gain import Candidates, Form, Gains, marginal_gains, penalised
 from .gram import Gram
 from .objective import Measure, Objective
 from .view import PoolView
@@ -60,13 +60,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member, its values, and the price that it was admitted at."""
+    """A member, its values, and the penalty that it was admitted at."""
 
     formula: Node
     sign: int
     fitness: float
     vector: Vector
-    price: float = 0.0
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +80,30 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """One column of `Newcomers`."""
+    """One column of `Candidates`."""
 
     label: float
     cross: FloatArray
     own: float
-    alike: npt.NDArray[np.bool_]
-    doubt: float
+    correlated: npt.NDArray[np.bool_]
+    raw_penalty: float
 
 
 class Pool:
     """Formulas whose weighted sum has the best objective that was found, less what they cost.
 
     Members are compared by their daily ranks among the names that have a label, standardised,
-    missing values counting as average. The weights are those that are best on train. A newcomer is
-    admitted if the worth of the pool grows with it; members that resemble it (a mean daily
-    correlation above `max_correlation` in absolute value) then leave, and of a full pool the member
-    that is missed least. So the pool never gets worse, and every decision follows, bit for bit,
-    from the sequence of offers.
+    missing values counting as average. The weights are those that are best on train. A candidate is
+    admitted if the penalised objective of the pool grows with it; members that resemble it (a mean
+    daily correlation above `max_correlation` in absolute value) then leave, and of a full pool the
+    member that is missed least. So the pool never gets worse, and every decision follows, bit for
+    bit, from the sequence of offers.
 
     What a formula seems to add is partly luck, the more so the more formulas like it there are.
-    Hence a price: what a formula of n tokens adds has to exceed `n * token_price` times the squared
-    standard error of its own part, which allows for overlapping labels and slow factors. Of ten
-    tokens it has to be 2.2 standard errors at 0.5. As a description length (Rissanen 1978) a token
-    would be worth twice the logarithm of the choices that it is one of, about 5.
+    Hence a penalty: what a formula of n tokens adds has to exceed `n * token_price` times the
+    squared standard error of its own part, which allows for overlapping labels and slow factors. Of
+    ten tokens it has to be 2.2 standard errors at 0.5. As a description length (Rissanen 1978) a
+    token would be worth twice the logarithm of the choices that it is one of, about 5.
 
     Parameters
     ----------
@@ -148,7 +148,9 @@ class Pool:
                 f"a pool's l1 is 0 or more and its ridge above 0, but got l1={l1}, ridge={ridge}"
             )
         if not 0.0 <= token_price < math.inf:
-            raise SearchError(f"the price of a token in a pool is 0 or more, but got {token_price}")
+            raise SearchError(
+                f"the penalty of a token in a pool is 0 or more, but got {token_price}"
+            )
         self.capacity = capacity
         self.max_correlation = max_correlation
         self.objective = Objective(objective, beta)
@@ -189,9 +191,9 @@ class Pool:
         return self._fit.score
 
     @property
-    def worth(self) -> float:
-        """The objective less the prices of the members: what offers make grow."""
-        return self._worth(self._fit, self._entries)
+    def penalised_objective(self) -> float:
+        """The objective less the penalties of the members: what offers make grow."""
+        return self._penalised(self._fit, self._entries)
 
     def view(self) -> PoolView:
         """What searchers may see."""
@@ -232,9 +234,9 @@ class Pool:
         ----------
         vectors : sequence of Vector
         lengths : sequence of int, optional
-            Tokens of each formula; without, newcomers cost nothing.
+            Tokens of each formula; without, candidates cost nothing.
         refit : bool
-            False: the members keep their weights, and only the newcomer's is chosen.
+            False: the members keep their weights, and only the candidate's is chosen.
 
         Returns
         -------
@@ -243,7 +245,7 @@ class Pool:
         """
         tokens = lengths or [0] * len(vectors)
         described = [self._described(v, n)[1] for v, n in zip(vectors, tokens, strict=True)]
-        return self._gains(described, refit).worth
+        return self._gains(described, refit).gain
 
     def offer(self, formula: Node, sign: int, fitness: float, vector: Vector) -> float:
         """Admit a formula if the pool is better with it.
@@ -259,24 +261,24 @@ class Pool:
         Returns
         -------
         float
-            By how much the worth grew, 0 if the formula was not admitted.
+            By how much the penalised objective grew, 0 if the formula was not admitted.
         """
         if not self.wants(fitness):
             return 0.0
         daily, terms = self._described(vector, formula.length)
         gains = self._gains([terms])
-        if not gains.worth[0] > 0.0:
+        if not gains.gain[0] > 0.0:
             return 0.0
-        [leaving] = gains.leaving
-        gram = self._gram.with_member(daily[0], daily[1:], vector.size).without(leaving)
+        [evicted] = gains.evicted
+        gram = self._gram.with_member(daily[0], daily[1:], vector.size).without(evicted)
         fit = self._fitted(gram)
-        entries = [entry for k, entry in enumerate(self._entries) if k not in leaving]
-        entries.append(Entry(formula, sign, fitness, vector, float(gains.price[0])))
-        gain = self._worth(fit, entries) - self.worth
+        entries = [entry for k, entry in enumerate(self._entries) if k not in evicted]
+        entries.append(Entry(formula, sign, fitness, vector, float(gains.penalty[0])))
+        gain = self._penalised(fit, entries) - self.penalised_objective
         if not gain > 0.0:
             return 0.0
         if math.isinf(gain):  # nothing has no lower confidence bound
-            gain = float(gains.worth[0])
+            gain = float(gains.gain[0])
         self._entries, self._gram, self._fit = entries, gram, fit
         return gain
 
@@ -284,7 +286,12 @@ class Pool:
         """Members as JSON-compatible values; what follows from them is computed on loading."""
         return {
             "members": [
-                {"formula": str(e.formula), "sign": e.sign, "fitness": e.fitness, "price": e.price}
+                {
+                    "formula": str(e.formula),
+                    "sign": e.sign,
+                    "fitness": e.fitness,
+                    "penalty": e.penalty,
+                }
                 for e in self._entries
             ]
         }
@@ -308,7 +315,7 @@ class Pool:
         for formula, item, vector in zip(
             formulas, state["members"], evaluate(formulas), strict=True
         ):
-            entry = Entry(formula, item["sign"], item["fitness"], vector, item["price"])
+            entry = Entry(formula, item["sign"], item["fitness"], vector, item["penalty"])
             daily = self._daily(entry.vector, entries)
             gram = gram.with_member(daily[0], daily[1:], entry.vector.size)
             entries.append(entry)
@@ -329,35 +336,35 @@ class Pool:
                 break
         return Fit(form, weights, self.objective(series))
 
-    def _worth(self, fit: Fit, entries: Sequence[Entry]) -> float:
+    def _penalised(self, fit: Fit, entries: Sequence[Entry]) -> float:
         measure = self.objective.measure
         quality = 2.0 * fit.score if measure == "lcb" else fit.score * abs(fit.score)
-        return float(worth(quality, self._prices(entries).sum(), measure))
+        return float(penalised(quality, self._penalties(entries).sum(), measure))
 
-    def _prices(self, entries: Sequence[Entry]) -> FloatArray:
-        return np.array([entry.price for entry in entries], dtype=np.float64)
+    def _penalties(self, entries: Sequence[Entry]) -> FloatArray:
+        return np.array([entry.penalty for entry in entries], dtype=np.float64)
 
     def _daily(self, vector: Vector, entries: Sequence[Entry]) -> FloatArray:
         """Daily correlations with the label and with members, (1 + K, days)."""
         return self.cells.products(vector, [self.cells.label, *[e.vector for e in entries]])
 
     def _described(self, vector: Vector, length: int) -> tuple[FloatArray, _Terms]:
-        """The daily correlations of a newcomer of so many tokens, and what they mean."""
+        """The daily correlations of a candidate of so many tokens, and what they mean."""
         daily = self._daily(vector, self._entries)
         means = self._gram.mean(daily)
         mean, spread = self._fit.form.shares
         terms = np.append(means[1:], self._gram.mean(vector.size > 0.0)) * mean
         if spread:
             terms = terms + self._gram.covariances(daily[0]) * spread
-        alike = ~(np.abs(means[1:]) <= self.max_correlation)
+        correlated = ~(np.abs(means[1:]) <= self.max_correlation)
         own = float(terms[-1]) * (1.0 + self._ridge)
-        doubt = (
+        raw_penalty = (
             self.token_price * length * self._variance(daily) if self.token_price * length else 0.0
         )
-        return daily, _Terms(float(means[0]), terms[:-1], own, alike, doubt)
+        return daily, _Terms(float(means[0]), terms[:-1], own, correlated, raw_penalty)
 
     def _variance(self, daily: FloatArray) -> float:
-        """Of the mean of what the members leave of a newcomer's IC; 0 if it cannot be known."""
+        """Of the mean of what the members leave of a candidate's IC; 0 if it cannot be known."""
         form = self._fit.form
         rest = self._gram.rest(daily, form.weights, form.shares)
         if too_little(rest):
@@ -366,13 +373,13 @@ class Pool:
 
     def _gains(self, described: Sequence[_Terms], refit: bool = True) -> Gains:
         size = (len(self), len(described))
-        newcomers = Newcomers(
+        candidates = Candidates(
             np.array([terms.label for terms in described]),
             np.array([terms.cross for terms in described]).reshape(size[::-1]).T.copy(),
             np.array([terms.own for terms in described]),
-            np.array([terms.alike for terms in described], dtype=bool).reshape(size[::-1]).T,
-            np.array([terms.doubt for terms in described]),
+            np.array([terms.correlated for terms in described], dtype=bool).reshape(size[::-1]).T,
+            np.array([terms.raw_penalty for terms in described]),
         )
-        prices, full = self._prices(self._entries), len(self) == self.capacity
+        penalties, full = self._penalties(self._entries), len(self) == self.capacity
         measure = self.objective.measure
-        return marginal_gains(self._fit.form, prices, newcomers, full, measure, refit)
+        return marginal_gains(self._fit.form, penalties, candidates, full, measure, refit)

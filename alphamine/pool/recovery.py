@@ -16,7 +16,7 @@ import numpy.typing as npt
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
-from alphamine.data.synthetic_settings import Effect, PlantedTruth
+from alphamine.data.synthetic.settings import Effect, PlantedTruth
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
 from alphamine.operators.numeric import standard_ranks

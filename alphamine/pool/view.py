@@ -18,7 +18,7 @@ class PoolView:
     max_correlation : float
         How alike two of them may be, in absolute mean daily correlation on train.
     full : bool
-        Whether one must leave for a newcomer.
+        Whether one must leave for a candidate.
     token_price : float
         What a token of a formula has to earn, in squared standard errors (see `Pool`).
     """

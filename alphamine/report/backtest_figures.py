@@ -38,27 +38,35 @@ def backtest_figures(report: BacktestReport) -> dict[str, go.Figure]:
     falling = {k: v for k, v in shown.items() if "after costs" in k}
     found = {
         "equity": lines(
-            dates, {k: curve_of(v, grown) for k, v in shown.items()},
+            dates,
+            {k: curve_of(v, grown) for k, v in shown.items()},
             titles=("date", "growth of 1" if grown else "sum of daily returns"),
         ),
         "drawdown": lines(
-            dates, {k: falls_of(v, grown, True) for k, v in falling.items()},
-            titles=("date", "below the highest so far"), filled=True, percent=True,
+            dates,
+            {k: falls_of(v, grown, True) for k, v in falling.items()},
+            titles=("date", "below the highest so far"),
+            filled=True,
+            percent=True,
         ),
         "turnover": _months(report, daily["turnover"], np.mean, "traded value by book, per day"),
         "cost": _months(report, daily["cost"], np.sum, "cost by book, per month"),
         "years": bars(
             [str(year) for year in report.by_year],
             [line["return_with_cost_sum"] for line in report.by_year.values()],
-            x="year", y="sum of returns after costs", percent=True,
+            x="year",
+            y="sum of returns after costs",
+            percent=True,
         ),
-    }  # fmt: skip
+    }
     if report.capacity is not None:
         found["capacity"] = lines(
             report.capacity.accounts.tolist(),
             {f"up to {share:.0%}": line for share, line in report.capacity.filled.items()},
-            titles=("account", "share of the orders that fits"), logarithmic=True, percent=True,
-        )  # fmt: skip
+            titles=("account", "share of the orders that fits"),
+            logarithmic=True,
+            percent=True,
+        )
     return found
 
 
@@ -70,5 +78,7 @@ def _months(
     return bars(
         [str(name) for name in names],
         [float(how(series[months == name])) for name in names],
-        x="month", y=y, percent=True,
-    )  # fmt: skip
+        x="month",
+        y=y,
+        percent=True,
+    )

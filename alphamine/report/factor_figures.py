@@ -35,23 +35,31 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         "months": month_map(detail.months),
         "daily": histogram(report.daily.rank_ic.tolist(), "daily rank IC"),
         "quantiles": bars(
-            numbers, [s.mean for s in own.stats], [s.error for s in own.stats],
+            numbers,
+            [s.mean for s in own.stats],
+            [s.error for s in own.stats],
             x="quantile of the factor, lowest first",
-            y=f"{own.horizon}-row return less the day's mean", percent=True,
+            y=f"{own.horizon}-row return less the day's mean",
+            percent=True,
         ),
         "horizons": _stat_bars(detail.horizons, "rows held"),
         "delays": _stat_bars(detail.delays, "rows between signal and entry"),
         "decay": _stat_bars(detail.decay, "single day of holding"),
         "autocorrelation": bars(
-            [str(lag) for lag in detail.autocorrelation], [*detail.autocorrelation.values()],
-            x="rows between", y="rank autocorrelation",
+            [str(lag) for lag in detail.autocorrelation],
+            [*detail.autocorrelation.values()],
+            x="rows between",
+            y="rank autocorrelation",
         ),
         "turnover": bars(
-            numbers, detail.quantile_turnover.tolist(),
-            x="quantile of the factor, lowest first", y="share of new names per day", percent=True,
+            numbers,
+            detail.quantile_turnover.tolist(),
+            x="quantile of the factor, lowest first",
+            y="share of new names per day",
+            percent=True,
         ),
         "styles": _stat_bars(detail.exposure.styles, None, "correlation of daily ranks"),
-    }  # fmt: skip
+    }
     if detail.groups:
         few = dict(list(detail.groups.items())[:MOST_GROUPS])
         found["groups"] = _stat_bars(few, "rank IC within the group", None, sideways=True)
@@ -69,6 +77,10 @@ def _stat_bars(
 ) -> go.Figure:
     stats = list(rows.values())
     return bars(
-        [str(key) for key in rows], [s.mean for s in stats], [s.error for s in stats],
-        x=x, y=y, sideways=sideways,
-    )  # fmt: skip
+        [str(key) for key in rows],
+        [s.mean for s in stats],
+        [s.error for s in stats],
+        x=x,
+        y=y,
+        sideways=sideways,
+    )

@@ -33,9 +33,12 @@ def cumulative_ic(series: Mapping[str, tuple[Sequence[str], Sequence[float | Non
     for split, (dates, values) in series.items():
         total = np.cumsum(np.nan_to_num(np.array(values, dtype=np.float64)))
         figure.add_scatter(
-            x=list(dates), y=_rounded(total), name=split, mode="lines",
+            x=list(dates),
+            y=_rounded(total),
+            name=split,
+            mode="lines",
             line={"color": COLOURS.get(split), "width": 2},
-        )  # fmt: skip
+        )
     return figure
 
 
@@ -49,9 +52,13 @@ def best_so_far(fitness: Sequence[float]) -> go.Figure:
         keep = np.flatnonzero(np.diff(best, prepend=np.nan, append=np.nan) != 0)
         keep = np.unique(np.clip([*keep, len(best) - 1], 0, len(best) - 1))
         figure.add_scatter(
-            x=[int(i) + 1 for i in keep], y=_rounded(best[keep]), mode="lines", name="best so far",
-            line={"color": COLOURS["train"], "width": 2, "shape": "hv"}, showlegend=False,
-        )  # fmt: skip
+            x=[int(i) + 1 for i in keep],
+            y=_rounded(best[keep]),
+            mode="lines",
+            name="best so far",
+            line={"color": COLOURS["train"], "width": 2, "shape": "hv"},
+            showlegend=False,
+        )
     return figure
 
 
@@ -61,9 +68,12 @@ def ic_histogram(scores: Mapping[str, Sequence[float]]) -> go.Figure:
     for split, values in scores.items():
         present = [round(float(x), 5) for x in values if np.isfinite(x)]
         figure.add_histogram(
-            x=present, name=split, opacity=0.6, nbinsx=60,
+            x=present,
+            name=split,
+            opacity=0.6,
+            nbinsx=60,
             marker={"color": COLOURS.get(split)},
-        )  # fmt: skip
+        )
     return figure.update_layout(barmode="overlay")
 
 
@@ -72,10 +82,15 @@ def correlation_map(names: Sequence[str], matrix: npt.ArrayLike) -> go.Figure:
     figure = _figure(None, None)
     values = np.array(matrix, dtype=np.float64)
     figure.add_heatmap(
-        x=list(names), y=list(names), z=[_rounded(row) for row in values],
-        zmin=-1, zmax=1, colorscale="RdBu", hoverongaps=False,
+        x=list(names),
+        y=list(names),
+        z=[_rounded(row) for row in values],
+        zmin=-1,
+        zmax=1,
+        colorscale="RdBu",
+        hoverongaps=False,
         texttemplate="%{z:.2f}" if len(names) <= 12 else None,
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed", type="category")
     return figure.update_xaxes(type="category")
 
@@ -104,20 +119,30 @@ def bars(
     figure = _figure(x, y)
     heights, labels = _rounded(values), [str(name) for name in names]
     along, across = ("y", "x") if sideways else ("x", "y")
-    whiskers = None if errors is None else {
-        "type": "data", "array": _rounded(2 * np.array(errors, dtype=np.float64)), "thickness": 1,
-        "color": "rgba(128,128,128,0.9)",
-    }  # fmt: skip
+    whiskers = (
+        None
+        if errors is None
+        else {
+            "type": "data",
+            "array": _rounded(2 * np.array(errors, dtype=np.float64)),
+            "thickness": 1,
+            "color": "rgba(128,128,128,0.9)",
+        }
+    )
     figure.add_bar(
         **{along: labels, across: heights, f"error_{across}": whiskers},
-        orientation="h" if sideways else "v", marker={"color": COLOURS["train"]}, showlegend=False,
-    )  # fmt: skip
+        orientation="h" if sideways else "v",
+        marker={"color": COLOURS["train"]},
+        showlegend=False,
+    )
     if sideways:
         figure.update_layout(height=max(340, 60 + 22 * len(labels)))
         return figure.update_yaxes(
-            type="category", autorange="reversed", tickvals=labels,
+            type="category",
+            autorange="reversed",
+            tickvals=labels,
             ticktext=[_short_name(name) for name in labels],
-        )  # fmt: skip
+        )
     if percent:
         figure.update_yaxes(tickformat=".2~%")
     return figure.update_xaxes(type="category")
@@ -148,10 +173,13 @@ def lines(
     figure = _figure(*titles)
     for i, (name, values) in enumerate(series.items()):
         figure.add_scatter(
-            x=list(x), y=_rounded(np.asarray(values, dtype=np.float64)), name=name, mode="lines",
+            x=list(x),
+            y=_rounded(np.asarray(values, dtype=np.float64)),
+            name=name,
+            mode="lines",
             line={"color": LINES[i % len(LINES)], "width": 2},
             fill="tozeroy" if filled and i == 0 else None,
-        )  # fmt: skip
+        )
     if logarithmic:
         figure.update_xaxes(type="log")
     return figure.update_yaxes(tickformat=".2~%" if percent else None)
@@ -165,9 +193,17 @@ def month_map(months: Mapping[str, float]) -> go.Figure:
     peak = max((abs(v) for v in months.values()), default=1.0)
     figure = _figure("month", None)
     figure.add_heatmap(
-        x=numbers, y=years, z=[_rounded(row) for row in table], zmin=-peak, zmax=peak,
-        colorscale="RdBu", hoverongaps=False, xgap=1, ygap=1, colorbar={"thickness": 10},
-    )  # fmt: skip
+        x=numbers,
+        y=years,
+        z=[_rounded(row) for row in table],
+        zmin=-peak,
+        zmax=peak,
+        colorscale="RdBu",
+        hoverongaps=False,
+        xgap=1,
+        ygap=1,
+        colorbar={"thickness": 10},
+    )
     figure.update_yaxes(autorange="reversed", type="category")
     return figure.update_xaxes(type="category")
 
@@ -185,10 +221,13 @@ def _figure(x: str | None, y: str | None) -> go.Figure:
 
     figure = go.Figure()
     figure.update_layout(
-        template="none", paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR, height=340,
+        template="none",
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        height=340,
         margin={"l": 60, "r": 16, "t": 16, "b": 48},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    )  # fmt: skip
+    )
     figure.update_xaxes(title=x, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     figure.update_yaxes(title=y, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     return figure

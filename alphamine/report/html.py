@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.report import FactorReport
-    from alphamine.jobs.run import Run
+    from alphamine.runs.run import Run
 
 _DRAW: Final = """
 for (const block of document.querySelectorAll('script[type="application/json"]')) {
@@ -40,10 +40,26 @@ for (const block of document.querySelectorAll('script[type="application/json"]')
 
 
 # What a page shows of a run that ended.
-_FACTS: Final = frozenset({
-    "budget", "combined", "correlation", "finished", "fitted_on", "label", "options", "panel",
-    "recovery", "searcher", "seconds", "seed", "splits", "stopped", "trust", "version",
-})  # fmt: skip
+_FACTS: Final = frozenset(
+    {
+        "budget",
+        "combined",
+        "correlation",
+        "finished",
+        "fitted_on",
+        "label",
+        "options",
+        "panel",
+        "recovery",
+        "searcher",
+        "seconds",
+        "seed",
+        "splits",
+        "stopped",
+        "trust",
+        "version",
+    }
+)
 
 
 def run_page(run: Run) -> str:
@@ -82,7 +98,7 @@ def run_page(run: Run) -> str:
 
 
 def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
-    from alphamine.jobs.run import POOL_COLUMNS
+    from alphamine.runs.run import POOL_COLUMNS
 
     lacking = sorted(_FACTS - run.facts.keys())
     lacking += sorted({f"pool: {name}" for row in members for name in {*POOL_COLUMNS} - {*row}})
@@ -121,13 +137,22 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("alphamine.report", ""), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("alphamine.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
-        "number": _number, "count": _count, "percent": _percent, "days": _days, "chance": _chance,
-        "short": _short, "formulas": count_of, "change": _change,
-    }  # fmt: skip
+        "number": _number,
+        "count": _count,
+        "percent": _percent,
+        "days": _days,
+        "chance": _chance,
+        "short": _short,
+        "formulas": count_of,
+        "change": _change,
+    }
     return environment
 
 

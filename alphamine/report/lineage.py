@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alphamine.jobs.records import Record
+    from alphamine.runs.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alphamine.errors import AlphamineError
 from alphamine.evaluation.backtest.report import BacktestReport
 from alphamine.evaluation.report import FactorReport
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 from .backtest_figures import backtest_figures
 from .factor_figures import factor_figures

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from alphamine.jobs.records import Record
+    from alphamine.runs.records import Record
 
 _UNKNOWN: Final = "the run ended before this was analysed"
 

@@ -15,8 +15,20 @@ from alphamine.operators.catalogue import Array
 WINDOWS = (2, 5, 10, 20, 60)
 
 _CONSTANTS = (
-    0.1, 0.2, 1.1, 1.2, 3.3, 3075.2, 3075.3, 3075.5, 36743.5, 36743.6, 1e-300, 0.0, -0.0,
-)  # fmt: skip
+    0.1,
+    0.2,
+    1.1,
+    1.2,
+    3.3,
+    3075.2,
+    3075.3,
+    3075.5,
+    36743.5,
+    36743.6,
+    1e-300,
+    0.0,
+    -0.0,
+)
 
 
 def series(rows: int = 130) -> dict[str, Array]:

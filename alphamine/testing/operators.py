@@ -95,25 +95,35 @@ def _run(sample: Sample, inputs: Sequence[Values] | None = None) -> Values:
         result = sample.run(inputs)
     except _FAILURES as error:
         raise _broken(
-            sample, "takes any panel", f"inputs of shape {shape} raised {error!r}",
+            sample,
+            "takes any panel",
+            f"inputs of shape {shape} raised {error!r}",
             "return NaN where there is no value",
-        ) from error  # fmt: skip
+        ) from error
     law = "returns one float64 per cell"
     if not isinstance(result, np.ndarray) or result.dtype != np.float64:
         given = getattr(result, "dtype", type(result).__name__)
         raise _broken(sample, law, f"it returned {given}", "return a numpy array of float64")
     if result.shape != shape:
         raise _broken(
-            sample, law, f"inputs of shape {shape} gave shape {result.shape}",
+            sample,
+            law,
+            f"inputs of shape {shape} gave shape {result.shape}",
             "return one value for each day and symbol, also on fewer days than a window has",
-        )  # fmt: skip
+        )
     return result
 
 
 def _same(
-    sample: Sample, law: str, got: Values, want: Values, change: str, fix: str, first_row: int = 0,
+    sample: Sample,
+    law: str,
+    got: Values,
+    want: Values,
+    change: str,
+    fix: str,
+    first_row: int = 0,
     tolerance: float = 0.0,
-) -> None:  # fmt: skip
+) -> None:
     """Raise at the first cell that differs (bit for bit unless there is a tolerance)."""
     agree = (got == want) | (np.isnan(got) & np.isnan(want))
     if tolerance:
@@ -123,19 +133,25 @@ def _same(
         return
     row, symbol = np.argwhere(~agree)[0]
     raise _broken(
-        sample, law,
+        sample,
+        law,
         f"{change}, and row {row + first_row}, symbol {symbol} changed from "
-        f"{want[row, symbol]} to {got[row, symbol]}", fix,
-    )  # fmt: skip
+        f"{want[row, symbol]} to {got[row, symbol]}",
+        fix,
+    )
 
 
 def well_formed(sample: Sample) -> Values:
     """The result is a float64 array of the inputs' shape, and the same every time."""
     result = _run(sample)
     _same(
-        sample, "is deterministic", _run(sample), result, "it ran twice on the same inputs",
+        sample,
+        "is deterministic",
+        _run(sample),
+        result,
+        "it ran twice on the same inputs",
         "use no random numbers and keep no state between calls",
-    )  # fmt: skip
+    )
     return result.copy()
 
 
@@ -145,9 +161,13 @@ def leaves_inputs_alone(sample: Sample) -> None:
     sample.run_in_place(given)
     for before, after, declared in zip(sample.inputs, given, sample.operator.inputs, strict=True):
         _same(
-            sample, "does not write to its inputs", after.astype(float), before.astype(float),
-            f"it was called on {declared.name}", "work on a copy",
-        )  # fmt: skip
+            sample,
+            "does not write to its inputs",
+            after.astype(float),
+            before.astype(float),
+            f"it was called on {declared.name}",
+            "work on a copy",
+        )
 
 
 def missing_stays_missing(sample: Sample, result: Values) -> None:
@@ -299,10 +319,13 @@ def keeps_to_its_group(sample: Sample, result: Values) -> None:
         return
     after, before = _run(sample, changed), result
     _same(
-        sample, "keeps to its group", np.where(kept, after, np.nan), np.where(kept, before, np.nan),
+        sample,
+        "keeps to its group",
+        np.where(kept, after, np.nan),
+        np.where(kept, before, np.nan),
         "the values of group 0 were changed, which this cell is not in",
         "compute every statistic within the group of the cell",
-    )  # fmt: skip
+    )
 
 
 def keeps_its_declarations(sample: Sample, result: Values) -> None:
@@ -311,17 +334,24 @@ def keeps_its_declarations(sample: Sample, result: Values) -> None:
     if op.commutative:
         for order in permutations(sample.inputs):
             _same(
-                sample, "is commutative", _run(sample, order), result,
-                "its inputs were exchanged", "do not declare commutative",
-            )  # fmt: skip
+                sample,
+                "is commutative",
+                _run(sample, order),
+                result,
+                "its inputs were exchanged",
+                "do not declare commutative",
+            )
     if op.monotone:
         x = sample.inputs[0]
         judged = ~np.isnan(result).all(axis=1)
         _same(
-            sample, "is monotone", average_ranks(result[judged]), average_ranks(x[judged]),
+            sample,
+            "is monotone",
+            average_ranks(result[judged]),
+            average_ranks(x[judged]),
             "the ranks of the day (of days with a result) were compared with those of the input",
             "do not declare monotone",
-        )  # fmt: skip
+        )
 
 
 def fits_small_panels(sample: Sample) -> None:

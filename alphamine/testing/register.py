@@ -119,13 +119,23 @@ def register_operator(
             f"choose another name, for instance {name}_of"
         )
     operator = from_function(
-        name, function, Family(_word(name, "family", family, [*Family])), meaning=meaning,
+        name,
+        function,
+        Family(_word(name, "family", family, [*Family])),
+        meaning=meaning,
         unit=_UNITS[_word(name, "unit", unit, [*_UNITS])] if isinstance(unit, str) else unit,
-        output=Kind(_word(name, "output", output, [*Kind])), lookback=_lookback(lookback),
-        tier=1 if searchable else 2, cost=cost, commutative=commutative, monotone=monotone,
-        fills_missing=fills_missing, bounds=bounds or {}, choices=choices or {}, dialects={},
+        output=Kind(_word(name, "output", output, [*Kind])),
+        lookback=_lookback(lookback),
+        tier=1 if searchable else 2,
+        cost=cost,
+        commutative=commutative,
+        monotone=monotone,
+        fills_missing=fills_missing,
+        bounds=bounds or {},
+        choices=choices or {},
+        dialects={},
         recipe=recipe,
-    )  # fmt: skip
+    )
     if not operator.inputs:
         raise OperatorError(
             f"an operator has at least one input, but {operator.signature} has none"

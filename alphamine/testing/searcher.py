@@ -20,7 +20,7 @@ import numpy as np
 
 from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import (
     Candidate,
@@ -29,7 +29,7 @@ from alphamine.searchers.base import (
     Searcher,
     Spender,
     capabilities,
-)  # fmt: skip
+)
 
 Factory = Callable[[SearchContext], Searcher]
 _ARRAY: Final = "$array"

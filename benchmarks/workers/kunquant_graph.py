@@ -13,23 +13,45 @@ from alphamine.expression.nodes import Call, Node, call, constant, field
 from alphamine.operators import Kind
 
 SAME = {
-    "Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide", "Max": "max", "Min": "min",
-    "Abs": "abs", "Log": "log", "Sign": "sign", "Pow": "power", "Scale": "scale",
-}  # fmt: skip
+    "Add": "add",
+    "Sub": "subtract",
+    "Mul": "multiply",
+    "Div": "divide",
+    "Max": "max",
+    "Min": "min",
+    "Abs": "abs",
+    "Log": "log",
+    "Sign": "sign",
+    "Pow": "power",
+    "Scale": "scale",
+}
 WINDOWED = {
-    "BackRef": "ts_delay", "WindowedAvg": "ts_mean", "WindowedSum": "ts_sum",
-    "WindowedStddev": "ts_std_dev", "WindowedMin": "ts_min", "WindowedMax": "ts_max",
-    "WindowedProduct": "ts_product", "DecayLinear": "ts_decay_linear",
-    "WindowedCorrelation": "ts_corr", "WindowedCovariance": "ts_covariance",
-}  # fmt: skip
+    "BackRef": "ts_delay",
+    "WindowedAvg": "ts_mean",
+    "WindowedSum": "ts_sum",
+    "WindowedStddev": "ts_std_dev",
+    "WindowedMin": "ts_min",
+    "WindowedMax": "ts_max",
+    "WindowedProduct": "ts_product",
+    "DecayLinear": "ts_decay_linear",
+    "WindowedCorrelation": "ts_corr",
+    "WindowedCovariance": "ts_covariance",
+}
 COMPARED = {
-    "LessThan": "less", "LessEqual": "less_equal", "GreaterThan": "greater",
-    "GreaterEqual": "greater_equal", "Equals": "equal", "LessThanConst": "less",
+    "LessThan": "less",
+    "LessEqual": "less_equal",
+    "GreaterThan": "greater",
+    "GreaterEqual": "greater_equal",
+    "Equals": "equal",
+    "LessThanConst": "less",
     "GreaterThanConst": "greater",
-}  # fmt: skip
+}
 WITH_CONSTANT = {
-    "AddConst": "add", "SubConst": "subtract", "MulConst": "multiply", "DivConst": "divide",
-}  # fmt: skip
+    "AddConst": "add",
+    "SubConst": "subtract",
+    "MulConst": "multiply",
+    "DivConst": "divide",
+}
 
 
 def pct_rank(x: Node) -> Node:

@@ -64,13 +64,23 @@ ROLLING: dict[str, Callable[..., Tensor]] = {
     "skew": skew,
 }
 OPERATORS = {
-    "mean": "ts_mean", "std": "ts_std_dev", "min": "ts_min", "argmax": "argmax",
-    "ts_rank": "ts_rank", "decay": "ts_decay_linear", "skew": "skew", "quantile": "ts_percentage",
-}  # fmt: skip
+    "mean": "ts_mean",
+    "std": "ts_std_dev",
+    "min": "ts_min",
+    "argmax": "argmax",
+    "ts_rank": "ts_rank",
+    "decay": "ts_decay_linear",
+    "skew": "skew",
+    "quantile": "ts_percentage",
+}
 BINARY = {
-    "add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divide": torch.div,
-    "max": torch.maximum, "min": torch.minimum,
-}  # fmt: skip
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "max": torch.maximum,
+    "min": torch.minimum,
+}
 
 
 def ranks(x: Tensor, present: Tensor) -> Tensor:

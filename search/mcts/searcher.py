@@ -147,12 +147,19 @@ class MCTSSearcher:
         dimension = self._dimension(node, rng)
         shown = self._repository.examples(dimension, node.known.sketch)
         context = RefineContext(
-            self._grammar, rng, tree.number, self._donors, avoid,
-            formula=node.formula, dimension=dimension, step=step,
+            self._grammar,
+            rng,
+            tree.number,
+            self._donors,
+            avoid,
+            formula=node.formula,
+            dimension=dimension,
+            step=step,
             scores=dict(zip(DIMENSIONS, node.scores, strict=True)),
-            metrics=node.known.metrics.named, history=history(tree, place),
+            metrics=node.known.metrics.named,
+            history=history(tree, place),
             examples=[(alpha.formula, alpha.metrics.named) for alpha in shown],
-        )  # fmt: skip
+        )
         return Request(tree, step, name, context, place)
 
     def _known_root(self, tree: Tree, rng: np.random.Generator) -> Refinement | None:
@@ -224,9 +231,13 @@ class MCTSSearcher:
             problem, kept = self._checked(context, proposal)
             if kept:
                 return Proposal(
-                    kept, proposal.name, proposal.rationale, proposal.motif, proposal.parents,
+                    kept,
+                    proposal.name,
+                    proposal.rationale,
+                    proposal.motif,
+                    proposal.parents,
                     proposal.provenance,
-                )  # fmt: skip
+                )
             if attempt < self.settings.repairs:
                 mended = proposer.repair(proposal, problem, context)
                 if mended is None:
@@ -259,9 +270,12 @@ class MCTSSearcher:
         if refined is not None:
             notes["dimension"] = refined.dimension
         told = {
-            "name": proposal.name, "rationale": proposal.rationale, "motif": proposal.motif,
-            "avoided": list(context.avoid.texts), **proposal.provenance,
-        }  # fmt: skip
+            "name": proposal.name,
+            "rationale": proposal.rationale,
+            "motif": proposal.motif,
+            "avoided": list(context.avoid.texts),
+            **proposal.provenance,
+        }
         notes |= {name: value for name, value in told.items() if value}
         arm = "" if proposal.motif in _ROOTS else request.proposer
         above = () if refined is None else (refined.formula.digest,)
@@ -276,14 +290,14 @@ class MCTSSearcher:
         for result, sketch, nearest in zip(results, sketches, near, strict=True):
             self._add(result, sketch, nearest)
         self._queue = [
-            c for c in self._queue
-            if c.formula.digest in self._trees[int(c.notes["tree"])].awaited
-        ]  # fmt: skip
+            c for c in self._queue if c.formula.digest in self._trees[int(c.notes["tree"])].awaited
+        ]
         self._donors = pool.formulas
         self._kept = {
             formula.digest: self._kept[formula.digest]
-            for formula in pool.formulas if formula.digest in self._kept
-        }  # fmt: skip
+            for formula in pool.formulas
+            if formula.digest in self._kept
+        }
         self._commit()
 
     def _add(self, result: Evaluation, sketch: Sketch | None, nearest: Nearest) -> None:
@@ -359,14 +373,16 @@ class MCTSSearcher:
     def state_dict(self) -> dict[str, Any]:
         """Everything but what was spent, which the client's record holds."""
         return {
-            "seed": self._seed, "begun": self._begun, "memory": self._memory.state(),
+            "seed": self._seed,
+            "begun": self._begun,
+            "memory": self._memory.state(),
             "repository": self._repository.state(),
             "trees": [state.of_tree(tree) for tree in self._trees.values()],
             "queue": [state.of_candidate(candidate) for candidate in self._queue],
             "kept": [state.of_known(k) for k in self._kept.values()],
             "donors": [to_data(formula) for formula in self._donors],
             "proposers": {name: p.state_dict() for name, p in self._proposers.items()},
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         schema = {field.name: field for field in self._grammar.fields}

@@ -12,13 +12,29 @@ from alphamine.searchers.proposers.registry import PROPOSERS
 
 VirtualVisits = Literal["children", "children_plus_one"]
 _WHOLE: Final = (
-    "budget", "growth", "weak_budget", "max_budget", "trees", "proposals", "settings", "repairs",
-    "avoided", "avoid_from", "examples", "capacity", "memory",
-)  # fmt: skip
+    "budget",
+    "growth",
+    "weak_budget",
+    "max_budget",
+    "trees",
+    "proposals",
+    "settings",
+    "repairs",
+    "avoided",
+    "avoid_from",
+    "examples",
+    "capacity",
+    "memory",
+)
 _MAY_BE_ZERO: Final = ("growth", "weak_budget", "repairs", "avoided", "examples")
 _SHARES: Final = (
-    "fresh", "crossover", "avoid_share", "dissimilar", "min_rank_ic", "max_correlation",
-)  # fmt: skip
+    "fresh",
+    "crossover",
+    "avoid_share",
+    "dissimilar",
+    "min_rank_ic",
+    "max_correlation",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class MCTSSettings:
     shrinkage : float
         Effective alphas at which rank among them weighs as much as the absolute score.
     dimensions : bool
-        False: reward is effectiveness alone, and dimensions are drawn uniformly.
+        False: reward is effectiveness alone, and dimensions are sampled uniformly.
     fresh, crossover : float
         Shares of trees whose root is a new formula, and a cross of two alphas that were kept; the
         others start from such an alpha.

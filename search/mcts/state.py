@@ -34,9 +34,12 @@ def to_known(data: Sequence[Any], schema: Schema) -> Known:
 def of_candidate(candidate: Candidate) -> list[Any]:
     """A candidate that was not asked for yet."""
     return [
-        to_data(candidate.formula), candidate.origin, list(candidate.parents), candidate.arm,
+        to_data(candidate.formula),
+        candidate.origin,
+        list(candidate.parents),
+        candidate.arm,
         dict(candidate.notes),
-    ]  # fmt: skip
+    ]
 
 
 def to_candidate(data: Sequence[Any], schema: Schema) -> Candidate:
@@ -48,28 +51,41 @@ def to_candidate(data: Sequence[Any], schema: Schema) -> Candidate:
 def of_tree(tree: Tree) -> dict[str, Any]:
     """A tree that still grows."""
     return {
-        "number": tree.number, "budget": tree.budget, "expansions": tree.expansions,
-        "awaited": list(tree.awaited), "ended": tree.ended,
+        "number": tree.number,
+        "budget": tree.budget,
+        "expansions": tree.expansions,
+        "awaited": list(tree.awaited),
+        "ended": tree.ended,
         "nodes": [_of_node(node) for node in tree.nodes],
-    }  # fmt: skip
+    }
 
 
 def to_tree(data: Mapping[str, Any], schema: Schema) -> Tree:
     """What `of_tree` was given."""
     return Tree(
-        data["number"], data["budget"], data["expansions"],
+        data["number"],
+        data["budget"],
+        data["expansions"],
         [_to_node(node, schema) for node in data["nodes"]],
-        dict.fromkeys(data["awaited"]), data["ended"],
-    )  # fmt: skip
+        dict.fromkeys(data["awaited"]),
+        data["ended"],
+    )
 
 
 def _of_node(node: Refinement) -> dict[str, Any]:
     return {
-        "known": of_known(node.known), "scores": list(node.scores), "reward": node.reward,
-        "effective": node.effective, "parent": node.parent, "key": node.key,
-        "dimension": node.dimension, "notes": dict(node.notes), "visits": node.visits,
-        "best": node.best, "children": list(node.children),
-    }  # fmt: skip
+        "known": of_known(node.known),
+        "scores": list(node.scores),
+        "reward": node.reward,
+        "effective": node.effective,
+        "parent": node.parent,
+        "key": node.key,
+        "dimension": node.dimension,
+        "notes": dict(node.notes),
+        "visits": node.visits,
+        "best": node.best,
+        "children": list(node.children),
+    }
 
 
 def _to_node(data: Mapping[str, Any], schema: Schema) -> Refinement:

@@ -1,4 +1,4 @@
-"""Formulas drawn from the grammar, preferring what libraries and kept alphas are made of."""
+"""Formulas sampled from the grammar, preferring what libraries and kept alphas are made of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.edits import points, replace_at
+from alphamine.expression.grammar.edits import points, replace_at
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.libraries import library
 
@@ -89,7 +89,7 @@ class GrammarProposer(Plain):
 
     Of a few draws the one stays that is likeliest under a mixture of what published libraries, the
     alphas that this run has kept, and chance put in each place; types, units and limits are the
-    grammar's. A draw that adds what is to be avoided is drawn again, which is exact.
+    grammar's. A draw that adds what is to be avoided is sampled again, which is exact.
     """
 
     def __init__(self) -> None:
@@ -98,13 +98,15 @@ class GrammarProposer(Plain):
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:
         found = []
         for _ in range(n):
-            drawn = [f for _ in range(_DRAWS) if (f := self._drawn(context)) is not None]
-            if drawn:
-                formula = self._preferred(context.rng, drawn)
-                found.append(Proposal((formula,), rationale="drawn from the grammar", motif="draw"))
+            sampled = [f for _ in range(_DRAWS) if (f := self._sampled(context)) is not None]
+            if sampled:
+                formula = self._preferred(context.rng, sampled)
+                found.append(
+                    Proposal((formula,), rationale="sampled from the grammar", motif="draw")
+                )
         return found
 
-    def _drawn(self, context: SeedContext) -> Node | None:
+    def _sampled(self, context: SeedContext) -> Node | None:
         for _ in range(_ATTEMPTS):
             formula = context.grammar.sample(context.rng)
             if not context.avoid.added(formula):
@@ -112,36 +114,37 @@ class GrammarProposer(Plain):
         return None
 
     def refine(self, context: RefineContext, n: int) -> list[Proposal]:
-        """A part drawn afresh."""
+        """A part sampled afresh."""
         found = []
         for _ in range(n):
             for _ in range(_ATTEMPTS):
-                drawn = [f for _ in range(_DRAWS) if (f := _regrown(context)) is not None]
-                if not drawn:
+                sampled = [f for _ in range(_DRAWS) if (f := _regrown(context)) is not None]
+                if not sampled:
                     continue
-                formula = self._preferred(context.rng, drawn)
+                formula = self._preferred(context.rng, sampled)
                 if objection(context.grammar, context.avoid, formula, context.formula) is None:
-                    reason = "a part is drawn afresh"
+                    reason = "a part is sampled afresh"
                     found.append(Proposal((formula,), rationale=reason, motif="regrow"))
                     break
         return found
 
-    def _preferred(self, rng: np.random.Generator, drawn: list[Node]) -> Node:
+    def _preferred(self, rng: np.random.Generator, sampled: list[Node]) -> Node:
         """One of some draws, by likelihood a place."""
-        values = np.array([self._likelihood(formula) for formula in drawn])
+        values = np.array([self._likelihood(formula) for formula in sampled])
         weights = np.exp(values - values.max())
-        return drawn[int(rng.choice(len(drawn), p=weights / weights.sum()))]
+        return sampled[int(rng.choice(len(sampled), p=weights / weights.sum()))]
 
     def _likelihood(self, formula: Node) -> float:
         parts = list(choices(formula))
         known = published()
         total = sum(
             math.log(
-                _LIBRARY * known.chance(*part) + _ARCHIVE * self._archive.chance(*part)
+                _LIBRARY * known.chance(*part)
+                + _ARCHIVE * self._archive.chance(*part)
                 + _CHANCE * _RARE
             )
             for part in parts
-        )  # fmt: skip
+        )
         return total / len(parts)
 
     def learn(self, outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from alphamine.errors import FormulaError, SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.llm.base import (
     BudgetError,
     ChatClient,
@@ -86,9 +86,9 @@ class LLMProposer(Plain):
         attempt = int(proposal.provenance.get("attempt", 0)) + 1
         if attempt > _REPAIRS:
             return None
-        said = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
+        reply = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
         asked = self._question(context, 1)
-        return next(iter(self._ask(asked, attempt, said, objection)), None)
+        return next(iter(self._ask(asked, attempt, reply, objection)), None)
 
     def _question(self, context: SeedContext, n: int) -> _Asked:
         if isinstance(context, RefineContext):
@@ -97,18 +97,18 @@ class LLMProposer(Plain):
         return _Asked(prompts.SEED_ID, prompts.seed(context, n), f"tree {context.number} root", n)
 
     def _ask(
-        self, asked: _Asked, attempt: int = 0, said: str = "", objection: str = ""
+        self, asked: _Asked, attempt: int = 0, reply: str = "", objection: str = ""
     ) -> list[Proposal]:
         """Ask until something is of use; nothing if the budget or the server has no more."""
         models = [self.client.model] * (_REPAIRS + 1 - attempt)
         models += [self.client.strong] * bool(self.client.strong)
         for number, model in enumerate(models, attempt):
-            request = self._request(asked, model, number, said, objection)
+            request = self._request(asked, model, number, reply, objection)
             try:
                 answer = self.client.ask(request)
             except (TransportError, BudgetError):
                 return []
-            said = answer.text[:_ECHO]
+            reply = answer.text[:_ECHO]
             try:
                 found = json_object(answer.text)
             except ContentError as error:
@@ -122,21 +122,26 @@ class LLMProposer(Plain):
         return []
 
     def _request(
-        self, asked: _Asked, model: str, attempt: int, said: str, objection: str
+        self, asked: _Asked, model: str, attempt: int, reply: str, objection: str
     ) -> ChatRequest:
         messages = [Message("system", self._system), Message("user", asked.text)]
         temperature, template = self.client.temperature, asked.template
         if objection:
             # The last failure alone: a growing conversation costs more and helps no more.
-            messages.append(Message("assistant", said))
+            messages.append(Message("assistant", reply))
             messages.append(Message("user", prompts.repair(objection)))
             template = prompts.REPAIR_ID
             if temperature is not None:
                 temperature = min(temperature, _REPAIR_TEMPERATURE)
         return ChatRequest(
-            model, tuple(messages), prompts.SCHEMA, temperature, self.client.max_tokens, template,
+            model,
+            tuple(messages),
+            prompts.SCHEMA,
+            temperature,
+            self.client.max_tokens,
+            template,
             f"{asked.sample} attempt {attempt}",
-        )  # fmt: skip
+        )
 
     def _read(
         self, found: Mapping[str, Any], made: Mapping[str, Any]

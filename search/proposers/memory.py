@@ -36,9 +36,9 @@ class MemoryProposer(Plain):
         return self._grammar.seed(context, n)
 
     def refine(self, context: RefineContext, n: int) -> list[Proposal]:
-        return edited(context, n, self._drawn(context))
+        return edited(context, n, self._sampled(context))
 
-    def _drawn(self, context: RefineContext) -> Iterator[Motif]:
+    def _sampled(self, context: RefineContext) -> Iterator[Motif]:
         """Motifs in the order in which to try them."""
         rng, sort = context.rng, sort_of(context.formula)
         offered = (*RULES.get(context.dimension, ()), *BLIND)
@@ -46,11 +46,11 @@ class MemoryProposer(Plain):
             if rng.random() < _FLOOR:
                 yield offered[int(rng.random() * len(offered))]
                 continue
-            drawn = []
+            sampled = []
             for motif in offered:
                 won, lost = self._cells.get((sort, motif.name), (0.0, 0.0))
-                drawn.append(rng.beta(1.0 + won, 4.0 + lost))
-            yield offered[max(range(len(offered)), key=drawn.__getitem__)]
+                sampled.append(rng.beta(1.0 + won, 4.0 + lost))
+            yield offered[max(range(len(offered)), key=sampled.__getitem__)]
 
     def learn(self, outcome: Outcome) -> None:
         if outcome.parent is None:

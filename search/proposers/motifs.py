@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 
 from alphamine.errors import FormulaError
-from alphamine.expression.edits import points, replace_at, retuned
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.edits import points, replace_at, retuned
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Field, Node, call, with_inputs
-from alphamine.expression.productions import allowed_windows
 from alphamine.operators import Kind, get
 from alphamine.searchers.variation import VARIATIONS, Variation
 
@@ -292,7 +292,7 @@ RULES: Final[Mapping[str, tuple[Motif, ...]]] = MappingProxyType(
             Motif("plain_windows", plain_windows, "conventional windows are not tuned to the past"),
         ),
     }
-)  # fmt: skip
+)
 
 BLIND: Final = tuple(
     Motif(name, edit, f"an edit at random: {name}") for name, edit in VARIATIONS.items()

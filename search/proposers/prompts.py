@@ -13,7 +13,7 @@ from functools import lru_cache
 from string import Template
 from typing import Any, Final
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.operators import CATALOGUE
 
 from .base import RefineContext, SeedContext, usable
@@ -66,10 +66,15 @@ That cannot be used: $objection
 Answer again with the same JSON form, mended.""")
 
 THEMES: Final = (
-    "short-term reversal", "momentum over weeks", "abnormal volume", "liquidity and price impact",
-    "volatility and its changes", "pressure within the day (open, close, high, low, vwap)",
-    "agreement or divergence of price and volume", "distance from recent extremes",
-)  # fmt: skip
+    "short-term reversal",
+    "momentum over weeks",
+    "abnormal volume",
+    "liquidity and price impact",
+    "volatility and its changes",
+    "pressure within the day (open, close, high, low, vwap)",
+    "agreement or divergence of price and volume",
+    "distance from recent extremes",
+)
 MEANINGS: Final[Mapping[str, str]] = {
     "effectiveness": "the mean rank IC should rise: a stronger or cleaner signal",
     "stability": "the rank IC should vary less from day to day",
@@ -83,9 +88,11 @@ _NUMBER: Final = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {
-        "type": "object", "properties": properties, "required": list(properties),
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
-    }  # fmt: skip
+    }
 
 
 SCHEMA: Final[Mapping[str, Any]] = _object(
@@ -93,11 +100,13 @@ SCHEMA: Final[Mapping[str, Any]] = _object(
     proposals={
         "type": "array",
         "items": _object(
-            name={"type": "string"}, rationale={"type": "string"}, formula={"type": "string"},
+            name={"type": "string"},
+            rationale={"type": "string"},
+            formula={"type": "string"},
             param_sets={"type": "array", "items": _object(**dict.fromkeys(_WINDOWS, _NUMBER))},
         ),
     },
-)  # fmt: skip
+)
 
 
 def system(grammar: Grammar, descriptions: Mapping[str, str], settings: int) -> str:
@@ -105,31 +114,39 @@ def system(grammar: Grammar, descriptions: Mapping[str, str], settings: int) -> 
     return _SYSTEM.substitute(
         fields="\n".join(_fields(grammar, descriptions)),
         operators="\n".join(_operators(grammar)),
-        windows=", ".join(map(str, grammar.windows)), max_length=grammar.max_length,
-        max_depth=grammar.max_depth, max_lookback=grammar.max_lookback, settings=settings,
-    )  # fmt: skip
+        windows=", ".join(map(str, grammar.windows)),
+        max_length=grammar.max_length,
+        max_depth=grammar.max_depth,
+        max_lookback=grammar.max_lookback,
+        settings=settings,
+    )
 
 
 def seed(context: SeedContext, count: int) -> str:
     """The question for a new formula."""
     donors = [str(formula) for formula in context.donors[:3]]
     return _SEED.substitute(
-        count=count, theme=THEMES[context.number % len(THEMES)], avoid=_avoid(context),
+        count=count,
+        theme=THEMES[context.number % len(THEMES)],
+        avoid=_avoid(context),
         donors=f"\nKept already, do not come close: {'; '.join(donors)}" if donors else "",
-    )  # fmt: skip
+    )
 
 
 def refine(context: RefineContext, count: int) -> str:
     """The question for refinements."""
     examples = [f"{formula} ({_numbers(metrics)})" for formula, metrics in context.examples]
     return _REFINE.substitute(
-        formula=context.formula, dimension=context.dimension,
-        meaning=MEANINGS.get(context.dimension, "better"), metrics=_numbers(context.metrics),
+        formula=context.formula,
+        dimension=context.dimension,
+        meaning=MEANINGS.get(context.dimension, "better"),
+        metrics=_numbers(context.metrics),
         scores=", ".join(f"{name} {value:.1f}" for name, value in context.scores.items()),
         history="\n".join(f"- {line}" for line in context.history) or "- nothing yet",
         examples="".join(f"An effective alpha to learn from: {e}\n" for e in examples),
-        avoid=_avoid(context), count=count,
-    )  # fmt: skip
+        avoid=_avoid(context),
+        count=count,
+    )
 
 
 def repair(objection: str) -> str:

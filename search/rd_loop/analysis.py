@@ -114,15 +114,15 @@ def feedback(
     if not findings:
         problem = f": {failures[-1]}" if failures else ""
         return "failed", f"no formula could be tried{problem}"
-    said = [f"{len(accepted)} of {tried} accepted"]
-    said += [f"{f.formula}: {f.why}" for f in findings]
+    parts = [f"{len(accepted)} of {tried} accepted"]
+    parts += [f"{f.formula}: {f.why}" for f in findings]
     doubled = sum(f.doubled for f in findings)
     if accepted:
-        said.append(f"{hypothesis.family} is worth going on with")
+        parts.append(f"{hypothesis.family} is worth going on with")
     elif doubled > tried / 2:
-        said.append("most of it was known: another direction is needed")
+        parts.append("most of it was known: another direction is needed")
     else:
-        said.append(f"not seen: {hypothesis.expected}")
+        parts.append(f"not seen: {hypothesis.expected}")
     if failures:
-        said.append(f"{len(failures)} could not be made into formulas")
-    return ("accepted" if accepted else "rejected"), "; ".join(said)
+        parts.append(f"{len(failures)} could not be made into formulas")
+    return ("accepted" if accepted else "rejected"), "; ".join(parts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from alphamine.errors import AlphamineError
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.base import NothingAvoided, RefineContext, SeedContext, objection
@@ -22,16 +22,20 @@ from .families import FAMILIES, Family
 from .ideas import NEW, PERSON, PRUNE, Hypothesis, Idea, Member, Situation, Task
 
 UNNAMED: Final = Family(
-    "unnamed", "there is an effect that nobody has named", "what is published is crowded",
-    "a rank IC of either sign", (),
-)  # fmt: skip
+    "unnamed",
+    "there is an effect that nobody has named",
+    "what is published is crowded",
+    "a rank IC of either sign",
+    (),
+)
 _DIMENSIONS: Final = ("turnover", "stability", "effectiveness", "diversity")
 _EXPECTED: Final[Mapping[str, str]] = {
     "turnover": "the same rank IC at a lower turnover",
-    "stability": "a higher ICIR", "effectiveness": "a higher rank IC",
+    "stability": "a higher ICIR",
+    "effectiveness": "a higher rank IC",
     "diversity": "a gain of the pool, whatever the rank IC",
     "overfitting": "about the same rank IC with fewer tokens",
-}  # fmt: skip
+}
 _PRUNING: Final = "overfitting"
 _WORD: Final = re.compile(r"[a-z]{4,}")
 _SHORTEST: Final = 3
@@ -93,8 +97,8 @@ class HeuristicProposer:
     def _tasks(self, family: Family, situation: Situation, n: int) -> tuple[Task, ...]:
         rng, grammar = situation.rng, situation.grammar
         if not family.templates:
-            drawn = self._draws.seed(SeedContext(grammar, rng, situation.turn), n)
-            return tuple(Task(str(proposal.formulas[0])) for proposal in drawn)
+            sampled = self._draws.seed(SeedContext(grammar, rng, situation.turn), n)
+            return tuple(Task(str(proposal.formulas[0])) for proposal in sampled)
         order = rng.permutation(len(family.templates))[:n]
         return tuple(Task(_filled(family.templates[i], grammar, rng)) for i in order)
 
@@ -109,9 +113,13 @@ class HeuristicProposer:
             member = library[int(rng.random() * len(library))]
             dimension = self._chosen(_shortfalls(member, len(library)), rng)
         context = RefineContext(
-            situation.grammar, rng, situation.turn, situation.similar(member.formula),
-            formula=member.formula, dimension=dimension,
-        )  # fmt: skip
+            situation.grammar,
+            rng,
+            situation.turn,
+            situation.similar(member.formula),
+            formula=member.formula,
+            dimension=dimension,
+        )
         if situation.arm == PRUNE:
             made = edited(context, n, RULES[dimension])
         else:
@@ -119,12 +127,12 @@ class HeuristicProposer:
         reasons = list(dict.fromkeys(proposal.rationale for proposal in made))
         hypothesis = Hypothesis(
             f"{member.formula} can be better in {dimension}",
-            "; ".join(reasons) or "no edit applies", _EXPECTED[dimension], dimension,
-        )  # fmt: skip
+            "; ".join(reasons) or "no edit applies",
+            _EXPECTED[dimension],
+            dimension,
+        )
         above = member.formula.digest
-        return Idea(
-            hypothesis, tuple(Task(str(p.formulas[0]), (above, *p.parents)) for p in made)
-        )  # fmt: skip
+        return Idea(hypothesis, tuple(Task(str(p.formulas[0]), (above, *p.parents)) for p in made))
 
     def learn(self, family: str, accepted: bool) -> None:
         cell = self._earned.setdefault(family, [0, 0])

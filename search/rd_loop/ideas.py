@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 
 NEW, REFINE, PRUNE = "new factors", "refined factors", "pruned factors"
@@ -38,9 +38,12 @@ class Hypothesis:
 
 
 GIVEN: Final = Hypothesis(
-    "the formulas that the search starts from are worth having", "a person has said so",
-    "a gain of the pool", "given", PERSON,
-)  # fmt: skip
+    "the formulas that the search starts from are worth having",
+    "a person has said so",
+    "a gain of the pool",
+    "given",
+    PERSON,
+)
 
 
 @dataclass(frozen=True, slots=True)

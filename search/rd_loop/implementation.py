@@ -13,9 +13,9 @@ import numpy as np
 
 from alphamine.errors import AlphamineError
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.edits import points, replace_at
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.edits import points, replace_at
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Node, call, with_inputs
 from alphamine.libraries.formulas import read_formulas
 from alphamine.operators import CATALOGUE, Kind
@@ -28,8 +28,12 @@ from .ideas import Task
 from .knowledge import Knowledge
 
 UNREADABLE, LOOKBACK, SIZE, REFUSED, KNOWN = (
-    "unreadable", "look-back", "size", "refused", "known",
-)  # fmt: skip
+    "unreadable",
+    "look-back",
+    "size",
+    "refused",
+    "known",
+)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _TRIES: Final = 3
 
@@ -202,19 +206,22 @@ def _ranked(grammar: Grammar, formula: Node, rng: np.random.Generator) -> Iterat
 
 
 def _grown(grammar: Grammar, formula: Node, rng: np.random.Generator) -> Iterator[Node]:
-    """A part drawn afresh."""
+    """A part sampled afresh."""
     for _ in range(_TRIES):
         made = child(grammar, rng, "subtree", formula, formula)
         if made is not None:
             yield made.formula
 
 
-MENDS: Final[Mapping[str, Mapping[str, Mend]]] = MappingProxyType({
-    LOOKBACK: {"shorter windows": _shorter, "a part left out": _by("unwrap", "hoist")},
-    SIZE: {"a part left out": _by("unwrap", "hoist")},
-    REFUSED: {"ranks of the inputs": _ranked, "a part left out": _by("unwrap", "hoist")},
-    KNOWN: {
-        "another window": _by("other_window", "other_horizon"), "other inputs": _by("swap"),
-        "a part drawn afresh": _grown,
-    },
-})  # fmt: skip
+MENDS: Final[Mapping[str, Mapping[str, Mend]]] = MappingProxyType(
+    {
+        LOOKBACK: {"shorter windows": _shorter, "a part left out": _by("unwrap", "hoist")},
+        SIZE: {"a part left out": _by("unwrap", "hoist")},
+        REFUSED: {"ranks of the inputs": _ranked, "a part left out": _by("unwrap", "hoist")},
+        KNOWN: {
+            "another window": _by("other_window", "other_horizon"),
+            "other inputs": _by("swap"),
+            "a part sampled afresh": _grown,
+        },
+    }
+)

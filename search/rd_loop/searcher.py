@@ -129,9 +129,14 @@ class RDLoopSearcher:
         if not words:
             arm, context = self._credit.choose(ARMS if self._library else (NEW,))
         situation = Situation(
-            arm, number, rng, self._grammar, tuple(self._library.values()),
-            self._knowledge.similar, words,
-        )  # fmt: skip
+            arm,
+            number,
+            rng,
+            self._grammar,
+            tuple(self._library.values()),
+            self._knowledge.similar,
+            words,
+        )
         return arm, context, self._proposer.propose(situation, most)
 
     def _words(self, turn: int) -> str:
@@ -148,7 +153,7 @@ class RDLoopSearcher:
         notes = {**candidate.notes, **{name: value for name, value in told.items() if value}}
         return Candidate(
             candidate.formula, candidate.origin, candidate.parents, candidate.arm, notes
-        )  # fmt: skip
+        )
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         """Validation and analysis."""
@@ -165,9 +170,7 @@ class RDLoopSearcher:
                 turn.awaited.pop(formula.digest, None)
                 turn.findings.append(finding)
         at_hand = {**self._library, **fresh}
-        self._library = {
-            f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas
-        }  # fmt: skip
+        self._library = {f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas}
         best = max((result.fitness for result in results), default=-np.inf)
         self._credit.see(best, len(pool.formulas))
         for turn in [turn for turn in self._open.values() if not turn.awaited]:
@@ -185,7 +188,7 @@ class RDLoopSearcher:
         cost = max(1, len(turn.findings) + len(turn.failures))
         trial = Trial(
             sum(f.gain for f in turn.findings), cost, sum(f.doubled for f in turn.findings)
-        )  # fmt: skip
+        )
         entry = {"turn": turn.number, "decision": decision, "feedback": learnt}
         if turn.hypothesis.source != PERSON:
             # Nobody chose the arm of a person's hypothesis.
@@ -197,16 +200,20 @@ class RDLoopSearcher:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "seed": self._seed, "begun": self._begun, "heard": list(self._heard),
+            "seed": self._seed,
+            "begun": self._begun,
+            "heard": list(self._heard),
             "open": [_turn_state(turn) for turn in self._open.values()],
             "queue": [_candidate_state(candidate) for candidate in self._queue],
             "library": [
                 [to_data(m.formula), dict(m.scores), m.sketch] for m in self._library.values()
             ],
-            "learnt": list(self._learnt), "memory": self._memory.state(),
-            "knowledge": self._knowledge.state_dict(), "credit": self._credit.state_dict(),
+            "learnt": list(self._learnt),
+            "memory": self._memory.state(),
+            "knowledge": self._knowledge.state_dict(),
+            "credit": self._credit.state_dict(),
             "proposer": self._proposer.state_dict(),
-        }  # fmt: skip
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         schema = self._workshop.schema
@@ -236,23 +243,33 @@ def _finite(scores: Mapping[str, float]) -> dict[str, float]:
 
 def _candidate_state(candidate: Candidate) -> list[Any]:
     return [
-        to_data(candidate.formula), candidate.origin, list(candidate.parents), candidate.arm,
+        to_data(candidate.formula),
+        candidate.origin,
+        list(candidate.parents),
+        candidate.arm,
         dict(candidate.notes),
-    ]  # fmt: skip
+    ]
 
 
 def _turn_state(turn: Turn) -> dict[str, Any]:
     return {
-        "number": turn.number, "arm": turn.arm, "context": turn.context,
-        "hypothesis": asdict(turn.hypothesis), "awaited": list(turn.awaited),
+        "number": turn.number,
+        "arm": turn.arm,
+        "context": turn.context,
+        "hypothesis": asdict(turn.hypothesis),
+        "awaited": list(turn.awaited),
         "findings": [finding.state() for finding in turn.findings],
         "failures": list(turn.failures),
-    }  # fmt: skip
+    }
 
 
 def _turn_of(state: Mapping[str, Any]) -> Turn:
     return Turn(
-        state["number"], state["arm"], np.asarray(state["context"]),
-        Hypothesis(**state["hypothesis"]), dict.fromkeys(state["awaited"]),
-        [Finding(**saved) for saved in state["findings"]], list(state["failures"]),
-    )  # fmt: skip
+        state["number"],
+        state["arm"],
+        np.asarray(state["context"]),
+        Hypothesis(**state["hypothesis"]),
+        dict.fromkeys(state["awaited"]),
+        [Finding(**saved) for saved in state["findings"]],
+        list(state["failures"]),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.operators import CATALOGUE, Kind
 from alphamine.searchers.proposers.prompts import plain
 
@@ -25,12 +25,14 @@ def specification(grammar: Grammar, descriptions: Mapping[str, str]) -> str:
         fields.append(f"{field.name} ({unit}{f': {meaning}' if meaning else ''})")
     within = {move.operator.name for move in grammar.moves}
     operators = [name for name in CATALOGUE if name in within]
-    return "\n".join((
-        f"fields: {', '.join(fields)}",
-        f"operators: {', '.join(operators)}",
-        f"windows in rows: {', '.join(map(str, grammar.windows))}",
-        f"limits: {grammar.max_length} tokens, {grammar.max_depth} levels, "
-        f"{grammar.max_lookback} rows of look-back"
-        f"{'; unlike units are kept apart' if grammar.units else ''}",
-        "scores: rank IC, ICIR, coverage and turnover on train; no other split is seen",
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f"fields: {', '.join(fields)}",
+            f"operators: {', '.join(operators)}",
+            f"windows in rows: {', '.join(map(str, grammar.windows))}",
+            f"limits: {grammar.max_length} tokens, {grammar.max_depth} levels, "
+            f"{grammar.max_lookback} rows of look-back"
+            f"{'; unlike units are kept apart' if grammar.units else ''}",
+            "scores: rank IC, ICIR, coverage and turnover on train; no other split is seen",
+        )
+    )

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.grammar.prefix import Prefix
 from alphamine.expression.nodes import Node
-from alphamine.expression.prefix import Prefix
 
-from .prior import Prior, spell
+from .prior import Prior, tokenise
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -153,10 +153,10 @@ class Writer:
                 prefixes[i] = self._push(prefixes[i], spelling, starts[i], step)
         return episodes, [prefix.formula for prefix in prefixes]
 
-    def spelt(self, formula: Node) -> Episodes | None:
+    def tokenised(self, formula: Node) -> Episodes | None:
         """The episode that writes a given formula; None if the grammar cannot write it so."""
-        spelt = spell(self.grammar, formula)
-        tokens = [number for number, _ in spelt or ()]
+        tokenised = tokenise(self.grammar, formula)
+        tokens = [number for number, _ in tokenised or ()]
         tokens.append(self.grammar.vocabulary.end)
 
         def follow(episodes: Episodes, step: int) -> IntArray:
@@ -165,7 +165,7 @@ class Writer:
             return np.array([tokens[step]])
 
         try:
-            return None if spelt is None else self.write(1, follow)[0]
+            return None if tokenised is None else self.write(1, follow)[0]
         except _Unwritable:
             return None
 

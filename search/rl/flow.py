@@ -1,4 +1,4 @@
-"""Evaluation of prefixes from a replay, after which formulas are drawn in proportion.
+"""Evaluation of prefixes from a replay, after which formulas are sampled in proportion.
 
 Writing a formula is deterministic and prefixes form a tree, so what a prefix is worth follows from
 what may come of it. Two ways to back values up share one network: `balance` is the trajectory
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .episodes import Episodes, IntArray
-from .learner import FloatArray, Lesson, best
+from .learner import Batch, FloatArray, best
 from .networks import Policy, Trainer, logs, taken
 from .settings import RLSettings
 
@@ -49,25 +49,25 @@ class Flow:
     def probabilities(self, episodes: Episodes) -> FloatArray:
         step = episodes.tokens.shape[1] - 1
         with torch.no_grad():
-            said, prior = self._policy(episodes, step)
+            logits, prior = self._policy(episodes, step)
             scale = self._settings.sharpness if self._mean else 1.0
-            found = logs(scale * said, prior)[:, 0].exp().numpy().astype(np.float64)
+            found = logs(scale * logits, prior)[:, 0].exp().numpy().astype(np.float64)
         return np.asarray(np.where(episodes.masks[:, -1], found, 0.0))
 
-    def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:
-        ranked = best(lesson.rewards, max(int(_TOP * len(lesson.rewards)), self._settings.queue))
-        values = self._values(lesson.rewards, ranked)
+    def learn(self, batch: Batch, rng: np.random.Generator) -> None:
+        ranked = best(batch.rewards, max(int(_TOP * len(batch.rewards)), self._settings.queue))
+        values = self._values(batch.rewards, ranked)
         for _ in range(self._settings.steps):
-            chosen = self._drawn(lesson, ranked, rng)
-            episodes = lesson.replay.episodes(chosen)
+            chosen = self._sampled(batch, ranked, rng)
+            episodes = batch.replay.episodes(chosen)
             loss = self._averaged if self._mean else self._balance
             self._trainer.step(loss(episodes, torch.from_numpy(values[chosen])))
 
-    def _drawn(self, lesson: Lesson, ranked: IntArray, rng: np.random.Generator) -> IntArray:
+    def _sampled(self, batch: Batch, ranked: IntArray, rng: np.random.Generator) -> IntArray:
         """Some of the best episodes, and some of all."""
         size = self._settings.minibatch
         top = rng.permutation(ranked)[: int(_BEST * size)]
-        return np.concatenate([top, rng.integers(len(lesson.rewards), size=size - len(top))])
+        return np.concatenate([top, rng.integers(len(batch.rewards), size=size - len(top))])
 
     def _values(self, rewards: FloatArray, ranked: IntArray) -> np.ndarray:
         """Log-rewards from 0 to the sharpness, or whether an episode is one of the best."""
@@ -83,20 +83,20 @@ class Flow:
 
     def _balance(self, episodes: Episodes, values: Tensor) -> Tensor:
         """Trajectory balance: total + log P(x) = log prior(x) + log reward(x)."""
-        said, prior = self._policy(episodes)
-        ratio = taken(logs(said, prior) - prior, episodes).sum(dim=1)
+        logits, prior = self._policy(episodes)
+        ratio = taken(logs(logits, prior) - prior, episodes).sum(dim=1)
         return ((self._total + ratio - values) ** 2).mean()
 
     def _averaged(self, episodes: Episodes, values: Tensor) -> Tensor:
         """Mean backup: the value of a token is the prior's mean over those that may follow."""
-        said, prior = self._policy(episodes)
-        after = torch.zeros(said.shape[:2])
+        logits, prior = self._policy(episodes)
+        after = torch.zeros(logits.shape[:2])
         with torch.no_grad():
-            after[:, :-1] = (prior.exp() * said).sum(dim=2)[:, 1:]
+            after[:, :-1] = (prior.exp() * logits).sum(dim=2)[:, 1:]
             ends = torch.from_numpy(episodes.live.sum(axis=1) - 1)
             after[torch.arange(len(ends)), ends] = values
         live = torch.from_numpy(episodes.live)
-        error = (taken(said, episodes) - after) * live
+        error = (taken(logits, episodes) - after) * live
         return (error**2).sum() / live.sum()
 
     def state(self) -> dict[str, Any]:

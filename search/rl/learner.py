@@ -15,13 +15,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class Batch:
     """What a learner is told after a batch.
 
     Attributes
     ----------
     own : (B,) int
-        Numbers in the replay of the episodes that the policy wrote since the last lesson, those
+        Numbers in the replay of the episodes that the policy wrote since the last batch, those
         that it had written before among them.
     greedy : int or None
         Number of the policy's greedy episode, if it was asked for and is known.
@@ -43,8 +43,8 @@ class Learner(Protocol):
         """Of the tokens at the open last step, (B, tokens); 0 where the mask bars them."""
         ...
 
-    def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:
-        """Take a lesson; all randomness comes from `rng`."""
+    def learn(self, batch: Batch, rng: np.random.Generator) -> None:
+        """Take a batch; all randomness comes from `rng`."""
         ...
 
     def state(self) -> dict[str, Any]:

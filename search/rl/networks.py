@@ -83,8 +83,9 @@ class StackEncoder(nn.Module):
 
 
 ENCODERS: Mapping[str, type[LstmEncoder | StackEncoder]] = {
-    "lstm": LstmEncoder, "stack": StackEncoder,
-}  # fmt: skip
+    "lstm": LstmEncoder,
+    "stack": StackEncoder,
+}
 
 
 class Policy(nn.Module):
@@ -131,13 +132,13 @@ class Policy(nn.Module):
         masks = torch.from_numpy(allowed | ~allowed.any(axis=2, keepdims=True))
         rows = torch.from_numpy(episodes.rows[:, first:])
         prior = self._prior[rows].masked_fill(~masks, _BARRED)
-        said: Tensor = self.head(self.encoder(episodes, first))
-        return said, prior.log_softmax(dim=2)
+        logits: Tensor = self.head(self.encoder(episodes, first))
+        return logits, prior.log_softmax(dim=2)
 
 
-def logs(said: Tensor, prior: Tensor) -> Tensor:
+def logs(logits: Tensor, prior: Tensor) -> Tensor:
     """Log-probabilities of tokens, (B, L, tokens)."""
-    return (said + prior).log_softmax(dim=2)
+    return (logits + prior).log_softmax(dim=2)
 
 
 def taken(values: Tensor, episodes: Episodes) -> Tensor:

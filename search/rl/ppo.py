@@ -21,7 +21,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from .episodes import SEEN, Episodes, IntArray, Writer
-from .learner import FloatArray, Lesson
+from .learner import Batch, FloatArray
 from .networks import ENCODERS, restore, saved
 from .settings import RLSettings
 
@@ -64,8 +64,15 @@ class _Buffer(MaskableRolloutBuffer):
     rng: np.random.Generator
 
     def get(self, batch_size: int | None = None) -> Generator[Any, None, None]:
-        for name in ("observations", "actions", "values", "log_probs", "advantages", "returns",
-                     "action_masks"):  # fmt: skip
+        for name in (
+            "observations",
+            "actions",
+            "values",
+            "log_probs",
+            "advantages",
+            "returns",
+            "action_masks",
+        ):
             if not self.generator_ready:
                 self.__dict__[name] = self.swap_and_flatten(self.__dict__[name])
         self.generator_ready = True
@@ -90,16 +97,24 @@ class PPO:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._model = MaskablePPO(
-                "MlpPolicy", _Space(writer.steps, writer.tokens), device="cpu", gamma=1.0,
-                learning_rate=settings.learning_rate, ent_coef=settings.entropy,
-                batch_size=settings.minibatch, n_epochs=settings.epochs, n_steps=settings.rollout,
+                "MlpPolicy",
+                _Space(writer.steps, writer.tokens),
+                device="cpu",
+                gamma=1.0,
+                learning_rate=settings.learning_rate,
+                ent_coef=settings.entropy,
+                batch_size=settings.minibatch,
+                n_epochs=settings.epochs,
+                n_steps=settings.rollout,
                 policy_kwargs={
                     "features_extractor_class": _Extractor,
                     "features_extractor_kwargs": {
-                        "tokens": writer.tokens, "steps": writer.steps, "s": settings,
+                        "tokens": writer.tokens,
+                        "steps": writer.steps,
+                        "s": settings,
                     },
                 },
-            )  # fmt: skip
+            )
         self._model.set_logger(Logger(folder=None, output_formats=[]))
         self._waiting: list[tuple[Episodes, FloatArray]] = []
 
@@ -113,9 +128,9 @@ class PPO:
         shares = categorical.probs.numpy().astype(np.float64)
         return np.asarray(np.where(episodes.masks[:, -1], shares, 0.0))
 
-    def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:
-        episodes = lesson.replay.episodes(lesson.own)
-        self._waiting.append((episodes, lesson.rewards[lesson.own]))
+    def learn(self, batch: Batch, rng: np.random.Generator) -> None:
+        episodes = batch.replay.episodes(batch.own)
+        self._waiting.append((episodes, batch.rewards[batch.own]))
         if sum(int(e.live.sum()) for e, _ in self._waiting) >= self._settings.rollout:
             self._update(rng)
             self._waiting = []
@@ -127,9 +142,13 @@ class PPO:
         )
         model = self._model
         buffer = _Buffer(
-            len(actions), model.observation_space, model.action_space, "cpu", gamma=1.0,
+            len(actions),
+            model.observation_space,
+            model.action_space,
+            "cpu",
+            gamma=1.0,
             gae_lambda=model.gae_lambda,
-        )  # fmt: skip
+        )
         buffer.rng = rng
         with torch.no_grad():
             values, likelihoods, _ = model.policy.evaluate_actions(
@@ -137,9 +156,14 @@ class PPO:
             )
         for i, action in enumerate(actions):
             buffer.add(
-                seen[i], action, rewards[i], starts[i], values[i], likelihoods[i],
+                seen[i],
+                action,
+                rewards[i],
+                starts[i],
+                values[i],
+                likelihoods[i],
                 action_masks=masks[i],
-            )  # fmt: skip
+            )
         buffer.compute_returns_and_advantage(torch.zeros(1), np.ones(1))
         model.rollout_buffer = buffer
         model.train()
@@ -151,10 +175,12 @@ class PPO:
         which, step = np.nonzero(episodes.live)
         ends = step == episodes.live.sum(axis=1)[which] - 1
         return (
-            self._observed(episodes, which, step), episodes.tokens[which, step],
-            episodes.masks[which, step], np.where(ends, rewards[which], 0.0),
+            self._observed(episodes, which, step),
+            episodes.tokens[which, step],
+            episodes.masks[which, step],
+            np.where(ends, rewards[which], 0.0),
             (step == 0).astype(np.float64),
-        )  # fmt: skip
+        )
 
     def _observed(self, episodes: Episodes, which: IntArray, step: IntArray) -> IntArray:
         tokens = np.full((len(which), self._steps), -1, dtype=np.int64)

@@ -14,9 +14,9 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.grammar.prefix import Prefix
 from alphamine.expression.nodes import Call, Node
-from alphamine.expression.prefix import Prefix
 
 _DRAWS: Final = 4000
 # Weight of the coarser situation in the estimate for the finer one, in tokens seen.
@@ -30,7 +30,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Prior:
-    """Log-probabilities of tokens by situation, counted on formulas drawn from a grammar.
+    """Log-probabilities of tokens by situation, counted on formulas sampled from a grammar.
 
     A situation is the number of values on the stack, the types of the upper two, whether a window
     was announced, and roughly how many tokens are left.
@@ -42,15 +42,15 @@ class Prior:
     Attributes
     ----------
     table : (situations + 1, tokens) float32
-        Its last row is level, for situations that no drawn formula came through.
+        Its last row is level, for situations that no sampled formula came through.
     """
 
     def __init__(self, grammar: Grammar) -> None:
         rng = np.random.default_rng(0)
-        drawn = (grammar.sample(rng) for _ in range(_DRAWS))
+        sampled = (grammar.sample(rng) for _ in range(_DRAWS))
         fine: Counter[tuple[Situation, int]] = Counter()
         coarse: Counter[tuple[Hashable, int]] = Counter()
-        for formula in drawn:
+        for formula in sampled:
             for situation, token in _steps(grammar, formula):
                 fine[situation, token] += 1
                 coarse[_blurred(situation), token] += 1
@@ -102,14 +102,14 @@ def _estimates(
 
 
 def _steps(grammar: Grammar, formula: Node) -> Iterator[tuple[Situation, int]]:
-    """Situations and tokens on the way to a formula; nothing if it cannot be spelt."""
-    spelt = spell(grammar, formula)
-    if spelt is None:
+    """Situations and tokens on the way to a formula; nothing if it cannot be tokenised."""
+    tokenised = tokenise(grammar, formula)
+    if tokenised is None:
         return
     vocabulary, left = grammar.vocabulary, grammar.max_length
     stack: list[int] = []
     windowed = False
-    for number, node in spelt:
+    for number, node in tokenised:
         yield _situation(stack, windowed, left), number
         left -= 1
         windowed = node is None
@@ -122,13 +122,13 @@ def _steps(grammar: Grammar, formula: Node) -> Iterator[tuple[Situation, int]]:
     yield _situation(stack, False, left), vocabulary.end
 
 
-def spell(grammar: Grammar, formula: Node) -> list[tuple[int, Node | None]] | None:
+def tokenise(grammar: Grammar, formula: Node) -> list[tuple[int, Node | None]] | None:
     """Tokens of a formula in reverse Polish order, without the end, each with what it completes.
 
     None if the formula has an operator or a window that is no token: canonical forms may.
     """
     numbers = grammar.vocabulary.numbers
-    spelt: list[tuple[int, Node | None]] = []
+    tokenised: list[tuple[int, Node | None]] = []
     for node in _postorder(formula):
         if not isinstance(node, Call):
             names: list[tuple[str, Node | None]] = [(str(node), node)]
@@ -142,8 +142,8 @@ def spell(grammar: Grammar, formula: Node) -> list[tuple[int, Node | None]] | No
         for name, made in names:
             if name not in numbers:
                 return None
-            spelt.append((numbers[name], made))
-    return spelt
+            tokenised.append((numbers[name], made))
+    return tokenised
 
 
 def _postorder(node: Node) -> Iterator[Node]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .episodes import Episodes
-from .learner import FloatArray, Lesson, best
+from .learner import Batch, FloatArray, best
 from .networks import Policy, Trainer, entropy, logs, taken
 from .settings import RLSettings
 
@@ -40,25 +40,25 @@ class Reinforce:
             found = logs(*self._policy(episodes, step))[:, 0].exp().numpy().astype(np.float64)
         return np.asarray(np.where(episodes.masks[:, -1], found, 0.0))
 
-    def learn(self, lesson: Lesson, rng: np.random.Generator) -> None:
+    def learn(self, batch: Batch, rng: np.random.Generator) -> None:
         s = self._settings
-        queue = best(lesson.rewards, s.queue)
+        queue = best(batch.rewards, s.queue)
         for step in range(s.steps):
             losses = []
-            if step == 0 and len(lesson.own) > 1:
-                losses.append(self._gradient(lesson))
+            if step == 0 and len(batch.own) > 1:
+                losses.append(self._gradient(batch))
             if s.queue_weight > 0.0 and len(queue):
-                drawn = rng.permutation(queue)[: s.minibatch]
-                losses.append(s.queue_weight * self._imitation(lesson.replay.episodes(drawn)))
+                sampled = rng.permutation(queue)[: s.minibatch]
+                losses.append(s.queue_weight * self._imitation(batch.replay.episodes(sampled)))
             if losses:
                 self._trainer.step(torch.stack(losses).sum())
 
-    def _gradient(self, lesson: Lesson) -> Tensor:
+    def _gradient(self, batch: Batch) -> Tensor:
         """Loss whose gradient is that of the expected reward, entropy included."""
-        rewards = lesson.rewards[lesson.own]
-        base = None if lesson.greedy is None else float(lesson.rewards[lesson.greedy])
+        rewards = batch.rewards[batch.own]
+        base = None if batch.greedy is None else float(batch.rewards[batch.greedy])
         weights = _advantages(rewards, self._settings, base).astype(np.float32)
-        episodes = lesson.replay.episodes(lesson.own)
+        episodes = batch.replay.episodes(batch.own)
         found = logs(*self._policy(episodes))
         gain = torch.from_numpy(weights) * taken(found, episodes).sum(dim=1)
         return -(gain + self._settings.entropy * entropy(found, episodes)).mean()

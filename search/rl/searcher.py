@@ -27,7 +27,7 @@ from alphamine.searchers.variation import child
 
 from .episodes import Episodes, IntArray, Writer
 from .flow import Flow
-from .learner import FloatArray, Learner, Lesson
+from .learner import Batch, FloatArray, Learner
 from .networks import Policy
 from .prior import prior_of
 from .reinforce import Reinforce
@@ -40,8 +40,13 @@ _GROUP = 16
 _TRIES = 6
 # Rates of the ways in which children are made, and tries for each.
 _BREEDING = {
-    "crossover": 0.4, "subtree": 0.1, "wrap": 0.15, "swap": 0.15, "retune": 0.15, "hoist": 0.05,
-}  # fmt: skip
+    "crossover": 0.4,
+    "subtree": 0.1,
+    "wrap": 0.15,
+    "swap": 0.15,
+    "retune": 0.15,
+    "hoist": 0.05,
+}
 _ATTEMPTS = 30
 # Known formulas that the policy writes again teach it too, but no more than the new ones do.
 _AGAIN = 64
@@ -77,9 +82,10 @@ class RLSearcher:
         self._replay = Replay(self._writer.steps, self._writer.tokens)
         self._memory = Memory()
         self._given = [
-            formula for formula in read_formulas(settings.given, self._schema)
+            formula
+            for formula in read_formulas(settings.given, self._schema)
             if grammar.problem(formula) is None
-        ]  # fmt: skip
+        ]
         self._again: list[int] = []
         self._asked: list[_Asked] = []
         self._pool: tuple[Node, ...] = ()
@@ -88,9 +94,10 @@ class RLSearcher:
 
     def ask(self, n: int) -> list[Candidate]:
         self._asked = [
-            _Asked(Candidate(formula, "given"), self._writer.spelt(formula))
-            for formula in self._given[:n] if self._memory.add(formula)
-        ]  # fmt: skip
+            _Asked(Candidate(formula, "given"), self._writer.tokenised(formula))
+            for formula in self._given[:n]
+            if self._memory.add(formula)
+        ]
         del self._given[:n]
         with one_torch_thread():
             if self._settings.baseline == "greedy":
@@ -98,7 +105,9 @@ class RLSearcher:
             for _ in range(_TRIES * (1 + n // _GROUP)):
                 if len(self._asked) < n:
                     self._asked += self._written(_GROUP, n - len(self._asked))
-                    self._asked += self._bred(min(self._settings.bred, n - len(self._asked)))
+                    self._asked += self._offspring(
+                        min(self._settings.offspring, n - len(self._asked))
+                    )
         while len(self._asked) < n:
             formula = self._memory.new(lambda: self._grammar.sample(self._rng))
             self._asked.append(_Asked(Candidate(formula, "random"), None))
@@ -116,8 +125,8 @@ class RLSearcher:
             if greedy:
                 return np.asarray(shares.argmax(axis=1))
             bounds = shares.cumsum(axis=1)
-            drawn = self._rng.random((count, 1)) * bounds[:, -1:]
-            return np.asarray((bounds <= drawn).sum(axis=1))
+            sampled = self._rng.random((count, 1)) * bounds[:, -1:]
+            return np.asarray((bounds <= sampled).sum(axis=1))
 
         episodes, formulas = self._writer.write(count, choose)
         found: list[_Asked] = []
@@ -132,7 +141,7 @@ class RLSearcher:
                 found.append(_Asked(Candidate(formula, origin), episodes.only([i])))
         return found
 
-    def _bred(self, wanted: int) -> list[_Asked]:
+    def _offspring(self, wanted: int) -> list[_Asked]:
         """New children of the pool's members, so many unless they are hard to find."""
         found: list[_Asked] = []
         for _ in range(_ATTEMPTS * wanted if len(self._pool) > 1 else 0):
@@ -140,9 +149,9 @@ class RLSearcher:
                 break
             name = str(self._rng.choice(list(_BREEDING), p=list(_BREEDING.values())))
             parent, donor = (self._pool[i] for i in self._rng.integers(len(self._pool), size=2))
-            bred = child(self._grammar, self._rng, name, parent, donor)
-            if bred is not None and self._memory.add(bred.formula):
-                found.append(_Asked(bred, self._writer.spelt(bred.formula)))
+            offspring = child(self._grammar, self._rng, name, parent, donor)
+            if offspring is not None and self._memory.add(offspring.formula):
+                found.append(_Asked(offspring, self._writer.tokenised(offspring.formula)))
         return found
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
@@ -154,12 +163,14 @@ class RLSearcher:
         rewards = self._rewards(pool)
         greedy = [i for i, origin in new if origin == "greedy"]
         own = [i for i, origin in new if origin in ("policy", "greedy")]
-        lesson = Lesson(
-            np.array(own + again, dtype=np.int64), greedy[0] if greedy else None, self._replay,
+        batch = Batch(
+            np.array(own + again, dtype=np.int64),
+            greedy[0] if greedy else None,
+            self._replay,
             rewards,
-        )  # fmt: skip
+        )
         with one_torch_thread():
-            self._learner.learn(lesson, self._rng)
+            self._learner.learn(batch, self._rng)
         if len(self._replay) > self._settings.replay:
             kept = np.argsort(-rewards, kind="stable")[: self._settings.replay]
             self._replay.keep(np.sort(kept))
@@ -167,9 +178,10 @@ class RLSearcher:
     def _remember(self, results: Sequence[Evaluation]) -> list[tuple[int, str]]:
         """Add what was judged to the replay; numbers and origins."""
         judged = [
-            (asked, result) for asked, result in zip(self._asked, results, strict=True)
+            (asked, result)
+            for asked, result in zip(self._asked, results, strict=True)
             if asked.episode is not None and not result.repeated
-        ]  # fmt: skip
+        ]
         self._asked = []
         if not judged:
             return []
@@ -179,26 +191,29 @@ class RLSearcher:
         for i, (_, result) in enumerate(judged):
             if result.sketch is not None:
                 sketches[i] = result.sketch
-        merits = np.array([_merit(result) for _, result in judged])
-        doubts = np.array([_doubt(result) for _, result in judged])
+        ics = np.array([_ic(result) for _, result in judged])
+        raw_penalties = np.array([_raw_penalty(result) for _, result in judged])
         episodes = [asked.episode for asked, _ in judged if asked.episode is not None]
         formulas = [asked.candidate.formula for asked, _ in judged]
-        numbers = self._replay.add(Episodes.all(episodes), formulas, merits, sketches, doubts)
+        numbers = self._replay.add(Episodes.all(episodes), formulas, ics, sketches, raw_penalties)
         return [
             (int(i), asked.candidate.origin) for i, (asked, _) in zip(numbers, judged, strict=True)
         ]
 
     def _rewards(self, pool: PoolView) -> FloatArray:
         if self._settings.reward == "single":
-            return np.abs(self._replay.merits)
+            return np.abs(self._replay.ics)
         return self._replay.gains(pool, level=self._settings.reward == "level")
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "rng": generator_state(self._rng), "memory": self._memory.state(),
-            "given": len(self._given), "pool": [to_data(formula) for formula in self._pool],
-            "replay": self._replay.state(), "learner": self._learner.state(),
-        }  # fmt: skip
+            "rng": generator_state(self._rng),
+            "memory": self._memory.state(),
+            "given": len(self._given),
+            "pool": [to_data(formula) for formula in self._pool],
+            "replay": self._replay.state(),
+            "learner": self._learner.state(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._rng = generator_from(state["rng"])
@@ -221,14 +236,14 @@ def make_learner(
     return Flow(policy, settings) if settings.learner == "flow" else Reinforce(policy, settings)
 
 
-def _merit(result: Evaluation) -> float:
+def _ic(result: Evaluation) -> float:
     """Mean rank IC on train of what the pool may take, 0 of all else."""
-    merit = result.scores.get("rank_ic", math.nan)
-    return merit if math.isfinite(result.fitness) and math.isfinite(merit) else 0.0
+    ic = result.scores.get("rank_ic", math.nan)
+    return ic if math.isfinite(result.fitness) and math.isfinite(ic) else 0.0
 
 
-def _doubt(result: Evaluation) -> float:
-    """Squared standard error of the merit times the formula's tokens; 0 where it is not known."""
-    merit, t = _merit(result), result.scores.get("t", math.nan)
-    error = merit / t if t and math.isfinite(t) else 0.0
+def _raw_penalty(result: Evaluation) -> float:
+    """Squared standard error of the IC times the formula's tokens; 0 where it is not known."""
+    ic, t = _ic(result), result.scores.get("t", math.nan)
+    error = ic / t if t and math.isfinite(t) else 0.0
     return error * error * result.candidate.formula.length

@@ -41,8 +41,8 @@ class RLSettings:
     prior : bool
         Whether the untrained policy draws as the grammar's sampler does, or evenly.
     explore : float
-        Share of episodes that are drawn from the untrained policy throughout.
-    bred : int
+        Share of episodes that are sampled from the untrained policy throughout.
+    offspring : int
         So many children of the pool's members are proposed after every sixteen episodes.
     replay : int
         Episodes that are remembered with their sketches; the best are kept.
@@ -79,7 +79,7 @@ class RLSettings:
     entropy: float = 0.003
     prior: bool = True
     explore: float = 0.1
-    bred: int = 8
+    offspring: int = 8
     replay: int = 4096
     steps: int = 4
     minibatch: int = 64
@@ -103,8 +103,8 @@ class RLSettings:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise SearchError(f"rl: {name} is at least 1, got {getattr(self, name)}")
-        if not self.bred >= 0:
-            raise SearchError(f"rl: bred is at least 0, got {self.bred}")
+        if not self.offspring >= 0:
+            raise SearchError(f"rl: offspring is at least 0, got {self.offspring}")
         for name in _SHARES:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SearchError(f"rl: {name} lies in 0 to 1, got {getattr(self, name)}")
@@ -114,18 +114,44 @@ class RLSettings:
 
 
 _OPERATORS: Final = (
-    "abs", "log", "add", "subtract", "multiply", "divide", "max", "min", "ts_delay", "ts_mean",
-    "ts_sum", "ts_std_dev", "ts_max", "ts_min", "ts_median", "ts_delta", "ts_decay_linear",
-    "ts_covariance", "ts_corr",
-)  # fmt: skip
+    "abs",
+    "log",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "max",
+    "min",
+    "ts_delay",
+    "ts_mean",
+    "ts_sum",
+    "ts_std_dev",
+    "ts_max",
+    "ts_min",
+    "ts_median",
+    "ts_delta",
+    "ts_decay_linear",
+    "ts_covariance",
+    "ts_corr",
+)
 _CONSTANTS: Final = tuple(s * c for c in (0.01, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0) for s in (-1, 1))
 _PPO: Final[Mapping[str, Any]] = MappingProxyType(
     {
-        "learner": "ppo", "encoder": "lstm", "reward": "level", "hidden": 128, "layers": 2,
-        "learning_rate": 3e-4, "entropy": 0.01, "prior": False, "explore": 0.0, "bred": 0,
-        "minibatch": 128, "rollout": 2048, "epochs": 10,
+        "learner": "ppo",
+        "encoder": "lstm",
+        "reward": "level",
+        "hidden": 128,
+        "layers": 2,
+        "learning_rate": 3e-4,
+        "entropy": 0.01,
+        "prior": False,
+        "explore": 0.0,
+        "offspring": 0,
+        "minibatch": 128,
+        "rollout": 2048,
+        "epochs": 10,
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +165,14 @@ class Preset:
 
 def _published(max_length: int, windows: tuple[int, ...]) -> Preset:
     language = {
-        "operators": _OPERATORS, "windows": windows, "constants": _CONSTANTS,
-        "max_length": max_length, "max_depth": 20, "max_lookback": 100, "units": False,
-    }  # fmt: skip
+        "operators": _OPERATORS,
+        "windows": windows,
+        "constants": _CONSTANTS,
+        "max_length": max_length,
+        "max_depth": 20,
+        "max_lookback": 100,
+        "units": False,
+    }
     return Preset(_PPO, MappingProxyType(language), 20)
 
 

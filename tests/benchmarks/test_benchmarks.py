@@ -68,9 +68,12 @@ def test_a_foreign_graph_keeps_its_meaning() -> None:
     ]
     x = np.array([[4.0, 2.0, 3.0, 1.0], [7.0, np.nan, 5.0, 6.0]])
     panel = am.Panel.from_arrays(
-        np.datetime64("2020-01-01") + np.arange(2), list("abcd"), {"close": x}, np.ones((2, 4)) > 0,
+        np.datetime64("2020-01-01") + np.arange(2),
+        list("abcd"),
+        {"close": x},
+        np.ones((2, 4)) > 0,
         {"market": np.zeros((2, 4), int)},
-    )  # fmt: skip
+    )
     (got,) = Evaluator(panel, "float64").values([translate(graph)["chosen"]])
     # Below half of r / n: ranks 1 of 4 and 1 of 3; a comparison with a gap is false.
     want = np.array([[4.0, 2.0, 3.0, 0.0], [7.0, np.nan, -4.0, 6.0]])
@@ -141,12 +144,12 @@ def test_the_market_of_a_null_search_forecasts_nothing() -> None:
 def test_a_search_is_measured_by_the_pool_that_it_has_filled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from benchmarks import contests
+    from benchmarks import comparisons
 
-    monkeypatch.setattr(contests, "MARKS", (32, 64))
+    monkeypatch.setattr(comparisons, "MARKS", (32, 64))
     seen: list[dict[str, float]] = []
-    with contests.synthetic() as market:
-        contests.contest(market, contests.ROWS["random"], 0, 64, seen.extend)
+    with comparisons.synthetic() as market:
+        comparisons.compare(market, comparisons.ROWS["random"], 0, 64, seen.extend)
     assert seen[-1]["evaluations"] == 64
     assert seen[-1]["objective"] > seen[0]["objective"] > 0.0
     assert seen[-1]["nearest"] > 0.1

@@ -13,7 +13,7 @@ from rich.table import Table
 import alphamine as am
 from alphamine.cli.formulas import FormulaCell, pieces, wrapped
 from alphamine.data.panel import Panel
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 
 NAME = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?")
 

@@ -25,17 +25,53 @@ BARS = ("open", "high", "low", "close", "volume")
 
 HUGE = ("9" * 400, "1e999", "-1e-999", "170141183460469231731687303715884105728", "0x1f", "1e308")
 TEXTS = (
-    "", " ", "--", "None", "NaN", "inf", "\0", "a\nb", '"', "a,b", "é€", "日本", "\ud7ff",
-    "x" * 3000, "1,234", "12/31/2019", "9999-99-99", "0000-00-00", "2020-01-01 00:00:00+08:00",
-    "TRUE", "and", "../../etc", *HUGE,
-)  # fmt: skip
+    "",
+    " ",
+    "--",
+    "None",
+    "NaN",
+    "inf",
+    "\0",
+    "a\nb",
+    '"',
+    "a,b",
+    "é€",
+    "日本",
+    "\ud7ff",
+    "x" * 3000,
+    "1,234",
+    "12/31/2019",
+    "9999-99-99",
+    "0000-00-00",
+    "2020-01-01 00:00:00+08:00",
+    "TRUE",
+    "and",
+    "../../etc",
+    *HUGE,
+)
 # What no cell of a table should be, and a specification's key neither.
 VALUES: tuple[Any, ...] = (
-    None, True, 0, -1, 3.5, float("nan"), float("inf"), 10**30, -(2**63), 1e-320, *TEXTS,
-    b"\xff\xfe", datetime.date(1, 1, 1), datetime.datetime(9999, 12, 31, 23, 59),
-    datetime.timedelta(days=1), decimal.Decimal("1e40"), [], [1, [2]], {"a": 1},
+    None,
+    True,
+    0,
+    -1,
+    3.5,
+    float("nan"),
+    float("inf"),
+    10**30,
+    -(2**63),
+    1e-320,
+    *TEXTS,
+    b"\xff\xfe",
+    datetime.date(1, 1, 1),
+    datetime.datetime(9999, 12, 31, 23, 59),
+    datetime.timedelta(days=1),
+    decimal.Decimal("1e40"),
+    [],
+    [1, [2]],
+    {"a": 1},
     np.datetime64("NaT", "ns"),
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -202,11 +238,19 @@ def replaced(data: bytes, rng: Random) -> bytes:
 
 
 FILE_DAMAGES: tuple[Callable[[bytes, Random], bytes], ...] = (
-    flipped, flipped, flipped, nuls, recoded, ragged, replaced,
+    flipped,
+    flipped,
+    flipped,
+    nuls,
+    recoded,
+    ragged,
+    replaced,
     lambda data, rng: data[: rng.randint(0, len(data))],
-    lambda data, rng: b"", lambda data, rng: rng.randbytes(rng.choice([1, 100, 5000])),
-    lambda data, rng: data + data, lambda data, rng: b"\n" * 1000,
-)  # fmt: skip
+    lambda data, rng: b"",
+    lambda data, rng: rng.randbytes(rng.choice([1, 100, 5000])),
+    lambda data, rng: data + data,
+    lambda data, rng: b"\n" * 1000,
+)
 
 
 def damage_file(path: Path, rng: Random, done: list[str]) -> None:
@@ -338,16 +382,56 @@ FULL: dict[str, Any] = {
 
 # Values that are right for some key, and for others not.
 PLAUSIBLE = (
-    1, 2, 3, 0.5, 1e-9, 1e9, True, "close", "open", "volume", "sector", "tradable", "drop", "price",
-    datetime.date(2020, 1, 3), "2020-01-10", ["close"], ["order"], {"close": "open"}, {"buy": 0.5},
-)  # fmt: skip
+    1,
+    2,
+    3,
+    0.5,
+    1e-9,
+    1e9,
+    True,
+    "close",
+    "open",
+    "volume",
+    "sector",
+    "tradable",
+    "drop",
+    "price",
+    datetime.date(2020, 1, 3),
+    "2020-01-10",
+    ["close"],
+    ["order"],
+    {"close": "open"},
+    {"buy": 0.5},
+)
 YAML_VALUES: tuple[Any, ...] = (
-    *(value for value in VALUES if not isinstance(value, decimal.Decimal | np.datetime64
-                                                  | datetime.timedelta)),
-    ".", "/", "~", "~nobody/x", "/dev/null", "/dev/zero", "${NOT_SET}", "${NOT_SET:-prices.csv}",
-    "spec.yaml", "n" * 5000, "\0.csv", "%Q", "utf-7", "idna", "hex", "undefined", 10**400, {3: 4},
-    {"a": {"b": [None]}}, ["x"] * 2000, {f"k{i}": i for i in range(2000)}, ["close", 3, None],
-)  # fmt: skip
+    *(
+        value
+        for value in VALUES
+        if not isinstance(value, decimal.Decimal | np.datetime64 | datetime.timedelta)
+    ),
+    ".",
+    "/",
+    "~",
+    "~nobody/x",
+    "/dev/null",
+    "/dev/zero",
+    "${NOT_SET}",
+    "${NOT_SET:-prices.csv}",
+    "spec.yaml",
+    "n" * 5000,
+    "\0.csv",
+    "%Q",
+    "utf-7",
+    "idna",
+    "hex",
+    "undefined",
+    10**400,
+    {3: 4},
+    {"a": {"b": [None]}},
+    ["x"] * 2000,
+    {f"k{i}": i for i in range(2000)},
+    ["close", 3, None],
+)
 
 
 def nonsense(spec: Any, rng: Random, done: list[str], way: str = "") -> Any:

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import alphamine as am
-from alphamine.data import cache as cache_module
-from alphamine.data import load as load_module
+from alphamine.data.dataset import cache as cache_module
+from alphamine.data.dataset import load as load_module
 from alphamine.data.panel import Panel
 
 Write = Callable[..., Path]
@@ -38,9 +38,16 @@ def same(a: Panel, b: Panel) -> None:
             assert left[key].dtype == right[key].dtype
             assert left[key].tobytes() == right[key].tobytes()
     for name in (
-        "group_names", "units", "label_spec", "splits", "costs", "min_names", "name", "notes",
+        "group_names",
+        "units",
+        "label_spec",
+        "splits",
+        "costs",
+        "min_names",
+        "name",
+        "notes",
         "fingerprint",
-    ):  # fmt: skip
+    ):
         assert getattr(a, name) == getattr(b, name), name
     assert a.sample().label.tobytes() == b.sample().label.tobytes()
 

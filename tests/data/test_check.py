@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from alphamine.data.check import CheckReport, check_dataset, describe_dataset
+from alphamine.data.dataset.check import CheckReport, check_dataset, describe_dataset
 from alphamine.errors import DataError
 
 Frame = pd.DataFrame
@@ -65,9 +65,14 @@ def test_good_data_can_be_opened(write_spec: Write) -> None:
     ],
 )
 def test_bad_cells_are_found(
-    column: str, value: float, topic: str, level: str, message: str, market: Frame,
+    column: str,
+    value: float,
+    topic: str,
+    level: str,
+    message: str,
+    market: Frame,
     write_spec: Write,
-) -> None:  # fmt: skip
+) -> None:
     market.loc[at(market, "AA", 10), column] = value
     report = check_dataset(write_spec(market))
     assert [x for x, _ in found(report, topic)] == [level]

@@ -54,7 +54,7 @@ def test_a_long_frame_is_pivoted_and_adjusted(market: Frame) -> None:
         lambda f: f.sort_values(["date", "symbol"]),
         lambda f: f.iloc[::-1].sort_values("date", kind="stable"),
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_long_frame_gives_the_same(
     convert: Callable[[Frame], Any], market: Frame
 ) -> None:
@@ -131,8 +131,10 @@ def test_a_column_can_say_who_is_in_the_universe(market: Frame) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: pd.concat([f, f[5:6]]).sort_values(["symbol", "date"]),
-         r"2020-01-08 AA occurs more than once \(1 such pairs\)"),
+        (
+            lambda f: pd.concat([f, f[5:6]]).sort_values(["symbol", "date"]),
+            r"2020-01-08 AA occurs more than once \(1 such pairs\)",
+        ),
         (lambda f: f.iloc[::-1], r"backwards within a symbol, but those of AA do \(5 such"),
         (lambda f: f.drop(columns="symbol"), "no column 'symbol'; there are date, open"),
         (lambda f: f.assign(date="soon"), "'date' must hold dates"),
@@ -146,7 +148,7 @@ def test_a_column_can_say_who_is_in_the_universe(market: Frame) -> None:
         (lambda f: 5, "but is int"),
         (lambda f: {"close": f[:40]}, "'close of symbol' must hold numbers"),
     ],
-)  # fmt: skip
+)
 def test_bad_frames_are_refused(
     change: Callable[[Frame], Any], message: str, market: Frame
 ) -> None:

@@ -332,7 +332,7 @@ def test_midnights_of_the_east_in_utc_are_doubted(
         ("symbol", ["A", ""] * 6, "missing names, but has 6, the first in row 2"),
         ("symbol", pd.to_datetime(["2023-03-23"] * 12), "or whole numbers, but is timestamp"),
     ],
-)  # fmt: skip
+)
 def test_what_is_neither_is_refused(column: str, values: Any, message: str) -> None:
     frame = long_frame(texts("%Y-%m-%d"), list, CODES)
     with pytest.raises(DataError, match=message) as caught:
@@ -345,10 +345,12 @@ def test_what_is_neither_is_refused(column: str, values: Any, message: str) -> N
     [
         ({"universe": 192}, "universe: must be a text, but is 192; put it in quotes"),
         ({"calendar": {"start": 1577836800}}, r"calendar\.start: .*1577836800"),
-        ({"source": {"kind": "csv", "path": "prices.csv", "timezone": "Mars"}},
-         "timezone: no timezone is called 'Mars'"),
+        (
+            {"source": {"kind": "csv", "path": "prices.csv", "timezone": "Mars"}},
+            "timezone: no timezone is called 'Mars'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_specifications_are_not_guessed_at(
     keys: dict[str, Any], message: str, tmp_path: Path
 ) -> None:

@@ -66,9 +66,13 @@ def test_nothing_after_a_split_tells_its_labels_who_comes_back() -> None:
     values[20:, 2] = np.nan  # gone
     borders = {"train": str(DATES[0]), "valid": str(DATES[24])}
     whole = Panel.from_arrays(
-        DATES, list("abcdef"), {"close": values, "volume": np.ones_like(values)},
-        label_spec=LabelSpec(3, 1), splits=borders, min_names=2,
-    )  # fmt: skip
+        DATES,
+        list("abcdef"),
+        {"close": values, "volume": np.ones_like(values)},
+        label_spec=LabelSpec(3, 1),
+        splits=borders,
+        min_names=2,
+    )
     cut = whole.rows(24)
     np.testing.assert_array_equal(cut.label.values[:20], whole.label.values[:20])
     np.testing.assert_array_equal(whole.sample("train").label, whole.label.values[:20])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import alphamine as am
-from alphamine.data.check import check_dataset
+from alphamine.data.dataset.check import check_dataset
 from alphamine.errors import DataError
 
 Frame = pd.DataFrame

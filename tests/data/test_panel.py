@@ -74,7 +74,7 @@ def empty_on(day: int) -> np.ndarray:
         ({"universe": pd.DataFrame(close() > 0, columns=[*"BCA"])}, "B where A is"),
         ({"universe": np.ma.array(close() > 0, mask=close() > 0)}, "true or false"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         build(**changes)

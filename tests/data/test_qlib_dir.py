@@ -11,7 +11,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.data.qlib_dir import read_qlib, write_qlib
+from alphamine.data.sources.qlib_dir import read_qlib, write_qlib
 from alphamine.errors import DataError
 
 Write = Callable[..., Path]
@@ -43,9 +43,11 @@ def test_the_layout_is_qlibs(panel: Panel, tmp_path: Path) -> None:
 def test_a_round_trip_loses_nothing(panel: Panel, tmp_path: Path, write_spec: Write) -> None:
     write_qlib(panel, tmp_path / "q", market="mine")
     spec = write_spec(
-        source={"kind": "qlib", "path": "q"}, universe="mine", adjustment={"factor": None},
+        source={"kind": "qlib", "path": "q"},
+        universe="mine",
+        adjustment={"factor": None},
         fields=["open", "high", "low", "close", "volume"],
-    )  # fmt: skip
+    )
     again = am.load(spec)
     np.testing.assert_array_equal(again.dates, panel.dates)
     np.testing.assert_array_equal(again.symbols, panel.symbols)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import alphamine as am
+from alphamine.data.dataset.specfile import read_mapping, read_spec
 from alphamine.data.paths import resolve
-from alphamine.data.specfile import read_mapping, read_spec
 from alphamine.errors import DataError
 
 GOOD = "name: x\nsource: {kind: csv, path: prices.csv}\n"
@@ -43,7 +43,7 @@ def write(folder: Path, text: str) -> Path:
         ("source: {kind: csv, path: '${NO_SUCH_VARIABLE_X}/a'}\n", "NO_SUCH_VARIABLE_X, which is"),
         ("source: {kind: csv, path: 5}\n", "a path is a text"),
     ],
-)  # fmt: skip
+)
 def test_bad_specifications_are_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         read_spec(write(tmp_path, text))

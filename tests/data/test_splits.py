@@ -36,9 +36,13 @@ def calendars(draw: st.DrawFn) -> np.ndarray:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    dates=calendars(), horizon=st.integers(1, 20), delay=st.integers(0, 3),
-    valid=st.integers(30, 60), test=st.integers(90, 110), spare=st.none() | st.integers(0, 4),
-)  # fmt: skip
+    dates=calendars(),
+    horizon=st.integers(1, 20),
+    delay=st.integers(0, 3),
+    valid=st.integers(30, 60),
+    test=st.integers(90, 110),
+    spare=st.none() | st.integers(0, 4),
+)
 def test_no_label_reaches_the_next_split(
     dates: np.ndarray, horizon: int, delay: int, valid: int, test: int, spare: int | None
 ) -> None:
@@ -97,7 +101,7 @@ def test_pairs_of_dates_are_inclusive() -> None:
         ({"validation": day(50)}, "named train, valid, test"),
         ({}, "named train, valid, test"),
     ],
-)  # fmt: skip
+)
 def test_bad_splits_are_refused(borders: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Splits.from_dates(DATES, borders, gap=5)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alphamine.data.raw import RawData
-from alphamine.data.synthetic import Market, generate, simulate
-from alphamine.data.synthetic_settings import Effect, MarketSettings, Planted, planted_truth
+from alphamine.data.sources.raw import RawData
+from alphamine.data.synthetic.market import Market, generate, simulate
+from alphamine.data.synthetic.settings import Effect, MarketSettings, Planted, planted_truth
 from alphamine.errors import DataError
 
 

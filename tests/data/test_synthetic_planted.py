@@ -12,11 +12,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from alphamine.data.panel import Panel
-from alphamine.data.synthetic import Market, generate, planted, simulate
-from alphamine.data.synthetic_settings import MarketSettings, Planted
+from alphamine.data.synthetic.market import Market, generate, planted, simulate
+from alphamine.data.synthetic.settings import MarketSettings, Planted
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators.numeric import standard_ranks
 
 PLANTED = (
@@ -164,8 +164,8 @@ def test_an_effect_begins_after_the_entry_of_a_delayed_label() -> None:
 
 _DIGEST = """
 import hashlib
-from alphamine.data.synthetic import generate
-from alphamine.data.synthetic_settings import MarketSettings, Planted
+from alphamine.data.synthetic.market import generate
+from alphamine.data.synthetic.settings import MarketSettings, Planted
 raw = generate(MarketSettings(days=90, symbols=40, seed=3, planted=(
     Planted("ts_corr(rank(close), rank(volume), 10)", -0.0004),)))
 print(hashlib.sha256(b"".join(raw.columns[name].tobytes() for name in raw.columns)).hexdigest())

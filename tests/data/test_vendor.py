@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import alphamine as am
-from alphamine.data.check import check_dataset
+from alphamine.data.dataset.check import check_dataset
 from alphamine.data.panel import Panel
 from alphamine.errors import DataError
 
@@ -56,9 +56,11 @@ def test_listed_fields_are_all_that_is_read(
 ) -> None:
     expected = am.load(write_spec(market.drop(columns="sector"), fields=BARS))
     more = market.assign(
-        name=np.where(market["close"] > 10, "ST Foo", "Foo"), ann_date=pd.Timestamp("2020-01-01"),
-        note="--", Close=1.0,
-    )  # fmt: skip
+        name=np.where(market["close"] > 10, "ST Foo", "Foo"),
+        ann_date=pd.Timestamp("2020-01-01"),
+        note="--",
+        Close=1.0,
+    )
     same(am.load(write_spec(more, fields=BARS)), expected)
     more.to_parquet(tmp_path / "prices.parquet")
     source = {"kind": "parquet", "path": "prices.parquet"}
@@ -140,7 +142,7 @@ def test_numbers_can_be_written_as_text(
         ({"volume": "1,5"}, r"'volume' must hold numbers, but row 6 holds the text '1,5'"),
         ({"volume": "x" * 5000}, r"'volume' must hold .* row 6 holds the text 'x{40}\.\.\."),
     ],
-)  # fmt: skip
+)
 def test_a_text_among_numbers_is_named(
     change: dict[str, str], message: str, fields: Any, write_spec: Write, market: Frame
 ) -> None:
@@ -168,9 +170,10 @@ def test_an_encoding_can_be_said(write_spec: Write, market: Frame, tmp_path: Pat
     with pytest.raises(DataError, match=r"prices\.csv is not utf-8 text; .* encoding: gbk"):
         am.load(spec)
     spec = write_spec(
-        source={**source, "encoding": "gbk"}, fields=fields,
+        source={**source, "encoding": "gbk"},
+        fields=fields,
         groups={**keys["groups"], "encoding": "gbk", "delimiter": ";"},
-    )  # fmt: skip
+    )
     chinese.to_csv(tmp_path / "prices.csv", index=False, encoding="gbk")
     (tmp_path / "sector.csv").write_text("symbol;sector\nAA;银行\nBB;石油\n", encoding="gbk")
     panel = am.load(spec)
@@ -184,10 +187,18 @@ def test_settings_of_a_frame_are_called_as_in_a_specification(market: Frame) -> 
     vendor = vendors(market)
     vendor["Date"] = vendor["Date"].dt.strftime("%d/%m/%Y")
     panel = Panel.from_frame(
-        vendor, "Date", "Ticker", fields={"close": "Close", "traded": "volume"},
-        date_format="%d/%m/%Y", adjusted_close="Adj Close", horizon=3, delay=2, price="close",
-        delisting="drop", units={"traded": None},
-    )  # fmt: skip
+        vendor,
+        "Date",
+        "Ticker",
+        fields={"close": "Close", "traded": "volume"},
+        date_format="%d/%m/%Y",
+        adjusted_close="Adj Close",
+        horizon=3,
+        delay=2,
+        price="close",
+        delisting="drop",
+        units={"traded": None},
+    )
     expected = Panel.from_frame(market, factor="adj_factor")
     assert list(panel.columns) == ["close", "traded"]
     np.testing.assert_array_equal(panel.dates, expected.dates)
@@ -265,14 +276,23 @@ def test_very_wide_files(write_spec: Write, tmp_path: Path) -> None:
         ("prices.csv", lambda f, p: p.write_text(f.to_csv(index=False).replace(",", ", ", 7)), {}),
         ("prices.csv.gz", lambda f, p: f.to_csv(p, index=False), {}),
         ("prices.csv", lambda f, p: f.to_csv(p, index=False, encoding="utf-8-sig"), {}),
-        ("prices.csv", lambda f, p: f.to_csv(p, index=False, encoding="utf-16"),
-         {"encoding": "utf-16"}),
-        ("prices.txt", lambda f, p: f.to_csv(p, index=False, sep="\t", lineterminator="\r\n"),
-         {"delimiter": "\t"}),
-        ("prices.csv", lambda f, p: f.rename(columns="<{}>".format).to_csv(p, index=False),
-         {"date": "<DATE>", "symbol": "<TICKER>"}),
+        (
+            "prices.csv",
+            lambda f, p: f.to_csv(p, index=False, encoding="utf-16"),
+            {"encoding": "utf-16"},
+        ),
+        (
+            "prices.txt",
+            lambda f, p: f.to_csv(p, index=False, sep="\t", lineterminator="\r\n"),
+            {"delimiter": "\t"},
+        ),
+        (
+            "prices.csv",
+            lambda f, p: f.rename(columns="<{}>".format).to_csv(p, index=False),
+            {"date": "<DATE>", "symbol": "<TICKER>"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_files_as_programs_write_them(
     name: str, write: Any, source: dict[str, str], write_spec: Write, market: Frame, tmp_path: Path
 ) -> None:
@@ -311,9 +331,16 @@ def test_settings_of_a_panel_are_called_as_in_a_specification(market: Frame) -> 
     days = market["date"].unique()[:40]
     close = market.pivot(index="date", columns="symbol", values="close").to_numpy()[:40]
     panel = Panel.from_arrays(
-        days, list("ABCDE"), {"close": close, "typical": close}, horizon=3, delay=0,
-        delisting="drop", price="typical", units={"typical": "price"}, costs={"buy": 0.001},
-    )  # fmt: skip
+        days,
+        list("ABCDE"),
+        {"close": close, "typical": close},
+        horizon=3,
+        delay=0,
+        delisting="drop",
+        price="typical",
+        units={"typical": "price"},
+        costs={"buy": 0.001},
+    )
     spec = panel.label_spec
     assert (spec.horizon, spec.delay, spec.price, spec.delisting) == (3, 0, "typical", "drop")
     assert panel.schema["typical"].unit == panel.schema["close"].unit
@@ -357,12 +384,12 @@ def test_what_no_memory_can_hold_is_refused_at_once(
         "symbol": np.arange(count).astype(str), "close": 1.0, "volume": 1.0,
     })  # fmt: skip
     message = r"3 columns of 100000 days x 200000 symbols take 480 GB, but this machine has 64 GB"
-    monkeypatch.setattr("alphamine.data.raw._memory", lambda: 64 * 10**9)
+    monkeypatch.setattr("alphamine.data.sources.raw._memory", lambda: 64 * 10**9)
     for attempt in (lambda: am.load(write_spec(sparse)), lambda: Panel.from_frame(sparse)):
         with pytest.raises(DataError, match=message):
             attempt()
     wide = market.pivot(index="date", columns="symbol", values="close")
-    monkeypatch.setattr("alphamine.data.raw._memory", lambda: 4_000)
+    monkeypatch.setattr("alphamine.data.sources.raw._memory", lambda: 4_000)
     with pytest.raises(DataError, match="2 columns of 60 days x 5 symbols take"):
         Panel.from_frame({"close": wide, "open": wide})
 
@@ -391,9 +418,13 @@ def test_doubled_columns_of_a_frame_harm_only_if_they_are_read(market: Frame) ->
     expected = Panel.from_frame(market, fields=["open", "volume"], price="open")
     twice = pd.concat([market, market[["close"]]], axis=1)
     indexed = twice.set_index(["date", "symbol"])
-    for frame in (twice, indexed, pa.Table.from_arrays(
-        [pa.array(twice.iloc[:, i]) for i in range(twice.shape[1])], names=list(twice.columns)
-    )):  # fmt: skip
+    for frame in (
+        twice,
+        indexed,
+        pa.Table.from_arrays(
+            [pa.array(twice.iloc[:, i]) for i in range(twice.shape[1])], names=list(twice.columns)
+        ),
+    ):
         same(Panel.from_frame(frame, fields=["open", "volume"], price="open"), expected)
         for fields in (None, ["close"]):
             with pytest.raises(DataError, match="'close' occurs 2 times; rename one of them"):

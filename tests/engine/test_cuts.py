@@ -11,7 +11,7 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.screening import Screen
 from alphamine.expression.nodes import Node, call, field
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE, Kind, Operator
 
 from .conftest import make_panel
@@ -79,8 +79,9 @@ def test_what_fills_missing_values_covers_the_same_names(
     # 20 of 21 names were quoted before the last day, the one of the sixth column never.
     [(_, daily)] = Evaluator(listed, backend=backend).scores(  # type: ignore[arg-type]
         [parse("ts_count_nans(close, 5)")],
-        Screen(listed.sample(), lambda *_: iter(())).part(DAYS), counted=counted,
-    )  # fmt: skip
+        Screen(listed.sample(), lambda *_: iter(())).part(DAYS),
+        counted=counted,
+    )
     np.testing.assert_array_equal(daily.coverage[:9], 19 / 21)
     np.testing.assert_array_equal(daily.coverage[9:], 20 / 21)
 

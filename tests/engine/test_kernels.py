@@ -15,7 +15,7 @@ from alphamine.engine.lowering import Lowering
 from alphamine.engine.native import load
 from alphamine.engine.reference import Values
 from alphamine.expression.nodes import Node, call, constant, field
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE, Kind, Operator
 from alphamine.testing.corpus import partners, series
 from alphamine.testing.samples import samples
@@ -64,9 +64,16 @@ def test_kernel_equals_reference(
 
 
 ORDERED = (
-    "ts_min", "ts_max", "ts_arg_min", "ts_arg_max", "ts_scale", "ts_rank", "ts_median",
-    "ts_percentage", "ts_quantile",
-)  # fmt: skip
+    "ts_min",
+    "ts_max",
+    "ts_arg_min",
+    "ts_arg_max",
+    "ts_scale",
+    "ts_rank",
+    "ts_median",
+    "ts_percentage",
+    "ts_quantile",
+)
 
 
 @pytest.mark.parametrize("name", ORDERED)

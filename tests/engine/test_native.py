@@ -12,7 +12,7 @@ from alphamine.data.panel import Panel
 from alphamine.engine import native
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE
 
 

@@ -14,7 +14,7 @@ from alphamine.engine.native import load
 from alphamine.engine.program import Compiler, Program, Sink
 from alphamine.engine.storage import PanelArrays, aligned, row_stride
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 
 def compiled(panel: Panel, texts: list[str]) -> tuple[Program, Graph]:

@@ -9,9 +9,9 @@ import pytest
 
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 
 def random_formulas(panel: Panel, count: int, seed: int) -> list[Node]:
@@ -98,9 +98,12 @@ def test_an_earlier_start_changes_no_bit(
     late = 37
     assert max(f.lookback for f in formulas) < panel.shape[0] - late
     later = replace(
-        panel, dates=panel.dates[late:], columns={n: v[late:] for n, v in panel.columns.items()},
-        universe=panel.universe[late:], groups={n: g[late:] for n, g in panel.groups.items()},
-    )  # fmt: skip
+        panel,
+        dates=panel.dates[late:],
+        columns={n: v[late:] for n, v in panel.columns.items()},
+        universe=panel.universe[late:],
+        groups={n: g[late:] for n, g in panel.groups.items()},
+    )
     values = Evaluator(later, backend="cpu").values(formulas)
     for formula, value, full in zip(formulas, values, expected, strict=True):
         settled = formula.lookback
@@ -112,10 +115,12 @@ def test_symbols_may_stand_in_any_order(
 ) -> None:
     order = np.random.default_rng(2).permutation(panel.shape[1])
     shuffled = replace(
-        panel, symbols=panel.symbols[order], universe=panel.universe[:, order],
+        panel,
+        symbols=panel.symbols[order],
+        universe=panel.universe[:, order],
         columns={n: v[:, order] for n, v in panel.columns.items()},
         groups={n: g[:, order] for n, g in panel.groups.items()},
-    )  # fmt: skip
+    )
     values = Evaluator(shuffled, backend="cpu").values(formulas)
     for formula, value, original in zip(formulas, values, expected, strict=True):
         np.testing.assert_array_equal(value, original[:, order], err_msg=str(formula))
@@ -125,15 +130,29 @@ def test_symbols_may_stand_in_any_order(
 def test_a_power_of_two_is_only_a_scale(panel: Panel, exponent: int) -> None:
     scale = 2.0**exponent
     texts = (
-        "ts_mean(close, 20)", "ts_std_dev(close, 20)", "ts_sum(returns, 7)", "ts_delta(close, 3)",
-        "ts_decay_linear(close, 10)", "ts_av_diff(close, 5)", "ts_max(close, 9)",
-        "ts_median(returns, 8)", "ts_slope(close, 10)", "ts_mean_abs_dev(returns, 6)",
-    )  # fmt: skip
+        "ts_mean(close, 20)",
+        "ts_std_dev(close, 20)",
+        "ts_sum(returns, 7)",
+        "ts_delta(close, 3)",
+        "ts_decay_linear(close, 10)",
+        "ts_av_diff(close, 5)",
+        "ts_max(close, 9)",
+        "ts_median(returns, 8)",
+        "ts_slope(close, 10)",
+        "ts_mean_abs_dev(returns, 6)",
+    )
     free = (
-        "ts_corr(close, volume, 20)", "ts_zscore(close, 20)", "ts_rank(returns, 10)",
-        "rank(close)", "zscore(volume)", "ts_arg_max(close, 20)", "ts_skewness(returns, 20)",
-        "ts_rsquare(close, 10)", "group_zscore(close, sector)", "scale(close)",
-    )  # fmt: skip
+        "ts_corr(close, volume, 20)",
+        "ts_zscore(close, 20)",
+        "ts_rank(returns, 10)",
+        "rank(close)",
+        "zscore(volume)",
+        "ts_arg_max(close, 20)",
+        "ts_skewness(returns, 20)",
+        "ts_rsquare(close, 10)",
+        "group_zscore(close, sector)",
+        "scale(close)",
+    )
     scaled = changed(panel, {n: v * scale for n, v in panel.columns.items()})
     nodes = [parse(t) for t in texts + free]
     plain = Evaluator(panel, backend="cpu").values(nodes)

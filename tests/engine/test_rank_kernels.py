@@ -35,9 +35,16 @@ def values_of(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np
 
 
 KINDS = (
-    "noise", "ties", "two levels", "both zeros", "large level", "close together", "outlier",
-    "heavy tails", "tiny",
-)  # fmt: skip
+    "noise",
+    "ties",
+    "two levels",
+    "both zeros",
+    "large level",
+    "close together",
+    "outlier",
+    "heavy tails",
+    "tiny",
+)
 
 
 def panel_of(x: np.ndarray, universe: np.ndarray) -> am.Panel:
@@ -156,7 +163,9 @@ def test_rank_ic_does_not_depend_on_the_order_of_symbols() -> None:
     order = np.random.default_rng(1).permutation(300)
     moved = Sample(
         panel_of(sample.panel.columns["signal"][:, order], sample.panel.universe[:, order]),
-        sample.rows, sample.label[:, order], "all",
-    )  # fmt: skip
+        sample.rows,
+        sample.label[:, order],
+        "all",
+    )
     a, b = scores_of(sample, "float32").rank_ic, scores_of(moved, "float32").rank_ic
     np.testing.assert_array_equal(a, b)

@@ -18,7 +18,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import ReferenceBackend, Values
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
 
@@ -36,11 +36,14 @@ def real(request: pytest.FixtureRequest, shared_data: Path) -> Panel:
     columns = {name: values[:, ::EVERY] for name, values in panel.columns.items()}
     columns.setdefault("vwap", (columns["high"] + columns["low"] + columns["close"]) / 3)
     return replace(
-        panel, columns=columns, symbols=panel.symbols[::EVERY], started=None,
+        panel,
+        columns=columns,
+        symbols=panel.symbols[::EVERY],
+        started=None,
         universe=panel.universe[:, ::EVERY],
         groups={name: codes[:, ::EVERY] for name, codes in panel.groups.items()},
         masks={name: mask[:, ::EVERY] for name, mask in panel.masks.items()},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

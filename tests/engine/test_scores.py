@@ -10,12 +10,20 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import AlphamineError
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 TEXTS = (
-    "close", "rank(close)", "ts_rank(volume, 5)", "sign(returns)", "close * 0", "ties",
-    "ts_corr(close, volume, 10)", "group_neutralize(returns, sector)", "log(ties)", "volume ** 99",
-)  # fmt: skip
+    "close",
+    "rank(close)",
+    "ts_rank(volume, 5)",
+    "sign(returns)",
+    "close * 0",
+    "ties",
+    "ts_corr(close, volume, 10)",
+    "group_neutralize(returns, sector)",
+    "log(ties)",
+    "volume ** 99",
+)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -11,9 +11,9 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.screening import Screen, Stage
 from alphamine.errors import AlphamineError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import constant, field
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 
 def planted(panel: Panel, strength: float) -> Panel:

@@ -18,9 +18,9 @@ from alphamine.engine.lowering import Lowering
 from alphamine.engine.native import SLOT_BASE, Workspace, load
 from alphamine.engine.program import Program
 from alphamine.engine.storage import PanelArrays, aligned, fresh
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE
 
 PACKAGE = Path(str(alphamine.__file__)).parent
@@ -34,9 +34,10 @@ WITHOUT_KERNEL = (
     "ts_mean(group_backfill(group_backfill(ts_mean(close, 5), sector, 3), sector, 5), 5)",
 )
 LATER = (
-    "ts_std_dev(volume, 10) / close", "ts_mean(close, 5) - close",
+    "ts_std_dev(volume, 10) / close",
+    "ts_mean(close, 5) - close",
     "ts_mean(group_backfill(ts_mean(close, 5), sector, 3), 20)",
-)  # fmt: skip
+)
 
 
 def poisoned(switch: pytest.MonkeyPatch) -> None:
@@ -154,7 +155,10 @@ def test_the_suite_passes_poisoned() -> None:
         "no:cacheprovider",
     ]
     done = subprocess.run(
-        [*command, str(Path(__file__).parent)], env={**os.environ, "ALPHAMINE_POISON": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [*command, str(Path(__file__).parent)],
+        env={**os.environ, "ALPHAMINE_POISON": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:]

@@ -18,7 +18,7 @@ from alphamine.engine.streaming import Stream
 from alphamine.engine.streaming.rings import capacity
 from alphamine.errors import DataError, FormulaError, WorkFailed
 from alphamine.expression.nodes import Node, field
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.operators import Kind
 
 from .conftest import make_panel
@@ -57,11 +57,13 @@ def labels_of(
 def columns_of(panel: Panel, columns: Sequence[int], stop: int) -> Panel:
     """Some symbols of the first days of a panel."""
     return replace(
-        panel, dates=panel.dates[:stop], symbols=panel.symbols[columns],
+        panel,
+        dates=panel.dates[:stop],
+        symbols=panel.symbols[columns],
         universe=panel.universe[:stop, columns],
         columns={n: v[:stop, columns] for n, v in panel.columns.items()},
         groups={n: v[:stop, columns] for n, v in panel.groups.items()},
-    )  # fmt: skip
+    )
 
 
 def same(
@@ -136,9 +138,12 @@ def test_symbols_join_in_any_order(panel: Panel, formulas: list[Node]) -> None:
     for row, count in enumerate(known):
         here = rng.permutation(order[:count])
         found.append(
-            wide.dates[row], fields_of(wide, row, here), wide.universe[row, here],
-            labels_of(wide, row, here), wide.symbols[here],
-        )  # fmt: skip
+            wide.dates[row],
+            fields_of(wide, row, here),
+            wide.universe[row, here],
+            labels_of(wide, row, here),
+            wide.symbols[here],
+        )
         if row in (52, 70, 88, 106, 119):  # the longest look-back is behind
             columns = [int(np.flatnonzero(wide.symbols == s)[0]) for s in found.symbols]
             so_far = columns_of(wide, columns, row + 1)
@@ -158,9 +163,12 @@ def test_who_is_not_named_is_missing(panel: Panel) -> None:
     found = am.stream(formulas, panel.rows(50))
     here = np.arange(panel.shape[1]) % 3 > 0
     values = found.append(
-        panel.dates[50], fields_of(panel, 50, here), panel.universe[50, here],
-        labels_of(panel, 50, here), panel.symbols[here],
-    )  # fmt: skip
+        panel.dates[50],
+        fields_of(panel, 50, here),
+        panel.universe[50, here],
+        labels_of(panel, 50, here),
+        panel.symbols[here],
+    )
     gone = columns_of(panel, range(panel.shape[1]), 51)
     for array in gone.columns.values():
         array[50, ~here] = np.nan
@@ -183,9 +191,12 @@ def test_corrections_leave_no_trace(
         else:  # one half after the other, as late deliveries come
             for part in (np.arange(53) < 20, np.arange(53) >= 20):
                 found.correct(
-                    panel.dates[row], fields_of(panel, row, part), universe[part],
-                    labels_of(panel, row, part), panel.symbols[part],
-                )  # fmt: skip
+                    panel.dates[row],
+                    fields_of(panel, row, part),
+                    universe[part],
+                    labels_of(panel, row, part),
+                    panel.symbols[part],
+                )
         same(found.values, batch, row, formulas)
 
 

@@ -13,7 +13,7 @@ import pytest
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.streaming import Stream
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 from .conftest import make_panel
 from .test_properties import random_formulas
@@ -26,10 +26,11 @@ def listed_late(panel: Panel, first: np.ndarray) -> Panel:
     """The panel without what lies before each symbol's first row."""
     there = np.arange(panel.shape[0])[:, None] >= first
     return replace(
-        panel, columns={n: np.where(there, v, np.nan) for n, v in panel.columns.items()},
+        panel,
+        columns={n: np.where(there, v, np.nan) for n, v in panel.columns.items()},
         universe=panel.universe & there,
         groups={n: np.where(there, v, -1) for n, v in panel.groups.items()},
-    )  # fmt: skip
+    )
 
 
 def run(panel: Panel, first: np.ndarray, count: int, folder: Path, seed: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 
 
 @pytest.mark.parametrize("backend", ["auto", "reference"])

@@ -45,9 +45,13 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "alphamine.cli", *arguments], cwd=folder, text=True,
-            env={**os.environ, "ALPHAMINE_CACHE": "off"}, capture_output=True, timeout=120,
-        )  # fmt: skip
+            [sys.executable, "-m", "alphamine.cli", *arguments],
+            cwd=folder,
+            text=True,
+            env={**os.environ, "ALPHAMINE_CACHE": "off"},
+            capture_output=True,
+            timeout=120,
+        )
 
     return run
 

@@ -14,7 +14,7 @@ from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, OperatorError
 from alphamine.evaluation.batch import COLUMNS, as_records
 from alphamine.evaluation.summary import Summary
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.operators import CATALOGUE
 

@@ -31,9 +31,13 @@ def panel() -> Panel:
     volume = np.round(np.exp(rng.normal(10, 1, (DAYS, NAMES))))
     dates = np.busday_offset("2019-06-03", np.arange(DAYS), roll="forward")
     return Panel.from_arrays(
-        dates, [f"N{i}" for i in range(NAMES)], {"close": close, "volume": volume},
-        universe=universe, label_spec=LabelSpec(horizon=3, delay=1), name="noise",
-    )  # fmt: skip
+        dates,
+        [f"N{i}" for i in range(NAMES)],
+        {"close": close, "volume": volume},
+        universe=universe,
+        label_spec=LabelSpec(horizon=3, delay=1),
+        name="noise",
+    )
 
 
 @pytest.fixture(scope="module")

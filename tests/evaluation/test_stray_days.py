@@ -43,8 +43,12 @@ def test_lost_windows_are_counted(bars: pd.DataFrame, tmp_path: Path) -> None:
     stray = saturdays(bars, 10)
     both = pd.concat([bars, stray])
     report = am.evaluate(FORMULA, loaded(both, tmp_path))
-    ratio = (both["close"] / both["volume"]).set_axis(pd.MultiIndex.from_frame(
-        both[["date", "symbol"]])).unstack().sort_index()  # fmt: skip
+    ratio = (
+        (both["close"] / both["volume"])
+        .set_axis(pd.MultiIndex.from_frame(both[["date", "symbol"]]))
+        .unstack()
+        .sort_index()
+    )
     valued = ratio.rolling(WINDOW).mean().notna()[WINDOW - 1 :]
     lost = (valued.mean(axis=1) < 0.5) & ~valued.index.isin(stray["date"])
     assert 30 < lost.sum() < len(ratio) / 2

@@ -26,10 +26,11 @@ from alphamine.pool.alpha_pool import AlphaPool
 
 TARGETS = ("numpy", "pandas", "polars", "duckdb")
 TEXTS = (
-    "rank(ts_corr(close, volume, 10))", "-ts_std_dev(close, 20) / ts_mean(close, 20)",
+    "rank(ts_corr(close, volume, 10))",
+    "-ts_std_dev(close, 20) / ts_mean(close, 20)",
     "group_neutralize(ts_rank(volume, 5), sector) + is_nan(close)",
     "ts_mean(volume, 20) - ts_backfill(volume, 3)",
-)  # fmt: skip
+)
 Asked = Callable[..., tuple[int, str]]
 
 
@@ -59,9 +60,12 @@ def compute(bundle: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     blocked.mkdir(exist_ok=True)
     (blocked / "__init__.py").write_text("raise ImportError('a bundle is self-contained')")
     return subprocess.run(
-        [sys.executable, "-m", bundle.name, *arguments], cwd=bundle.parent,
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(bundle.parent)},
-    )  # fmt: skip
+        [sys.executable, "-m", bundle.name, *arguments],
+        cwd=bundle.parent,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(bundle.parent)},
+    )
 
 
 @pytest.fixture
@@ -100,8 +104,9 @@ def test_every_target_equals_the_reference(
     bundle = am.export(pool, tmp_path / "signal_b", TARGETS)
     done = subprocess.run(
         [sys.executable, str(bundle.directory / "test_equivalence.py")],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("equal") == len(TARGETS)
 
@@ -120,9 +125,17 @@ def test_the_test_of_a_bundle_notices_other_numbers(bundle: Path) -> None:
 def test_a_day_is_computed_from_prices(bundle: Path, target: str) -> None:
     day = str(prices(bundle)["date"].max())[:10]
     done = compute(
-        bundle, "compute", "--input", "signal_a/golden_input.parquet", "--output", "out.parquet",
-        "--date", day, "--target", target,
-    )  # fmt: skip
+        bundle,
+        "compute",
+        "--input",
+        "signal_a/golden_input.parquet",
+        "--output",
+        "out.parquet",
+        "--date",
+        day,
+        "--target",
+        target,
+    )
     assert done.returncode == 0, done.stderr
     assert f"of 1 days, computed with {target}" in done.stdout
     got = pd.read_parquet(bundle.parent / "out.parquet").set_index("symbol")["signal"]
@@ -156,9 +169,17 @@ def test_bad_input_is_one_line_and_writes_nothing(
     bad, out = tmp_path / "bad.parquet", tmp_path / "out.parquet"
     damage(good).to_parquet(bad, index=False)
     code, said = asked(
-        place / "signal_a", "compute", "--input", str(bad), "--output", str(out),
-        "--date", str(good["date"].max())[:10], "--target", target,
-    )  # fmt: skip
+        place / "signal_a",
+        "compute",
+        "--input",
+        str(bad),
+        "--output",
+        str(out),
+        "--date",
+        str(good["date"].max())[:10],
+        "--target",
+        target,
+    )
     assert (code, said.count("\n")) == (2, 1), said
     assert message in said
     assert [*tmp_path.iterdir()] == [bad]
@@ -169,9 +190,15 @@ def test_an_input_that_is_no_parquet_is_one_line(place: Path, tmp_path: Path, as
     bad.write_text("date,symbol\n")
     for target in TARGETS:
         code, said = asked(
-            place / "signal_a", "compute", "--input", str(bad), "--output",
-            str(tmp_path / "out.parquet"), "--target", target,
-        )  # fmt: skip
+            place / "signal_a",
+            "compute",
+            "--input",
+            str(bad),
+            "--output",
+            str(tmp_path / "out.parquet"),
+            "--target",
+            target,
+        )
         assert (code, said.count("\n")) == (2, 1), said
         assert "cannot be read as Parquet" in said
 
@@ -251,10 +278,15 @@ def test_operators_of_a_users_own_are_exported_by_their_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = from_function(
-        "ts_half_step", own_operator, Family.TIME_SERIES,
-        unit=CATALOGUE["ts_delta"].unit, lookback=lambda params: int(params[0]),
-        bounds={}, choices={}, dialects={},
-    )  # fmt: skip
+        "ts_half_step",
+        own_operator,
+        Family.TIME_SERIES,
+        unit=CATALOGUE["ts_delta"].unit,
+        lookback=lambda params: int(params[0]),
+        bounds={},
+        choices={},
+        dialects={},
+    )
     monkeypatch.setitem(CATALOGUE._entries, operator.name, operator)
     bundle = am.export("rank(ts_half_step(close, 3))", tmp_path / "out", ["numpy"])
     code = (bundle.directory / "signal_numpy.py").read_text()
@@ -262,8 +294,9 @@ def test_operators_of_a_users_own_are_exported_by_their_source(
     assert "alphamine" not in "\n".join(x for x in code.splitlines() if "import" in x)
     done = subprocess.run(
         [sys.executable, str(bundle.directory / "test_equivalence.py")],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert "test_numpy: equal" in done.stdout, done.stderr
     with pytest.raises(FormulaError, match="'pandas' has no template of the operator 'ts_half_st"):
         am.export("ts_half_step(close, 3)", tmp_path / "other", ["pandas"])
@@ -278,8 +311,9 @@ def test_generated_code_is_lint_clean_and_formatted(place: Path) -> None:
     for command in (["check", "--select", "E,F,I,W"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length", "100", *code],
-            capture_output=True, text=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout
 
 

@@ -10,19 +10,21 @@ import pytest
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.exporters.golden import made_up
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 
 from .test_operators import REFUSED, TARGETS, differing, shaken
 
 FEW, MANY = 10, 120
 POOL = (
-    "rank(ts_corr(close, volume, 5))", "group_neutralize(ts_zscore(volume, 5), sector)",
-    "-ts_std_dev(close, 10) / ts_mean(close, 10)", "zscore(ts_delta(close, 3) / close)",
+    "rank(ts_corr(close, volume, 5))",
+    "group_neutralize(ts_zscore(volume, 5), sector)",
+    "-ts_std_dev(close, 10) / ts_mean(close, 10)",
+    "zscore(ts_delta(close, 3) / close)",
     "if_else(close > ts_mean(close, 5), ts_rank(volume, 5), 0.5)",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -35,17 +35,21 @@ def panel_of(operator: Operator, inputs: tuple[np.ndarray, ...], universe: Any =
             numbers[given.name] = array
     return Panel.from_arrays(
         np.busday_offset("2020-01-06", np.arange(days), roll="forward"),
-        [f"N{i:03d}" for i in range(symbols)], {**numbers, "anchor": np.ones((days, symbols))},
+        [f"N{i:03d}" for i in range(symbols)],
+        {**numbers, "anchor": np.ones((days, symbols))},
         np.ones((days, symbols), bool) if universe is None else universe,
         groups={k: np.where(v < 0, None, v.astype(str)) for k, v in groups.items()},
-    )  # fmt: skip
+    )
 
 
 def formula_of(operator: Operator, params: tuple[Any, ...]) -> Any:
-    nodes = [field(i.name, Kind.GROUP if i.kind is Kind.GROUP else Kind.NUMBER)
-             for i in operator.inputs]  # fmt: skip
-    made = [call("not_equal", n, 0.0) if i.kind is Kind.BOOLEAN else n
-            for i, n in zip(operator.inputs, nodes, strict=True)]  # fmt: skip
+    nodes = [
+        field(i.name, Kind.GROUP if i.kind is Kind.GROUP else Kind.NUMBER) for i in operator.inputs
+    ]
+    made = [
+        call("not_equal", n, 0.0) if i.kind is Kind.BOOLEAN else n
+        for i, n in zip(operator.inputs, nodes, strict=True)
+    ]
     node = call(operator, *made, *params)
     if operator.output is Kind.GROUP:
         node = call("group_mean", field("anchor"), 1.0, node)
@@ -89,8 +93,9 @@ def shaken(pool: AlphaPool, panel: Panel, want: np.ndarray, axis: int) -> np.nda
         name: values * (1.0 + 2.3e-16 * rng.choice([-1.0, 1.0], values.shape))
         for name, values in panel.columns.items()
     }
-    engine = Evaluator(replace(panel, columns=moved), "float64", pool.min_periods,
-                       backend="reference")  # fmt: skip
+    engine = Evaluator(
+        replace(panel, columns=moved), "float64", pool.min_periods, backend="reference"
+    )
     [other] = engine.values(pool.formulas)
     with np.errstate(invalid="ignore", over="ignore"):
         return np.nan_to_num(np.abs(other - want)).max(axis, keepdims=True)

@@ -13,7 +13,7 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.exporters.golden import made_up
 from alphamine.exporters.qlib_target import tier
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 
 
@@ -46,12 +46,16 @@ def panel() -> Panel:
 @pytest.mark.parametrize(
     "text",
     [
-        "ts_mean(close, 5) / close", "ts_std_dev(close, 5)", "ts_covariance(close, volume, 10)",
-        "ts_delta(close, 5)", "ts_max(ts_mean(close, 3), 4) - ts_min(close, 10)",
-        "sign(close / ts_delta(close, 1))", "ts_mean(1 / ts_delta(close, 1), 3)",
+        "ts_mean(close, 5) / close",
+        "ts_std_dev(close, 5)",
+        "ts_covariance(close, volume, 10)",
+        "ts_delta(close, 5)",
+        "ts_max(ts_mean(close, 3), 4) - ts_min(close, 10)",
+        "sign(close / ts_delta(close, 1))",
+        "ts_mean(1 / ts_delta(close, 1), 3)",
         "ts_sum(log(ts_delta(close, 1)), 3)",
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::alphamine.errors.UnitWarning")
 def test_an_expression_is_missing_where_ours_is(text: str, min_periods: Any, panel: Panel) -> None:
     formula = parse(text)

@@ -11,7 +11,7 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Node, call, constant, field
 from alphamine.expression.rank_key import rank_key, ranked_core
 
@@ -104,9 +104,12 @@ def test_exact_on_random_formulas() -> None:
     for values in columns.values():
         values[rng.random(shape) < 0.08] = np.nan
     panel = Panel.from_arrays(
-        np.datetime64("2020-01-01") + np.arange(90), [f"S{i}" for i in range(20)], columns,
-        universe=rng.random(shape) < 0.9, groups={"sector": rng.integers(0, 3, 20)},
-    )  # fmt: skip
+        np.datetime64("2020-01-01") + np.arange(90),
+        [f"S{i}" for i in range(20)],
+        columns,
+        universe=rng.random(shape) < 0.9,
+        groups={"sector": rng.integers(0, 3, 20)},
+    )
     grammar = Grammar.for_panel(panel.schema, max_length=12, max_lookback=30)
     evaluators = [Evaluator(panel, dtype) for dtype in ("float32", "float64")]
     changed = 0

@@ -8,10 +8,10 @@ import pytest
 
 import alphamine as am
 from alphamine.errors import FormulaError
-from alphamine.expression.dialects import DIALECTS
 from alphamine.expression.fields import standard_field
 from alphamine.expression.nodes import field
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.dialects import DIALECTS
+from alphamine.expression.text.printer import to_text
 from alphamine.operators import CATALOGUE
 
 pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
@@ -30,12 +30,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
         ("qlib", "Gt($close,$open)", "to_nan(close > open, reverse=true)"),
         ("qlib", "$close!=$open", "to_nan(close != open, value=1, reverse=true)"),
         ("qlib", "Not($close>$open)", "1 - to_nan(close > open, reverse=true)"),
-        ("qlib", "($close>1)&($open>2)",
-         "min(to_nan(close > 1, reverse=true), to_nan(open > 2, reverse=true))"),
-        ("qlib", "Or($close>1,$open>2)",
-         "max(to_nan(close > 1, reverse=true), to_nan(open > 2, reverse=true))"),
-        ("qlib", "If($close>1,$open,0)",
-         "if_else(to_nan(close > 1, reverse=true) != 0, open, 0)"),
+        (
+            "qlib",
+            "($close>1)&($open>2)",
+            "min(to_nan(close > 1, reverse=true), to_nan(open > 2, reverse=true))",
+        ),
+        (
+            "qlib",
+            "Or($close>1,$open>2)",
+            "max(to_nan(close > 1, reverse=true), to_nan(open > 2, reverse=true))",
+        ),
+        ("qlib", "If($close>1,$open,0)", "if_else(to_nan(close > 1, reverse=true) != 0, open, 0)"),
         ("qlib", "2/(20+1)*$close", f"{2 / 21!r} * close"),
         ("qlib", "Mean($close, 2*(20+1)-1)", "ts_mean(close, 41)"),
         ("qlib", "-1*$close", "-1 * close"),
@@ -46,20 +51,26 @@ pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
         ("alphagen", "Var($close,10d)", "ts_covariance(close, close, 10)"),
         ("alphagen", "Mul(Constant(-2.0),$close)", "-2 * close"),
         ("alphagen", "Less($close,-0.5)", "min(close, -0.5)"),
-        ("alpha101", "(rank(Ts_ArgMax(SignedPower(((returns < 0) ? stddev(returns, 20) : close), "
-         "2.), 5)) - 0.5)",
-         "rank(ts_arg_max(signed_power(if_else(ts_returns(close) < 0, "
-         "ts_std_dev(ts_returns(close), 20), close), 2), 5)) - 0.5"),
+        (
+            "alpha101",
+            "(rank(Ts_ArgMax(SignedPower(((returns < 0) ? stddev(returns, 20) : close), "
+            "2.), 5)) - 0.5)",
+            "rank(ts_arg_max(signed_power(if_else(ts_returns(close) < 0, "
+            "ts_std_dev(ts_returns(close), 20), close), 2), 5)) - 0.5",
+        ),
         ("alpha101", "((high * low)^0.5) - vwap", "(high * low) ** 0.5 - vwap"),
         ("alpha101", "min(close, 5)", "ts_min(close, 5)"),
         ("alpha101", "MIN(rank(close), rank(open))", "min(rank(close), rank(open))"),
         ("alpha101", "adv20", "ts_mean(vwap * volume, 20)"),
         ("alpha101", "Decay_Linear(close, 8.93345)", "ts_decay_linear(close, 8)"),
-        ("alpha101", "IndNeutralize(close, indclass.SubIndustry)",
-         "group_neutralize(close, subindustry)"),
+        (
+            "alpha101",
+            "IndNeutralize(close, indclass.SubIndustry)",
+            "group_neutralize(close, subindustry)",
+        ),
         ("alpha101", "close < open || !(close == 1)", "close < open or not close == 1"),
     ],
-)  # fmt: skip
+)
 def test_translation(dialect: str, text: str, canonical: str) -> None:
     formula = am.parse(text, dialect=dialect)
     assert str(formula) == canonical
@@ -139,9 +150,14 @@ def test_what_cannot_be_expressed_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("dialect", "name"),
-    [("qlib", "Close"), ("alpha101", "Close"), ("alpha101", "returns"), ("alpha101", "adv20"),
-     ("alpha101", "rank")],
-)  # fmt: skip
+    [
+        ("qlib", "Close"),
+        ("alpha101", "Close"),
+        ("alpha101", "returns"),
+        ("alpha101", "adv20"),
+        ("alpha101", "rank"),
+    ],
+)
 def test_fields_that_would_read_as_something_else_are_refused(dialect: str, name: str) -> None:
     with pytest.raises(FormulaError, match=name):
         to_text(field(name), dialect)

@@ -14,12 +14,12 @@ import pytest
 
 import alphamine as am
 from alphamine.errors import FormulaError
-from alphamine.expression.dialects import DIALECTS
 from alphamine.expression.fields import standard_field
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.limits import Limits
 from alphamine.expression.nodes import Node, call, constant
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.dialects import DIALECTS
+from alphamine.expression.text.printer import to_text
 from alphamine.operators import CATALOGUE, Kind, Operator, Param, ParamValue
 
 pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.expression.nodes import Node
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.printer import to_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
 

@@ -11,7 +11,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import FormulaError
 from alphamine.expression.nodes import Node
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.printer import to_text
 
 pytestmark = pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
 

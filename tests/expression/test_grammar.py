@@ -15,10 +15,10 @@ from alphamine.errors import SearchError
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.grammar.prefix import Prefix
 from alphamine.expression.nodes import Call, Constant, Field, Node, field
 from alphamine.expression.portable import from_data, to_data
-from alphamine.expression.prefix import Prefix
 from alphamine.operators import CATALOGUE, Kind
 from alphamine.operators.types import PRICE, VOLUME
 
@@ -81,7 +81,7 @@ def walk(grammar: Grammar, rng: np.random.Generator) -> Prefix:
         {"fields": ("close", "open"), "operators": ["ts_corr", "ts_mean", "subtract"]},
     ],
     ids=["default", "no units", "tight", "tiny", "unknown unit", "poor"],
-)  # fmt: skip
+)
 def test_all_samples_are_valid(settings: dict[str, object]) -> None:
     grammar = Grammar(**settings)  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
@@ -94,11 +94,18 @@ def test_all_samples_are_valid(settings: dict[str, object]) -> None:
     [
         ({"fields": FULL, "max_length": 8}, 400),
         ({"fields": FULL, "max_depth": 4, "max_lookback": 25}, 60),
-        ({"fields": ("close", "volume"), "operators": ["ts_corr", "rank", "ts_mean", "add"],
-          "max_length": 12, "max_lookback": 40}, 1000),
+        (
+            {
+                "fields": ("close", "volume"),
+                "operators": ["ts_corr", "rank", "ts_mean", "add"],
+                "max_length": 12,
+                "max_lookback": 40,
+            },
+            1000,
+        ),
         ({"fields": ("close", "volume", "sector"), "units": False, "max_length": 9}, 300),
     ],
-)  # fmt: skip
+)
 def test_walks_never_dead_end(settings: dict[str, object], walks: int) -> None:
     grammar = Grammar(**settings)  # type: ignore[arg-type]
     rng = np.random.default_rng(1)
@@ -151,9 +158,15 @@ def test_what_is_drawn_can_be_spelt() -> None:
 def test_the_mask_is_exact_on_a_grammar_that_can_be_listed() -> None:
     """Against all strings of tokens: a prefix is allowed iff some valid string begins with it."""
     grammar = Grammar(
-        fields=("close", "volume"), operators=["multiply", "rank", "ts_corr"],
-        windows=(5,), constants=(), max_length=5, max_depth=3, max_lookback=4, units=False,
-    )  # fmt: skip
+        fields=("close", "volume"),
+        operators=["multiply", "rank", "ts_corr"],
+        windows=(5,),
+        constants=(),
+        max_length=5,
+        max_depth=3,
+        max_lookback=4,
+        units=False,
+    )
     names = [str(t) for t in grammar.tokens]
     assert set(names) == {"multiply", "rank", "ts_corr", "close", "volume", "5d", "end"}
     allowed: set[tuple[str, ...]] = set()
@@ -234,9 +247,11 @@ def test_groups_only_where_the_panel_has_them() -> None:
         {"close": FieldInfo("close", unit=PRICE), "sector": FieldInfo("sector", Kind.GROUP)}
     )
     used = Counter(
-        n.operator.name for _ in range(500)
-        for n in with_groups.sample(rng).walk() if isinstance(n, Call)
-    )  # fmt: skip
+        n.operator.name
+        for _ in range(500)
+        for n in with_groups.sample(rng).walk()
+        if isinstance(n, Call)
+    )
     assert any(name.startswith("group_") for name in used)
 
 
@@ -275,12 +290,15 @@ def test_weights_steer_the_draws() -> None:
 @pytest.mark.parametrize(
     ("settings", "law"),
     [
-        ({"max_length": 0}, "max_length"), ({"max_depth": 99}, "max_depth"),
-        ({"fields": ("sector",)}, "a number that reads"), ({"fields": ()}, "a number that reads"),
-        ({"windows": (0, 5)}, "window"), ({"weights": {"rank": -1.0}}, "weights"),
+        ({"max_length": 0}, "max_length"),
+        ({"max_depth": 99}, "max_depth"),
+        ({"fields": ("sector",)}, "a number that reads"),
+        ({"fields": ()}, "a number that reads"),
+        ({"windows": (0, 5)}, "window"),
+        ({"weights": {"rank": -1.0}}, "weights"),
         ({"weights": {"nothing": 1.0}}, "weights"),
     ],
-)  # fmt: skip
+)
 def test_impossible_settings_are_refused(settings: dict[str, object], law: str) -> None:
     with pytest.raises(SearchError, match=law):
         Grammar(**settings)  # type: ignore[arg-type]
@@ -316,14 +334,17 @@ def test_subtrees_keep_their_budgets() -> None:
 
 def test_samples_are_the_same_in_another_process() -> None:
     script = (
-        "import numpy as np\nfrom alphamine.expression.grammar import Grammar\n"
+        "import numpy as np\nfrom alphamine.expression.grammar.grammar import Grammar\n"
         "g, rng = Grammar(), np.random.default_rng(11)\n"
         "print(' '.join(g.sample(rng).digest for _ in range(200)))"
     )
     told = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONHASHSEED": "77"},
-    ).stdout.split()  # fmt: skip
+    ).stdout.split()
     grammar, rng = Grammar(), np.random.default_rng(11)
     assert [grammar.sample(rng).digest for _ in range(200)] == told
 

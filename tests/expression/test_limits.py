@@ -34,11 +34,13 @@ def chain(leaves: int) -> str:
         ("ts_mean(close, 512)", "ts_mean(close, 513)", "512 rows in one window"),
         ("1e12", "1000000000001", "1e\\+12"),
         ("winsorize(close, std=1e12)", "winsorize(close, std=-2e12)", "1e\\+12"),
-        ("ts_delay(ts_delay(ts_delay(ts_delay(close, 512), 512), 512), 512)",
-         "ts_delay(ts_delay(ts_delay(ts_delay(ts_delay(close, 512), 512), 512), 512), 512)",
-         "2520 rows of look-back"),
+        (
+            "ts_delay(ts_delay(ts_delay(ts_delay(close, 512), 512), 512), 512)",
+            "ts_delay(ts_delay(ts_delay(ts_delay(ts_delay(close, 512), 512), 512), 512), 512)",
+            "2520 rows of look-back",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_limit_is_sharp(inside: str, outside: str, law: str) -> None:
     assert isinstance(am.parse(inside), Node)
     with pytest.raises(FormulaError, match=law) as caught:

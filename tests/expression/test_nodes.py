@@ -16,7 +16,7 @@ import pytest
 import alphamine as am
 from alphamine.errors import FormulaError
 from alphamine.expression import ops
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node, call, constant, field, with_inputs
 from alphamine.operators import Kind
 from alphamine.operators.types import MONEY, PRICE, VOLUME, Unit
@@ -114,9 +114,12 @@ def test_digests_are_distinct_and_the_same_in_another_process() -> None:
         "print(am.ops.ts_corr(am.close * 0.1, am.ops.rank(am.volume), 10).digest)"
     )
     told = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONHASHSEED": "5"},
-    ).stdout.strip()  # fmt: skip
+    ).stdout.strip()
     assert told == formula.digest
     grammar, rng = Grammar(), np.random.default_rng(1)
     formulas = {grammar.sample(rng) for _ in range(2000)}

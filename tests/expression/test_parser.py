@@ -51,12 +51,18 @@ def negative(x: Node) -> Call:
         ("close - (open - 1)", CLOSE - (OPEN - 1)),
         ("close / open * 2", (CLOSE / OPEN) * 2),
         ("close + open * 2", CLOSE + OPEN * 2),
-        ("close > open and close < 2 or not open == 1",
-         ((CLOSE > OPEN) & (CLOSE < 2)) | ~call("equal", OPEN, 1)),
-        ("close > open && !(close < 2) || open != 1",
-         ((CLOSE > OPEN) & ~(CLOSE < 2)) | call("not_equal", OPEN, 1)),
-        ("close >= open ? 1 : close <= 2 ? 3 : 4",
-         call("if_else", CLOSE >= OPEN, 1, call("if_else", CLOSE <= 2, 3, 4))),
+        (
+            "close > open and close < 2 or not open == 1",
+            ((CLOSE > OPEN) & (CLOSE < 2)) | ~call("equal", OPEN, 1),
+        ),
+        (
+            "close > open && !(close < 2) || open != 1",
+            ((CLOSE > OPEN) & ~(CLOSE < 2)) | call("not_equal", OPEN, 1),
+        ),
+        (
+            "close >= open ? 1 : close <= 2 ? 3 : 4",
+            call("if_else", CLOSE >= OPEN, 1, call("if_else", CLOSE <= 2, 3, 4)),
+        ),
         ("and(close > open, close < 2)", (CLOSE > OPEN) & (CLOSE < 2)),
         ("ts_corr(close, volume, 20)", call("ts_corr", CLOSE, VOLUME, 20)),
         ("ts_corr(close, volume, d=20)", call("ts_corr", CLOSE, VOLUME, 20)),
@@ -67,11 +73,13 @@ def negative(x: Node) -> Call:
         ("to_nan(close, value=-1, reverse=False)", call("to_nan", CLOSE, -1.0, False)),
         ('ts_quantile(close, 20, driver="cauchy")', call("ts_quantile", CLOSE, 20, "cauchy")),
         ("ts_quantile(close, 20, cauchy)", call("ts_quantile", CLOSE, 20, "cauchy")),
-        ("group_neutralize(close, sector)",
-         call("group_neutralize", CLOSE, standard_field("sector").node)),
+        (
+            "group_neutralize(close, sector)",
+            call("group_neutralize", CLOSE, standard_field("sector").node),
+        ),
         ("$rank", field("rank")),
     ],
-)  # fmt: skip
+)
 def test_meaning(text: str, expected: Node) -> None:
     assert am.parse(text) is expected
 

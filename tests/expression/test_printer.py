@@ -9,7 +9,7 @@ from alphamine.errors import FormulaError
 from alphamine.expression.fields import standard_field
 from alphamine.expression.limits import Limits
 from alphamine.expression.nodes import Node, call, constant, field
-from alphamine.expression.printer import to_text
+from alphamine.expression.text.printer import to_text
 
 CLOSE, OPEN = standard_field("close").node, standard_field("open").node
 

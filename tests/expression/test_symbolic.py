@@ -10,10 +10,10 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
-from alphamine.expression.latex import to_latex
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node, call, constant, field
 from alphamine.expression.symbolic import simplify, to_sympy
+from alphamine.expression.text.latex import to_latex
 
 X, Y, Z = field("close"), field("open"), field("volume")
 
@@ -62,9 +62,11 @@ def test_simplified_formulas_keep_their_values() -> None:
         np.datetime64("2020-01-01") + np.arange(60), [f"S{i}" for i in range(12)], fields
     )
     grammar = Grammar.for_panel(
-        panel.schema, max_length=9, max_lookback=20,
+        panel.schema,
+        max_length=9,
+        max_lookback=20,
         operators=["add", "subtract", "multiply", "divide", "inverse", "abs", "ts_mean", "rank"],
-    )  # fmt: skip
+    )
     evaluator = Evaluator(panel, "float64", backend="reference")
     shorter = 0
     for _ in range(40):

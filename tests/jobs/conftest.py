@@ -12,7 +12,7 @@ import pytest
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation
 

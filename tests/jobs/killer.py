@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import make_panel
 
 import alphamine as am
-from alphamine.jobs import checkpoint, study
-from alphamine.jobs.store import FILE_NAME
+from alphamine.jobs import study
+from alphamine.runs import checkpoint
+from alphamine.runs.store import FILE_NAME
 
 FOREVER = 1e9
 CLUSTER = """
@@ -47,8 +48,10 @@ def workplace(executor: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as cluster:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as cluster:
         assert cluster.stdout is not None
         yield {**executor, "address": cluster.stdout.readline().strip()}
 
@@ -69,7 +72,7 @@ def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
     longest, complete = 0.0, False
     while kills < settings["kills"] or not complete:
         directory = folder / f"{runs}"
-        # The first run is left in peace: its time is what moments are drawn from.
+        # The first run is left in peace: its time is what moments are sampled from.
         peaceful = not runs or kills >= settings["kills"]
         countdown, before = rng.randrange(8), rng.random() < 0.5
         delay = rng.uniform(0.0, 1.0) * longest

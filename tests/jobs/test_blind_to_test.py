@@ -16,7 +16,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.engine.evaluator import Evaluator
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 
 SPECS = Path(__file__).parents[2] / "data_specs"
 FORMULAS = 50
@@ -35,9 +35,11 @@ def market() -> Panel:
     sector[240:] = "only in the test rows"
     return Panel.from_arrays(
         np.busday_offset("2015-01-01", np.arange(300), roll="forward"),
-        [f"S{i:02d}" for i in range(30)], {"close": close, "volume": volume},
-        groups={"sector": sector}, splits=Splits((0, 144), (150, 234), (240, 300), gap=6),
-    )  # fmt: skip
+        [f"S{i:02d}" for i in range(30)],
+        {"close": close, "volume": volume},
+        groups={"sector": sector},
+        splits=Splits((0, 144), (150, 234), (240, 300), gap=6),
+    )
 
 
 def poisoned(panel: Panel, start: int) -> Panel:
@@ -47,9 +49,10 @@ def poisoned(panel: Panel, start: int) -> Panel:
         changed = np.array(array)
         part = changed[start:]
         part[:] = (
-            rng.uniform(1e-3, 1e9, part.shape) if part.dtype.kind == "f"
+            rng.uniform(1e-3, 1e9, part.shape)
+            if part.dtype.kind == "f"
             else rng.permuted(part, axis=None)
-        )  # fmt: skip
+        )
         return changed
 
     return changed(panel, nonsense)
@@ -66,11 +69,12 @@ def empty(panel: Panel, start: int) -> Panel:
 
 def changed(panel: Panel, change: Callable[[Any], Any]) -> Panel:
     return replace(
-        panel, columns={name: change(column) for name, column in panel.columns.items()},
+        panel,
+        columns={name: change(column) for name, column in panel.columns.items()},
         universe=change(panel.universe),
         groups={name: change(codes) for name, codes in panel.groups.items()},
         masks={name: change(mask) for name, mask in panel.masks.items()},
-    )  # fmt: skip
+    )
 
 
 def absent(panel: Panel, start: int) -> Panel:

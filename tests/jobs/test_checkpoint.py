@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load
 
 from alphamine.errors import SearchError, WorkFailed
-from alphamine.jobs.checkpoint import FOLDER, Checkpoints
+from alphamine.runs.checkpoint import FOLDER, Checkpoints
 
 STATE: dict[str, Any] = {
     "numbers": [0.1 + 0.2, -math.inf, 2**70], "nested": {"none": None, "text": "ä"},

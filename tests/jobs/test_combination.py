@@ -1,4 +1,4 @@
-"""A run's pool combined by models: fitted on train alone, judged on valid."""
+"""A run's pool combined by models: fitted on train alone, scored on valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.stats import rankdata, spearmanr
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 
 @pytest.fixture(scope="module")

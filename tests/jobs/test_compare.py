@@ -16,15 +16,15 @@ from scipy import stats
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, SearchError, WorkFailed
-from alphamine.jobs import compare as module
-from alphamine.jobs.compare import Estimate, compare
-from alphamine.jobs.config import Contest, read_contest
-from alphamine.jobs.run import Run
-from alphamine.jobs.store import FILE_NAME
+from alphamine.jobs import comparison as module
+from alphamine.jobs.comparison import Estimate, compare
+from alphamine.jobs.config import Comparison, read_comparison
+from alphamine.runs.run import Run
+from alphamine.runs.store import FILE_NAME
 
 
-def contest(**changes: Any) -> Contest:
-    return Contest.model_validate(
+def comparison(**changes: Any) -> Comparison:
+    return Comparison.model_validate(
         {"data": "x", "searchers": {"genetic": None}, "budget": 40, "seeds": 2, **changes}
     )
 
@@ -40,7 +40,7 @@ def test_intervals_are_those_of_student() -> None:
 
 
 def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> None:
-    rows = compare(contest(), small_panel, tmp_path)
+    rows = compare(comparison(), small_panel, tmp_path)
     assert [row.searcher for row in rows] == ["random", "genetic"]
     for row in rows:
         runs = [am.open_run(tmp_path / f"{row.searcher}-s{seed}") for seed in (0, 1)]
@@ -58,7 +58,7 @@ def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> N
 def test_finished_runs_are_reused_and_interrupted_ones_continued(
     small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = compare(contest(), small_panel, tmp_path / "whole")
+    whole = compare(comparison(), small_panel, tmp_path / "whole")
     batches = count()
 
     class Stopped:
@@ -70,11 +70,11 @@ def test_finished_runs_are_reused_and_interrupted_ones_continued(
     with monkeypatch.context() as patched:
         patched.setattr(module, "stop_on_signal", Stopped)
         with pytest.raises(WorkFailed, match="the same command goes on"):
-            compare(contest(), small_panel, tmp_path / "run")
+            compare(comparison(), small_panel, tmp_path / "run")
     finished = [p for p in (tmp_path / "run").iterdir() if not am.open_run(p).interrupted]
     before = {path: (path / "events.jsonl").read_bytes() for path in finished}
     assert before
-    again = compare(contest(), small_panel, tmp_path / "run")
+    again = compare(comparison(), small_panel, tmp_path / "run")
     assert before == {path: (path / "events.jsonl").read_bytes() for path in finished}
     for row, expected in zip(again, whole, strict=True):
         for run, other in zip(row.runs, expected.runs, strict=True):
@@ -83,7 +83,7 @@ def test_finished_runs_are_reused_and_interrupted_ones_continued(
 
 
 def test_the_test_split_is_opened_only_if_asked(small_panel: Panel, tmp_path: Path) -> None:
-    one = contest(searchers={}, seeds=1, budget=20)
+    one = comparison(searchers={}, seeds=1, budget=20)
     compare(one, small_panel, tmp_path)
     [row] = compare(one, small_panel, tmp_path, reveal=True)
     run: Run = am.open_run(tmp_path / "random-s0")
@@ -92,10 +92,10 @@ def test_the_test_split_is_opened_only_if_asked(small_panel: Panel, tmp_path: Pa
 
 
 def test_runs_of_something_else_are_refused(small_panel: Panel, tmp_path: Path) -> None:
-    one = contest(searchers={}, seeds=1, budget=20)
+    one = comparison(searchers={}, seeds=1, budget=20)
     compare(one, small_panel, tmp_path)
     with pytest.raises(SearchError, match="is of another search; choose another folder"):
-        compare(contest(searchers={}, seeds=1, budget=30), small_panel, tmp_path)
+        compare(comparison(searchers={}, seeds=1, budget=30), small_panel, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_bad_comparisons_are_refused(tmp_path: Path, text: str, law: str) -> Non
     job = tmp_path / "job.yaml"
     job.write_text(f"data: d.yaml\n{text}\n")
     with pytest.raises(AlphamineError) as refused:
-        read_contest(job, {})
+        read_comparison(job, {})
     assert law in str(refused.value)
 
 
 def test_a_run_whose_ledger_was_edited_is_not_compared(small_panel: Panel, tmp_path: Path) -> None:
-    compare(contest(seeds=1), small_panel, tmp_path)
+    compare(comparison(seeds=1), small_panel, tmp_path)
     with closing(sqlite3.connect(tmp_path / "genetic-s0" / FILE_NAME)) as db:
         db.execute("UPDATE eval SET valid_rank_ic = 0.5 WHERE seq = 0")
         db.commit()
     with pytest.raises(SearchError, match=r"genetic-s0 was\s+altered: the evaluations"):
-        compare(contest(seeds=1), small_panel, tmp_path)
+        compare(comparison(seeds=1), small_panel, tmp_path)

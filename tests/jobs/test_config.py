@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from alphamine.errors import AlphamineError
-from alphamine.jobs.config import read_contest, read_job
+from alphamine.jobs.config import read_comparison, read_job
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "jobs").glob("*.yaml")), ids=lambda p: p.name)
 def test_shipped_jobs_are_valid_and_their_data_exists(path: Path) -> None:
-    read = read_contest if path.name == "compare.yaml" else read_job
+    read = read_comparison if path.name == "compare.yaml" else read_job
     assert Path(read(path, {}).data).is_file()
 
 

@@ -17,7 +17,7 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, SearchError
-from alphamine.jobs.store import FILE_NAME
+from alphamine.runs.store import FILE_NAME
 
 VALUES: tuple[Any, ...] = (
     "null",
@@ -114,11 +114,21 @@ def wipe(path: Path, rng: random.Random) -> None:
 
 def damage_cell(path: Path, rng: random.Random) -> None:
     """A fact, a member, an event or an evaluation becomes something else, or goes."""
-    table, column = rng.choice((
-        ("run", "value"), ("run", "value"), ("run", "value"), ("pool", "content"),
-        ("event", "content"), ("eval", "fitness"), ("eval", "train_rank_ic"),
-        ("eval", "formula"), ("eval", "parents"), ("eval", "notes"), ("seal", "hash"),
-    ))  # fmt: skip
+    table, column = rng.choice(
+        (
+            ("run", "value"),
+            ("run", "value"),
+            ("run", "value"),
+            ("pool", "content"),
+            ("event", "content"),
+            ("eval", "fitness"),
+            ("eval", "train_rank_ic"),
+            ("eval", "formula"),
+            ("eval", "parents"),
+            ("eval", "notes"),
+            ("seal", "hash"),
+        )
+    )
     key = {"run": "key", "seal": "name", "pool": "position"}.get(table, "seq")
     with closing(sqlite3.connect(path)) as db:
         names = [name for (name,) in db.execute(f"SELECT {key} FROM {table} ORDER BY {key}")]

@@ -1,4 +1,4 @@
-"""No proposal is lost and none is judged twice, whatever the searcher, wherever it was cut off."""
+"""No proposal is lost and none is scored twice, whatever the searcher, wherever it was cut off."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
-from alphamine.jobs.budget import Budget
-from alphamine.jobs.checkpoint import Checkpoints
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.jobs.executors.serial import Serial
 from alphamine.jobs.island import Island
-from alphamine.jobs.judge import Judge
-from alphamine.jobs.run import Run
-from alphamine.jobs.schema import CONTENT
-from alphamine.jobs.seal import Seal
-from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Store
+from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Study
 from alphamine.pool.pool import Pool
 from alphamine.pool.view import PoolView
+from alphamine.runs.budget import Budget
+from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.run import Run
+from alphamine.runs.schema import CONTENT
+from alphamine.runs.seal import Seal
+from alphamine.runs.store import EVENTS_NAME, FILE_NAME, Store
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext, Searcher
 from alphamine.searchers.random import RandomSearcher
 
@@ -63,7 +63,7 @@ class Restless:
             c = result.candidate
             self.told.append(
                 [c.formula.digest, str(result.fitness), result.repeated, dict(c.notes)]
-            )  # fmt: skip
+            )
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": self.told}
@@ -79,13 +79,17 @@ class _Cut(Exception):
 def study_of(
     searcher: Searcher, panel: Panel, folder: Path, executor: Any = None, batch: int = 16
 ) -> Study:
-    judge = Judge(panel.without_test())
+    scorer = Scorer(panel.without_test())
     known = (folder / FILE_NAME).exists()
     store = Store.open(folder) if known else Store.create(folder, {"run": "r"})
     return Study(
-        [Island(searcher, Pool(judge.train, 5))], judge, store, batch, executor and executor(judge),
+        [Island(searcher, Pool(scorer.train, 5))],
+        scorer,
+        store,
+        batch,
+        executor and executor(scorer),
         Checkpoints(folder, "r"),
-    )  # fmt: skip
+    )
 
 
 def ignore(progress: object) -> None:
@@ -149,11 +153,11 @@ def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
 ) -> None:
     grammar = language()
     for seed, budget in ((0, 32), (1, 48)):
-        judge = Judge(small_panel.without_test())
+        scorer = Scorer(small_panel.without_test())
         store = Store.open(tmp_path) if seed else Store.create(tmp_path, {})
         with closing(store):
             searcher = RandomSearcher(SearchContext(grammar, seed))
-            study = Study([Island(searcher, Pool(judge.train, 5))], judge, store, 16)
+            study = Study([Island(searcher, Pool(scorer.train, 5))], scorer, store, 16)
             study.run(Budget(budget), ignore)
             assert study.applied == study.trial_count().trials == store.count() == budget
             require_whole(store, budget)
@@ -189,13 +193,13 @@ def test_a_searcher_thinks_while_its_last_batch_is_evaluated(
     busy = threading.Event()
 
     class Noticing(Serial):
-        def judge(self, *args: Any, **kwargs: Any) -> Any:
+        def score(self, *args: Any, **kwargs: Any) -> Any:
             busy.set()
-            return super().judge(*args, **kwargs)
+            return super().score(*args, **kwargs)
 
     searcher = Planner(language(), busy)
-    cells = Pool(Judge(small_panel.without_test()).train, 5).cells
-    study = study_of(searcher, small_panel, tmp_path, lambda judge: Noticing(judge, cells))
+    cells = Pool(Scorer(small_panel.without_test()).train, 5).cells
+    study = study_of(searcher, small_panel, tmp_path, lambda scorer: Noticing(scorer, cells))
     with closing(study.store):
         study.run(Budget(56), ignore)
         require_whole(study.store, 56)

@@ -17,7 +17,7 @@ from alphamine.errors import SearchError
 from alphamine.evaluation.trust.effective import effective_trials
 from alphamine.evaluation.trust.inference import cosine_count
 from alphamine.jobs.placebo import shuffled
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_every_formula_is_a_trial(run: Run) -> None:
 
 
 def test_trials_that_move_together_count_less(run: Run, small_panel: Panel) -> None:
-    # All of the few trials are drawn, so the number follows from their own correlations.
+    # All of the few trials are sampled, so the number follows from their own correlations.
     series = [
         am.evaluate(record.formula, small_panel).daily.rank_ic for record in run.records
     ]  # fmt: skip

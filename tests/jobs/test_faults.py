@@ -22,10 +22,11 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, SearchError, WorkFailed
-from alphamine.jobs import study, times
-from alphamine.jobs.checkpoint import FOLDER
-from alphamine.jobs.run import Run
-from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Store
+from alphamine.jobs import study
+from alphamine.runs import times
+from alphamine.runs.checkpoint import FOLDER
+from alphamine.runs.run import Run
+from alphamine.runs.store import EVENTS_NAME, FILE_NAME, Store
 
 KILLER = Path(__file__).with_name("killer.py")
 SEARCH: dict[str, Any] = {"searcher": "genetic", "budget": 64, "seed": 3, "batch": 16}
@@ -170,9 +171,7 @@ def test_a_run_that_became_read_only_is_read_and_not_resumed(
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs the right to mount a file system")
     try:
-        subprocess.run(
-            ["mount", "-o", "remount,ro,bind", str(tmp_path / "run")], check=True
-        )  # fmt: skip
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(tmp_path / "run")], check=True)
         require_same(am.open_run(tmp_path / "run"), whole)
         with pytest.raises(SearchError, match="must be writable"):
             am.resume(tmp_path / "run", small_panel, budget=80)

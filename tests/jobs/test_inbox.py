@@ -14,7 +14,7 @@ from alphamine.cli import app
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError, WorkFailed
 from alphamine.jobs.inbox import FILE_NAME, Inbox, propose
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 MINE = "volume moves prices: ts_rank(volume, 5); ts_mean(volume, 3) / ts_mean(volume, 20)"
 
@@ -46,8 +46,11 @@ def test_what_is_proposed_while_a_run_goes_on_is_tried_next(
     # What was asked for with the second batch may straddle it; the third begins with the next turn.
     known = max(r.notes["turn"] for r in run.records[:16])
     assert set(turns) == {known + 1}
-    assert all(r.notes["statement"] == "volume moves prices" for r in run.records
-               if r.notes["source"] == "person")  # fmt: skip
+    assert all(
+        r.notes["statement"] == "volume moves prices"
+        for r in run.records
+        if r.notes["source"] == "person"
+    )
 
 
 def test_a_stop_loses_nothing_and_changes_nothing(small_panel: Panel, tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs import study as study_module
-from alphamine.jobs.budget import Budget
 from alphamine.jobs.island import Island
-from alphamine.jobs.judge import Judge
 from alphamine.jobs.plan import island_seeds, number_of_islands
-from alphamine.jobs.run import Run
-from alphamine.jobs.store import Store
+from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Study
 from alphamine.pool.pool import Pool
+from alphamine.runs.budget import Budget
+from alphamine.runs.run import Run
+from alphamine.runs.store import Store
 from alphamine.searchers.base import Capabilities
 from alphamine.searchers.random import RandomSearcher, RandomSettings
 
@@ -67,19 +67,19 @@ def ignore(progress: object) -> None: ...
 def test_what_two_islands_propose_is_evaluated_once_and_offered_to_both(
     small_panel: Panel, scripted: Callable[..., Any], store: Store
 ) -> None:
-    judge = Judge(small_panel.without_test())
+    scorer = Scorer(small_panel.without_test())
     searchers = [scripted(FIRST), scripted([t for t in SECOND if t not in ("high", "low")])]
-    islands = [Island(s, Pool(judge.train, 4, 0.7)) for s in searchers]
-    study = Study(islands, judge, store, 2)
+    islands = [Island(s, Pool(scorer.train, 4, 0.7)) for s in searchers]
+    study = Study(islands, scorer, store, 2)
     distinct = len({*FIRST, *SECOND} - {"high", "low"})
     study.run(Budget(distinct), ignore)
     assert study.applied == store.count() == study.trial_count().trials == distinct
     alone = []
     for texts in (FIRST, SECOND[:4]):
         searcher = scripted(texts)
-        island = Island(searcher, Pool(judge.train, 4, 0.7))
+        island = Island(searcher, Pool(scorer.train, 4, 0.7))
         with closing(Store.create(store.path.parent / str(len(alone)), {})) as own:
-            Study([island], judge, own, 2).run(Budget(len(set(texts))), ignore)
+            Study([island], scorer, own, 2).run(Budget(len(set(texts))), ignore)
         alone.append((searcher, island))
     for searcher, island, (lonely, own_island) in zip(searchers, islands, alone, strict=True):
         told = [e for results, _ in searcher.told for e in results]
@@ -87,8 +87,11 @@ def test_what_two_islands_propose_is_evaluated_once_and_offered_to_both(
         # As if there were no other island, as far as the shared budget went.
         for mine, theirs in zip(told, expected, strict=False):
             assert (mine.candidate, mine.fitness, mine.gain, mine.repeated) == (
-                theirs.candidate, theirs.fitness, theirs.gain, theirs.repeated
-            )  # fmt: skip
+                theirs.candidate,
+                theirs.fitness,
+                theirs.gain,
+                theirs.repeated,
+            )
         if len(told) >= len(expected):
             assert {m.formula for m in island.pool.members} == {
                 m.formula for m in own_island.pool.members
@@ -168,9 +171,9 @@ def test_the_pool_is_the_average_in_few_formulas_or_in_all(
 def test_an_island_without_new_ideas_leaves_the_budget_to_the_others(
     small_panel: Panel, scripted: Callable[..., Any], store: Store
 ) -> None:
-    judge = Judge(small_panel.without_test())
+    scorer = Scorer(small_panel.without_test())
     makers = (scripted(FIRST[:1]), scripted([f"ts_mean(close, {d})" for d in range(2, 80)]))
-    study = Study([Island(s, Pool(judge.train, 4)) for s in makers], judge, store, 1)
+    study = Study([Island(s, Pool(scorer.train, 4)) for s in makers], scorer, store, 1)
     assert study.run(Budget(70), ignore) == "the budget was spent"
     assert store.count() == 70
 
@@ -182,9 +185,15 @@ def test_placebos_replay_all_islands(small_panel: Panel, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("islands", "budget", "expected"),
-    [("auto", 5000, 1), ("auto", 9999, 1), ("auto", 20_000, 4), ("none", 20_000, 1),
-     (None, 20_000, 1), (8, 8, 8)],
-)  # fmt: skip
+    [
+        ("auto", 5000, 1),
+        ("auto", 9999, 1),
+        ("auto", 20_000, 4),
+        ("none", 20_000, 1),
+        (None, 20_000, 1),
+        (8, 8, 8),
+    ],
+)
 def test_numbers_of_islands(islands: Any, budget: int, expected: int) -> None:
     assert number_of_islands(islands, budget) == expected
 

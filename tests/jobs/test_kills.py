@@ -13,7 +13,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 SEARCHERS = ("random", "genetic")
 EXECUTORS: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ def disturbed(
     inside: bool = False,
     islands: int = 1,
     **executor: Any,
-) -> list[Run]:  # fmt: skip
+) -> list[Run]:
     """Runs that were killed so often in all."""
     settings = {
         "search": {**SEARCH, "searcher": searcher, "islands": islands}, "executor": executor,
@@ -54,8 +54,9 @@ def disturbed(
     killer = Path(__file__).with_name("killer.py")
     done = subprocess.run(
         [sys.executable, str(killer), str(folder), json.dumps(settings)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["kills"] >= kills

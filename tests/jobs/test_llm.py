@@ -13,8 +13,8 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs.config import read_job
-from alphamine.jobs.run import Run
 from alphamine.jobs.study import Progress
+from alphamine.runs.run import Run
 from tests.llm.server import Turn, proposal, serving
 
 pytest.importorskip("openai")
@@ -26,10 +26,14 @@ def _analyst(request: dict[str, Any], number: int) -> Turn:
     rng = np.random.default_rng(list(json.dumps(request["messages"][1:]).encode()))
     a, b = rng.choice(("open", "close", "volume"), 2, replace=False)
     inner = rng.choice((a, f"ts_delta({a}, w2)", f"ts_mean({a}, w2)", f"rank({a})"))
-    shape = rng.choice((
-        f"rank(ts_corr({inner}, {b}, w1))", f"ts_zscore({inner}, w1)", f"ts_rank({inner}, w1)",
-        f"ts_corr({inner}, ts_std_dev({b}, w2), w1)",
-    ))  # fmt: skip
+    shape = rng.choice(
+        (
+            f"rank(ts_corr({inner}, {b}, w1))",
+            f"ts_zscore({inner}, w1)",
+            f"ts_rank({inner}, w1)",
+            f"ts_corr({inner}, ts_std_dev({b}, w2), w1)",
+        )
+    )
     settings = ({"w1": int(x), "w2": int(y)} for x, y in rng.integers(3, 60, (3, 2)))
     return Turn(proposal(str(shape), *settings))
 

@@ -21,32 +21,36 @@ from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.report import FactorReport
 from alphamine.evaluation.summary import Summary
 from alphamine.expression.canonical import canonicalise, oriented
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.jobs.plan import from_earlier_runs
-from alphamine.jobs.run import Run
-from alphamine.jobs.store import Store
 from alphamine.pool.table import combine
+from alphamine.runs.run import Run
+from alphamine.runs.store import Store
 
 
 @pytest.fixture(scope="module")
 def run(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run, half of whose members were found upside down."""
     found = am.search(
-        small_panel, "random", budget=120, seed=3, run_dir=tmp_path_factory.mktemp("run") / "run",
+        small_panel,
+        "random",
+        budget=120,
+        seed=3,
+        run_dir=tmp_path_factory.mktemp("run") / "run",
         pool={"token_price": 0.0},
-    )  # fmt: skip
+    )
     together = zip(found.pool.formulas, found.pool_records, strict=True)
     turned = [str(formula) != record.formula for formula, record in together]
     assert 2 < sum(turned) < len(turned)
     return found
 
 
-def judged(text: str, panel: Panel, split: str = "train") -> FactorReport:
+def scored(text: str, panel: Panel, split: str = "train") -> FactorReport:
     return am.evaluate(text, panel, split)
 
 
 def row_is_true(row: dict[str, Any], panel: Panel) -> None:
-    train, valid = (judged(row["formula"], panel, split) for split in ("train", "valid"))
+    train, valid = (scored(row["formula"], panel, split) for split in ("train", "valid"))
     assert row["train_rank_ic"] == pytest.approx(train.rank_ic, rel=1e-12)
     assert row["train_rank_icir"] == pytest.approx(train.rank_icir, rel=1e-12)
     assert row["valid_rank_ic"] == pytest.approx(valid.rank_ic, rel=1e-12)
@@ -70,7 +74,7 @@ def test_the_table_and_json(run: Run, small_panel: Panel) -> None:
 def test_the_ledger_holds_formulas_as_they_were_evaluated(run: Run, small_panel: Panel) -> None:
     frame = run.evaluations()
     for row in frame[frame.train_rank_ic.notna()].head(30).to_dict("records"):
-        report = judged(row["formula"], small_panel)
+        report = scored(row["formula"], small_panel)
         assert row["train_rank_ic"] == pytest.approx(report.rank_ic, rel=1e-12)
         assert abs(row["fitness"]) in (pytest.approx(abs(report.rank_ic), rel=1e-12), np.inf)
     with closing(Store.open(run.directory)) as store:
@@ -112,7 +116,7 @@ def test_the_page(run: Run, small_panel: Panel) -> None:
     shown = [row for row in rows if row and row[0].isdigit() and len(row) > 10]
     assert [row[1] for row in shown] == list(map(str, run.pool.formulas))
     for row in shown:
-        train, valid = (judged(row[1], small_panel, split) for split in ("train", "valid"))
+        train, valid = (scored(row[1], small_panel, split) for split in ("train", "valid"))
         assert row[4:8] == [
             f"{train.rank_ic:+.4f}", f"{valid.rank_ic:+.4f}",
             f"{train.rank_icir:+.2f}", f"{valid.rank_icir:+.2f}",
@@ -133,7 +137,7 @@ def test_the_command_line(
         str(formula).replace(" ", "") for formula in run.pool.formulas
     ]
     for row in rows:
-        train, valid = (judged(row[1], small_panel, split) for split in ("train", "valid"))
+        train, valid = (scored(row[1], small_panel, split) for split in ("train", "valid"))
         assert row[2:6] == [
             f"{train.rank_ic:+.4f}", f"{valid.rank_ic:+.4f}",
             f"{train.rank_icir:+.2f}", f"{valid.rank_icir:+.2f}",

@@ -16,9 +16,9 @@ from alphamine.data.panel import Panel
 from alphamine.engine import evaluator
 from alphamine.engine.evaluator import Evaluator
 from alphamine.evaluation.summary import Summary
-from alphamine.expression.parser import parse
-from alphamine.jobs.judge import as_mapping
+from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE
+from alphamine.runs.score import as_mapping
 
 SEARCHABLE = [op.name for op in CATALOGUE.values() if op.searchable]
 WITHOUT_KERNEL = {"bucket": 60.0, "densify": 60.0, "group_backfill": 12.0}

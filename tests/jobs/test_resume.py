@@ -20,9 +20,9 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs import study as study_module
-from alphamine.jobs.run import Run
 from alphamine.jobs.signals import stop_on_signal
-from alphamine.jobs.store import EVENTS_NAME, Store
+from alphamine.runs.run import Run
+from alphamine.runs.store import EVENTS_NAME, Store
 
 SEARCHERS = ("random", "genetic", "rl", "portfolio", "rd_loop")
 
@@ -98,16 +98,16 @@ def test_without_any_checkpoint_everything_is_asked_again_and_nothing_evaluated_
     monkeypatch.setattr(study_module, "_CHECKPOINT_SECONDS", 0.0)
     before = begin(small_panel, tmp_path / "run", stop=after(60)).trials
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    judged: list[int] = []
-    original = study_module.Serial.judge
+    scored: list[int] = []
+    original = study_module.Serial.score
 
     def counted(self: Any, formulas: Any, stop: Any) -> Any:
-        judged.append(len(formulas))
+        scored.append(len(formulas))
         return original(self, formulas, stop)
 
-    monkeypatch.setattr(study_module.Serial, "judge", counted)
+    monkeypatch.setattr(study_module.Serial, "score", counted)
     run = am.resume(tmp_path / "run", small_panel)
-    assert sum(judged) == 100 - before
+    assert sum(scored) == 100 - before
     require_same(run, wholes["genetic"])
 
 
@@ -174,9 +174,11 @@ def test_budgets_that_make_no_sense_are_refused_before_anything_is_recorded(
     small_panel: Panel, tmp_path: Path
 ) -> None:
     for changes, law in (
-        ({"budget": 0}, "evaluations is above 0"), ({"seconds": -1.0}, "seconds is above 0"),
-        ({"tokens": 5}, "asks none; leave tokens out"), ({"money": 0.5}, "leave money out"),
-    ):  # fmt: skip
+        ({"budget": 0}, "evaluations is above 0"),
+        ({"seconds": -1.0}, "seconds is above 0"),
+        ({"tokens": 5}, "asks none; leave tokens out"),
+        ({"money": 0.5}, "leave money out"),
+    ):
         with pytest.raises(SearchError, match=law):
             begin(small_panel, tmp_path / "run", "random", **changes)
     assert not (tmp_path / "run").exists()

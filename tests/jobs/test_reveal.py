@@ -17,8 +17,8 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import DataError, SearchError
-from alphamine.jobs.run import Run
-from alphamine.jobs.store import Store
+from alphamine.runs.run import Run
+from alphamine.runs.store import Store
 
 
 @pytest.fixture

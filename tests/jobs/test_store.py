@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from alphamine.errors import SearchError, WorkFailed
-from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES
-from alphamine.jobs.records import Record
-from alphamine.jobs.schema import VERSION
-from alphamine.jobs.store import EVENTS_NAME, FILE_NAME, Store
+from alphamine.runs.records import Record
+from alphamine.runs.schema import VERSION
+from alphamine.runs.score import TRAIN_SCORES, VALID_SCORES
+from alphamine.runs.store import EVENTS_NAME, FILE_NAME, Store
 
 
 def scores(names: Sequence[str], **given: float) -> dict[str, float]:
@@ -124,9 +124,20 @@ def test_an_empty_directory_is_no_run(tmp_path: Path) -> None:
 def test_other_columns_are_another_schema() -> None:
     """Whoever adds a score adds a column: then the number goes up, and this list changes."""
     columns = (
-        "rank_ic", "rank_ic_std", "rank_icir", "ic", "ic_std", "icir", "days", "pairs", "coverage",
-        "turnover", "t", "degrees", "effective_days",
-    )  # fmt: skip
+        "rank_ic",
+        "rank_ic_std",
+        "rank_icir",
+        "ic",
+        "ic_std",
+        "icir",
+        "days",
+        "pairs",
+        "coverage",
+        "turnover",
+        "t",
+        "degrees",
+        "effective_days",
+    )
     assert (4, columns, columns[:10]) == (VERSION, TRAIN_SCORES, VALID_SCORES)
 
 

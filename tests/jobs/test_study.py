@@ -13,17 +13,24 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.jobs.budget import Budget
 from alphamine.jobs.island import Island
-from alphamine.jobs.judge import Judge
-from alphamine.jobs.store import Store
+from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
 from alphamine.pool.pool import Pool
+from alphamine.runs.budget import Budget
+from alphamine.runs.store import Store
 
 FORMULAS = (
-    "rank(volume)", "rank(close)", "ts_mean(volume, 5)", "rank(open / close)", "rank(volume)",
-    "-volume", "ts_delta(close, 10)", "log(0 - close)", "ts_delta(close, 150) / close",
-)  # fmt: skip
+    "rank(volume)",
+    "rank(close)",
+    "ts_mean(volume, 5)",
+    "rank(open / close)",
+    "rank(volume)",
+    "-volume",
+    "ts_delta(close, 10)",
+    "log(0 - close)",
+    "ts_delta(close, 150) / close",
+)
 DISTINCT = 8
 
 
@@ -34,8 +41,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def study_of(panel: Panel, searcher: Any, store: Store, batch: int = 3) -> Study:
-    judge = Judge(panel.without_test())
-    return Study([Island(searcher, Pool(judge.train, 4, 0.7))], judge, store, batch)
+    scorer = Scorer(panel.without_test())
+    return Study([Island(searcher, Pool(scorer.train, 4, 0.7))], scorer, store, batch)
 
 
 def ignore(progress: Progress) -> None: ...
@@ -143,7 +150,7 @@ def test_a_batch_that_is_stopped_while_it_is_offered_leaves_no_trace(
             offers.append(fitness)
             return super().offer(formula, sign, fitness, vector)
 
-    study.islands[0].pool = Watched(study.judge.train, 4, 0.7)
+    study.islands[0].pool = Watched(study.scorer.train, 4, 0.7)
     # The first batch is offered whole, and the second one after its first formula no more.
     assert study.run(Budget(DISTINCT), ignore, lambda: len(offers) > 3) == "it was interrupted"
     assert len(offers) == 4

@@ -11,7 +11,7 @@ import pytest
 
 import alphamine as am
 from alphamine.errors import AlphamineError
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.libraries.lines import read_file
 from alphamine.operators import CATALOGUE
 
@@ -68,8 +68,14 @@ def bars(days: int = 90, symbols: int = 12) -> dict[str, pd.DataFrame]:
     high = np.maximum(opened, close) * (1 + rng.uniform(0, 0.01, close.shape))
     low = np.minimum(opened, close) * (1 - rng.uniform(0, 0.01, close.shape))
     volume = np.exp(rng.normal(10, 1, close.shape))
-    fields = {"open": opened, "high": high, "low": low, "close": close, "volume": volume,
-              "vwap": (high + low + close) / 3}  # fmt: skip
+    fields = {
+        "open": opened,
+        "high": high,
+        "low": low,
+        "close": close,
+        "volume": volume,
+        "vwap": (high + low + close) / 3,
+    }
     return {name: pd.DataFrame(array) for name, array in fields.items()}
 
 
@@ -91,8 +97,9 @@ def test_alpha101_agrees_with_pandas_on_formulas_written_by_hand() -> None:
     }
     panel = am.Panel.from_arrays(
         np.datetime64("2020-01-01") + np.arange(90),
-        [f"S{i}" for i in range(12)], {k: x.to_numpy() for k, x in d.items()},
-    )  # fmt: skip
+        [f"S{i}" for i in range(12)],
+        {k: x.to_numpy() for k, x in d.items()},
+    )
     formulas = [am.library("alpha101")[name] for name in expected]
     for name, got in zip(expected, am.values(formulas, panel, dtype="float64"), strict=True):
         want = expected[name].to_numpy(copy=True)
@@ -109,8 +116,10 @@ def test_alpha158_agrees_with_qlib_where_windows_are_full(golden: Path) -> None:
     with np.load(golden / "qlib_operators.npz") as file:
         fields = {k: file[f"in_{k}"] for k in ("open", "high", "low", "close", "volume", "vwap")}
         dates = file["dates"]
-        texts = {str(n): str(e) for n, e in zip(file["alpha158_names"], file["alpha158_expr"],
-                                                strict=True)}  # fmt: skip
+        texts = {
+            str(n): str(e)
+            for n, e in zip(file["alpha158_names"], file["alpha158_expr"], strict=True)
+        }
         output = dict(zip(map(str, file["out_expr"]), file["out"], strict=True))
     panel = am.Panel.from_arrays(
         dates.astype("datetime64[D]"), [f"S{i}" for i in range(6)], fields, min_names=2
@@ -118,8 +127,9 @@ def test_alpha158_agrees_with_qlib_where_windows_are_full(golden: Path) -> None:
     present = np.all([np.isfinite(x) for x in fields.values()], axis=0)
     library = am.library("alpha158")
     compared = 0
-    for name, got in zip(library, am.values(list(library.values()), panel, dtype="float64"),
-                         strict=True):  # fmt: skip
+    for name, got in zip(
+        library, am.values(list(library.values()), panel, dtype="float64"), strict=True
+    ):
         if texts[name] not in output:
             continue
         rows = library[name].lookback + 1

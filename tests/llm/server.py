@@ -100,11 +100,16 @@ def _body(request: dict[str, Any], turn: Turn) -> bytes:
         "index": 0, "finish_reason": turn.finish,
         "message": {"role": "assistant", "content": turn.text},
     }  # fmt: skip
-    return json.dumps({
-        "id": "x", "object": "chat.completion", "created": 0, "model": request["model"],
-        "choices": [choice],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-    }).encode()  # fmt: skip
+    return json.dumps(
+        {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": request["model"],
+            "choices": [choice],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }
+    ).encode()
 
 
 def proposal(formula: str, *settings: dict[str, int], **words: str) -> str:

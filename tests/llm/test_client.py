@@ -60,10 +60,13 @@ def test_too_many_requests_are_followed_by_the_pause_that_was_asked_for() -> Non
 @pytest.mark.parametrize(
     "bad",
     [
-        Turn(status=500, raw=b"oops"), Turn(status=503, raw=b"{}"), Turn("x" * 4000, cut=True),
-        Turn(raw=b"this is no JSON"), Turn(raw=b'{"choices": []}'),
+        Turn(status=500, raw=b"oops"),
+        Turn(status=503, raw=b"{}"),
+        Turn("x" * 4000, cut=True),
+        Turn(raw=b"this is no JSON"),
+        Turn(raw=b'{"choices": []}'),
     ],
-)  # fmt: skip
+)
 def test_what_passes_is_tried_again(bad: Turn) -> None:
     with serving([bad, bad, Turn("{}")]) as server:
         client, waited = _client(server.url)
@@ -104,10 +107,11 @@ def test_the_ladder_is_stepped_down_once_and_remembered() -> None:
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"max_calls": 2}, "calls"), ({"max_total_tokens": 4500}, "tokens"),
+        ({"max_calls": 2}, "calls"),
+        ({"max_total_tokens": 4500}, "tokens"),
         ({"max_money": 0.0005, "prompt_price": 1.0, "completion_price": 0.1}, "money"),
     ],
-)  # fmt: skip
+)
 def test_the_budget_is_checked_before_a_call(settings: dict[str, Any], what: str) -> None:
     with serving([Turn("{}")]) as server:
         client, _ = _client(server.url, **settings)
@@ -136,9 +140,10 @@ def test_what_was_recorded_is_replayed_without_a_server(tmp_path: Path) -> None:
         replay.ask(replace(REQUEST, sample="tree 9"))
     # Model, temperature and form are part of the key.
     for other in (
-        replace(REQUEST, sample="0", model="other"), replace(REQUEST, sample="0", temperature=0.5),
+        replace(REQUEST, sample="0", model="other"),
+        replace(REQUEST, sample="0", temperature=0.5),
         replace(REQUEST, sample="0", schema=None),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ReplayError):
             replay.ask(other)
 

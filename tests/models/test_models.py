@@ -60,8 +60,9 @@ def test_a_forecast_uses_no_later_feature(design: Design, name: str) -> None:
     first = signal_of(model, design, TRAIN)
     x = design.x.copy()
     x[120:] = x[120:][::-1]
-    assert_array_equal(first[:120], np.where(design.inside, model.predict(replace(design, x=x)),
-                                             np.nan)[:120])  # fmt: skip
+    assert_array_equal(
+        first[:120], np.where(design.inside, model.predict(replace(design, x=x)), np.nan)[:120]
+    )
 
 
 @pytest.mark.parametrize("name", ["mlp", "gru", "lightgbm"])
@@ -158,9 +159,14 @@ def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("oracle", {}), ("ridge", {"depth": 3}), ("ridge", {"alpha": -1.0}), ("mlp", {"epochs": 0}),
-     ("dynamic", {"window": 0})],
-)  # fmt: skip
+    [
+        ("oracle", {}),
+        ("ridge", {"depth": 3}),
+        ("ridge", {"alpha": -1.0}),
+        ("mlp", {"epochs": 0}),
+        ("dynamic", {"window": 0}),
+    ],
+)
 def test_impossible_models_are_refused(name: str, settings: dict[str, Any]) -> None:
     with pytest.raises(SearchError):
         make_model(name, settings)

@@ -13,7 +13,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, DataError
 from alphamine.evaluation.trust.splitters import PurgedKFold
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.models.transformer import ByDay, FactorTransformer
 
 pytest.importorskip("sklearn")

@@ -103,7 +103,7 @@ def test_signature_and_lookback(
         ("ts_corr", (PRICE, VOLUME), (10,), RATIO),
         ("ts_covariance", (PRICE, VOLUME), (10,), MONEY),
         ("ts_std_dev", (PRICE,), (10,), PRICE),
-        ("ts_moment", (PRICE, ), (10, 3), Unit(3.0, 0.0)),
+        ("ts_moment", (PRICE,), (10, 3), Unit(3.0, 0.0)),
         ("ts_product", (PRICE,), (2,), Unit(2.0, 0.0)),
         ("ts_rank", (PRICE,), (10,), RANK),
         ("ts_arg_max", (PRICE,), (10,), COUNT),
@@ -116,7 +116,7 @@ def test_signature_and_lookback(
         ("group_mean", (PRICE, MONEY, None), (), PRICE),
         ("if_else", (RATIO, PRICE, PRICE), (), PRICE),
     ],
-)  # fmt: skip
+)
 def test_units(
     name: str, inputs: tuple[Unit | None, ...], params: tuple[object, ...], unit: Unit | None
 ) -> None:

@@ -95,8 +95,15 @@ def test_a_unit_that_is_a_power_of_two_changes_no_bit(name: str, power: int) -> 
 
 
 def test_every_operator_is_homogeneous_or_named_otherwise() -> None:
-    not_homogeneous = {"ts_product", "ts_count", "ts_sum_if", "ts_count_nans", "group_count",
-                       "days_from_last_change", "densify"}  # fmt: skip
+    not_homogeneous = {
+        "ts_product",
+        "ts_count",
+        "ts_sum_if",
+        "ts_count_nans",
+        "group_count",
+        "days_from_last_change",
+        "densify",
+    }
     windowed_or_across = {op.name for op in EVALUATED if op.family is not Family.ELEMENTWISE}
     assert windowed_or_across == set(DEGREE) | not_homogeneous
 

@@ -41,9 +41,12 @@ def panel() -> Panel:
     universe = rng.random((ROWS, NAMES)) < 0.9
     universe[50, 3:] = False
     return Panel.from_arrays(
-        np.arange(ROWS).astype("datetime64[D]"), np.arange(NAMES).astype(str), columns, universe,
+        np.arange(ROWS).astype("datetime64[D]"),
+        np.arange(NAMES).astype(str),
+        columns,
+        universe,
         label_spec=LabelSpec(horizon=1, delay=0),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")

@@ -63,9 +63,13 @@ def test_json_goes_both_ways(panel: Panel) -> None:
     })  # fmt: skip
     records = tuple({"position": i, "valid_rank_ic": float("nan")} for i in range(2))
     given = AlphaPool(
-        (size, am.parse("ts_std_dev(0.1 * close, 7)")), (1 / 3, -0.25), "value", 0.5,
-        records, {"run": "a1", "trials": 7, "verdicts": ["luck", None]},
-    )  # fmt: skip
+        (size, am.parse("ts_std_dev(0.1 * close, 7)")),
+        (1 / 3, -0.25),
+        "value",
+        0.5,
+        records,
+        {"run": "a1", "trials": 7, "verdicts": ["luck", None]},
+    )
     text = json.dumps(given.to_dict(), allow_nan=False)
     again = AlphaPool.from_dict(json.loads(text))
     assert again == given

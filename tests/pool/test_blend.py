@@ -12,15 +12,21 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
 from alphamine.pool.table import combine
 
 TEXTS = (
-    "rank(volume)", "rank(close)", "-ts_delta(close, 5)", "ts_mean(volume, 20)", "open / close",
-    "ts_std_dev(close, 10)", "ts_corr(close, volume, 10)", "log(volume)",
-)  # fmt: skip
+    "rank(volume)",
+    "rank(close)",
+    "-ts_delta(close, 5)",
+    "ts_mean(volume, 20)",
+    "open / close",
+    "ts_std_dev(close, 10)",
+    "ts_corr(close, volume, 10)",
+    "log(volume)",
+)
 GROUPS = ((0, 1, 2, 6), (0, 3, 4, 5), (1, 2, 5, 7))
 
 
@@ -32,11 +38,15 @@ def sample() -> Sample:
     volume = np.exp(rng.normal(9, 1, (days, names)))
     volume[:, :6][rng.random((days, 6)) < 0.2] = np.nan
     panel = Panel.from_arrays(
-        np.arange(days).astype("datetime64[D]"), [f"N{i}" for i in range(names)],
-        {"open": close * np.exp(rng.normal(0, 0.01, close.shape)), "close": close,
-         "volume": volume},
+        np.arange(days).astype("datetime64[D]"),
+        [f"N{i}" for i in range(names)],
+        {
+            "open": close * np.exp(rng.normal(0, 0.01, close.shape)),
+            "close": close,
+            "volume": volume,
+        },
         label_spec=LabelSpec(horizon=2, delay=1),
-    )  # fmt: skip
+    )
     return panel.sample()
 
 
@@ -126,8 +136,9 @@ def test_the_chosen_are_the_best_of_all_choices(sample: Sample, pools: list[Pool
 def test_the_label_has_no_part_in_the_choice(sample: Sample, pools: list[Pool]) -> None:
     """With the same members and weights, another label gives the same blend."""
     rng = np.random.default_rng(0)
-    other = replace(sample, label=np.where(np.isnan(sample.label), np.nan,
-                                           rng.normal(size=sample.label.shape)))  # fmt: skip
+    other = replace(
+        sample, label=np.where(np.isnan(sample.label), np.nan, rng.normal(size=sample.label.shape))
+    )
     moved = []
     for pool in pools:
         twin = Pool(other, 4, 1.0, token_price=0.0)

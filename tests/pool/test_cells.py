@@ -84,9 +84,11 @@ def test_products_of_many_names_do_not_overflow() -> None:
     rng = np.random.default_rng(0)
     close = rng.uniform(1, 2, (3, names))
     panel = Panel.from_arrays(
-        np.arange(3).astype("datetime64[D]"), np.arange(names).astype(str), {"close": close},
+        np.arange(3).astype("datetime64[D]"),
+        np.arange(names).astype(str),
+        {"close": close},
         label_spec=LabelSpec(horizon=1, delay=0),
-    )  # fmt: skip
+    )
     cells = Cells(panel.sample())
     vector = cells.vector(close)
     ranks = vector.data.reshape(-1, names).astype(np.int64)

@@ -62,20 +62,24 @@ def test_the_ic_series_of_any_weights_is_that_of_the_panel(
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("price", [0.0, 0.5])
+@pytest.mark.parametrize("penalty", [0.0, 0.5])
 @pytest.mark.parametrize(("capacity", "limit"), [(20, 0.7), (5, 0.5), (3, 0.95)])
 def test_the_pool_changes_only_for_the_better(
-    train: Sample, offers: list[Offer], seed: int, price: float, capacity: int, limit: float
+    train: Sample, offers: list[Offer], seed: int, penalty: float, capacity: int, limit: float
 ) -> None:
-    pool = Pool(train, capacity, limit, token_price=price)
+    pool = Pool(train, capacity, limit, token_price=penalty)
     for index in np.random.default_rng(seed).permutation(len(offers)):
-        before, formulas = pool.worth, pool.view().formulas
+        before, formulas = pool.penalised_objective, pool.view().formulas
         offered, values = offers[index]
         gain = pool.offer(*offered, pool.vector(values))
         assert gain >= 0.0
         assert (gain > 0.0) == (pool.view().formulas != formulas)
-        assert pool.worth == pytest.approx(before + gain, abs=1e-12)
-        assert pool.worth == pool.score if price == 0.0 else pool.worth < pool.score
+        assert pool.penalised_objective == pytest.approx(before + gain, abs=1e-12)
+        assert (
+            pool.penalised_objective == pool.score
+            if penalty == 0.0
+            else pool.penalised_objective < pool.score
+        )
         assert len(pool) <= capacity
         pairs = combinations([m.formula for m in pool.members], 2)
         assert all(abs(pool.correlation(a, b)) <= limit for a, b in pairs)
@@ -85,31 +89,37 @@ def test_the_pool_changes_only_for_the_better(
 
 
 @pytest.mark.parametrize("objective", ["ic", "icir"])
-@pytest.mark.parametrize(("refit", "price"), [(True, 0.0), (True, 0.5), (False, 0.0)])
+@pytest.mark.parametrize(("refit", "penalty"), [(True, 0.0), (True, 0.5), (False, 0.0)])
 @pytest.mark.parametrize(("capacity", "limit"), [(20, 1.0), (6, 1.0), (6, 0.3)])
 def test_the_closed_form_gain_is_what_minimising_anew_gives(
-    train: Sample, offers: list[Offer], oracle: Oracle,
-    objective: str, refit: bool, price: float, capacity: int, limit: float,
-) -> None:  # fmt: skip
+    train: Sample,
+    offers: list[Offer],
+    oracle: Oracle,
+    objective: str,
+    refit: bool,
+    penalty: float,
+    capacity: int,
+    limit: float,
+) -> None:
     pool = filled(
         train,
         offers[:12],
         capacity=capacity,
         max_correlation=0.7,
         objective=objective,
-        token_price=price,
+        token_price=penalty,
     )
     pool.max_correlation = limit
     size, ridge = len(pool), 0.1
     members = pool.state_dict()["members"]
     places = [int(item["formula"][1:]) + 1 for item in members]
-    prices = np.array([item["price"] for item in members])
+    penalties = np.array([item["penalty"] for item in members])
     assert size >= 3
     lengths = [1 + k % 5 for k in range(len(offers) - 12)]
     gains = pool.gains([pool.vector(values) for _, values in offers[12:]], lengths, refit)
     everything = oracle([values for _, values in offers])
-    for newcomer, gain in enumerate(gains, start=13):
-        chosen = [0, *places, newcomer]
+    for candidate, gain in enumerate(gains, start=13):
+        chosen = [0, *places, candidate]
         products = everything[:, chosen][:, :, chosen]
         products = products[products[:, 0, 0] > 0]
         label, correlation = products[:, 0, 1:].mean(axis=0), products[:, 1:, 1:].mean(axis=0)
@@ -118,37 +128,39 @@ def test_the_closed_form_gain_is_what_minimising_anew_gives(
         first = np.linalg.solve(form[:size, :size], label[:size])
 
         def quality(
-            staying: list[int], form: np.ndarray = form, label: np.ndarray = label,
+            staying: list[int],
+            form: np.ndarray = form,
+            label: np.ndarray = label,
             first: np.ndarray = first,
-        ) -> float:  # fmt: skip
-            """Of some of the members and the newcomer, less the prices of those members."""
+        ) -> float:
+            """Of some of the members and the candidate, less the penalties of those members."""
             chosen = [*staying, size]
             if refit:
                 some = np.linalg.solve(form[np.ix_(chosen, chosen)], label[chosen])
             else:
-                # The newcomer's weight is chosen beside all members, then those that go, go.
+                # The candidate's weight is chosen beside all members, then those that go, go.
                 rest = label[size] - form[size, :size] @ first
                 some = np.append(first[staying], rest / form[size, size])
             inner = form[np.ix_(chosen, chosen)]
-            return float(2 * some @ label[chosen] - some @ inner @ some - prices[staying].sum())
+            return float(2 * some @ label[chosen] - some @ inner @ some - penalties[staying].sum())
 
-        alike = np.flatnonzero(np.abs(correlation[size, :size]) > limit)
+        correlated = np.flatnonzero(np.abs(correlation[size, :size]) > limit)
         everyone = list(range(size))
-        if len(alike):
-            best = quality([k for k in everyone if k not in alike])
+        if len(correlated):
+            best = quality([k for k in everyone if k not in correlated])
         elif size == capacity:
             best = max(quality([k for k in everyone if k != out]) for out in everyone)
         else:
             best = quality(everyone)
-        best -= _price(price * lengths[newcomer - 13], products, form, first, objective)
-        expected = np.sqrt(max(best, 0.0)) - np.sqrt(first @ label[:size] - prices.sum())
+        best -= _penalty(penalty * lengths[candidate - 13], products, form, first, objective)
+        expected = np.sqrt(max(best, 0.0)) - np.sqrt(first @ label[:size] - penalties.sum())
         assert gain == pytest.approx(expected, abs=1e-9)
 
 
-def _price(
-    price: float, products: np.ndarray, form: np.ndarray, weights: np.ndarray, objective: str
+def _penalty(
+    penalty: float, products: np.ndarray, form: np.ndarray, weights: np.ndarray, objective: str
 ) -> float:
-    """So many squared standard errors of what the members leave of the newcomer's IC."""
+    """So many squared standard errors of what the members leave of the candidate's IC."""
     size = len(weights)
     label = products[:, 0, 1:]
     series = products[:, 1 + size, 1 : 1 + size]
@@ -161,7 +173,7 @@ def _price(
     angles = np.pi * np.outer(np.arange(1, count + 1), (np.arange(days) + 0.5) / days)
     variance = np.square(np.sqrt(2 / days) * np.cos(angles) @ (rest - rest.mean())).mean() / days
     shared = form[size, :size] @ np.linalg.solve(form[:size, :size], form[:size, size])
-    return float(price * variance / (form[size, size] - shared))
+    return float(penalty * variance / (form[size, size] - shared))
 
 
 def test_a_price_keeps_luck_out_and_lets_knowledge_in(panel: Panel, train: Sample) -> None:
@@ -180,7 +192,7 @@ def test_a_price_keeps_luck_out_and_lets_knowledge_in(panel: Panel, train: Sampl
     useful = 0.3 * hint + rng.normal(size=panel.shape)
     known = ((close, 1, 0.1), useful)
     greedy, careful = (
-        filled(train, [*useless, known], capacity=20, token_price=price) for price in (0.0, 1.0)
+        filled(train, [*useless, known], capacity=20, token_price=penalty) for penalty in (0.0, 1.0)
     )
     assert len(greedy) == 20
     assert len(careful) < 8
@@ -296,9 +308,17 @@ def test_a_restored_pool_decides_as_the_first_would_have(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"capacity": 0}, {"max_correlation": 0.0}, {"l1": -1.0}, {"ridge": 0.0}, {"beta": -1.0},
-     {"objective": "sharpe"}, {"token_price": -0.1}, {"token_price": float("inf")}],
-)  # fmt: skip
+    [
+        {"capacity": 0},
+        {"max_correlation": 0.0},
+        {"l1": -1.0},
+        {"ridge": 0.0},
+        {"beta": -1.0},
+        {"objective": "sharpe"},
+        {"token_price": -0.1},
+        {"token_price": float("inf")},
+    ],
+)
 def test_impossible_settings_are_refused(train: Sample, settings: dict[str, Any]) -> None:
     with pytest.raises(SearchError, match="but"):
         Pool(train, **settings)

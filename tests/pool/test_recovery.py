@@ -8,10 +8,10 @@ import pytest
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
-from alphamine.data.synthetic import simulate
-from alphamine.data.synthetic_settings import Effect, MarketSettings, Planted, PlantedTruth
+from alphamine.data.synthetic.market import simulate
+from alphamine.data.synthetic.settings import Effect, MarketSettings, Planted, PlantedTruth
 from alphamine.engine.evaluator import Evaluator
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.pool.recovery import delivered, planted_part, recovery
 from alphamine.pool.table import combine
 
@@ -28,11 +28,13 @@ def world() -> tuple[Panel, PlantedTruth]:
     rng = np.random.default_rng(0)
     noise = {f"noise{k}": rng.normal(size=market.factor.shape) for k in range(5)}
     panel = Panel.from_arrays(
-        np.arange(300).astype("datetime64[D]"), np.arange(80).astype(str),
-        market.columns | noise, market.shocks.listed,
+        np.arange(300).astype("datetime64[D]"),
+        np.arange(80).astype(str),
+        market.columns | noise,
+        market.shocks.listed,
         {"sector": np.broadcast_to(market.shocks.sector, market.factor.shape)},
         splits=Splits((0, 180), (190, 280), None, 6),
-    )  # fmt: skip
+    )
     return panel, market.truth
 
 
@@ -65,9 +67,15 @@ def test_noise_recovers_nothing(world: tuple[Panel, PlantedTruth]) -> None:
 def test_a_formula_more_never_lowers_the_share(world: tuple[Panel, PlantedTruth]) -> None:
     panel, truth = world
     texts = (
-        "noise1", "ts_returns(close, 5)", "ts_zscore(volume, 10)", "close / open", "noise2",
-        "ts_returns(close, 10)", "rank(ts_returns(close, 10))", "ts_zscore(volume, 20)",
-    )  # fmt: skip
+        "noise1",
+        "ts_returns(close, 5)",
+        "ts_zscore(volume, 10)",
+        "close / open",
+        "noise2",
+        "ts_returns(close, 10)",
+        "rank(ts_returns(close, 10))",
+        "ts_zscore(volume, 20)",
+    )
     nodes = [parse(text, fields=panel.schema) for text in texts]
     shares = [recovery(nodes[:k], panel, truth).share for k in range(len(nodes) + 1)]
     assert (np.diff(shares) >= -1e-9).all()

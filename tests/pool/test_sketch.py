@@ -16,9 +16,11 @@ def test_products_are_about_the_mean_daily_rank_correlation() -> None:
     close = 10.0 * np.exp(rng.normal(0, 0.02, (rows, columns)).cumsum(axis=0))
     universe = rng.random((rows, columns)) < 0.9
     panel = Panel.from_arrays(
-        np.datetime64("2020-01-01") + np.arange(rows), [f"S{i}" for i in range(columns)],
-        {"close": close}, universe=universe,
-    )  # fmt: skip
+        np.datetime64("2020-01-01") + np.arange(rows),
+        [f"S{i}" for i in range(columns)],
+        {"close": close},
+        universe=universe,
+    )
     sample = panel.sample()
     cells = Cells(sample)
     image = Sketch(cells)

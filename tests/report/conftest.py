@@ -10,33 +10,57 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alphamine.jobs.judge import TRAIN_SCORES, VALID_SCORES
-from alphamine.jobs.records import Record
-from alphamine.jobs.run import Run, open_run
-from alphamine.jobs.store import Store
+from alphamine.runs.records import Record
+from alphamine.runs.run import Run, open_run
+from alphamine.runs.score import TRAIN_SCORES, VALID_SCORES
+from alphamine.runs.store import Store
 
 _CODE = ("alert(1)", "fetch('//x')", "top.location='//x'")
 _ELEMENTS = (
-    "<script>{c}</script>", "</script><script>{c}</script>", "<img src=x onerror={c}>",
-    "<svg onload={c}>", "<svg/onload={c}>", "<iframe srcdoc='<script>{c}</script>'>",
-    "<body onpageshow={c}>", "<details open ontoggle={c}>", "<video><source onerror={c}></video>",
+    "<script>{c}</script>",
+    "</script><script>{c}</script>",
+    "<img src=x onerror={c}>",
+    "<svg onload={c}>",
+    "<svg/onload={c}>",
+    "<iframe srcdoc='<script>{c}</script>'>",
+    "<body onpageshow={c}>",
+    "<details open ontoggle={c}>",
+    "<video><source onerror={c}></video>",
     "<math><mtext></form><form><mglyph><style></math><img src onerror={c}>",
-    "<style>@import 'javascript:{c}';</style>", "<object data=javascript:{c}>",
-    "<a href=javascript:{c}>x</a>", "<form action=javascript:{c}><input type=submit>",
-    "<input onfocus={c} autofocus>", "<marquee onstart={c}>", "<template><script>{c}</script>",
-    "<noscript><p title='</noscript><img src=x onerror={c}>'>", "<base href=javascript:{c}//>",
+    "<style>@import 'javascript:{c}';</style>",
+    "<object data=javascript:{c}>",
+    "<a href=javascript:{c}>x</a>",
+    "<form action=javascript:{c}><input type=submit>",
+    "<input onfocus={c} autofocus>",
+    "<marquee onstart={c}>",
+    "<template><script>{c}</script>",
+    "<noscript><p title='</noscript><img src=x onerror={c}>'>",
+    "<base href=javascript:{c}//>",
     "<meta http-equiv=refresh content='0;url=javascript:{c}'>",
-)  # fmt: skip
+)
 _ESCAPES = (
-    "\"><script>{c}</script>", "'><img src=x onerror={c}>", "\" onmouseover=\"{c}",
+    '"><script>{c}</script>',
+    "'><img src=x onerror={c}>",
+    '" onmouseover="{c}',
     "' onclick='{c}",
-    "</title><script>{c}</script>", "</style><script>{c}</script>", "--><script>{c}</script>",
-    "]]><script>{c}</script>", "</textarea><script>{c}</script>", "<!--<script>{c}",
-    "<scr\x00ipt>{c}</scr\x00ipt>", "\u2028{c}\u2029", "\\u003cscript>{c}", "\u202e<b>{c}",
-)  # fmt: skip
+    "</title><script>{c}</script>",
+    "</style><script>{c}</script>",
+    "--><script>{c}</script>",
+    "]]><script>{c}</script>",
+    "</textarea><script>{c}</script>",
+    "<!--<script>{c}",
+    "<scr\x00ipt>{c}</scr\x00ipt>",
+    "\u2028{c}\u2029",
+    "\\u003cscript>{c}",
+    "\u202e<b>{c}",
+)
 _TEMPLATES = (
-    "{{{{ 7 * 7 }}}}{c}", "{{% for x in y %}}{c}", "{{# {c} #}}", "${{{c}}}", "<%= {c} %>",
-)  # fmt: skip
+    "{{{{ 7 * 7 }}}}{c}",
+    "{{% for x in y %}}{c}",
+    "{{# {c} #}}",
+    "${{{c}}}",
+    "<%= {c} %>",
+)
 CORPUS = tuple(
     template.format(c=code) for template in (*_ELEMENTS, *_ESCAPES, *_TEMPLATES) for code in _CODE
 )

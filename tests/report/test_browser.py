@@ -19,7 +19,7 @@ import pytest
 
 import alphamine as am
 from alphamine.evaluation.backtest import backtest
-from alphamine.jobs.run import Run
+from alphamine.runs.run import Run
 
 websocket = pytest.importorskip("tornado.websocket")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -150,22 +150,31 @@ class _DevTools:
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.ask(f"{domain}.enable", session)
         await self.ask(
-            "Emulation.setDeviceMetricsOverride", session, width=width, height=900,
-            deviceScaleFactor=1, mobile=width < 500,
-        )  # fmt: skip
+            "Emulation.setDeviceMetricsOverride",
+            session,
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
         await self.ask("Page.navigate", session, url=page.resolve().as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             await self.hear()
         # Two frames later everything that the page's script asked for is laid out.
         await self.ask(
-            "Runtime.evaluate", session, awaitPromise=True,
+            "Runtime.evaluate",
+            session,
+            awaitPromise=True,
             expression="new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))",
-        )  # fmt: skip
+        )
         layout = await self.ask("Runtime.evaluate", session, expression=_WIDEST, returnByValue=True)
         picture = await self.ask(
-            "Page.captureScreenshot", session, captureBeyondViewport=True, format="png",
+            "Page.captureScreenshot",
+            session,
+            captureBeyondViewport=True,
+            format="png",
             clip={"x": 0, "y": 0, "width": width, "height": await self.height(session), "scale": 1},
-        )  # fmt: skip
+        )
         seen = Seen(layout=layout["result"]["value"], picture=base64.b64decode(picture["data"]))
         for event in self.events:
             _note(event, seen)

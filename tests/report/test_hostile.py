@@ -17,8 +17,8 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.evaluation.backtest import SimulationSettings, backtest
 from alphamine.expression.fields import FieldInfo
-from alphamine.jobs.run import Run
 from alphamine.report.html import backtest_page, factor_page
+from alphamine.runs.run import Run
 
 
 class Shape(HTMLParser):

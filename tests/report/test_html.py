@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from alphamine.errors import AlphamineError, SearchError
-from alphamine.jobs.run import Run, open_run
-from alphamine.jobs.store import Store
+from alphamine.runs.run import Run, open_run
+from alphamine.runs.store import Store
 
 WriteRun = Callable[..., Run]
 

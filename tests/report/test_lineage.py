@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import alphamine as am
-from alphamine.jobs.records import Record
 from alphamine.report.html import run_page
 from alphamine.report.lineage import lineages
+from alphamine.runs.records import Record
 
 
 def _record(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import alphamine as am
-from alphamine.jobs.records import Record
 from alphamine.report.html import run_page
 from alphamine.report.research import arm_rows, research_log
+from alphamine.runs.records import Record
 
 WORDS = {"statement": "s", "reason": "r", "expected": "e", "family": "f", "source": "person"}
 
@@ -29,8 +29,11 @@ def test_turns_are_put_together_with_what_was_learnt_later() -> None:
     ]  # fmt: skip
     first, second, third = research_log(records)
     assert (first.decision, first.feedback, first.gain, first.spent) == (
-        "accepted", "1 of 2 accepted", 0.2, 2,
-    )  # fmt: skip
+        "accepted",
+        "1 of 2 accepted",
+        0.2,
+        2,
+    )
     assert [a.record.digest for a in first.attempts] == ["a", "b"]
     assert first.attempts[1].mended == ["known: y"]
     assert first.failures == ["x: given up"]
@@ -41,8 +44,11 @@ def test_turns_are_put_together_with_what_was_learnt_later() -> None:
 
 
 def test_arms_are_counted_by_name() -> None:
-    records = [_record("a", 0, "mcts:memory", 0.1), _record("b", 0, "mcts:rules"),
-               _record("c", 0, "genetic", 0.3)]  # fmt: skip
+    records = [
+        _record("a", 0, "mcts:memory", 0.1),
+        _record("b", 0, "mcts:rules"),
+        _record("c", 0, "genetic", 0.3),
+    ]
     rows = [(r.arm, r.tried, r.admitted, r.gain) for r in arm_rows(records)]
     assert rows == [("genetic", 1, 1, 0.3), ("mcts", 2, 1, 0.1)]
     assert arm_rows(records[:2]) == []

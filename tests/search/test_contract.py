@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import call
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
@@ -35,14 +35,15 @@ def test_every_searcher_keeps_the_contract(name: str) -> None:
     rounds, batch = ROUNDS.get(name, (8, 25))
     check_searcher(
         lambda context: make_searcher(name, context, SMALL.get(name)),
-        rounds=rounds, batch=batch,
-    )  # fmt: skip
+        rounds=rounds,
+        batch=batch,
+    )
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_another_process_proposes_the_same(name: str) -> None:
     script = (
-        "from alphamine.expression.grammar import Grammar\n"
+        "from alphamine.expression.grammar.grammar import Grammar\n"
         "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
         "from alphamine.searchers.base import SearchContext\n"
@@ -119,11 +120,16 @@ class _Binary(RandomSearcher):
 @pytest.mark.parametrize(
     ("broken", "law"),
     [
-        (_Forgetful, "resumed"), (_Unseeded, "equal seeds"), (_Uncanonical, "canonical"),
-        (_Oversized, "grammar"), (_Long, "candidates"), (_Stubborn, "new"), (_Binary, "JSON"),
+        (_Forgetful, "resumed"),
+        (_Unseeded, "equal seeds"),
+        (_Uncanonical, "canonical"),
+        (_Oversized, "grammar"),
+        (_Long, "candidates"),
+        (_Stubborn, "new"),
+        (_Binary, "JSON"),
         (_Hasty, "smaller batch"),
     ],
-)  # fmt: skip
+)
 def test_the_contract_catches_broken_searchers(broken: type[RandomSearcher], law: str) -> None:
     with pytest.raises(SearchError, match=law):
         check_searcher(broken)

@@ -11,11 +11,11 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.edits import fits, points
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.edits import fits, points
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node, field
-from alphamine.expression.parser import parse
 from alphamine.expression.rank_key import rank_key
+from alphamine.expression.text.parser import parse
 from alphamine.operators.types import PRICE, VOLUME
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Evaluation, SearchContext

@@ -11,9 +11,9 @@ import pytest
 
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Field, Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.jobs.search import search
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
@@ -37,16 +37,24 @@ def asked_of(options: dict[str, Any], pool: PoolView, n: int = 1000) -> list[Can
 
 def test_draws_come_first_and_then_their_share() -> None:
     asked = asked_of({"warmup": 100, "fresh": 0.5}, PoolView(MEMBERS), 1100)
-    drawn = [candidate.origin == "random" for candidate in asked]
-    assert all(drawn[:100])
+    sampled = [candidate.origin == "random" for candidate in asked]
+    assert all(sampled[:100])
     # 500 of 1,000 within four standard errors.
-    assert 430 < sum(drawn[100:]) < 570
+    assert 430 < sum(sampled[100:]) < 570
     assert all(c.origin == "random" for c in asked_of({"fresh": 0.0}, PoolView(), 50))
 
 
 def test_edits_are_of_every_member_alike_and_at_their_rates() -> None:
-    options = {"fresh": 0.0, "retune": 3.0, "field": 1.0, "crossover": 0.0, "hoist": 0.0,
-               "operator": 0.0, "wrap": 0.0, "subtree": 0.0}  # fmt: skip
+    options = {
+        "fresh": 0.0,
+        "retune": 3.0,
+        "field": 1.0,
+        "crossover": 0.0,
+        "hoist": 0.0,
+        "operator": 0.0,
+        "wrap": 0.0,
+        "subtree": 0.0,
+    }
     asked = asked_of(options, PoolView(MEMBERS), 8)
     assert {c.origin for c in asked} <= {"retune", "field"}
     wide = asked_of({"fresh": 0.0}, PoolView(MEMBERS), 400)
@@ -84,12 +92,18 @@ def _parts(node: Node) -> Iterator[tuple[type[Node], str]]:
 @pytest.mark.parametrize(
     ("options", "law"),
     [
-        ({"fresh": 1.5}, "fresh is a share"), ({"retune": -1.0}, "retune is at least 0"),
-        ({"memory": 0}, "memory is at least 1"), ({"warmup": 2.5}, "warmup is of type int"),
-        (dict.fromkeys(("retune", "field", "crossover", "hoist", "operator", "wrap", "subtree"),
-                       0.0), "at least one of the rates"),
+        ({"fresh": 1.5}, "fresh is a share"),
+        ({"retune": -1.0}, "retune is at least 0"),
+        ({"memory": 0}, "memory is at least 1"),
+        ({"warmup": 2.5}, "warmup is of type int"),
+        (
+            dict.fromkeys(
+                ("retune", "field", "crossover", "hoist", "operator", "wrap", "subtree"), 0.0
+            ),
+            "at least one of the rates",
+        ),
     ],
-)  # fmt: skip
+)
 def test_settings_keep_their_laws(options: dict[str, Any], law: str) -> None:
     with pytest.raises(SearchError, match=law):
         make_searcher("local", SearchContext(GRAMMAR, 0), options)
@@ -129,6 +143,9 @@ def _market() -> Panel:
     return Panel.from_arrays(
         np.busday_offset("2020-01-06", np.arange(days), roll="forward"),
         [f"N{i:02d}" for i in range(names)],
-        {"open": close * np.exp(rng.normal(0, 0.005, close.shape)), "close": close,
-         "volume": volume},
-    )  # fmt: skip
+        {
+            "open": close * np.exp(rng.normal(0, 0.005, close.shape)),
+            "close": close,
+            "volume": volume,
+        },
+    )

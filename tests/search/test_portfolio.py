@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings

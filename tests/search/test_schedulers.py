@@ -231,8 +231,9 @@ def test_what_makes_no_sense_is_refused() -> None:
     for changes, law in (
         ({"prior_variance": 0.0}, "prior_variance is above 0"),
         ({"noise_variance": float("nan")}, "noise_variance is above 0"),
-        ({"discount": 0.0}, "discount lies in"), ({"exploration": 1.5}, "exploration lies in"),
-    ):  # fmt: skip
+        ({"discount": 0.0}, "discount lies in"),
+        ({"exploration": 1.5}, "exploration lies in"),
+    ):
         with pytest.raises(SearchError, match=law):
             Odds(**changes)
     with pytest.raises(SearchError, match="did you mean 'thompson'"):

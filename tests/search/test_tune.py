@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alphamine.errors import MissingDependency, SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Evaluation, SearchContext
@@ -29,8 +29,14 @@ def windows(formula: Node) -> tuple[int, ...]:
 def score(formula: Node) -> float:
     """Best at one pair of windows, and worse the further away."""
     found = windows(formula)
-    return 1.0 - sum(abs(GRAMMAR.windows.index(a) - GRAMMAR.windows.index(b))
-                     for a, b in zip(found, BEST, strict=True)) / 14  # fmt: skip
+    return (
+        1.0
+        - sum(
+            abs(GRAMMAR.windows.index(a) - GRAMMAR.windows.index(b))
+            for a, b in zip(found, BEST, strict=True)
+        )
+        / 14
+    )
 
 
 def run(searcher: TuneSearcher, rounds: int, batch: int = 5) -> list[tuple[str, float]]:

@@ -58,9 +58,13 @@ class Day:
             return {name: resized(row, symbols, fill) for name, row in rows.items()}
 
         return Day(
-            self.date, wide(self.fields, np.nan), wide(self.present, False), wide(self.groups, -1),
-            resized(self.universe, symbols, False), self.everyone,
-        )  # fmt: skip
+            self.date,
+            wide(self.fields, np.nan),
+            wide(self.present, False),
+            wide(self.groups, -1),
+            resized(self.universe, symbols, False),
+            self.everyone,
+        )
 
 
 class LastRows:

@@ -167,16 +167,24 @@ class Rings:
             return DayStruct(), []
         table = self.plan.lowering.table()
         arrays = [
-            table, np.array([r.ctypes.data for r in self._rings], dtype=np.uint64),
+            table,
+            np.array([r.ctypes.data for r in self._rings], dtype=np.uint64),
             np.array(self.plan.rows, dtype=np.int64),
             np.array([r.itemsize for r in self._rings], dtype=np.int64),
-            np.ascontiguousarray(code), self._masks,
-        ]  # fmt: skip
+            np.ascontiguousarray(code),
+            self._masks,
+        ]
         operation, rings, rows, items, instructions, masks = (a.ctypes.data for a in arrays)
         struct = DayStruct(
-            stride=self.stride, dtype=self.dtype.itemsize,
-            max_window=table["window"].max(initial=1), operation=operation, rings=rings,
-            rows=rows, items=items, code=instructions, inside=masks,
+            stride=self.stride,
+            dtype=self.dtype.itemsize,
+            max_window=table["window"].max(initial=1),
+            operation=operation,
+            rings=rings,
+            rows=rows,
+            items=items,
+            code=instructions,
+            inside=masks,
             alive=masks + self._masks.strides[0],
-        )  # fmt: skip
+        )
         return struct, arrays

@@ -15,8 +15,8 @@ from alphamine.data.validate import check_dates, is_price
 from alphamine.errors import DataError, WorkFailed
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node, check_root
-from alphamine.expression.parser import parse
 from alphamine.expression.portable import from_data, to_data
+from alphamine.expression.text.parser import parse
 from alphamine.operators import Kind
 
 from ..evaluator import Backend, kernel_library, storage
@@ -215,9 +215,11 @@ class Stream:
         when = _date(day)
         position = self._history.position(when)
         if position is None:
-            held = "none" if self.last_day is None else (
-                f"those from {self._history.days[0].date} to {self.last_day} that came in"
-            )  # fmt: skip
+            held = (
+                "none"
+                if self.last_day is None
+                else (f"those from {self._history.days[0].date} to {self.last_day} that came in")
+            )
             raise DataError(
                 f"the days that values depend on can be corrected ({held}), but not {when}; start "
                 "a new stream from the panel"
@@ -272,10 +274,14 @@ class Stream:
             groups = told["groups"]
             schema = {name: FieldInfo(name, Kind.GROUP) for name in groups}
             found = cls(
-                [from_data(data, schema) for data in told["formulas"]], told["symbols"],
-                dtype=told["dtype"], min_periods=told["min_periods"], backend=backend,
-                prices=told["prices"], labels=groups,
-            )  # fmt: skip
+                [from_data(data, schema) for data in told["formulas"]],
+                told["symbols"],
+                dtype=told["dtype"],
+                min_periods=told["min_periods"],
+                backend=backend,
+                prices=told["prices"],
+                labels=groups,
+            )
             found._history = unpacked(told, arrays, found.lookback + 1)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is no state as Stream.save writes it: {error!r}") from None

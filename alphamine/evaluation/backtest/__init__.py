@@ -7,6 +7,11 @@ from .venue import MARKETS, Market
 from .weights import QuantileLongShort, SimulationSettings
 
 __all__ = [
-    "MARKETS", "BacktestReport", "Market", "QuantileLongShort", "SimulationSettings",
-    "TopkDropout", "backtest",
-]  # fmt: skip
+    "MARKETS",
+    "BacktestReport",
+    "Market",
+    "QuantileLongShort",
+    "SimulationSettings",
+    "TopkDropout",
+    "backtest",
+]

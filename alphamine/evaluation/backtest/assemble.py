@@ -106,10 +106,15 @@ def _daily(ledger: Ledger, benchmark: FloatArray | None) -> MappingProxyType[str
             "excess_return_without_cost": ledger.gross - benchmark,
             "excess_return_with_cost": ledger.net - benchmark,
         }
-    return MappingProxyType(daily | {
-        "names": (ledger.shares != 0.0).sum(axis=1),
-        "bought": ledger.bought, "sold": ledger.sold, "blocked": ledger.blocked,
-    })  # fmt: skip
+    return MappingProxyType(
+        daily
+        | {
+            "names": (ledger.shares != 0.0).sum(axis=1),
+            "bought": ledger.bought,
+            "sold": ledger.sold,
+            "blocked": ledger.blocked,
+        }
+    )
 
 
 def _sums(ledger: Ledger, daily: MappingProxyType[str, Any], periods: int) -> dict[str, float]:

@@ -124,8 +124,8 @@ def _universe_returns(panel: Panel, rows: slice, price: str) -> FloatArray:
 
 
 def _days(dates: pd.Series | pd.Index) -> npt.NDArray[np.datetime64]:
-    from alphamine.data.columns import read_days
-    from alphamine.data.tables import as_table
+    from alphamine.data.sources.columns import read_days
+    from alphamine.data.sources.tables import as_table
 
     return read_days(as_table(dates.to_frame(name="date"), "the benchmark"), "date")
 

@@ -131,25 +131,54 @@ def brain_checks(
     weight = float((np.abs(ledger.shares * mark).max(axis=1) / ledger.base).max())
     turnover = metrics["turnover"]
     checks = [
-        Check("sharpe", metrics["sharpe"], f"> {sharpe}", metrics["sharpe"] > sharpe,
-              "Neutralise by sector, or combine it with a signal that loses on other days."),
-        Check("fitness", metrics["fitness"], f"> {fitness}", metrics["fitness"] > fitness,
-              "Raise the returns, or lower the turnover with a longer decay."),
-        Check("low_turnover", turnover, "> 1%", turnover > 0.01,
-              "The signal hardly changes: use shorter windows or fields that move daily."),
-        Check("high_turnover", turnover, "< 70%", turnover < 0.7,
-              "Set a decay, or smooth the formula with ts_decay_linear or ts_mean."),
-        Check("concentrated_weight", weight, "< 10%", weight < 0.1,
-              "Set a truncation below 0.1, rank the signal, or check its coverage."),
-    ]  # fmt: skip
+        Check(
+            "sharpe",
+            metrics["sharpe"],
+            f"> {sharpe}",
+            metrics["sharpe"] > sharpe,
+            "Neutralise by sector, or combine it with a signal that loses on other days.",
+        ),
+        Check(
+            "fitness",
+            metrics["fitness"],
+            f"> {fitness}",
+            metrics["fitness"] > fitness,
+            "Raise the returns, or lower the turnover with a longer decay.",
+        ),
+        Check(
+            "low_turnover",
+            turnover,
+            "> 1%",
+            turnover > 0.01,
+            "The signal hardly changes: use shorter windows or fields that move daily.",
+        ),
+        Check(
+            "high_turnover",
+            turnover,
+            "< 70%",
+            turnover < 0.7,
+            "Set a decay, or smooth the formula with ts_decay_linear or ts_mean.",
+        ),
+        Check(
+            "concentrated_weight",
+            weight,
+            "< 10%",
+            weight < 0.1,
+            "Set a truncation below 0.1, rank the signal, or check its coverage.",
+        ),
+    ]
     if sub_universe is not None:
         least = 0.75 * math.sqrt(sub_universe.share) * metrics["sharpe"]
         checks.append(
-            Check("sub_universe_sharpe", sub_universe.sharpe, f">= {least:.2f}",
-                  sub_universe.sharpe >= least,
-                  "The profit comes from illiquid names: rank by liquidity groups, or weigh the "
-                  "signal by the traded amount.")
-        )  # fmt: skip
+            Check(
+                "sub_universe_sharpe",
+                sub_universe.sharpe,
+                f">= {least:.2f}",
+                sub_universe.sharpe >= least,
+                "The profit comes from illiquid names: rank by liquidity groups, or weigh the "
+                "signal by the traded amount.",
+            )
+        )
     if rivals:
         checks.append(_self_correlation(metrics["sharpe"], rivals))
     return tuple(checks)
@@ -163,8 +192,10 @@ def _self_correlation(sharpe: float, rivals: Mapping[str, Rival]) -> Check:
     new = not rival.correlation >= MOST_ALIKE
     least = rival.sharpe + BETTER * abs(rival.sharpe)
     return Check(
-        "self_correlation", rival.correlation, f"< {MOST_ALIKE}, or sharpe >= {least:.2f}",
+        "self_correlation",
+        rival.correlation,
+        f"< {MOST_ALIKE}, or sharpe >= {least:.2f}",
         new or sharpe >= least,
         f"Its profits move with those of {name}: keep the better of the two, or neutralise the "
         "signal by it.",
-    )  # fmt: skip
+    )

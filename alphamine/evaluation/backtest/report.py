@@ -124,16 +124,23 @@ class BacktestReport:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the daily series, as JSON-compatible values (NaN becomes None)."""
         return {
-            "formula": self.formula, "panel": self.panel, "split": self.split,
-            "strategy": self.strategy, "mode": self.mode, "settings": dict(self.settings),
-            "trials": self.trials, "start": str(self.dates[0]), "end": str(self.dates[-1]),
-            "days": len(self.dates), "used_up": self.used_up,
+            "formula": self.formula,
+            "panel": self.panel,
+            "split": self.split,
+            "strategy": self.strategy,
+            "mode": self.mode,
+            "settings": dict(self.settings),
+            "trials": self.trials,
+            "start": str(self.dates[0]),
+            "end": str(self.dates[-1]),
+            "days": len(self.dates),
+            "used_up": self.used_up,
             "metrics": _finite(self.metrics),
             "drawdowns": {name: asdict(fall) for name, fall in self.drawdowns.items()},
             "by_year": {str(year): _finite(line) for year, line in self.by_year.items()},
             "checks": [_finite(asdict(check)) for check in self.checks],
             "capacity": self.capacity and self.capacity.to_dict(),
-        }  # fmt: skip
+        }
 
     def figures(self) -> dict[str, go.Figure]:
         """Equity, drawdown, months of turnover and cost, years, and capacity, by name."""

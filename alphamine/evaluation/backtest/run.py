@@ -18,7 +18,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError, DataError, nearest
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 
 from .assemble import assemble
 from .benchmark import benchmark_returns
@@ -72,11 +72,17 @@ class _Request:
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, as JSON values."""
         return {
-            **asdict(self.strategy), "delay": self.delay, "price": self.price,
-            "account": self.account, **asdict(self.market.costs), "lot": self.market.lot,
+            **asdict(self.strategy),
+            "delay": self.delay,
+            "price": self.price,
+            "account": self.account,
+            **asdict(self.market.costs),
+            "lot": self.market.lot,
             "limit": self.market.limit if self.mode == "qlib" else "masks of the panel",
-            "participation": self.participation, "borrow": self.borrow, "periods": self.periods,
-        }  # fmt: skip
+            "participation": self.participation,
+            "borrow": self.borrow,
+            "periods": self.periods,
+        }
 
 
 def backtest(
@@ -180,17 +186,28 @@ def backtest(
         for key, rival in (rivals or {}).items()
     }
     return assemble(
-        ledger, venue, compared, from_start=mode == "strict", periods=request.periods,
-        delay=request.delay, long_short=long_short,
+        ledger,
+        venue,
+        compared,
+        from_start=mode == "strict",
+        periods=request.periods,
+        delay=request.delay,
+        long_short=long_short,
         sub_universe=(
             sub_universe(trade, values, sample, rows, request.periods) if long_short else None
         ),
         rivals=compare(trade, ledger, known, sample, request.periods),
-        amount=amount_if_known(sample.panel, rows), formula=_title(formula, name),
-        panel=panel.name, split=sample.name, strategy=request.name, mode=mode,
-        settings=request.settings, trials=_trials(formula, trials), dates=sample.panel.dates[rows],
+        amount=amount_if_known(sample.panel, rows),
+        formula=_title(formula, name),
+        panel=panel.name,
+        split=sample.name,
+        strategy=request.name,
+        mode=mode,
+        settings=request.settings,
+        trials=_trials(formula, trials),
+        dates=sample.panel.dates[rows],
         symbols=sample.panel.symbols,
-    )  # fmt: skip
+    )
 
 
 def _parsed(
@@ -224,15 +241,23 @@ def _trade(values: FloatArray, sample: Sample, request: _Request) -> tuple[Ledge
 
 
 def _checked(
-    panel: Panel, strategy: str | Strategy, mode: str, account: float, costs: Costs | None,
-    market: str | Market | None, price: str | None, participation: float | None, borrow: float,
+    panel: Panel,
+    strategy: str | Strategy,
+    mode: str,
+    account: float,
+    costs: Costs | None,
+    market: str | Market | None,
+    price: str | None,
+    participation: float | None,
+    borrow: float,
     periods: int | None,
-) -> _Request:  # fmt: skip
+) -> _Request:
     delay = panel.label_spec.delay
     named: dict[str, Strategy] = {
-        "topk": TopkDropout(), "quantile": QuantileLongShort(),
+        "topk": TopkDropout(),
+        "quantile": QuantileLongShort(),
         "neutral": SimulationSettings(delay=delay),
-    }  # fmt: skip
+    }
     if isinstance(strategy, str):
         if strategy not in named:
             raise DataError(
@@ -253,11 +278,17 @@ def _checked(
     if not 0.0 <= borrow < 1.0:
         raise DataError(f"borrow is a yearly rate in [0, 1), but got {borrow}")
     return _Request(
-        strategy, title, mode, delay, price or panel.label_spec.price,
-        _market(panel, market, costs, mode), float(account), participation,
+        strategy,
+        title,
+        mode,
+        delay,
+        price or panel.label_spec.price,
+        _market(panel, market, costs, mode),
+        float(account),
+        participation,
         0.0 if title == "topk" else borrow,
         _periods(panel, mode, periods),
-    )  # fmt: skip
+    )
 
 
 def _periods(panel: Panel, mode: str, given: int | None) -> int:

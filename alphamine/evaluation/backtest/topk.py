@@ -244,9 +244,15 @@ class _Book:
         ledger.base[day] = self.account
         self.account = self.cash + value
         entries: dict[str, Any] = {
-            "account": self.account, "cash": self.cash, "long": value, "traded": self.traded,
-            "cost": self.cost, "bought": self.bought, "sold": self.sold, "blocked": self.blocked,
-        }  # fmt: skip
+            "account": self.account,
+            "cash": self.cash,
+            "long": value,
+            "traded": self.traded,
+            "cost": self.cost,
+            "bought": self.bought,
+            "sold": self.sold,
+            "blocked": self.blocked,
+        }
         for name, entry in entries.items():
             getattr(ledger, name)[day] = entry
         ledger.shares[day] = self.shares

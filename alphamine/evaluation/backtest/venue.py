@@ -47,16 +47,18 @@ class Market:
             raise DataError(f"a daily limit is a change above 0, but got {self.limit}")
 
 
-MARKETS: Final = MappingProxyType({
-    # Commission 5 bp and, on sales, stamp duty 10 bp: what qlib's examples charge.
-    "cn": Market(Costs(0.0005, 0.0015, 5.0), lot=100, limit=0.095),
-    # Commission 14.25 bp, tax on sales 30 bp.
-    "tw": Market(Costs(0.001425, 0.004425, 20.0), lot=1000, limit=0.1),
-    # No commission; half a usual spread.
-    "us": Market(Costs(0.0005, 0.0005, 0.0), lot=1),
-    # Securities transaction tax 10 bp a side, stamp duty and exchange fees.
-    "in": Market(Costs(0.0012, 0.0011, 0.0), lot=1),
-})  # fmt: skip
+MARKETS: Final = MappingProxyType(
+    {
+        # Commission 5 bp and, on sales, stamp duty 10 bp: what qlib's examples charge.
+        "cn": Market(Costs(0.0005, 0.0015, 5.0), lot=100, limit=0.095),
+        # Commission 14.25 bp, tax on sales 30 bp.
+        "tw": Market(Costs(0.001425, 0.004425, 20.0), lot=1000, limit=0.1),
+        # No commission; half a usual spread.
+        "us": Market(Costs(0.0005, 0.0005, 0.0), lot=1),
+        # Securities transaction tax 10 bp a side, stamp duty and exchange fees.
+        "in": Market(Costs(0.0012, 0.0011, 0.0), lot=1),
+    }
+)
 
 
 def market_named(name: str) -> Market:
@@ -185,9 +187,17 @@ def qlib_venue(panel: Panel, rows: slice, price: str, market: Market) -> Venue:
         raise DataError(f"nothing can be traded: {price!r} is missing or at its limit everywhere")
     none = np.zeros_like(tradable)
     return Venue(
-        history[rows], last_values(history)[rows], ~none, tradable, tradable, none,
-        _factor(panel, rows), None, market.costs, market.lot,
-    )  # fmt: skip
+        history[rows],
+        last_values(history)[rows],
+        ~none,
+        tradable,
+        tradable,
+        none,
+        _factor(panel, rows),
+        None,
+        market.costs,
+        market.lot,
+    )
 
 
 def traded_amount(panel: Panel, rows: slice) -> FloatArray:

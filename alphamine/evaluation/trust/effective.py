@@ -17,7 +17,7 @@ def effective_trials(series: FloatArray, trials: int, horizon: int) -> float:
     Parameters
     ----------
     series : (T, K) float64
-        Daily ICs of K of the trials, evenly drawn; a day without a score is taken as average.
+        Daily ICs of K of the trials, evenly sampled; a day without a score is taken as average.
     trials : int
         All of them.
     horizon : int

@@ -36,32 +36,32 @@ def q_values(p_values: npt.ArrayLike, *, dependent: bool = True) -> FloatArray:
 
 
 def block_weights(days: int, block: int, repetitions: int, rng: np.random.Generator) -> FloatArray:
-    """How often each day is drawn by a circular block bootstrap, over `days`; (repetitions, days).
+    """How often a circular block bootstrap samples each day, over `days`; (repetitions, days).
 
     A row times a (days, K) matrix is the bootstrap mean of its K columns.
     """
     blocks = -(-days // block)
     starts = rng.integers(0, days, size=(repetitions, blocks))
-    drawn = (starts[:, :, None] + np.arange(block)) % days
-    drawn = drawn.reshape(repetitions, -1)[:, :days]
+    sampled = (starts[:, :, None] + np.arange(block)) % days
+    sampled = sampled.reshape(repetitions, -1)[:, :days]
     weights = np.zeros((repetitions, days))
-    np.add.at(weights, (np.arange(repetitions)[:, None], drawn), 1.0 / days)
+    np.add.at(weights, (np.arange(repetitions)[:, None], sampled), 1.0 / days)
     return weights
 
 
-def adjusted_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+def adjusted_p_values(statistic: FloatArray, sampled: FloatArray) -> FloatArray:
     """Romano-Wolf stepdown: adjusted one-sided p-values of K statistics.
 
     Parameters
     ----------
     statistic : (K,) float64
-    drawn : (repetitions, K) float64
-        The statistics under the null, drawn jointly.
+    sampled : (repetitions, K) float64
+        The statistics under the null, sampled jointly.
     """
     order = np.argsort(-statistic, kind="stable")
     # Going down from the best, the competition is everything that is not yet rejected.
-    rivals = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
-    exceed = (1.0 + (rivals >= statistic[order]).sum(axis=0)) / (1.0 + len(drawn))
+    rivals = np.maximum.accumulate(sampled[:, order[::-1]], axis=1)[:, ::-1]
+    exceed = (1.0 + (rivals >= statistic[order]).sum(axis=0)) / (1.0 + len(sampled))
     adjusted = np.zeros(len(statistic))
     adjusted[order] = np.maximum.accumulate(exceed)
     return adjusted
@@ -98,8 +98,8 @@ def stepdown(series: FloatArray, horizon: int, weights: FloatArray) -> FloatArra
     varies = (error > 0) & (spread > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(varies, series.mean(axis=0) / error, 0.0)
-        drawn = np.where(varies, moves / spread, 0.0)
+        sampled = np.where(varies, moves / spread, 0.0)
     degrees = cosine_count(days, horizon)
     # The upper tail keeps its digits; by symmetry the sign is put back afterwards.
     score = -np.sign(t) * ndtri(stdtr(degrees, -np.abs(t)))
-    return adjusted_p_values(np.asarray(score), drawn)
+    return adjusted_p_values(np.asarray(score), sampled)

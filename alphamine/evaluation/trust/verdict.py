@@ -96,8 +96,10 @@ class Trust:
     def to_dict(self) -> dict[str, Any]:
         """Numbers and verdict as JSON-compatible values."""
         numbers = asdict(self) | {
-            "luck": self.luck, "period_signs": list(self.period_signs), "verdict": self.word,
-        }  # fmt: skip
+            "luck": self.luck,
+            "period_signs": list(self.period_signs),
+            "verdict": self.word,
+        }
         return {k: None if isinstance(v, float) and v != v else v for k, v in numbers.items()}
 
 

@@ -19,9 +19,11 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 SCHEMA = 1
 NEEDS = {
-    "polars": ("polars",), "pandas": ("pandas", "pyarrow"), "numpy": ("numpy", "pyarrow"),
+    "polars": ("polars",),
+    "pandas": ("pandas", "pyarrow"),
+    "numpy": ("numpy", "pyarrow"),
     "duckdb": ("duckdb",),
-}  # fmt: skip
+}
 
 
 class Refused(Exception):

@@ -112,8 +112,9 @@ def group_total(x: pd.DataFrame, group: pd.DataFrame) -> pd.DataFrame:
     """Sum of each group of each day, on all its cells; exact, whatever the order."""
     days, symbols = x.shape
     codes = np.nan_to_num(group.to_numpy(), nan=-1.0)
-    _, key = np.unique(np.stack([np.indices(x.shape)[0], codes]).reshape(2, -1), axis=1,
-                       return_inverse=True)  # fmt: skip
+    _, key = np.unique(
+        np.stack([np.indices(x.shape)[0], codes]).reshape(2, -1), axis=1, return_inverse=True
+    )
     key = key.ravel()
     filled = x.fillna(0.0).to_numpy().ravel()
     largest = np.zeros(key.max(initial=0) + 1)

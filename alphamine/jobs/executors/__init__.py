@@ -1,1 +1,1 @@
-"""Who judges a batch of formulas: this process, others on this machine, or a Ray cluster."""
+"""Who scores a batch of formulas: this process, others on this machine, or a Ray cluster."""

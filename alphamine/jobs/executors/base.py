@@ -1,4 +1,4 @@
-"""What every executor is: formulas in, judgements out, in the order in which they were given.
+"""What every executor is: formulas in, scores out, in the order in which they were given.
 
 Values depend on no executor, no number of workers and no batch, so a run is the same bit for bit
 whoever does the work.
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from alphamine.expression.nodes import Node
-from alphamine.jobs.judge import Judge, Judgement
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
+from alphamine.runs.score import Score
 
 
 def never() -> bool:
@@ -20,19 +21,17 @@ def never() -> bool:
 
 
 class Executor(Protocol):
-    """Interchangeable way to judge batches."""
+    """Interchangeable way to score batches."""
 
-    def judge(
-        self, formulas: Sequence[Node], stop: Callable[[], bool] = never
-    ) -> Iterator[Judgement]:
-        """Yield one judgement per formula, in order.
+    def score(self, formulas: Sequence[Node], stop: Callable[[], bool] = never) -> Iterator[Score]:
+        """Yield one score per formula, in order.
 
         Fewer, if `stop()`, which is asked now and then, is true.
         """
         ...
 
-    def turn_to(self, judge: Judge, cells: Cells) -> None:
-        """Judge on another panel or label, for a pool of other cells, from now on."""
+    def turn_to(self, scorer: Scorer, cells: Cells) -> None:
+        """Score on another panel or label, for a pool of other cells, from now on."""
         ...
 
     def close(self) -> None:

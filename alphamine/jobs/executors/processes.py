@@ -17,23 +17,24 @@ from pathlib import Path
 from typing import IO, Final
 
 from alphamine.errors import SearchError
-from alphamine.jobs.judge import Judge
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
 
-from .crew import Crew, Died, Worker
-from .parcel import pack
+from .shared_panel import pack
+from .worker_pool import Died, Worker, WorkerPool
 
 # glibc gives large freed arrays back to the system at once, and gets them page by page anew: half
 # of a worker's time if nobody tells it not to.
 MALLOC: Final = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
     "MALLOC_TOP_PAD_": str(64 << 20),
-}  # fmt: skip
+}
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 
-def processes(judge: Judge, cells: Cells, workers: int, threads: int) -> Crew:
-    """A crew of so many processes, each with so many threads.
+def processes(scorer: Scorer, cells: Cells, workers: int, threads: int) -> WorkerPool:
+    """A pool of so many processes, each with so many threads.
 
     Raises
     ------
@@ -44,46 +45,48 @@ def processes(judge: Judge, cells: Cells, workers: int, threads: int) -> Crew:
         raise SearchError(
             "the executor 'processes' needs a POSIX system (Linux, macOS); use 'serial' here"
         )
-    return Crew(judge, cells, _Processes(threads), workers)
+    return WorkerPool(scorer, cells, _Processes(threads), workers)
 
 
 class _Processes:
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._parcel: IO[bytes] | None = None
+        self._shared_panel: IO[bytes] | None = None
 
-    def share(self, judge: Judge, cells: Cells) -> None:
+    def share(self, scorer: Scorer, cells: Cells) -> None:
         self.close()
         # A file without a name: its memory is free when the last process that maps it is gone.
         folder = _MEMORY if _MEMORY.is_dir() else None
-        self._parcel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        pack(self._parcel, judge.panel, judge.own_train, cells)
+        self._shared_panel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        pack(self._shared_panel, scorer.panel, scorer.own_train, cells)
 
     def start(self) -> Worker:
-        assert self._parcel is not None
-        return _Process(self._parcel.fileno(), self._threads)
+        assert self._shared_panel is not None
+        return _Process(self._shared_panel.fileno(), self._threads)
 
     def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
         by_end = {w.connection: w for w in workers if isinstance(w, _Process)}
         return [by_end[end] for end in wait(list(by_end), seconds) if isinstance(end, Connection)]
 
     def close(self) -> None:
-        if self._parcel is not None:
-            self._parcel.close()
+        if self._shared_panel is not None:
+            self._shared_panel.close()
 
 
 class _Process:
-    def __init__(self, parcel: int, threads: int) -> None:
+    def __init__(self, shared_panel: int, threads: int) -> None:
         self.connection, other = Pipe()
         command = [sys.executable, "-P", "-m", "alphamine.jobs.executors.worker"]
         with other:
             self._process = subprocess.Popen(  # noqa: S603
-                [*command, str(parcel), str(other.fileno()), str(threads)],
-                pass_fds=(parcel, other.fileno()), stdin=subprocess.DEVNULL, stdout=2,
+                [*command, str(shared_panel), str(other.fileno()), str(threads)],
+                pass_fds=(shared_panel, other.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=2,
                 env={**os.environ, **MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)},
                 # Ctrl-C is for this process, which then tells its workers.
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     def send(self, request: bytes) -> None:
         try:

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from alphamine.errors import MissingDependency, SearchError
-from alphamine.jobs.judge import Judge
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
 
-from .crew import Crew, Died, Worker
-from .desk import Desk
-from .parcel import Buffer, pack
+from .handler import Handler
 from .processes import MALLOC
+from .shared_panel import Buffer, pack
+from .worker_pool import Died, Worker, WorkerPool
 
 
 def ray_cluster(
-    judge: Judge, cells: Cells, workers: int, threads: int, address: str | None
-) -> Crew:
-    """A crew of so many Ray actors, each with so many threads.
+    scorer: Scorer, cells: Cells, workers: int, threads: int, address: str | None
+) -> WorkerPool:
+    """A pool of so many Ray actors, each with so many threads.
 
     Without an address a cluster of this machine is started for the run. Ray listens on all
     interfaces even if it is told to use the loopback address; what keeps others out is the token
@@ -46,7 +46,7 @@ def ray_cluster(
         raise MissingDependency(
             "the executor 'ray' needs Ray; install it with: pip install 'alphamine[ray]'"
         ) from None
-    return Crew(judge, cells, _Cluster(ray, workers, threads, address), workers)
+    return WorkerPool(scorer, cells, _Cluster(ray, workers, threads, address), workers)
 
 
 class _Cluster:
@@ -55,20 +55,20 @@ class _Cluster:
         self._mine = not ray.is_initialized()
         if self._mine:
             _connect(ray, workers * threads, address)
-        self._parcel: Any = None
+        self._shared_panel: Any = None
         variables = {**MALLOC, "PYTHONPATH": os.pathsep.join(sys.path)}
         options = {"num_cpus": threads, "runtime_env": {"env_vars": variables}}
         self._actor = ray.remote(_Actor).options(**options)
         self._threads = threads
 
-    def share(self, judge: Judge, cells: Cells) -> None:
+    def share(self, scorer: Scorer, cells: Cells) -> None:
         # The panel before this one leaves the object store with its last reference.
         with TemporaryFile() as file:
-            pack(file, judge.panel, judge.own_train, cells)
-            self._parcel = self._ray.put(np.memmap(file, np.uint8, "r"))
+            pack(file, scorer.panel, scorer.own_train, cells)
+            self._shared_panel = self._ray.put(np.memmap(file, np.uint8, "r"))
 
     def start(self) -> Worker:
-        return _Remote(self._ray, self._actor.remote(self._parcel, self._threads))
+        return _Remote(self._ray, self._actor.remote(self._shared_panel, self._threads))
 
     def ready(self, workers: Sequence[Worker], seconds: float) -> list[Worker]:
         by_reply = {w.reply: w for w in workers if isinstance(w, _Remote)}
@@ -84,9 +84,11 @@ def _connect(ray: Any, cores: int, address: str | None) -> None:
     settings: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address is None:
         settings |= {
-            "address": "local", "include_dashboard": False, "num_cpus": cores,
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": cores,
             "_node_ip_address": "127.0.0.1",
-        }  # fmt: skip
+        }
     else:
         settings["address"] = address
     try:
@@ -102,14 +104,14 @@ def _connect(ray: Any, cores: int, address: str | None) -> None:
 class _Actor:
     """Runs on the cluster."""
 
-    def __init__(self, parcel: Buffer, threads: int) -> None:
-        self._desk = Desk(parcel, threads)
+    def __init__(self, shared_panel: Buffer, threads: int) -> None:
+        self._handler = Handler(shared_panel, threads)
 
     def greeting(self) -> bytes:
-        return self._desk.greeting()
+        return self._handler.greeting()
 
     def answer(self, request: bytes) -> bytes:
-        return self._desk.answer(request)
+        return self._handler.answer(request)
 
 
 class _Remote:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from alphamine.expression.nodes import Node
-from alphamine.jobs.judge import Judge, Judgement
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
+from alphamine.runs.score import Score
 
 from .base import never
 
@@ -22,31 +23,29 @@ class Serial:
 
     Parameters
     ----------
-    judge : Judge
+    scorer : Scorer
     cells : Cells
-        Of the pool, which is to be offered what is judged.
+        Of the pool, which is to be offered what is scored.
     """
 
-    def __init__(self, judge: Judge, cells: Cells) -> None:
+    def __init__(self, scorer: Scorer, cells: Cells) -> None:
         self._size = _FIRST_PART
-        self.turn_to(judge, cells)
+        self.turn_to(scorer, cells)
 
-    def turn_to(self, judge: Judge, cells: Cells) -> None:
-        """Judge with another judge, for a pool of other cells, from now on."""
-        self._judge, self._cells = judge, cells
+    def turn_to(self, scorer: Scorer, cells: Cells) -> None:
+        """Score with another scorer, for a pool of other cells, from now on."""
+        self._scorer, self._cells = scorer, cells
 
-    def judge(
-        self, formulas: Sequence[Node], stop: Callable[[], bool] = never
-    ) -> Iterator[Judgement]:
-        """Yield one judgement per formula, in order; fewer if `stop()` is true."""
+    def score(self, formulas: Sequence[Node], stop: Callable[[], bool] = never) -> Iterator[Score]:
+        """Yield one score per formula, in order; fewer if `stop()` is true."""
         start = 0
         while start < len(formulas):
             part = formulas[start : start + self._size]
             began = time.monotonic()
-            found = self._judge.judge(part, self._cells)
+            found = self._scorer.score(part, self._cells)
             each = (time.monotonic() - began) / len(part)
-            for judgement in found:
-                yield judgement
+            for score in found:
+                yield score
                 if stop():
                     return
             self._size = max(1, min(4096, int(_PART_SECONDS / max(each, 1e-6))))

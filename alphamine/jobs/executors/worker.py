@@ -10,26 +10,26 @@ import numpy as np
 
 from alphamine.registry import add_operators
 
-from .desk import Desk
+from .handler import Handler
 
 
-def main(parcel: int, end: int, threads: int) -> None:
+def main(shared_panel: int, end: int, threads: int) -> None:
     """Answer requests until the other side is gone.
 
     Parameters
     ----------
-    parcel, end : int
+    shared_panel, end : int
         Open files: the panel, and the connection.
     threads : int
     """
     add_operators()
-    mapped = mmap.mmap(parcel, 0, access=mmap.ACCESS_READ)
+    mapped = mmap.mmap(shared_panel, 0, access=mmap.ACCESS_READ)
     with Connection(end) as connection:
-        desk = Desk(np.frombuffer(mapped, np.uint8), threads)
+        handler = Handler(np.frombuffer(mapped, np.uint8), threads)
         try:
-            connection.send_bytes(desk.greeting())
+            connection.send_bytes(handler.greeting())
             while True:
-                connection.send_bytes(desk.answer(connection.recv_bytes()))
+                connection.send_bytes(handler.answer(connection.recv_bytes()))
         except (EOFError, ConnectionError):
             return
 

@@ -37,9 +37,11 @@ def make_market(seed: int = 0, **settings: object) -> Panel:
         "name": "rough",
     }
     return Panel.from_arrays(
-        dates, [f"N{i:02d}" for i in range(NAMES)], {"close": close, "volume": volume},
+        dates,
+        [f"N{i:02d}" for i in range(NAMES)],
+        {"close": close, "volume": volume},
         **{**given, **settings},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")

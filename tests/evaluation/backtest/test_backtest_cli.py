@@ -44,8 +44,12 @@ def cli(workplace: Path) -> Cli:
         environment = {**os.environ, "ALPHAMINE_CACHE": str(workplace / "cache")}
         return subprocess.run(
             [sys.executable, "-m", "alphamine.cli", command, *arguments],
-            cwd=workplace, env=environment, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            cwd=workplace,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     return run
 
@@ -108,7 +112,7 @@ def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Pat
 def test_an_empty_pool_cannot_be_traded(cli: Cli) -> None:
     searched = cli(
         "--data", "tiny.yaml", "--budget", "25", "--run-dir", "nothing", command="search"
-    )  # fmt: skip
+    )
     assert searched.returncode == 0, searched.stderr
     assert "no formula added more than luck could show" in searched.stdout
     refused = cli("nothing", "--data", "tiny.yaml")
@@ -165,8 +169,17 @@ def test_bad_benchmark_files_are_refused(cli: Cli, index_files: pd.Series, file:
 
 
 def test_writes_a_page_and_compares_with_rivals(cli: Cli, workplace: Path) -> None:
-    options = ("--strategy", "neutral", "--rival", "-ts_returns(close, 4)", "--rival",
-               "rank(volume)", "--html", "page.html", "--json")  # fmt: skip
+    options = (
+        "--strategy",
+        "neutral",
+        "--rival",
+        "-ts_returns(close, 4)",
+        "--rival",
+        "rank(volume)",
+        "--html",
+        "page.html",
+        "--json",
+    )
     printed = document(cli(FORMULA, "--data", "tiny.yaml", *options))
     names = [check["name"] for check in printed["checks"]]
     assert names[-2:] == ["sub_universe_sharpe", "self_correlation"]

@@ -33,17 +33,25 @@ def report(arrays: dict[str, Any], request: pytest.FixtureRequest) -> BacktestRe
     if request.param == "change":
         fields["change"] = arrays["change"]
     panel = Panel.from_arrays(
-        arrays["dates"], arrays["symbols"], fields, factor=arrays["factor"],
-        costs=Costs(5e-4, 15e-4, 5.0), splits=Splits((100, 499), None, None, gap=0),
+        arrays["dates"],
+        arrays["symbols"],
+        fields,
+        factor=arrays["factor"],
+        costs=Costs(5e-4, 15e-4, 5.0),
+        splits=Splits((100, 499), None, None, gap=0),
         label_spec=_next_day(),
-    )  # fmt: skip
+    )
     # qlib stores the index in single precision, and so are its returns.
     stored = arrays["benchmark_close"].astype(np.float32)
     levels = pd.Series(stored, index=pd.DatetimeIndex(arrays["dates"]))
     return backtest(
-        arrays["score"], panel, TopkDropout(topk=20, n_drop=3), mode="qlib", account=1e7,
+        arrays["score"],
+        panel,
+        TopkDropout(topk=20, n_drop=3),
+        mode="qlib",
+        account=1e7,
         benchmark=levels.pct_change(),
-    )  # fmt: skip
+    )
 
 
 def _next_day() -> Any:

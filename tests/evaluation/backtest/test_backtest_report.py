@@ -90,8 +90,9 @@ def test_the_universe_is_the_benchmark_of_topk(market: Panel) -> None:
     for kind in ("with", "without"):
         np.testing.assert_allclose(
             report.daily[f"excess_return_{kind}_cost"],
-            report.daily[f"return_{kind}_cost"] - expected, atol=1e-14,
-        )  # fmt: skip
+            report.daily[f"return_{kind}_cost"] - expected,
+            atol=1e-14,
+        )
     assert "benchmark" not in backtest(FORMULA, market, "neutral").daily
 
 
@@ -167,10 +168,12 @@ def test_bad_requests_are_refused(market: Panel, case: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"topk": 0}, "at least 1 name"), ({"topk": 3, "n_drop": 4}, "from 0 to topk"),
-        ({"hold_thresh": -1}, "0 or more rows"), ({"risk_degree": 1.5}, "share in"),
+        ({"topk": 0}, "at least 1 name"),
+        ({"topk": 3, "n_drop": 4}, "from 0 to topk"),
+        ({"hold_thresh": -1}, "0 or more rows"),
+        ({"risk_degree": 1.5}, "share in"),
     ],
-)  # fmt: skip
+)
 def test_bad_topk_settings_are_refused(rule: dict[str, Any], message: str) -> None:
     with pytest.raises(AlphamineError, match=message):
         TopkDropout(**rule)

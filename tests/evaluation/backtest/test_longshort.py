@@ -141,10 +141,15 @@ def test_losses_are_made_up_for_and_a_used_up_account_is_named(
 def test_the_order_of_symbols_does_not_matter(market: Panel, signal: np.ndarray) -> None:
     turn = np.random.default_rng(3).permutation(market.shape[1])
     turned = Panel.from_arrays(
-        market.dates, market.symbols[turn], {n: x[:, turn] for n, x in market.columns.items()},
-        universe=market.universe[:, turn], factor=market.factor[:, turn], costs=market.costs,
-        masks={n: x[:, turn] for n, x in market.masks.items()}, label_spec=market.label_spec,
-    )  # fmt: skip
+        market.dates,
+        market.symbols[turn],
+        {n: x[:, turn] for n, x in market.columns.items()},
+        universe=market.universe[:, turn],
+        factor=market.factor[:, turn],
+        costs=market.costs,
+        masks={n: x[:, turn] for n, x in market.masks.items()},
+        label_spec=market.label_spec,
+    )
     for rule in (QuantileLongShort(4), SimulationSettings(decay=3)):
         one = backtest(signal, market, rule, account=1e6)
         two = backtest(signal[:, turn], turned, rule, account=1e6)

@@ -114,9 +114,12 @@ def test_lots_are_rounded_down_and_never_overdraw() -> None:
     lots = Market(Costs(0.0, 0.0, 0.0), lot=100)
     # 999.95 shares: qlib makes them 1000 and spends 0.50 that it does not have.
     qlib, strict = both(
-        falling_scores(), flat_panel(close), TopkDropout(1, 0, risk_degree=1.0), lots,
+        falling_scores(),
+        flat_panel(close),
+        TopkDropout(1, 0, risk_degree=1.0),
+        lots,
         account=9999.5,
-    )  # fmt: skip
+    )
     assert strict.shares[0, 0] == 900.0
     assert strict.daily["cash"].min() >= 0.0
     assert qlib.shares[0, 0] == 1000.0
@@ -144,9 +147,11 @@ def test_a_first_loss_is_a_drawdown() -> None:
     close = np.full((DAYS, NAMES), 10.0)
     close[2:] = 9.0  # after a first day on which only fees are lost
     qlib, strict = both(
-        falling_scores(), flat_panel(close), TopkDropout(3, 1, risk_degree=1.0),
+        falling_scores(),
+        flat_panel(close),
+        TopkDropout(3, 1, risk_degree=1.0),
         Market(Costs(0.02, 0.02, 0.0), limit=0.5),
-    )  # fmt: skip
+    )
     name = "return_with_cost.additive.max_drawdown"
     assert strict.metrics[name] == pytest.approx(-0.1 - 0.02 / 1.02)
     assert qlib.metrics[name] == pytest.approx(-0.1)

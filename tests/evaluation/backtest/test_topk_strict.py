@@ -173,10 +173,15 @@ def test_orders_stay_within_their_share_of_the_traded_amount(
 def test_the_order_of_symbols_does_not_matter(market: Panel, signal: np.ndarray) -> None:
     turn = np.random.default_rng(3).permutation(market.shape[1])
     turned = Panel.from_arrays(
-        market.dates, market.symbols[turn], {n: x[:, turn] for n, x in market.columns.items()},
-        universe=market.universe[:, turn], factor=market.factor[:, turn], costs=market.costs,
-        masks={n: x[:, turn] for n, x in market.masks.items()}, label_spec=market.label_spec,
-    )  # fmt: skip
+        market.dates,
+        market.symbols[turn],
+        {n: x[:, turn] for n, x in market.columns.items()},
+        universe=market.universe[:, turn],
+        factor=market.factor[:, turn],
+        costs=market.costs,
+        masks={n: x[:, turn] for n, x in market.masks.items()},
+        label_spec=market.label_spec,
+    )
     one = run(market, signal, TopkDropout(6, 2))
     two = run(turned, signal[:, turn], TopkDropout(6, 2))
     np.testing.assert_allclose(two.daily["account"], one.daily["account"], rtol=1e-12)
@@ -190,10 +195,15 @@ def test_the_future_changes_nothing_before_it(market: Panel, signal: np.ndarray)
     close = market.columns["close"].copy()
     close[cut + 1 :] *= 3.0
     changed = Panel.from_arrays(
-        market.dates, market.symbols, {**market.columns, "close": close},
-        universe=market.universe, factor=market.factor, costs=market.costs, masks=market.masks,
+        market.dates,
+        market.symbols,
+        {**market.columns, "close": close},
+        universe=market.universe,
+        factor=market.factor,
+        costs=market.costs,
+        masks=market.masks,
         label_spec=market.label_spec,
-    )  # fmt: skip
+    )
     one, two = run(market, signal, TopkDropout(6, 2)), run(changed, later, TopkDropout(6, 2))
     days = int((one.dates <= market.dates[cut]).sum())
     np.testing.assert_array_equal(two.shares[:days], one.shares[:days])

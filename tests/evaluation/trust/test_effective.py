@@ -14,7 +14,7 @@ def test_copies_count_once(families: int) -> None:
     base = rng.standard_normal((2000, families))
     copies = base[:, np.arange(10_000) % families]
     found = effective_trials(copies[:, :200], 10_000, 1)
-    # Of 200 drawn evenly 9 of 199 others are copies where 20 differ: a little less than 1 in 20.
+    # Of 200 sampled evenly 9 of 199 others are copies where 20 differ: a little less than 1 in 20.
     assert found == pytest.approx(families, rel=0.12)
     assert effective_trials(-copies[:, :200], 10_000, 1) == pytest.approx(found, rel=1e-9)
 

@@ -32,12 +32,12 @@ def test_block_weights_are_means_over_drawn_days() -> None:
     assert weights.mean(axis=0) == pytest.approx(np.full(50, 1 / 50), rel=0.2)
 
 
-def naive_stepdown(t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def naive_stepdown(t: np.ndarray, sampled: np.ndarray) -> np.ndarray:
     """Romano and Wolf's algorithm as printed: remove the best, repeat on the rest."""
     left, adjusted, floor = list(range(len(t))), np.empty(len(t)), 0.0
     while left:
         best = max(left, key=lambda k: t[k])
-        p = (1 + sum(max(row[left]) >= t[best] for row in drawn)) / (1 + len(drawn))
+        p = (1 + sum(max(row[left]) >= t[best] for row in sampled)) / (1 + len(sampled))
         floor = adjusted[best] = max(floor, p)
         left.remove(best)
     return adjusted
@@ -45,10 +45,10 @@ def naive_stepdown(t: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 def test_stepdown_is_the_printed_algorithm() -> None:
     rng = np.random.default_rng(2)
-    drawn = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6))
+    sampled = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6))
     statistic = np.array([6.0, 2.5, 0.1, 3.9, -1.0, 2.5])
     np.testing.assert_allclose(
-        adjusted_p_values(statistic, drawn), naive_stepdown(statistic, drawn)
+        adjusted_p_values(statistic, sampled), naive_stepdown(statistic, sampled)
     )
 
 
@@ -64,8 +64,8 @@ def test_stepdown_equals_arch(seed: int) -> None:
     series[:, :2] -= series[:, :2].mean(axis=0)
     rows = np.arange(days)
     same = bootstrap.CircularBlockBootstrap(block, rows, seed=seed)
-    drawn = np.stack([series[at[0]].mean(axis=0) for at, _ in same.bootstrap(draws)])
-    p = adjusted_p_values(series.mean(axis=0), drawn - series.mean(axis=0))
+    sampled = np.stack([series[at[0]].mean(axis=0) for at, _ in same.bootstrap(draws)])
+    p = adjusted_p_values(series.mean(axis=0), sampled - series.mean(axis=0))
     for size in (0.01, 0.05, 0.1, 0.25, 0.5):
         peer = bootstrap.StepM(
             np.zeros(days), -series, size, block, draws, "circular", studentize=False, seed=seed

@@ -1,4 +1,4 @@
-"""The panel of a judge as workers get it, and what makes judgements the same."""
+"""The panel of a scorer as workers get it, and what makes scores the same."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from alphamine.jobs.executors.parcel import Buffer, pack
-from alphamine.jobs.judge import Judge, Judgement
+from alphamine.jobs.executors.shared_panel import Buffer, pack
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.cells import Cells
+from alphamine.runs.score import Score
 
 
-def parcel(judge: Judge) -> Buffer:
+def shared_panel(scorer: Scorer) -> Buffer:
     file = io.BytesIO()
-    pack(file, judge.panel, judge.own_train, Cells(judge.train))
+    pack(file, scorer.panel, scorer.own_train, Cells(scorer.train))
     return np.frombuffer(file.getvalue(), np.uint8)
 
 
 @pytest.fixture(scope="session")
-def parcel_of() -> Callable[[Judge], Buffer]:
-    return parcel
+def shared_panel_of() -> Callable[[Scorer], Buffer]:
+    return shared_panel
 
 
-def to_the_bit(judgements: Iterable[Judgement]) -> list[tuple[str, list[bytes]]]:
+def to_the_bit(scores: Iterable[Score]) -> list[tuple[str, list[bytes]]]:
     found = []
-    for judgement in judgements:
-        vector = judgement.vector
+    for score in scores:
+        vector = score.vector
         arrays = [] if vector is None else [vector.data, vector.scale, vector.size]
-        found.append((repr(judgement), [array.tobytes() for array in arrays]))
+        found.append((repr(score), [array.tobytes() for array in arrays]))
     return found
 
 
 @pytest.fixture(scope="session")
-def exact() -> Callable[[Iterable[Judgement]], list[tuple[str, list[bytes]]]]:
-    """What judgements must have in common to be the same, vectors included."""
+def exact() -> Callable[[Iterable[Score]], list[tuple[str, list[bytes]]]]:
+    """What scores must have in common to be the same, vectors included."""
     return to_the_bit

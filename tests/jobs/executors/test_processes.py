@@ -18,11 +18,11 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.jobs.executors.crew import Crew
-from alphamine.jobs.executors.workforce import Workforce
-from alphamine.jobs.judge import Judge
+from alphamine.jobs.executors.config import ExecutorConfig
+from alphamine.jobs.executors.worker_pool import WorkerPool
+from alphamine.jobs.scorer import Scorer
 from alphamine.operators import CATALOGUE
 from alphamine.pool.cells import Cells
 
@@ -32,8 +32,8 @@ SEARCH: dict[str, Any] = {"searcher": "genetic", "budget": 150, "seed": 3, "batc
 
 
 @pytest.fixture(scope="module")
-def judge(small_panel: Panel) -> Judge:
-    return Judge(small_panel.without_test())
+def scorer(small_panel: Panel) -> Scorer:
+    return Scorer(small_panel.without_test())
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def formulas(small_panel: Panel) -> list[Node]:
 
 
 @pytest.fixture(scope="module")
-def expected(judge: Judge, formulas: list[Node], exact: Exact) -> Seen:
-    return exact(judge.judge(formulas, Cells(judge.train)))
+def expected(scorer: Scorer, formulas: list[Node], exact: Exact) -> Seen:
+    return exact(scorer.score(formulas, Cells(scorer.train)))
 
 
 @pytest.fixture
-def crew(judge: Judge) -> Iterator[Crew]:
-    with closing(Workforce("processes", 2).build(judge, Cells(judge.train))) as found:
-        assert isinstance(found, Crew)
+def pool(scorer: Scorer) -> Iterator[WorkerPool]:
+    with closing(ExecutorConfig("processes", 2).build(scorer, Cells(scorer.train))) as found:
+        assert isinstance(found, WorkerPool)
         yield found
 
 
@@ -60,34 +60,35 @@ def children() -> list[int]:
     # Without -ww a command line is cut at 80 columns, be the path of the interpreter long or not.
     found = subprocess.run(
         ["ps", "-ww", "--ppid", str(os.getpid()), "-o", "pid=,args="],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     rows = [line.split(None, 1) for line in found.stdout.splitlines()]
     return [int(pid) for pid, command in rows if "executors.worker" in command]
 
 
 def test_workers_judge_as_this_process_does_and_a_killed_one_is_no_loss(
-    crew: Crew, formulas: list[Node], expected: Seen, exact: Exact
+    pool: WorkerPool, formulas: list[Node], expected: Seen, exact: Exact
 ) -> None:
-    assert exact(crew.judge(formulas)) == expected
+    assert exact(pool.score(formulas)) == expected
     found = []
-    for number, judgement in enumerate(crew.judge(formulas)):
-        found += exact([judgement])
+    for number, score in enumerate(pool.score(formulas)):
+        found += exact([score])
         if number == 20:
             os.kill(children()[0], signal.SIGKILL)
     assert found == expected
     assert len(children()) == 2
-    crew.close()
+    pool.close()
     assert children() == []
 
 
 def test_an_operator_of_one_s_own_is_computed_here(
-    crew: Crew, judge: Judge, formulas: list[Node], exact: Exact
+    pool: WorkerPool, scorer: Scorer, formulas: list[Node], exact: Exact
 ) -> None:
     am.register_operator("my_square", lambda x: x * x, meaning="Square.")
     try:
         mixed = [am.parse("my_square(ts_returns(close, 5))"), *formulas[:5]]
-        assert exact(crew.judge(mixed)) == exact(judge.judge(mixed, Cells(judge.train)))
+        assert exact(pool.score(mixed)) == exact(scorer.score(mixed, Cells(scorer.train)))
     finally:
         del CATALOGUE._entries["my_square"]
 
@@ -106,15 +107,15 @@ def test_a_search_by_processes_is_the_search(small_panel: Panel, tmp_path: Path)
 @pytest.mark.parametrize(
     "force",
     [{"executor": "processes", "workers": w} for w in (1, 4)] + [{"executor": "ray", "workers": 2}],
-    ids=lambda force: f"{force['executor']}-{force['workers']}",
+    ids=lambda executor: f"{executor['executor']}-{executor['workers']}",
 )
 def test_any_executor_and_any_number_of_workers_give_the_same_run(
-    small_panel: Panel, tmp_path: Path, force: dict[str, Any]
+    small_panel: Panel, tmp_path: Path, executor: dict[str, Any]
 ) -> None:
-    if force["executor"] == "ray":
+    if executor["executor"] == "ray":
         pytest.importorskip("ray")
     serial = am.search(small_panel, run_dir=tmp_path / "serial", **SEARCH, placebos=1)
-    run = am.search(small_panel, run_dir=tmp_path / "run", **SEARCH, placebos=1, **force)
+    run = am.search(small_panel, run_dir=tmp_path / "run", **SEARCH, placebos=1, **executor)
     assert repr(run.records) == repr(serial.records)
     assert repr(run.pool) == repr(serial.pool)
     assert run.facts["placebo"] == serial.facts["placebo"]
@@ -135,8 +136,9 @@ def test_workers_end_with_their_master(small_panel: Panel, tmp_path: Path) -> No
     master.stdout.readline()
     workers = subprocess.run(
         ["ps", "--ppid", str(master.pid), "-o", "pid="],
-        capture_output=True, text=True,
-    ).stdout.split()  # fmt: skip
+        capture_output=True,
+        text=True,
+    ).stdout.split()
     assert len(workers) == 2
     master.kill()
     master.wait()
@@ -148,12 +150,12 @@ def test_workers_end_with_their_master(small_panel: Panel, tmp_path: Path) -> No
 
 
 def test_a_stopped_worker_is_waited_for(
-    crew: Crew, formulas: list[Node], expected: Seen, exact: Exact
+    pool: WorkerPool, formulas: list[Node], expected: Seen, exact: Exact
 ) -> None:
-    assert exact(crew.judge(formulas)) == expected
+    assert exact(pool.score(formulas)) == expected
     stopped = children()[0]
     os.kill(stopped, signal.SIGSTOP)
     later = threading.Timer(0.5, os.kill, (stopped, signal.SIGCONT))
     later.start()
-    assert exact(crew.judge(formulas)) == expected
+    assert exact(pool.score(formulas)) == expected
     later.join()

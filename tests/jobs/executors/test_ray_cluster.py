@@ -21,6 +21,8 @@ def test_a_cluster_that_wants_a_token_says_what_to_do(tmp_path: Path) -> None:
     tokenless = {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
     done = subprocess.run(
         [sys.executable, "-c", script, str(Path(__file__).parents[1]), str(tmp_path / "run")],
-        env={**os.environ, **tokenless}, capture_output=True, text=True,
-    )  # fmt: skip
+        env={**os.environ, **tokenless},
+        capture_output=True,
+        text=True,
+    )
     assert "RAY_AUTH_MODE=token" in done.stdout, done.stderr

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.mcts.repository import Known, thinned
@@ -41,8 +41,8 @@ def test_with_five_thousand_alphas_a_candidate_costs_less_than_a_millisecond() -
 
 
 def _sketch(rng: np.random.Generator) -> np.ndarray:
-    drawn = rng.normal(size=SKETCH).astype(np.float32)
-    return drawn / np.linalg.norm(drawn)
+    sampled = rng.normal(size=SKETCH).astype(np.float32)
+    return sampled / np.linalg.norm(sampled)
 
 
 def _judged(candidate: Candidate, rng: np.random.Generator) -> Evaluation:

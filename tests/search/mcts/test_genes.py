@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Field, Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 
 # After figure 2: the change of the close, and the close less the average price, are everywhere.

@@ -9,9 +9,9 @@ import pytest
 
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import STANDARD_FIELDS
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.searchers.mcts.repository import Known, Repository
 from alphamine.searchers.mcts.scoring import Metrics
 from alphamine.searchers.mcts.settings import MCTSSettings

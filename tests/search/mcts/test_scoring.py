@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.searchers.mcts.scoring import (
     Metrics,
     Standing,

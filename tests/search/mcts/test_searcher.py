@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
-from alphamine.expression.parser import parse
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.text.parser import parse
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Evaluation, SearchContext, Searcher
 from alphamine.searchers.mcts.searcher import MCTSSearcher
@@ -25,8 +25,9 @@ def test_the_contract_holds_with_every_offline_proposer(proposer: str) -> None:
     """`memory`, the default, is in the test of every searcher."""
     check_searcher(
         lambda context: make_searcher("mcts", context, {"proposer": proposer, "trees": 6}),
-        rounds=4, batch=12,
-    )  # fmt: skip
+        rounds=4,
+        batch=12,
+    )
 
 
 def _told(searcher: Searcher, rounds: int, batch: int = 24) -> list[Evaluation]:

@@ -13,7 +13,7 @@ import pytest
 
 from alphamine.errors import SearchError
 from alphamine.expression.fields import standard_field
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.llm.base import RefusedError
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
@@ -47,10 +47,12 @@ def _analyst(request: dict[str, Any], number: int = 0) -> Turn:
     rng = np.random.default_rng(list(words.encode()))
     a, b = rng.choice(FIELDS, 2, replace=False)
     shapes = (
-        f"rank(ts_corr({a}, {b}, w1))", f"ts_zscore(ts_delta({a}, w1), w2)",
+        f"rank(ts_corr({a}, {b}, w1))",
+        f"ts_zscore(ts_delta({a}, w1), w2)",
         f"ts_rank(ts_mean({a}, w1) / ts_std_dev({a}, w2), w3)",
-        f"rank(ts_mean({a}, w1) / {a})", f"ts_corr(rank({a}), ts_delta({b}, w2), w1)",
-    )  # fmt: skip
+        f"rank(ts_mean({a}, w1) / {a})",
+        f"ts_corr(rank({a}), ts_delta({b}, w2), w1)",
+    )
     settings = [{f"w{i}": int(rng.choice((3, 5, 10, 20, 40))) for i in (1, 2, 3)} for _ in range(2)]
     return Turn(proposal(str(rng.choice(shapes)), *settings))
 
@@ -83,8 +85,10 @@ def test_the_contract_holds_with_a_language_model(tmp_path: Path) -> None:
         context = SearchContext(GRAMMAR, 0, services={"llm": client})
         check_searcher(
             lambda c: make_searcher("mcts", c, {"proposer": "llm", "trees": 6}),
-            context, rounds=3, batch=6,
-        )  # fmt: skip
+            context,
+            rounds=3,
+            batch=6,
+        )
 
 
 def test_a_record_replays_the_whole_search_with_the_server_down(tmp_path: Path) -> None:
@@ -190,10 +194,13 @@ def test_the_strong_model_is_asked_when_the_cheap_one_fails() -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        Turn(status=429, headers={"retry-after": "1"}, raw=b"{}"), Turn(status=500, raw=b"{}"),
-        Turn("x" * 5000, cut=True), Turn("", sleep=3.0), Turn("garbage"),
+        Turn(status=429, headers={"retry-after": "1"}, raw=b"{}"),
+        Turn(status=500, raw=b"{}"),
+        Turn("x" * 5000, cut=True),
+        Turn("", sleep=3.0),
+        Turn("garbage"),
     ],
-)  # fmt: skip
+)
 def test_a_search_goes_on_through_troubles(trouble: Turn) -> None:
     def answer(request: dict[str, Any], number: int) -> Turn:
         return trouble if number in (2, 7) else _analyst(request)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.mcts.scoring import DIMENSIONS
@@ -31,9 +31,13 @@ def _proposer(name: str) -> Proposer:
 
 def _context(formula: Node, dimension: str, seed: int, **more: object) -> RefineContext:
     return RefineContext(
-        GRAMMAR, np.random.default_rng(seed), donors=(DONOR,), formula=formula,
-        dimension=dimension, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+        GRAMMAR,
+        np.random.default_rng(seed),
+        donors=(DONOR,),
+        formula=formula,
+        dimension=dimension,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize("name", OFFLINE)
@@ -77,12 +81,14 @@ def test_what_is_to_be_avoided_is_in_no_proposal(name: str) -> None:
         ("turnover", "slow_change", "rank(ts_delta(close, 5))", "rank(ts_delta(close, 10))"),
         ("stability", "robust", "ts_mean(close / vwap, 5)", "ts_median(close / vwap, 5)"),
         (
-            "overfitting", "plain_windows",
-            "ts_mean(ts_delta(close / vwap, 3), 40)", "ts_mean(ts_delta(close / vwap, 5), 60)",
+            "overfitting",
+            "plain_windows",
+            "ts_mean(ts_delta(close / vwap, 3), 40)",
+            "ts_mean(ts_delta(close / vwap, 5), 60)",
         ),
         ("overfitting", "unwrap", "rank(ts_mean(close, 5))", "ts_mean(close, 5)"),
     ],
-)  # fmt: skip
+)
 def test_rules_do_what_they_say(dimension: str, motif: str, before: str, after: str) -> None:
     [rule] = [m for m in RULES[dimension] if m.name == motif]
     parent = canonicalise(parse(before))
@@ -109,20 +115,20 @@ def test_memory_comes_to_prefer_what_has_paid() -> None:
     proposer = MemoryProposer()
     parent = canonicalise(parse(PARENTS[0]))
 
-    def drawn(first: int) -> Counter[str]:
+    def sampled(first: int) -> Counter[str]:
         return Counter(
             proposal.motif
             for seed in range(first, first + 60)
             for proposal in proposer.refine(_context(parent, "turnover", seed), 1)
         )
 
-    before = drawn(0)
+    before = sampled(0)
     names = {motif.name for motif in (*RULES["turnover"], *BLIND)}
     for _ in range(40):
         for name in sorted(names):
             gain = 1.0 if name == "retune" else 0.0
             proposer.learn(Outcome(parent, DONOR, name, "turnover", False, gain))
-    after = drawn(0)
+    after = sampled(0)
     assert after["retune"] > 2 * before["retune"]
     # What never paid is still tried now and then.
     assert len(after) > 4

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from alphamine.errors import SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.expression.parser import parse
+from alphamine.expression.text.parser import parse
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
@@ -34,9 +34,12 @@ class Desk:
 
 
 def searcher(
-    said: Mapping[int, list[str]] | None = None, seeds: tuple[Node, ...] = (),
-    grammar: Grammar | None = None, seed: int = 0, **settings: Any,
-) -> RDLoopSearcher:  # fmt: skip
+    said: Mapping[int, list[str]] | None = None,
+    seeds: tuple[Node, ...] = (),
+    grammar: Grammar | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> RDLoopSearcher:
     services = {} if said is None else {"hypotheses": Desk(said)}
     chosen = RDLoopSettings(**settings)
     return RDLoopSearcher(SearchContext(grammar or Grammar(), seed, chosen, services, seeds))
@@ -118,8 +121,9 @@ def test_the_arm_that_the_pool_gains_by_is_chosen_most(best: str) -> None:
 
 def test_families_that_earn_are_tried_more() -> None:
     found = rounds(searcher(), 12, lambda c: 0.01 * (c.notes["family"] == "volatility"))
-    families = [members[0].notes["family"] for members in turns(found).values()
-                if members[0].arm == NEW]  # fmt: skip
+    families = [
+        members[0].notes["family"] for members in turns(found).values() if members[0].arm == NEW
+    ]
     assert families.count("volatility") > 2 * max(
         families.count(name) for name in set(families) - {"volatility"}
     )
@@ -133,8 +137,10 @@ def test_what_cannot_be_read_or_is_too_long_is_mended_or_noted() -> None:
     }  # fmt: skip
     research = searcher(said, grammar=Grammar(max_lookback=61, max_length=12))
     found = turns(rounds(research, 2))
-    assert [str(c.formula) for c in found[0]] == ["ts_mean(close, 20) / close",
-                                                  "ts_corr(close, volume, 20)"]  # fmt: skip
+    assert [str(c.formula) for c in found[0]] == [
+        "ts_mean(close, 20) / close",
+        "ts_corr(close, volume, 20)",
+    ]
     assert all("unreadable" in c.notes["mended"][0] for c in found[0])
     (far,) = found[1]
     assert far.formula.lookback <= 61
@@ -166,8 +172,11 @@ def test_people_are_heard_one_a_turn_and_in_their_order() -> None:
 
 
 def test_given_formulas_are_tried_first() -> None:
-    seeds = tuple(read_formulas("-close / vwap; ts_rank(volume, 20); rank(close)",
-                                {f.name: f for f in Grammar().fields}))  # fmt: skip
+    seeds = tuple(
+        read_formulas(
+            "-close / vwap; ts_rank(volume, 20); rank(close)", {f.name: f for f in Grammar().fields}
+        )
+    )
     first = searcher(seeds=seeds, tasks=2).ask(5)
     assert [c.formula for c in first[:3]] == list(seeds)
     assert [c.notes["turn"] for c in first[:3]] == [0, 0, 1]
@@ -272,9 +281,10 @@ def test_a_grammar_of_one_field_leaves_families_out() -> None:
 
 def test_settings_that_make_no_sense_are_refused() -> None:
     for changes, law in (
-        ({"tasks": 6}, "tasks lies in 1 to 5, got 6"), ({"repairs": -1}, "repairs is at least 0"),
+        ({"tasks": 6}, "tasks lies in 1 to 5, got 6"),
+        ({"repairs": -1}, "repairs is at least 0"),
         ({"max_correlation": 1.1}, "max_correlation lies in 0 to 1"),
         ({"scheduler": "luck"}, "no scheduler 'luck'"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(SearchError, match=law):
             RDLoopSettings(**changes)

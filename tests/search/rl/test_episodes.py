@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alphamine.expression import ops
-from alphamine.expression.grammar import FIELDS, Grammar
+from alphamine.expression.grammar.grammar import FIELDS, Grammar
 from alphamine.expression.nodes import Call, Node, field
 from alphamine.operators.types import PRICE, VOLUME
 from alphamine.searchers.rl.episodes import Episodes, Writer
@@ -78,7 +78,7 @@ def _distance(a: dict[str, float], b: dict[str, float]) -> float:
 
 def test_a_formula_is_spelt_and_its_values_are_found_on_the_stack(writer: Writer) -> None:
     formula = ops.ts_corr(ops.rank(CLOSE), VOLUME_FIELD, 10)
-    episode = writer.spelt(formula)
+    episode = writer.tokenised(formula)
     assert episode is not None
     names = [str(writer.grammar.tokens[t]) for t in episode.tokens[0] if t >= 0]
     assert sorted(names[:3]) in (["close", "rank", "volume"],)
@@ -88,7 +88,7 @@ def test_a_formula_is_spelt_and_its_values_are_found_on_the_stack(writer: Writer
     assert episode.starts[0, 3].tolist() == [second, 0, 0]
     assert episode.starts[0, 5].tolist() == [0, 0, 0]
     assert episode.left[0, :6].tolist() == [12, 11, 10, 9, 8, 7]
-    assert writer.spelt(ops.ts_mean(CLOSE, 7)) is None
+    assert writer.tokenised(ops.ts_mean(CLOSE, 7)) is None
 
 
 def test_a_part_is_one_step_of_its_own_length(grammar: Grammar) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from alphamine.errors import MissingDependency, SearchError
-from alphamine.expression.grammar import Grammar
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
@@ -46,15 +46,17 @@ def searcher(grammar: Grammar, seed: int = 0, **options: object) -> Searcher:
 def test_every_learner_keeps_the_contract(name: str, grammar: Grammar) -> None:
     check_searcher(
         lambda context: make_searcher("rl", context, {**TINY, **LEARNERS[name]}),
-        SearchContext(grammar, 0), rounds=3, batch=20,
-    )  # fmt: skip
+        SearchContext(grammar, 0),
+        rounds=3,
+        batch=20,
+    )
 
 
 @pytest.mark.parametrize("name", ["greedy", "flow", "ppo"])
 def test_learners_propose_the_same_in_another_process(name: str, grammar: Grammar) -> None:
     options = {**TINY, **LEARNERS[name]}
     script = (
-        "from alphamine.expression.grammar import Grammar\n"
+        "from alphamine.expression.grammar.grammar import Grammar\n"
         "from alphamine.searchers.base import SearchContext\n"
         "from alphamine.searchers.registry import make_searcher\n"
         "from alphamine.testing.searcher import proposals\n"
@@ -63,15 +65,18 @@ def test_learners_propose_the_same_in_another_process(name: str, grammar: Gramma
         "print('\\n'.join(proposals(s, 4, 20)))"
     )
     told = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONHASHSEED": "7"},
-    ).stdout.split()  # fmt: skip
+    ).stdout.split()
     assert told == proposals(searcher(grammar, 5, **LEARNERS[name]), 4, 20)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_learns(name: str, grammar: Grammar) -> None:
-    """Formulas that read the volume and not the close are worth the most."""
+    """Formulas that read the volume and not the close are objective the most."""
     options = {"learning_rate": 0.02, "explore": 0.0, "reward": "single", **LEARNERS[name]}
     agent = searcher(grammar, 1, **options)
     rounds = []
@@ -87,8 +92,8 @@ def _value(formula: Node) -> float:
     return 0.2 + 0.6 * ("volume" in formula.fields and "close" not in formula.fields)
 
 
-def judged(candidate: Candidate, merit: float, sketch: np.ndarray | None = None) -> Evaluation:
-    return Evaluation(candidate, {"rank_ic": merit}, abs(merit), sketch=sketch)
+def judged(candidate: Candidate, ic: float, sketch: np.ndarray | None = None) -> Evaluation:
+    return Evaluation(candidate, {"rank_ic": ic}, abs(ic), sketch=sketch)
 
 
 def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
@@ -101,7 +106,7 @@ def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
     state = agent.state_dict()
     replay = Replay(9, len(grammar.tokens))
     replay.load(state["replay"], {field.name: field for field in grammar.fields})
-    np.testing.assert_allclose(replay.merits, [0.05, 0.04, 0.03])
+    np.testing.assert_allclose(replay.ics, [0.05, 0.04, 0.03])
     alone = replay.gains(PoolView())
     beside = replay.gains(PoolView((asked[0].formula,), 0.7))
     assert alone.argsort().tolist() == [2, 1, 0]
@@ -119,22 +124,22 @@ def test_given_formulas_come_first_and_are_learnt_from(grammar: Grammar) -> None
     assert [str(c.formula) for c in asked[:2]] == ["close / open", "ts_corr(close, volume, 5)"]
     assert [c.origin for c in asked] == ["given", "given", asked[2].origin, asked[3].origin]
     agent.tell([judged(c, 0.01) for c in asked], PoolView())
-    assert len(agent.state_dict()["replay"]["merits"]) == 4
+    assert len(agent.state_dict()["replay"]["ics"]) == 4
 
 
 def test_children_of_members_come_between_the_episodes(grammar: Grammar) -> None:
     given = "close / open; ts_corr(close, volume, 5)"
-    agent = searcher(grammar, 0, given=given, bred=5)
+    agent = searcher(grammar, 0, given=given, offspring=5)
     asked = agent.ask(2)
     pool = PoolView(tuple(c.formula for c in asked))
     agent.tell([judged(c, 0.01) for c in asked], pool)
     members = {formula.digest for formula in pool.formulas}
     asked = agent.ask(60)
-    bred = [bool(c.parents) for c in asked]
-    first = bred.index(True)
+    offspring = [bool(c.parents) for c in asked]
+    first = offspring.index(True)
     assert 0 < first <= 16
-    assert bred[first : first + 5] == [True] * 5
-    assert not bred[first + 5]
+    assert offspring[first : first + 5] == [True] * 5
+    assert not offspring[first + 5]
     children = [c for c in asked if c.parents]
     assert {c.origin for c in children} <= {
         "crossover",
@@ -148,11 +153,11 @@ def test_children_of_members_come_between_the_episodes(grammar: Grammar) -> None
     assert not any(c.formula.digest in members for c in children)
     agent.tell([judged(c, 0.02) for c in asked], pool)
     # The policy learns from those that it could have written itself.
-    assert len(agent.state_dict()["replay"]["merits"]) > 2 + len(asked) - len(children)
+    assert len(agent.state_dict()["replay"]["ics"]) > 2 + len(asked) - len(children)
 
 
 def test_nothing_is_bred_from_less_than_two_members(grammar: Grammar) -> None:
-    agent = searcher(grammar, 0, given="close / open", bred=5)
+    agent = searcher(grammar, 0, given="close / open", offspring=5)
     [only] = agent.ask(1)
     agent.tell([judged(only, 0.01)], PoolView((only.formula,)))
     assert {c.origin for c in agent.ask(40)} <= {"policy", "prior"}
@@ -165,9 +170,12 @@ def test_a_library_and_parts_can_be_given(grammar: Grammar) -> None:
 
 def test_settings_are_checked() -> None:
     for name, value, law in (
-        ("learner", "sarsa", "one of reinforce, flow, ppo"), ("explore", 1.5, "0 to 1"),
-        ("hidden", 0, "at least 1"), ("entropy", -1.0, "at least 0"), ("bred", -1, "at least 0"),
-    ):  # fmt: skip
+        ("learner", "sarsa", "one of reinforce, flow, ppo"),
+        ("explore", 1.5, "0 to 1"),
+        ("hidden", 0, "at least 1"),
+        ("entropy", -1.0, "at least 0"),
+        ("offspring", -1, "at least 0"),
+    ):
         with pytest.raises(SearchError, match=law):
             RLSettings(**{name: value})  # type: ignore[arg-type]
 

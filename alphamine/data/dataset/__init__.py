@@ -1,0 +1,1 @@
+"""From a dataset specification to a panel: loaded, checked and cached."""

@@ -1,0 +1,163 @@
+"""`alphamine.load`: from a dataset specification to a panel."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alphamine.data.build import make_splits
+from alphamine.data.costs import Costs
+from alphamine.data.labels import LabelSpec
+from alphamine.data.panel import Panel
+from alphamine.data.paths import cache_folder, here, read_text, variables
+from alphamine.data.splits import Splits
+from alphamine.data.wording import listing
+from alphamine.errors import DataError
+from alphamine.version import __version__
+
+from .cache import digest, files_state, open_panel, read_json
+
+if TYPE_CHECKING:
+    from alphamine.data.spec import Spec
+
+
+def load(
+    spec: str | os.PathLike[str],
+    *,
+    universe: str | None = None,
+    horizon: int | None = None,
+    delay: int | None = None,
+    price: str | None = None,
+    splits: bool = True,
+    start: str | None = None,
+    end: str | None = None,
+) -> Panel:
+    """Open the dataset that a specification describes.
+
+    The first time its sources are read, checked and kept in a cache (`ALPHAMINE_CACHE`, else the
+    user's cache directory; "off" for none). Later the arrays are mapped into memory at once, until
+    the specification or one of its files changes.
+
+    Parameters
+    ----------
+    spec : path
+        A YAML file such as `data_specs/synthetic.yaml`.
+    universe : str, optional
+        `all` (everything quoted), `tradable` (volume above 0), or an index of the dataset:
+        its tradable members. Symbols that are never members of it are left out.
+    horizon, delay, price : optional
+        Replace these settings of the label.
+    splits : bool
+        False for the whole sample without splits.
+    start, end : str, optional
+        First and last day used.
+
+    Raises
+    ------
+    DataError
+        If the specification or the data break a law; the message says which, and what to do.
+    """
+    if not isinstance(spec, str | os.PathLike):
+        raise DataError(
+            "a specification is the path of a YAML file, but got "
+            f"{type(spec).__name__}; a frame becomes a panel by Panel.from_frame"
+        )
+    path = Path(spec)
+    overrides = {
+        "universe": universe,
+        "horizon": horizon,
+        "delay": delay,
+        "price": price,
+        "splits": splits,
+        "start": start and str(start),
+        "end": end and str(end),
+    }
+    folder = cache_folder()
+    if folder is None:
+        panel = _build(path, overrides, None)
+    else:
+        pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
+        panel = _reopen(folder, pointer) or _build(path, overrides, pointer)
+    return replace(panel, source={"data": str(path.absolute()), **overrides})
+
+
+def _request_key(path: Path, overrides: dict[str, Any]) -> str:
+    """Hash of everything but the input files that decides what a panel is."""
+    text = read_text(path)
+    place = [str(path.absolute()), str(here())]
+    return digest(__version__, place, text, variables(text), overrides)
+
+
+def _reopen(folder: Path, pointer: Path) -> Panel | None:
+    known = read_json(pointer)
+    if known is None:
+        return None
+    try:
+        current = files_state(map(Path, known["inputs"])) == known["state"]
+    except OSError:  # an input is gone: the slow path says which
+        return None
+    panel = open_panel(folder / "panels" / known["panel"]) if current else None
+    return None if panel is None else configured(panel, known["settings"])
+
+
+def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel:
+    from alphamine.data.sources.readers import inputs, read_source, require_inputs
+
+    from .cache_write import store_panel, write_json
+    from .compose import compose
+    from .specfile import read_overridden
+
+    spec = read_overridden(path, overrides)
+    settings = settings_of(spec)
+    if pointer is None:
+        return configured(compose(spec, read_source(spec)), settings)
+    require_inputs(spec)
+    used = [str(file) for file in inputs(spec)]
+    state = files_state(map(Path, used))
+    name = f"{digest(spec.content)}-{state}"
+    known = open_panel(pointer.parents[1] / "panels" / name)
+    panel = known or compose(spec, read_source(spec))
+    fresh = configured(panel, settings)
+    try:
+        stored = known or store_panel(panel, pointer.parents[1] / "panels" / name)
+        write_json(pointer, {"inputs": used, "state": state, "panel": name, "settings": settings})
+    except OSError as error:
+        warnings.warn(
+            f"the panel cache cannot be written: {error}; let ALPHAMINE_CACHE name a folder that "
+            'can be, or be "off"',
+            stacklevel=3,
+        )
+        return fresh
+    return configured(stored, settings)
+
+
+def settings_of(spec: Spec) -> dict[str, Any]:
+    """What a specification says beyond the arrays, as JSON values."""
+    kept = {"name", "label", "costs", "min_names", "periods"}
+    settings = spec.model_dump(mode="json", include=kept)
+    splits = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
+    return {**settings, "splits": splits}
+
+
+def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
+    """The panel with its label, splits and costs, which are no part of its arrays."""
+    label = LabelSpec(**settings["label"])
+    if label.price not in panel.columns:
+        raise DataError(
+            f"the label's price {label.price!r} is not a field of {settings['name']!r}; "
+            f"it has {listing(panel.columns)}"
+        )
+    splits: Splits | None = make_splits(settings["splits"], panel.dates, label)
+    return replace(
+        panel,
+        name=settings["name"],
+        label_spec=label,
+        splits=splits,
+        costs=Costs(**settings["costs"]),
+        min_names=settings["min_names"],
+        periods=settings.get("periods"),
+        fingerprint=digest(panel.fingerprint, asdict(label), splits and asdict(splits)),
+    )

@@ -1,0 +1,1 @@
+"""What data is read from: files, frames, tables and directories, as raw arrays."""

@@ -1,0 +1,1 @@
+"""The synthetic market: the embedded data set, whose true alphas are known."""

@@ -1,0 +1,1 @@
+"""Which formulas there are, and how to sample, build and edit them: what searchers share."""

@@ -1,0 +1,1 @@
+"""Formulas as text: parser, printers, LaTeX, and the dialects of other tools."""

@@ -1,0 +1,96 @@
+"""The canonical dialect: WorldQuant BRAIN's names, arithmetic and logic in infix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from alphamine.errors import FormulaError
+from alphamine.expression.nodes import Call, Constant, Field, Node
+from alphamine.expression.text.syntax import (
+    AND,
+    ARITHMETIC,
+    COMPARISONS,
+    MINUS,
+    NOT,
+    OR,
+    POWER,
+    Apply,
+    Infix,
+    Name,
+    Notation,
+    Number,
+    Syntax,
+    Word,
+)
+from alphamine.operators import CATALOGUE, ParamValue
+
+from .base import Dialect, Source
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+
+class Brain(Dialect):
+    """Every operator of the catalogue under its own name."""
+
+    name = "brain"
+    notation = Notation(
+        infix={
+            **ARITHMETIC,
+            "**": Infix("power", POWER, right_associative=True),
+            **COMPARISONS,
+            "and": Infix("and", AND),
+            "&&": Infix("and", AND),
+            "or": Infix("or", OR),
+            "||": Infix("or", OR),
+        },
+        prefix={"-": ("reverse", MINUS), "not": ("not", NOT), "!": ("not", MINUS)},
+        ternary=True,
+    )
+
+    def function_names(self) -> Iterable[str]:
+        return CATALOGUE
+
+    def apply(self, syntax: Apply, source: Source) -> Node:
+        operator = CATALOGUE.get(syntax.name)
+        if operator is None:
+            raise self.unknown_function(syntax, source)
+        return self.call(operator, syntax, source)
+
+    def write(self, node: Node) -> Syntax:
+        if isinstance(node, Constant):
+            return Number(node.value)
+        if isinstance(node, Field):
+            return self.write_field(node.name)
+        if not isinstance(node, Call):
+            raise FormulaError(f"a {type(node).__name__} is no expression")
+        inputs = tuple(self.write(child) for child in node.inputs)
+        name = node.operator.name
+        if name in ("reverse", "not") or name in self.notation.symbols:
+            return Apply(name, inputs, infix=True)
+        positional, named = self.write_params(node)
+        return Apply(name, inputs + positional, named)
+
+    def write_field(self, name: str) -> Name:
+        """A dollar sign only where the bare name would mean something else."""
+        words = (*self.notation.infix, *self.notation.prefix)
+        taken = name in CATALOGUE or name in words
+        return Name(name, dollar=taken and _PLAIN_NAME.fullmatch(name) is not None)
+
+    def write_params(self, node: Call) -> tuple[tuple[Syntax, ...], tuple[tuple[str, Syntax], ...]]:
+        """Required parameters by position, the others by name unless they are at their default."""
+        positional: list[Syntax] = []
+        named: list[tuple[str, Syntax]] = []
+        for param, value in zip(node.operator.params, node.params, strict=True):
+            if param.required and not named:
+                positional.append(self.write_literal(value))
+            elif param.required or value != param.default:
+                named.append((param.name, self.write_literal(value)))
+        return tuple(positional), tuple(named)
+
+    def write_literal(self, value: ParamValue) -> Syntax:
+        """A number, true or false, or a quoted word."""
+        if isinstance(value, bool):
+            return Name(str(value).lower())
+        return Word(value) if isinstance(value, str) else Number(value)

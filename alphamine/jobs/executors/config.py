@@ -1,0 +1,71 @@
+"""Which executor a job asks for, checked before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from alphamine.engine.cpu import usable_threads
+from alphamine.errors import SearchError
+from alphamine.jobs.scorer import Scorer
+from alphamine.pool.cells import Cells
+
+from .base import Executor
+from .serial import Serial
+
+EXECUTORS: Final = ("serial", "processes", "ray")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorConfig:
+    """Who does the work; results do not depend on it.
+
+    Attributes
+    ----------
+    executor : {"serial", "processes", "ray"}
+    workers : int, optional
+        Processes; one for each processor of this machine by default. The processors are shared
+        out among them.
+    address : str, optional
+        Of a Ray cluster; this machine by default.
+    """
+
+    executor: str = "serial"
+    workers: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise SearchError(
+                f"an executor is one of {', '.join(EXECUTORS)}, but got {self.executor!r}"
+            )
+        if self.workers is not None and not 1 <= self.workers <= 4096:
+            raise SearchError(f"the number of workers is 1 to 4096, but got {self.workers}")
+        if self.workers is not None and self.executor == "serial":
+            raise SearchError("the executor 'serial' has no workers; use 'processes' or 'ray'")
+        if self.address is not None and self.executor != "ray":
+            raise SearchError(
+                f"an address is that of a Ray cluster, but the executor is {self.executor!r}; "
+                "use 'ray'"
+            )
+
+    def build(self, scorer: Scorer, cells: Cells) -> Executor:
+        """The executor, whose scores come with vectors on the cells of a pool.
+
+        Raises
+        ------
+        SearchError, MissingDependency
+            If it cannot be had here.
+        """
+        if self.executor == "serial":
+            return Serial(scorer, cells)
+        cores = usable_threads(None)
+        workers = self.workers or cores
+        threads = max(1, cores // workers)
+        if self.executor == "processes":
+            from .processes import processes
+
+            return processes(scorer, cells, workers, threads)
+        from .ray_cluster import ray_cluster
+
+        return ray_cluster(scorer, cells, workers, threads, self.address)

@@ -1,0 +1,117 @@
+"""What the master and its workers write to one another.
+
+A request is JSON: a number, and formulas (see `expression.portable`). An answer is the length of a
+JSON text, that text, and the arrays of the scores' vectors one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+
+from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.inference import MeanTest
+from alphamine.expression.nodes import Node
+from alphamine.expression.portable import to_data
+from alphamine.pool.cells import Vector
+from alphamine.runs.score import Score, as_mapping
+
+_TEST: Final = tuple(field.name for field in fields(MeanTest))
+_LENGTH: Final = 8
+
+
+def request(number: int, formulas: Sequence[Node]) -> bytes:
+    """A request for the scores of some formulas."""
+    content = {"id": number, "formulas": [to_data(formula) for formula in formulas]}
+    return json.dumps(content).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker has to say.
+
+    Attributes
+    ----------
+    number : int
+        Of the request; 0 in the first answer, which is to none.
+    operators : tuple of str
+        In the first answer: the names of those that the worker knows.
+    identity : str
+        In the first answer: what the worker computes with (see `Scorer.identity`).
+    seconds : float
+        What the scores took.
+    scores : tuple of Score
+    error : str or None
+        Why there are none.
+    """
+
+    number: int = 0
+    operators: tuple[str, ...] = ()
+    identity: str = ""
+    seconds: float = 0.0
+    scores: tuple[Score, ...] = ()
+    error: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """The answer as it is sent."""
+        text = json.dumps(
+            {
+                "number": self.number,
+                "operators": self.operators,
+                "identity": self.identity,
+                "seconds": self.seconds,
+                "scores": [_to_data(score) for score in self.scores],
+                "error": self.error,
+            }
+        ).encode()
+        vectors = [j.vector for j in self.scores if j.vector is not None]
+        arrays = [part.tobytes() for v in vectors for part in (v.data, v.scale, v.size)]
+        return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
+
+    @classmethod
+    def of(cls, received: bytes) -> Answer:
+        """The answer that was sent."""
+        end = _LENGTH + int.from_bytes(received[:_LENGTH], "little")
+        content = json.loads(received[_LENGTH:end])
+        scores = []
+        for data in content["scores"]:
+            score, end = _from_data(data, received, end)
+            scores.append(score)
+        return cls(
+            content["number"],
+            tuple(content["operators"]),
+            content["identity"],
+            content["seconds"],
+            tuple(scores),
+            content["error"],
+        )
+
+
+def _to_data(score: Score) -> list[Any]:
+    valid, vector = score.valid, score.vector
+    return [
+        as_mapping(score.train),
+        None if valid is None else as_mapping(valid),
+        score.fitness,
+        [getattr(score.test, name) for name in _TEST],
+        None if vector is None else [vector.data.dtype.str, len(vector.data), len(vector.scale)],
+    ]
+
+
+def _from_data(data: Sequence[Any], received: bytes, start: int) -> tuple[Score, int]:
+    """A score whose vector begins at a place, and where the next one's does."""
+    train, valid, fitness, test, shape = data
+    vector = None
+    if shape is not None:
+        arrays = []
+        for dtype, count in ((shape[0], shape[1]), ("<f8", shape[2]), ("<f8", shape[2])):
+            # A copy is aligned, and does not keep the whole answer in memory.
+            arrays.append(np.frombuffer(received, dtype, count, start).copy())
+            start += arrays[-1].nbytes
+        vector = Vector(*arrays)
+    held = None if valid is None else Summary(**valid)
+    return Score(Summary(**train), held, fitness, MeanTest(*test), vector), start

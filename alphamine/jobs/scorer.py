@@ -1,0 +1,127 @@
+"""Formulas in, scores out: what a study needs to know of a panel, and all it may know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.native import load
+from alphamine.engine.scores import DailyScores
+from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.inference import cosine_test
+from alphamine.expression.nodes import Node
+from alphamine.pool.cells import Cells, Vector
+from alphamine.pool.pool import Member
+from alphamine.runs.score import Score
+from alphamine.version import __version__
+
+_CACHE_BYTES: Final = 128 << 20
+# A factor that is silent on half of the universe or half of the days cannot be traded, and its
+# mean rank IC is a mean of few numbers.
+MIN_COVERAGE: Final = 0.5
+MIN_DAYS: Final = 0.5
+
+
+class Scorer:
+    """Scores batches of formulas on the searchable part of a panel.
+
+    Train scores come from an evaluator whose panel ends with the train split and its gap: no
+    later row exists for it.
+
+    Parameters
+    ----------
+    panel : Panel
+        Must not hold a test split (`Panel.without_test`).
+    train : Sample, optional
+        Score on this instead of the panel's train split, and on nothing else (for placebo runs).
+    threads : int, optional
+        As for `Evaluator`.
+    """
+
+    def __init__(
+        self, panel: Panel, train: Sample | None = None, threads: int | None = None
+    ) -> None:
+        self.panel = panel
+        self.own_train = train
+        self.train = train or panel.sample()
+        has_valid = train is None and panel.splits is not None and panel.splits.valid is not None
+        self.valid = panel.sample("valid") if has_valid else None
+        self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES, threads=threads)
+        self._on_valid = (
+            Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES, threads=threads)
+            if self.valid
+            else None
+        )
+
+    @property
+    def identity(self) -> str:
+        """What the last bits of scores depend on, apart from the data."""
+        library = load()
+        build = f", build {library.digest}" if library is not None else ""
+        return (
+            f"alphamine {__version__}, {self.evaluator.engine.name}{build}, numpy {np.__version__}"
+        )
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """On the panel of the latest sample."""
+        return self._on_valid or self._on_train
+
+    def score(self, formulas: Sequence[Node], cells: Cells) -> list[Score]:
+        """One score per formula, in order, with vectors on the cells of a pool.
+
+        Formulas are computed once for scores and vectors; on valid, which starts with its own rows
+        and what they look back to, once more.
+        """
+        valid: list[Summary | None] = [None] * len(formulas)
+        if self.valid is not None and self._on_valid is not None:
+            for i, daily in self._on_valid.scores(formulas, self.valid, counted=False):
+                valid[i] = Summary.of(daily)
+        found: dict[int, Score] = {}
+        for i, daily, values in self._on_train.scored_values(formulas, self.train):
+            train = Summary.of(daily)
+            test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
+            fit = fitness(train, len(self.train.label))
+            found[i] = Score(train, valid[i], fit, test, cells.vector(values))
+        return [found[i] for i in range(len(formulas))]
+
+    def train_rank_ic(self, formulas: Sequence[Node]) -> npt.NDArray[np.float64]:
+        """Daily rank ICs of formulas on train; (days, formulas)."""
+        series = [daily.rank_ic for daily in _scores(self._on_train, self.train, formulas)]
+        return np.array(series).reshape(len(formulas), len(self.train.label)).T
+
+    def oriented_rank_ic(
+        self, members: Sequence[Member], sample: Sample
+    ) -> npt.NDArray[np.float64]:
+        """Daily rank ICs of pool members as they are oriented; (days, members)."""
+        evaluator = self._on_train if sample is self.train else self.evaluator
+        scores = _scores(evaluator, sample, [member.oriented for member in members])
+        series = [daily.rank_ic for daily in scores]
+        return np.array(series).reshape(len(members), len(sample.label)).T
+
+    def vectors(self, formulas: Sequence[Node], cells: Cells) -> list[Vector]:
+        """What a pool needs of formulas that were scored before, in order."""
+        found = {i: cells.vector(values) for i, values, _ in self._on_train.stream(formulas)}
+        return [found[i] for i in range(len(formulas))]
+
+
+def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:
+    found = dict(evaluator.scores(formulas, sample))
+    return [found[i] for i in range(len(formulas))]
+
+
+def fitness(train: Summary, rows: int) -> float:
+    """What searchers maximise: |mean rank IC| on train.
+
+    -inf if the factor covers less than half of the universe, has a rank IC on less than half of
+    the `rows` of the split, or has none at all.
+    """
+    enough = train.coverage >= MIN_COVERAGE and train.days >= MIN_DAYS * rows
+    return abs(train.rank_ic) if enough and not math.isnan(train.rank_ic) else -math.inf

@@ -1,0 +1,204 @@
+"""The sealed test: opened on purpose, on record before the first number is known."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import html
+import warnings
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample, Splits
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.scores import daily_scores
+from alphamine.errors import DataError, SearchError
+from alphamine.evaluation.summary import Summary
+from alphamine.evaluation.trust.verdict import Trust, judge_trust
+from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.rendering import html_table
+
+from .encoding import finite
+from .run import TEST_OPENED, Run
+from .store import Store
+from .times import now
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One formula as it is oriented (or all combined) on the test split."""
+
+    formula: str
+    numbers: Summary
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What the test split says of a run's pool.
+
+    Attributes
+    ----------
+    opened : int
+        How often the test split of this run was opened, this time included.
+    start, end : str
+    rows : tuple of TestRow
+        The members of the pool, best on train first, and all combined as the last row. Verdicts
+        are deflated by members x openings: so often were these days looked at.
+    """
+
+    # Not a test, whatever pytest thinks of the name.
+    __test__ = False
+
+    opened: int
+    start: str
+    end: str
+    rows: tuple[TestRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-compatible values."""
+        rows = [
+            {
+                "formula": row.formula,
+                **finite(asdict(row.numbers)),
+                "trust": row.trust.to_dict(),
+            }
+            for row in self.rows
+        ]
+        return {"opened": self.opened, "start": self.start, "end": self.end, "rows": rows}
+
+    def table(self) -> pd.DataFrame:
+        """One row per formula."""
+        import pandas as pd
+
+        names = ("rank_ic", "rank_icir", "days", "coverage", "turnover")
+        rows = [
+            {"formula": r.formula, "verdict": r.trust.word, "t": r.trust.t}
+            | {name: getattr(r.numbers, name) for name in names}
+            for r in self.rows
+        ]
+        return pd.DataFrame(rows)
+
+    def _repr_html_(self) -> str:
+        title = html.escape(f"test, {self.start} to {self.end}, opened {self.opened} times")
+        return f"<p>{title}</p>{html_table(self.table(), index=False)}"
+
+
+def reveal(run: Run, panel: Panel | None) -> TestReport:
+    """Write to the run's ledger that its test split is opened, then score the pool on it."""
+    run.require_finished("the test split is opened")
+    panel = panel_of(run, panel)
+    if panel.splits is None or panel.splits.test is None:
+        raise DataError(
+            f"panel {panel.name!r} has no test split to open; give its specification one, and "
+            "search again"
+        )
+    # All that is read of the run, before the opening is on record.
+    members, pool = run.members, run.pool
+    if not members:
+        raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
+    if run.altered is not None:
+        warnings.warn(
+            f"the ledger in {run.directory} was altered: {run.altered}; what the test split shows "
+            "is not a test of what the search has found",
+            stacklevel=3,
+        )
+    with closing(Store.open(run.directory)) as store:
+        store.event(TEST_OPENED, _entry(run, panel))
+    opened = len(run.test_openings)
+    sample = Splits.reveal_test(panel)
+    rows = _rows(pool, sample, len(members) * opened)
+    dates = sample.panel.dates[sample.rows]
+    return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
+
+
+def _rows(pool: AlphaPool, sample: Sample, trials: int) -> tuple[TestRow, ...]:
+    values = Evaluator(sample.panel).values(pool.formulas)
+    together = pool.combined(values, sample.panel.universe)
+    names = [*(str(formula) for formula in pool.formulas), "combined"]
+    horizon = sample.panel.label_spec.horizon
+    rows = []
+    for name, array in zip(names, [*values, together], strict=True):
+        daily = daily_scores(array, sample)
+        trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
+        rows.append(TestRow(name, Summary.of(daily), trust))
+    return tuple(rows)
+
+
+def _entry(run: Run, panel: Panel) -> Mapping[str, Any]:
+    digests = sorted(member["digest"] for member in run.members)
+    return {
+        "who": _user(),
+        "at": now(),
+        "formulas": hashlib.blake2b(" ".join(digests).encode(), digest_size=16).hexdigest(),
+        "data": data_hash(panel),
+        "trials": run.trials,
+    }
+
+
+def data_hash(panel: Panel) -> str:
+    """The panel's fingerprint, or else a hash of the label's price and the dates."""
+    if panel.fingerprint:
+        return panel.fingerprint
+    price = np.ascontiguousarray(panel.field(panel.label_spec.price))
+    content = price.tobytes() + panel.dates.astype(np.int64).tobytes()
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def panel_of(run: Run, panel: Panel | None) -> Panel:
+    """The panel that a run has searched: the one that is given, or loaded again.
+
+    Raises
+    ------
+    SearchError
+        If it is another one.
+    """
+    found = panel or load_again(run.facts)
+    _require_same(run.facts, found)
+    return found
+
+
+def load_again(facts: Mapping[str, Any]) -> Panel:
+    """The panel of a run, from the dataset specification that it recorded."""
+    source = dict(facts.get("source") or {})
+    if "data" not in source:
+        raise SearchError(
+            f"run {facts['name']!r} was made from a panel in memory, which is not at hand; pass "
+            "it: run.reveal_test(panel), am.resume(run_dir, panel)"
+        )
+    from alphamine.data.dataset.load import load
+
+    return load(source.pop("data"), **source)
+
+
+def _require_same(facts: Mapping[str, Any], panel: Panel) -> None:
+    """Refuse data other than those that were searched: the test would be of something else."""
+    label = dict(facts["label"])
+    label.pop("settled_share", None)
+    checks = {
+        "fingerprint": (facts["panel"]["fingerprint"], panel.fingerprint),
+        "number of symbols": (facts["panel"]["symbols"], panel.shape[1]),
+        "label": (label, {k: v for k, v in asdict(panel.label_spec).items() if k in label}),
+    }
+    for what, (searched, given) in checks.items():
+        if searched != given:
+            raise SearchError(
+                f"a run is of the panel it searched, but the {what} of panel "
+                f"{panel.name!r} is {given!r} and that of the run was {searched!r}; load the data "
+                "as the run did"
+            )

@@ -1,0 +1,427 @@
+"""A recorded run: what was tried, what was kept, and its report."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property, wraps
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from alphamine.errors import AlphamineError, SearchError, UnitWarning
+from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.expression.canonical import oriented
+from alphamine.expression.fields import FieldInfo, standard_field
+from alphamine.expression.nodes import Node
+from alphamine.expression.text.parser import parse
+from alphamine.operators import Kind
+from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.pool.cells import Series
+from alphamine.rendering import renderer
+
+from .budget import Budget
+from .encoding import finite
+from .records import Record
+from .store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alphamine.data.panel import Panel
+
+    from .combination import Combination
+    from .reveal import TestReport
+
+
+POOL_COLUMNS = (
+    "position",
+    "formula",
+    "weight",
+    "train_rank_ic",
+    "valid_rank_ic",
+    "train_rank_icir",
+    "valid_rank_icir",
+    "turnover",
+    "max_correlation",
+    "flat_days",
+    "verdict",
+    "t",
+    "valid_t",
+    "q_value",
+    "family_p",
+)
+
+# Members that are silent on a larger share of the days are named.
+_FLAT_DAYS = 0.01
+TEST_OPENED = "test opened"
+INTERRUPTED = "it was interrupted"
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _as_recorded(method: Callable[Given, Result]) -> Callable[Given, Result]:
+    """A method of `Run` that reads what may have been altered into something that is no run.
+
+    Such a ledger may lead to any exception; a sentence says what is the matter. Where the ledger
+    is as the search has written it, the exception is our own fault and goes on.
+    """
+
+    @wraps(method)
+    def guarded(*arguments: Given.args, **settings: Given.kwargs) -> Result:
+        try:
+            return method(*arguments, **settings)
+        except (AlphamineError, Warning):
+            raise
+        except Exception as error:
+            run = arguments[0]
+            assert isinstance(run, Run)
+            if run.altered is None:
+                raise
+            raise SearchError(
+                f"the ledger in {run.directory} was altered: {run.altered}; it cannot be read as a "
+                f"run any more ({type(error).__name__}: {' '.join(str(error).split())}); restore "
+                "it, or search anew"
+            ) from error
+
+    return guarded
+
+
+class Run:
+    """A run directory. Get it from `alphamine.search` or `alphamine.open_run`.
+
+    Attributes
+    ----------
+    directory : Path
+    """
+
+    def __init__(self, directory: Path, panel: Panel | None = None) -> None:
+        self.directory = directory
+        self._panel = panel
+        store = Store.open(directory)
+        store.close()
+
+    @property
+    def name(self) -> str:
+        return str(self.facts["name"])
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the run was: searcher, seed, budget, panel, splits, label, and how it ended."""
+        with self._store() as store:
+            return store.facts()
+
+    @cached_property
+    @_as_recorded
+    def records(self) -> list[Record]:
+        """Every formula that was evaluated, in order."""
+        with self._store() as store:
+            return list(store.records())
+
+    @cached_property
+    @_as_recorded
+    def trials(self) -> int:
+        """Distinct formulas evaluated: by this number every result is to be discounted.
+
+        Those of an earlier run whose pool the search started from are among them.
+        """
+        return self.evaluated + int(self.facts.get("earlier", {}).get("trials", 0))
+
+    @cached_property
+    def evaluated(self) -> int:
+        """Distinct formulas that this run itself has evaluated."""
+        with self._store() as store:
+            return store.count()
+
+    @property
+    @_as_recorded
+    def limits(self) -> Budget:
+        """When the search stops, or has stopped."""
+        return Budget(**self.facts["limits"])
+
+    @cached_property
+    @_as_recorded
+    def trial_count(self) -> TrialCount:
+        """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
+        trust = self._recorded("trust")
+        return TrialCount(trust["trials"], trust["mean"], trust["squares"])
+
+    @cached_property
+    def altered(self) -> str | None:
+        """How the ledger differs from what the search has written; None if nothing is known of it.
+
+        Evaluations that were deleted, scores that were edited and openings of the test split that
+        were removed make counts and verdicts worthless.
+        """
+        with self._store() as store:
+            return store.altered()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the search before its budget was spent."""
+        return self.facts.get("stopped") == INTERRUPTED
+
+    @property
+    @_as_recorded
+    def test_openings(self) -> list[dict[str, Any]]:
+        """When and by whom the test split was opened, oldest first."""
+        with self._store() as store:
+            return [content for kind, content in store.events() if kind == TEST_OPENED]
+
+    @_as_recorded
+    def reveal_test(self, panel: Panel | None = None) -> TestReport:
+        """Open the sealed test split; that it was opened is on record before any number is.
+
+        Parameters
+        ----------
+        panel : Panel, optional
+            The panel that was searched; by default the one at hand, or the recorded dataset
+            specification loaded again.
+
+        Raises
+        ------
+        SearchError
+            If the run did not finish, or the panel is not the one that was searched.
+        DataError
+            If the panel has no test split.
+        """
+        from .reveal import reveal
+
+        return reveal(self, panel or self._panel)
+
+    def combine(
+        self,
+        model: str = "ridge",
+        settings: Mapping[str, Any] | None = None,
+        panel: Panel | None = None,
+    ) -> Combination:
+        """Combine the pool's formulas by a model, fitted on train.
+
+        Parameters
+        ----------
+        model : str
+            "equal", "ols", "ridge", "lasso", "elastic_net", "lightgbm", "mlp", "gru", "dynamic".
+        settings : mapping, optional
+            Of the model, where they differ from its defaults.
+        panel : Panel, optional
+            The panel that was searched; by default the one at hand, or the recorded dataset
+            specification loaded again. Its test split is not looked at.
+
+        Returns
+        -------
+        Combination
+            Numbers on train and valid, the fitted model and its forecasts.
+
+        Raises
+        ------
+        SearchError, MissingDependency
+        """
+        from .combination import combine_by
+        from .reveal import panel_of
+
+        self.require_finished("a model combines the pool")
+        searched = panel_of(self, panel or self._panel).without_test()
+        return combine_by(model, settings or {}, self.pool.formulas, searched)
+
+    @cached_property
+    @_as_recorded
+    def members(self) -> list[dict[str, Any]]:
+        """What is recorded of each formula of the pool as it is oriented, best first."""
+        return [self._as_oriented(member) for member in self._stored_members]
+
+    @cached_property
+    def _stored_members(self) -> list[dict[str, Any]]:
+        with self._store() as store:
+            return store.pool()
+
+    def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
+        """A member as of version 0.1.0, whose sign stood beside its formula, as one of today."""
+        if "sign" not in member:
+            return dict(member)
+        rest = {name: value for name, value in member.items() if name != "sign"}
+        formula = oriented(_parsed(member["formula"], self._fields), member["sign"])
+        weight = member["sign"] * member["weight"]
+        return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
+
+    @property
+    @_as_recorded
+    def correlation(self) -> npt.NDArray[np.float64]:
+        """Mean daily correlations on train of the pool's members as they are oriented, (K, K)."""
+        signs = np.array([member.get("sign", 1) for member in self._stored_members], dtype=float)
+        stored = np.array(self._recorded("correlation"), dtype=np.float64)
+        return np.asarray(np.outer(signs, signs) * stored)
+
+    @cached_property
+    @_as_recorded
+    def pool(self) -> AlphaPool:
+        """The formulas that were kept, best first, and how they are combined.
+
+        Warns
+        -----
+        UserWarning
+            If it is not the pool that the search has written.
+        """
+        members, fields = self.members, self._fields
+        settings = self.facts.get("pool", {})
+        with self._store() as store:
+            how = store.altered(("run", "pool"))
+        if how is not None:
+            warnings.warn(
+                f"the ledger in {self.directory} was altered: {how}; this is not the pool that the "
+                "search has found",
+                stacklevel=3,
+            )
+        series: Series = "value" if settings.get("parity") else settings.get("series", "rank")
+        return AlphaPool(
+            formulas=tuple(_parsed(member["formula"], fields) for member in members),
+            weights=tuple(float(member["weight"]) for member in members),
+            standardisation=series,
+            records=tuple(members),
+            provenance=self._provenance(members),
+        )
+
+    @property
+    def _fields(self) -> Mapping[str, FieldInfo]:
+        """Kind and unit of the fields of the panel; a run records which of them are groups."""
+        if self._panel is not None:
+            return self._panel.schema
+        panel = self.facts.get("panel", {})
+        groups = panel.get("groups", ())
+        return {
+            name: FieldInfo(name, Kind.GROUP) if name in groups else standard_field(name)
+            for name in panel.get("fields", ())
+        }
+
+    def _provenance(self, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        facts = self.facts
+        known = ("name", "run", "version", "searcher", "seed", "panel", "splits", "label", "source")
+        return {
+            **{name: facts[name] for name in known if name in facts},
+            "trials": self.trials,
+            "verdicts": [member.get("verdict") for member in members],
+            "test_openings": len(self.test_openings),
+        }
+
+    @property
+    def pool_records(self) -> list[Record]:
+        """The ledger's rows of the pool's members, best first: formulas as they were evaluated."""
+        digests = [member["digest"] for member in self.members]
+        with self._store() as store:
+            known = store.known(digests)
+        return [known[digest] for digest in digests]
+
+    def evaluations(self) -> pd.DataFrame:
+        """One row per evaluated formula, in order, with its scores on train and valid."""
+        import pandas as pd
+
+        rows = []
+        for record in self.records:
+            row = {
+                "formula": record.formula,
+                "origin": record.origin,
+                "fitness": record.fitness,
+                "gain": record.gain,
+            }
+            row |= {f"train_{name}": value for name, value in record.train.items()}
+            row |= {f"valid_{name}": value for name, value in (record.valid or {}).items()}
+            rows.append(row)
+        return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
+
+    @_as_recorded
+    def report(self, path: str | PathLike[str] | None = None) -> Path:
+        """Write the HTML report; `report.html` in the run directory by default.
+
+        Raises
+        ------
+        AlphamineError
+            If the run did not finish, or the file cannot be written.
+        """
+        self.require_finished("a report is written")
+        target = Path(path) if path is not None else self.directory / "report.html"
+        return renderer().write_page(self, target)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know of single members, in sentences."""
+        split = self.facts.get("fitted_on", "train")
+        return [
+            f"#{member['position']} has the same value for all names on "
+            f"{member['flat_days']:.1%} of the days of {split}: no rank IC there, nothing to trade"
+            for member in self.members
+            if member.get("flat_days", 0.0) >= _FLAT_DAYS
+        ]
+
+    def require_finished(self, deed: str) -> None:
+        """Refuse a run that was cut short; `deed` is what only a finished run allows."""
+        if "finished" not in self.facts:
+            raise SearchError(
+                f"{deed} of a finished run, but the one in {self.directory} was cut short after "
+                f"{self.evaluated} formulas; `alphamine resume {self.directory}` goes on with it"
+            )
+
+    @_as_recorded
+    def to_dict(self) -> dict[str, Any]:
+        """Facts, trials and pool as JSON-compatible values."""
+        return {
+            "name": self.name,
+            "directory": str(self.directory),
+            "trials": self.trials,
+            "altered": self.altered,
+            "pool": finite(self.members),
+            "remarks": self.remarks,
+            "trust": self._recorded("trust"),
+            "placebo": self.facts.get("placebo"),
+            "test_openings": self.test_openings,
+            **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
+            "delivered": self.facts.get("delivered"),
+            "islands": self.facts.get("islands", 1),
+            "blend": self.facts.get("blend"),
+            "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
+            "models": self.facts.get("models", []),
+        }
+
+    def lacks(self, what: str) -> SearchError:
+        """The error for a run of another version, which did not record what is asked for."""
+        return SearchError(
+            f"the run in {self.directory} was recorded by alphamine "
+            f"{self.facts.get('version', 'of unknown version')} without {what}, "
+            "which is needed here; search again with the same job and seed, or read "
+            "open_run(...).evaluations()"
+        )
+
+    def _recorded(self, name: str) -> Any:
+        """A fact that a run of this version has once it has ended."""
+        if name not in self.facts:
+            raise self.lacks(name)
+        return self.facts[name]
+
+    def __repr__(self) -> str:
+        return f"<run {self.name}: {self.trials} formulas tried, {len(self.members)} in the pool>"
+
+    def _store(self) -> closing[Store]:
+        return closing(Store.open(self.directory))
+
+
+def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:
+    with warnings.catch_warnings():
+        # That units are mixed was said when the formula was first read.
+        warnings.simplefilter("ignore", UnitWarning)
+        return parse(text, fields=fields or None)
+
+
+def open_run(directory: str | PathLike[str]) -> Run:
+    """Open a recorded run.
+
+    Raises
+    ------
+    SearchError
+        If the directory holds none, or one of another schema.
+    """
+    return Run(Path(directory))
