@@ -105,7 +105,7 @@ def test_a_search_by_processes_is_the_search(small_panel: Panel, tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "force",
+    "executor",
     [{"executor": "processes", "workers": w} for w in (1, 4)] + [{"executor": "ray", "workers": 2}],
     ids=lambda executor: f"{executor['executor']}-{executor['workers']}",
 )
