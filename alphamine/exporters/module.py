@@ -19,6 +19,9 @@ from .program import Program
 RESERVED: Final = frozenset({"date", "symbol", "universe", "alive", "row", "signal"})
 """Columns that mean something in every target."""
 
+# Steps and members, and what is computed on the way to them.
+_OURS: Final = re.compile(r"(v|z|formula_)\d+(_\w+)?")
+
 _WIDTH: Final = 100
 _CALL: Final = re.compile(r'(return |[\w.", \[\]]+ = )?[\w.]+\(')
 
@@ -45,10 +48,11 @@ class Module(ABC):
         self.pool = pool
         self.program = Program.of(pool.formulas, pool.min_periods)
         for field in self.program.fields:
-            if field.name in RESERVED:
+            if field.name in RESERVED or _OURS.fullmatch(field.name):
                 raise FormulaError(
-                    f"columns called {', '.join(sorted(RESERVED))} have a meaning of their own in "
-                    f"exported code, but a formula reads the field {field.name!r}; rename it"
+                    f"columns called {', '.join(sorted(RESERVED))}, v1, z1 or formula_1 have a "
+                    "meaning of their own in exported code, but a formula reads the field "
+                    f"{field.name!r}; rename it"
                 )
         for node in self.program.steps:
             if node.operator.path_dependent:

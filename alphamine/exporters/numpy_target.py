@@ -20,6 +20,7 @@ class NumpyModule(Module):
     """Arrays in, an array out."""
 
     target: ClassVar[str] = "numpy"
+    rows_type: ClassVar[str] = "dict[str, Any]"
 
     def text(self) -> str:
         source = Source()
@@ -28,13 +29,21 @@ class NumpyModule(Module):
                 source.add(node.operator.reference, self._called(node))
             except NotSelfContained as error:
                 raise refused(node.operator, self.target, str(error)) from None
-        code = [*self._functions(), self._signal()]
-        for helper in ("finite", "codes", "inside", "by_symbol", "by_day", "standardised"):
-            if any(f"{helper}(" in part for part in code):
-                source.add(getattr(numpy_kit, helper), helper)
+        code = [*self._functions(), self.signal()]
+        self.helpers(source, code)
         source.imports |= {"Any": "from typing import Any", "np": "import numpy as np"}
         head = f"{self.head()}\n\nfrom __future__ import annotations\n\n{source.text().rstrip()}"
         return "\n\n\n".join([head, self.facts(), *code]) + "\n"
+
+    def helpers(self, source: Source, code: list[str]) -> None:
+        """Take in those of the kit that the code calls."""
+        for helper in ("finite", "codes", "inside", "by_symbol", "by_day", "standardised"):
+            if any(f"{helper}(" in part for part in code):
+                source.add(getattr(numpy_kit, helper), helper)
+
+    def read(self, name: str, rows: int) -> str:
+        """Values of a field, a step or a mask; whoever reads them needs so many of the last."""
+        return f"v[{quoted(name)}]"
 
     def _called(self, node: Call) -> str:
         return identifier(node.operator.name, _TAKEN)
@@ -44,53 +53,47 @@ class NumpyModule(Module):
         found = []
         if program.shared:
             lines = ['"""Sub-expressions of more than one formula."""']
-            found.append(
-                function(
-                    "shared",
-                    "v: dict[str, Any]",
-                    [*lines, *map(self._step, program.shared)],
-                    "None",
-                )
-            )
+            body = [*lines, *map(self._step, program.shared)]
+            found.append(function("shared", f"v: {self.rows_type}", body, "None"))
         for index, (formula, own) in enumerate(
             zip(program.formulas, program.own, strict=True), start=1
         ):
             body = [docstring(self.about(index - 1)), *map(self._step, own)]
-            body.append(f"return {self._operand(formula)}")
-            found.append(function(f"formula_{index}", "v: dict[str, Any]", body, "Any"))
+            body.append(f"return {self._operand(formula, 1)}")
+            found.append(function(f"formula_{index}", f"v: {self.rows_type}", body, "Any"))
         return found
 
     def _step(self, node: Call) -> str:
-        operator = node.operator
-        arrays = [self._operand(child) for child in node.inputs]
+        operator, rows = node.operator, 1 + node.operator.lookback(node.params)
+        arrays = [self._operand(child, rows) for child in node.inputs]
         params = [repr(p) for p in node.params]
         need = self.program.need(node)
         context = [f"min_periods={need}"] if need is not None else []
         if "alive" in operator.context:
-            context.append('alive=v["alive"]')
+            context.append(f"alive={self.read('alive', rows)}")
         name = self._called(node)
         if operator.family is Family.TIME_SERIES:
             given = [name, f"[{', '.join(arrays)}]", *params, *context]
             code = f"by_symbol({', '.join(given)})"
         elif across(node):
-            given = [name, f"[{', '.join(arrays)}]", 'v["universe"]', *params]
+            given = [name, f"[{', '.join(arrays)}]", self.read("universe", rows), *params]
             code = f"by_day({', '.join(given)})"
         else:
             code = f"finite({name}({', '.join([*arrays, *params, *context])}))"
         if operator.fills_missing:
-            code = f'np.where(v["alive"], {code}, np.nan)'
+            code = f"np.where({self.read('alive', rows)}, {code}, np.nan)"
         if operator.output is Kind.GROUP:
             code = f"codes({code})"
         return f'v["{self.program.names[node]}"] = {code}'
 
-    def _operand(self, node: Node) -> str:
+    def _operand(self, node: Node, rows: int) -> str:
         if isinstance(node, Constant):
-            return f'np.full(v["universe"].shape, {node.value!r})'
+            return f"np.full({self.read('universe', rows)}.shape, {node.value!r})"
         name = node.name if isinstance(node, Field) else self.program.names[node]  # type: ignore[index]
-        return f"v[{quoted(name)}]"
+        return self.read(name, rows)
 
-    def _signal(self) -> str:
-        pool = self.pool
+    def signal(self) -> str:
+        """The function that is called from outside."""
         text = (
             "fields: the arrays that NUMBERS and GROUPS name, (days, symbols); NaN is missing, "
             "groups are integer codes with -1 for none. universe: bool, which names count on a "
@@ -104,30 +107,34 @@ class NumpyModule(Module):
             "v.update({name: np.asarray(fields[name]) for name in GROUPS})",
             "v.update(universe=np.asarray(universe), alive=np.asarray(alive))",
             'with np.errstate(all="ignore"):',
+            *(f"    {line}" for line in self.combined()),
         ]
-        if self.program.shared:
-            body.append("    shared(v)")
-        if pool.standardisation == "none":
-            body.append('    return inside(formula_1(v), v["universe"])')
-        else:
-            pairs = [
-                f"        ({float(weight)!r}, formula_{i}),"
-                for i, weight in enumerate(pool.weights, start=1)
-            ]
-            by_rank = pool.standardisation == "rank"
-            body += [
-                '    total = np.zeros(v["universe"].shape)',
-                "    seen = np.zeros(total.shape, dtype=bool)",
-                "    for weight, formula in (",
-                *pairs,
-                "    ):",
-                f'        z = standardised(inside(formula(v), v["universe"]), {by_rank})',
-                "        total += weight * np.nan_to_num(z)",
-                "        seen |= ~np.isnan(z)",
-                "    return np.where(seen, total, np.nan)",
-            ]
         arguments = "fields: dict[str, Any], universe: Any, alive: Any"
         return function("signal", arguments, body, "Any")
+
+    def combined(self) -> list[str]:
+        """Statements that call the formulas and return what they make together."""
+        pool, universe = self.pool, self.read("universe", 1)
+        lines = ["shared(v)"] if self.program.shared else []
+        if pool.standardisation == "none":
+            return [*lines, f"return inside(formula_1(v), {universe})"]
+        pairs = [
+            f"    ({float(weight)!r}, formula_{place}),"
+            for place, weight in enumerate(pool.weights, start=1)
+        ]
+        by_rank = pool.standardisation == "rank"
+        return [
+            *lines,
+            f"total = np.zeros({universe}.shape)",
+            "seen = np.zeros(total.shape, dtype=bool)",
+            "for weight, formula in (",
+            *pairs,
+            "):",
+            f"    z = standardised(inside(formula(v), {universe}), {by_rank})",
+            "    total += weight * np.nan_to_num(z)",
+            "    seen |= ~np.isnan(z)",
+            "return np.where(seen, total, np.nan)",
+        ]
 
 
 _TAKEN = frozenset(

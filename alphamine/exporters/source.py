@@ -72,6 +72,10 @@ class Source:
         self._needs(module, node)
         self._define(name, (module.name, function.__name__), text)
 
+    def include(self, kit: ModuleType, name: str) -> None:
+        """Take in a function or class of a kit under its own name, and everything that it uses."""
+        self._resolve(self._module_of(kit), name)
+
     def text(self) -> str:
         """Imports and definitions, ready to be executed."""
         plain = sorted(line for line in set(self.imports.values()) if line.startswith("import"))
@@ -81,7 +85,7 @@ class Source:
                 module, names = line.removeprefix("from ").split(" import ")
                 others.setdefault(module, set()).add(names)
         lines = [f"from {m} import {', '.join(sorted(n))}" for m, n in sorted(others.items())]
-        every = [*lines, *plain]
+        every = [*plain, *lines]
         standard = [line for line in every if line.split()[1].split(".")[0] in _STANDARD]
         blocks = ["\n".join(standard), "\n".join(line for line in every if line not in standard)]
         head = "\n\n".join(block for block in blocks if block)
@@ -92,24 +96,25 @@ class Source:
     def _define(self, name: str, origin: tuple[str, str], text: str) -> None:
         known = self._origin.get(name)
         if known is not None and self.definitions[name] != text:
-            raise NotSelfContained(
-                f"{name!r} means one thing in {known[0]} and another in {origin[0]}; rename one"
-            )
+            raise _ambiguous(name, known[0], origin[0])
         if known is None:
             self._origin[name] = origin
             self.definitions[name] = text
 
     def _needs(self, module: _Module, node: ast.AST) -> None:
         for name in _names(node):
-            if name in module.namespace and name not in self.definitions:
+            if name in module.namespace:
                 self._resolve(module, name)
 
     def _resolve(self, module: _Module, name: str) -> None:
         thing = module.namespace[name]
         node = module.definition(name)
         if node is not None:
-            if self._origin.get(name) == (module.name, name):
+            known = self._origin.get(name)
+            if known == (module.name, name):
                 return
+            if known is not None:
+                raise _ambiguous(name, known[0], module.name)
             self._origin[name] = (module.name, name)  # first, for what refers to itself
             self._needs(module, node)
             self.definitions[name] = module.text(node)
@@ -151,6 +156,12 @@ class Source:
             text = inspect.getsource(module)
             known = self._modules[module.__name__] = _Module(module.__name__, text, module.__dict__)
         return known
+
+
+def _ambiguous(name: str, here: str, there: str) -> NotSelfContained:
+    return NotSelfContained(
+        f"{name!r} means one thing in {here} and another in {there}; rename one"
+    )
 
 
 class _Module:

@@ -40,11 +40,18 @@ def _duckdb(pool: AlphaPool) -> str:
     return DuckdbQuery(pool).text()
 
 
+def _streaming(pool: AlphaPool) -> str:
+    from .streaming_target import StreamingModule
+
+    return StreamingModule(pool).text()
+
+
 CODE: Final[dict[str, Callable[[AlphaPool], str]]] = {
     "numpy": _numpy,
     "pandas": _pandas,
     "polars": _polars,
     "duckdb": _duckdb,
+    "streaming": _streaming,
 }
 """Targets that compute the signal."""
 

@@ -82,8 +82,24 @@ def run_duckdb(pool: AlphaPool, panel: Panel) -> np.ndarray:
         return wide(database.sql(code_of(pool, "duckdb")).df(), panel)
 
 
+def run_streaming(pool: AlphaPool, panel: Panel) -> np.ndarray:
+    stream = executed(code_of(pool, "streaming"))["Stream"]()
+    fields = {name: panel.field(name) for name in stream.NUMBERS}
+    for name in stream.GROUPS:
+        codes = panel.group(name)
+        fields[name] = np.where(codes < 0, "", codes.astype(str))
+    out = np.full(panel.shape, np.nan)
+    for row, there in enumerate(panel.alive):
+        day = {name: values[row, there] for name, values in fields.items()}
+        out[row, there] = stream.append(
+            str(panel.dates[row]), panel.symbols[there], day, panel.universe[row, there]
+        )
+    return out
+
+
 RUNNERS: dict[str, Run] = {
     "numpy": run_numpy, "pandas": run_pandas, "polars": run_polars, "duckdb": run_duckdb,
+    "streaming": run_streaming,
 }  # fmt: skip
 
 

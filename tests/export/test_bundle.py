@@ -44,7 +44,7 @@ def make_pool(**settings: Any) -> AlphaPool:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds nothing but the bundle `signal_a`."""
     folder = tmp_path_factory.mktemp("production")
-    am.export(make_pool(), folder / "signal_a", [*TARGETS, "latex", "qlib"])
+    am.export(make_pool(), folder / "signal_a", [*TARGETS, "streaming", "latex", "qlib"])
     return folder
 
 
@@ -101,14 +101,14 @@ def test_every_target_equals_the_reference(
     standardisation: str, min_periods: Any, tmp_path: Path
 ) -> None:
     pool = make_pool(standardisation=standardisation, min_periods=min_periods)
-    bundle = am.export(pool, tmp_path / "signal_b", TARGETS)
+    bundle = am.export(pool, tmp_path / "signal_b", [*TARGETS, "streaming"])
     done = subprocess.run(
         [sys.executable, str(bundle.directory / "test_equivalence.py")],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("equal") == len(TARGETS)
+    assert done.stdout.count("equal") == len(TARGETS) + 1
 
 
 def test_the_test_of_a_bundle_notices_other_numbers(bundle: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import SkipTest
 
@@ -88,12 +89,37 @@ def test_duckdb() -> None:
     compared(*(cells(*zip(*rows, strict=True)) for rows in (got, want)))
 
 
+def test_streaming() -> None:
+    """The code that goes on day by day, also from a state that was saved."""
+    module = code("streaming")
+    np = import_module("numpy")
+    stream = module.Stream()
+    with np.load(HERE / "golden.npz", allow_pickle=False) as golden, TemporaryDirectory() as folder:
+        names = [*stream.NUMBERS, *stream.GROUPS]
+        fields = {name: golden[f"field_{place}"] for place, name in enumerate(names)}
+        for name in stream.GROUPS:
+            fields[name] = np.where(fields[name] < 0, "", fields[name].astype(str))
+        alive, inside, want = golden["alive"], golden["universe"], golden["signal"]
+        for row, there in enumerate(alive):
+            if row == len(alive) // 2:
+                stream.save(Path(folder) / "state.npz")
+                stream = module.Stream.load(Path(folder) / "state.npz")
+            day = {name: values[row, there] for name, values in fields.items()}
+            symbols = np.flatnonzero(there)
+            got = stream.append(f"day {row:06d}", symbols, day, inside[row, there])
+            expected = np.where(inside[row], want[row], np.nan)[there]
+            assert (np.isnan(got) == np.isnan(expected)).all(), f"day {row}"
+            known = ~np.isnan(expected)
+            np.testing.assert_allclose(got[known], expected[known], rtol=TOLERANCE, atol=TOLERANCE)
+
+
 def code(target: str) -> Any:
     """The generated code of a target, if the bundle holds it and its library is installed."""
     if target not in json.loads((HERE / "spec.json").read_text(encoding="utf-8"))["targets"]:
         raise SkipTest(f"the bundle was exported without {target}")
-    if not find_spec(target):
-        raise SkipTest(f"{target} is not installed")
+    library = {"streaming": "numpy"}.get(target, target)
+    if not find_spec(library):
+        raise SkipTest(f"{library} is not installed")
     sys.path.insert(0, str(HERE))
     try:
         return None if target == "duckdb" else import_module(f"signal_{target}")
@@ -102,7 +128,7 @@ def code(target: str) -> Any:
 
 
 if __name__ == "__main__":
-    for test in (test_numpy, test_pandas, test_polars, test_duckdb):
+    for test in (test_numpy, test_pandas, test_polars, test_duckdb, test_streaming):
         try:
             test()
             sys.stdout.write(f"{test.__name__}: equal\n")
