@@ -16,6 +16,7 @@ _HOME = {
     "FactorTransformer": "models.transformer",
     "Panel": "data.panel",
     "backtest": "evaluation.backtest",
+    "datasets": "data.dataset.shelf",
     "evaluate": "evaluation.evaluate",
     "export": "exporters.bundle",
     "library": "libraries",
@@ -35,6 +36,7 @@ _MODULES = {"ops"}
 
 if TYPE_CHECKING:
     from .data.dataset.load import load
+    from .data.dataset.shelf import datasets
     from .data.panel import Panel
     from .engine.evaluator import values
     from .engine.streaming import stream
@@ -75,6 +77,7 @@ __all__ = [
     "Panel",
     "__version__",
     "backtest",
+    "datasets",
     "evaluate",
     "export",
     "library",

@@ -17,6 +17,7 @@ HEAVY = {
     "duckdb", "jinja2", "openai", "pandas", "plotly", "polars", "pyarrow", "pydantic", "qlib",
     "ray", "scipy", "sklearn", "sympy", "torch",
 }  # fmt: skip
+SHIPPED = ("data_specs", "jobs", "notebooks")
 FOLDERS = {
     "alphamine": "alphamine",
     "operators": "alphamine.operators",
@@ -32,7 +33,7 @@ def packages_in_the_tree() -> set[str]:
             if folder == "alphamine" and inner.parts[:1] in (("operators",), ("searchers",)):
                 continue  # the links to the other two folders
             found.add(".".join((package, *inner.parts)))
-    return found
+    return found | {f"alphamine.shipped.{folder}" for folder in SHIPPED}
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:
@@ -85,6 +86,8 @@ def test_wheel_from_sdist_holds_every_module(built: tuple[Path, Path]) -> None:
         "alphamine/libraries/alpha101.txt",
     }
     assert data <= shipped
+    given = [p for folder in SHIPPED for p in (ROOT / folder).iterdir() if p.suffix != ".py"]
+    assert {f"alphamine/shipped/{p.parent.name}/{p.name}" for p in given} <= shipped
 
 
 def test_without_a_compiler_there_is_a_wheel_without_kernels(built: tuple[Path, Path]) -> None:

@@ -24,6 +24,7 @@ from . import (
     doctor,
     evaluate,
     export,
+    init,
     operators,
     propose,
     report,
@@ -43,6 +44,7 @@ app = typer.Typer(
 _INTERRUPTED = 130
 FORMULA = {"ignore_unknown_options": True}
 
+app.command(name="init")(init.init)
 app.command(name="search")(search.search)
 app.command(name="resume")(resume.resume)
 app.command(name="combine")(combine.combine)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alphamine import shipped
+
 from . import options
 from .output import console, interval, print_json
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    job: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="See jobs/compare.yaml.")],
+    job: Annotated[
+        str, typer.Argument(metavar="JOB", help="Job file, or the name of one, such as compare.")
+    ],
     budget: Annotated[int | None, typer.Option(help="Distinct formulas of each run.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of each searcher.")] = None,
     run_dir: Annotated[
@@ -42,9 +46,10 @@ def compare(
         "executor": executor,
         "workers": workers,
     }
-    comparison = read_comparison(job, {k: v for k, v in given.items() if v is not None})
+    path = shipped.path_of("jobs", job)
+    comparison = read_comparison(path, {k: v for k, v in given.items() if v is not None})
     panel = load(comparison.data, **comparison.overrides)
-    folder = Path(comparison.run_dir or f"runs/{job.stem}-{panel.name}")
+    folder = Path(comparison.run_dir or f"runs/{path.stem}-{panel.name}")
     with comparison_bar(console(stderr=True), comparison.budget) as observe:
         rows = run_all(comparison, panel, folder, reveal, observe)
     if json:

@@ -13,7 +13,24 @@ app = typer.Typer(
     help="Look at a dataset before it is used.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Dataset specification (YAML file).")]
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help=options.DATA)]
+
+
+@app.command(name="list")
+def list_(json: options.Json = False) -> None:
+    """Name the datasets that come with alphamine, and what each needs."""
+    from rich.table import Table
+
+    from alphamine.data.dataset.shelf import datasets
+
+    found = datasets()
+    if json:
+        print_json({"datasets": found.reset_index().to_dict("records")})
+        return
+    table = Table("name", "what it is", "needs")
+    for name, row in found.iterrows():
+        table.add_row(str(name), row["description"], row["needs"])
+    console().print(table)
 
 
 @app.command()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
-Data = Annotated[str, typer.Option(metavar="SPEC", help="Dataset specification (YAML file).")]
-OptionalData = Annotated[
-    str | None, typer.Option("--data", metavar="SPEC", help="Dataset specification (YAML file).")
-]
+DATA: Final = "Dataset: a YAML file, a name (`alphamine data list`), or a CSV or Parquet file."
+Data = Annotated[str, typer.Option(metavar="SPEC", help=DATA)]
+OptionalData = Annotated[str | None, typer.Option("--data", metavar="SPEC", help=DATA)]
 Universe = Annotated[
     str | None, typer.Option(help="Universe of the specification to use, for instance CSI300.")
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alphamine import shipped
 from alphamine.errors import AlphamineError, WorkFailed
 
 from . import options
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 def search(
     job: Annotated[
-        Path | None, typer.Argument(metavar="JOB.yaml", help="Job file; options override it.")
+        str | None,
+        typer.Argument(metavar="JOB", help="Job file, or the name of one; options override it."),
     ] = None,
     data: options.OptionalData = None,
     searcher: Annotated[
@@ -75,10 +77,17 @@ def search(
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if job is None and data is None:
-        raise AlphamineError("a search needs data: give a job file, or --data SPEC")
+        jobs = ", ".join(n for n in shipped.names("jobs") if not n.startswith("compare"))
+        known = ", ".join(shipped.names("data_specs"))
+        raise AlphamineError(
+            f"a search needs data: give a job (a YAML file, or one of {jobs}), or --data with a "
+            f"specification (a YAML file, or one of {known}) or with prices of your own, such as "
+            "--data prices.csv; `alphamine init --data prices.csv` writes the files to start from"
+        )
     from alphamine.jobs.config import read_job
 
-    conclude(_run(read_job(job, changes), job.stem if job else None, placebo), json)
+    path = None if job is None else shipped.path_of("jobs", job)
+    conclude(_run(read_job(path, changes), path.stem if path else None, placebo), json)
 
 
 def conclude(run: Run, json: bool) -> None:

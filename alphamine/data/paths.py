@@ -11,6 +11,7 @@ from typing import Final
 from alphamine.errors import DataError
 
 _MAX_BYTES: Final = 1 << 20
+_TABLES: Final = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -86,6 +87,14 @@ def read_text(path: Path) -> str:
         raise DataError(f"there is no specification file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the specification {path}: {error}") from None
+
+
+def table_kind(path: Path) -> str | None:
+    """What a path names by its ending: "csv" (perhaps compressed), "parquet", or no table."""
+    name = path.name.lower()
+    for packed in (".gz", ".bz2", ".zst"):
+        name = name.removesuffix(packed)
+    return _TABLES.get(os.path.splitext(name)[1])
 
 
 def cache_folder() -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from alphamine.errors import DataError
 from .compose import compose, within_calendar
 from .findings import CHECKS, Finding, View
 from .load import configured, load, settings_of
+from .shelf import spec_path
 from .specfile import read_spec
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def check_dataset(path: str | os.PathLike[str]) -> CheckReport:
     ------
     DataError
     """
-    spec = read_spec(Path(path))
+    spec = read_spec(spec_path(path))
     lenient = spec.model_copy(update={"repair": ["duplicates", "order"]})
     raw = within_calendar(spec, read_source(lenient))
     with np.errstate(all="ignore"):  # bad data are what is looked for
@@ -106,7 +106,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
     members = panel.universe.sum(axis=1)
     quoted = np.isfinite(panel.field(panel.label_spec.price))
     facts: dict[str, Any] = {
-        "description": read_spec(Path(path)).description,
+        "description": read_spec(spec_path(path)).description,
         "dates": [str(panel.dates[0]), str(panel.dates[-1])],
         "days": panel.shape[0],
         "symbols": panel.shape[1],

@@ -8,17 +8,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alphamine import shipped
 from alphamine.data.build import make_splits
 from alphamine.data.costs import Costs
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
-from alphamine.data.paths import cache_folder, here, read_text, variables
+from alphamine.data.paths import cache_folder, here, variables
 from alphamine.data.splits import Splits
 from alphamine.data.wording import listing
 from alphamine.errors import DataError
 from alphamine.version import __version__
 
 from .cache import digest, files_state, open_panel, read_json
+from .shelf import spec_path, spec_text
 
 if TYPE_CHECKING:
     from alphamine.data.spec import Spec
@@ -43,8 +45,10 @@ def load(
 
     Parameters
     ----------
-    spec : path
-        A YAML file such as `data_specs/synthetic.yaml`.
+    spec : path or str
+        A YAML file; the name of one that comes with the package, such as "synthetic" (see
+        `alphamine.datasets`); or a CSV or Parquet file of prices whose header says what it holds
+        (one row per date and symbol, or one column per symbol in a file called `close.csv`).
     universe : str, optional
         `all` (everything quoted), `tradable` (volume above 0), or an index of the dataset:
         its tradable members. Symbols that are never members of it are left out.
@@ -60,12 +64,7 @@ def load(
     DataError
         If the specification or the data break a law; the message says which, and what to do.
     """
-    if not isinstance(spec, str | os.PathLike):
-        raise DataError(
-            "a specification is the path of a YAML file, but got "
-            f"{type(spec).__name__}; a frame becomes a panel by Panel.from_frame"
-        )
-    path = Path(spec)
+    path = spec_path(spec)
     overrides = {
         "universe": universe,
         "horizon": horizon,
@@ -81,12 +80,15 @@ def load(
     else:
         pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
         panel = _reopen(folder, pointer) or _build(path, overrides, pointer)
-    return replace(panel, source={"data": str(path.absolute()), **overrides})
+    # A name means the same wherever the package is installed; a path, wherever one stands.
+    named = shipped.find("data_specs", spec) is not None
+    data = os.fspath(spec) if named else str(path.absolute())
+    return replace(panel, source={"data": data, **overrides})
 
 
 def _request_key(path: Path, overrides: dict[str, Any]) -> str:
     """Hash of everything but the input files that decides what a panel is."""
-    text = read_text(path)
+    text = spec_text(path)
     place = [str(path.absolute()), str(here())]
     return digest(__version__, place, text, variables(text), overrides)
 

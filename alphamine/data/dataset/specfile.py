@@ -16,6 +16,8 @@ from alphamine.data.spec import Spec
 from alphamine.data.wording import brief
 from alphamine.errors import DataError
 
+from .shelf import spec_text
+
 _MAX_DEPTH: Final = 20
 _MAX_FAULTS: Final = 3
 _OVERRIDES: Final = {"label": ("horizon", "delay", "price"), "calendar": ("start", "end")}
@@ -29,12 +31,12 @@ def read_spec(path: Path) -> Spec:
     DataError
         If the file is missing, is not plain YAML, or breaks a law of `Spec`.
     """
-    return _validated(path, read_mapping(path))
+    return _validated(path, parse_mapping(spec_text(path), path))
 
 
 def read_overridden(path: Path, overrides: Mapping[str, Any]) -> Spec:
     """The specification in a file with the overrides of `alphamine.load` (None: no change)."""
-    content = read_mapping(path)
+    content = parse_mapping(spec_text(path), path)
     if overrides.get("universe") is not None:
         content["universe"] = overrides["universe"]
     if not overrides.get("splits", True):
@@ -61,7 +63,11 @@ def _validated(path: Path, content: dict[str, Any]) -> Spec:
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; doubled keys, aliases and deep nesting are refused."""
-    text = read_text(path)
+    return parse_mapping(read_text(path), path)
+
+
+def parse_mapping(text: str, path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML text, which came from `path`; see `read_mapping`."""
     try:
         _check_events(text, path)
         content = yaml.safe_load(text)

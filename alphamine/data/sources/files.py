@@ -78,12 +78,56 @@ def read_table(
         readers = {"listed": _read_csv, "numbers": _read_numbers, "unknown": _read_unknown}
         return readers[others](path, picks, texts, how or TextFormat())
     except UnicodeError:
-        encoding = (how or TextFormat()).encoding
-        raise DataError(
-            f"{path} is not {encoding} text; say how it is written, such as encoding: gbk"
-        ) from None
+        raise _encoding_error(path, how or TextFormat()) from None
     except UNREADABLE as error:
         raise DataError(f"cannot read {path} as {kind}: {brief(error)}") from None
+
+
+def column_names(path: Path, kind: str, how: TextFormat) -> list[str]:
+    """The names of a file's columns, of which nothing else is read.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or is not in its encoding.
+    """
+    return list(_looked_at(path, kind, how, lambda: _header(path, how)[0]))
+
+
+def column_types(path: Path, kind: str, how: TextFormat) -> dict[str, Any]:
+    """The Arrow types of a file's columns; those of a CSV file by its first rows.
+
+    Raises
+    ------
+    DataError
+        As `column_names`.
+    """
+
+    def types() -> dict[str, Any]:
+        parsing = csv.ParseOptions(delimiter=how.delimiter)
+        with csv.open_csv(path, csv.ReadOptions(encoding=how.encoding), parsing) as file:
+            return {field.name: field.type for field in file.schema}
+
+    return dict(_looked_at(path, kind, how, types))
+
+
+def _looked_at(path: Path, kind: str, how: TextFormat, look: Callable[[], Any]) -> Any:
+    """What `look` sees of a CSV file, or the schema of a Parquet file."""
+    try:
+        if kind == "parquet":
+            schema = parquet.read_schema(path)
+            return {field.name: field.type for field in schema}
+        return look()
+    except UnicodeError:
+        raise _encoding_error(path, how) from None
+    except UNREADABLE as error:
+        raise DataError(f"cannot read {path} as {kind}: {brief(error)}") from None
+
+
+def _encoding_error(path: Path, how: TextFormat) -> DataError:
+    return DataError(
+        f"{path} is not {how.encoding} text; say how it is written, such as encoding: gbk"
+    )
 
 
 def _read_parquet(path: Path, picks: Picks) -> Table:
