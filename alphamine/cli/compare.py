@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alphamine import shipped
+import alphamine.shipped as shipped
 
 from . import options
 from .output import console, interval, print_json

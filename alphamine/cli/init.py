@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alphamine import shipped
+import alphamine.shipped as shipped
 from alphamine.errors import AlphamineError
 
 from . import options, starter

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from alphamine import shipped
+import alphamine.shipped as shipped
 
 
 def empty_spec() -> str:

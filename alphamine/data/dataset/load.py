@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alphamine import shipped
+import alphamine.shipped as shipped
 from alphamine.data.build import make_splits
 from alphamine.data.costs import Costs
 from alphamine.data.labels import LabelSpec

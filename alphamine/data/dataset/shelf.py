@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alphamine import shipped
+import alphamine.shipped as shipped
 from alphamine.data.paths import read_text, table_kind
 from alphamine.errors import DataError, nearest
 
