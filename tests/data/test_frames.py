@@ -182,3 +182,21 @@ def test_moments_with_offsets_may_stand_beside_texts() -> None:
     assert Panel.from_frame(frame, min_names=2).dates.astype(str).tolist() == [
         "2023-01-02", "2023-01-03",
     ]  # fmt: skip
+
+
+def test_texts_may_stand_beside_numbers() -> None:
+    days = pd.bdate_range("2023-01-02", periods=4)
+    close = np.arange(8.0).reshape(4, 2) + 1.25
+    frame = pd.DataFrame(
+        {"date": days.repeat(2), "symbol": [600000, "AAPL"] * 4, "close": close.ravel()}
+    )
+    frame["extra"] = ["--", *close.ravel()[1:]]
+    panel = Panel.from_frame(frame, fields=["close", "extra"], missing=["--"], min_names=2)
+    assert panel.symbols.tolist() == ["600000", "AAPL"]
+    np.testing.assert_array_equal(panel.field("close"), close)
+    np.testing.assert_array_equal(panel.field("extra"), [[np.nan, close[0, 1]], *close[1:]])
+    with pytest.raises(DataError, match="'extra' must hold numbers, but row 1 holds the text '--'"):
+        Panel.from_frame(frame, fields=["close", "extra"])
+    frame["extra"] = ["a", [1], *"abcdef"]
+    with pytest.raises(DataError, match=r"column 'extra' of the frame, row 2, \[1\] is neither"):
+        Panel.from_frame(frame, fields=["close"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -53,7 +54,31 @@ def _arrow_ready(frame: Any, what: str) -> Any:
         if frame[name].ndim == 1 and _has_offsets(frame[name]):
             texts = [x.isoformat() if isinstance(x, datetime.date) else x for x in frame[name]]
             frame = frame.assign(**{name: texts})
+        if frame[name].ndim == 1 and _is_mixed(frame[name]):
+            frame = frame.assign(**{name: _texts(frame[name], name, what)})
     return frame
+
+
+def _is_mixed(column: Any) -> bool:
+    """Whether it holds texts beside numbers, which no type of Arrow's does."""
+    return column.dtype == object and len({isinstance(x, str) for x in column[column.notna()]}) > 1
+
+
+def _texts(column: Any, name: str, what: str) -> list[str | None]:
+    """A column of texts and numbers as texts, from which keys and numbers can be read again."""
+    found: list[str | None] = []
+    for row, value in enumerate(column, start=1):
+        if isinstance(value, float | np.floating) and math.isfinite(value) and value % 1.0:
+            found.append(repr(float(value)))
+            continue
+        try:
+            found.append(key_of(value) or None)
+        except ValueError as error:
+            raise DataError(
+                f"the values of a column are texts or numbers, but in column {name!r} of {what}, "
+                f"row {row}, {error}; mend the value or drop the column"
+            ) from None
+    return found
 
 
 def _with_doubles(frame: Any) -> Table:
