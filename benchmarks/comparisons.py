@@ -22,10 +22,10 @@ from alphamine.jobs.island import Island
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
 from alphamine.operators import CATALOGUE, Family
+from alphamine.pool.combine import combine
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import delivered, recovery
-from alphamine.pool.table import combine
 from alphamine.runs.budget import Budget
 from alphamine.runs.store import Store
 from alphamine.searchers.base import SearchContext

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol, TypeAlias, overload
+from typing import Final, Literal, Protocol, TypeAlias, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,6 +24,9 @@ from .scores import DailyScores
 from .screening import STAGES, Measure, Screen, Stage
 
 Backend: TypeAlias = Literal["auto", "cpu", "reference"]
+
+# Bytes of values, taken as float64, that are made at a time for those who want them in order.
+_HELD_BYTES: Final = 1 << 28
 
 
 class Engine(Protocol):
@@ -113,6 +117,17 @@ class Evaluator:
         """
         self._check(formulas)
         return self.engine.stream(formulas)
+
+    def each(self, formulas: Sequence[Node]) -> Iterator[Values]:
+        """Yield the values of formulas in their order; few of them are held at a time."""
+        for part in self.parts(formulas):
+            yield from self.values(part)
+
+    def parts(self, formulas: Sequence[Node]) -> Iterator[Sequence[Node]]:
+        """The formulas in their order, so many at a time as have values of bounded size."""
+        size = max(1, _HELD_BYTES // max(8 * math.prod(self.panel.shape), 1))
+        for start in range(0, len(formulas), size):
+            yield formulas[start : start + size]
 
     def scores(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,8 @@ from alphamine.evaluation.trust.paths import path_ratios
 from alphamine.evaluation.trust.selection import block_weights, q_values, stepdown
 from alphamine.evaluation.trust.splitters import CombinatorialPurgedKFold
 from alphamine.evaluation.trust.verdict import judge_trust
-from alphamine.expression.nodes import Node
-from alphamine.pool.pool import Member
 
+from .pool_scores import PoolScores
 from .scorer import Scorer
 
 FloatArray = npt.NDArray[np.float64]
@@ -55,33 +54,28 @@ class Evidence:
     facts: Mapping[str, Any]
 
 
-def gather(
-    members: Sequence[Member],
-    scorer: Scorer,
-    count: TrialCount,
-    sampled: Sequence[Node],
-) -> Evidence:
-    """Score the members of a pool.
+def gather(scores: PoolScores, scorer: Scorer, count: TrialCount, sampled: FloatArray) -> Evidence:
+    """Judge the members of a pool by their daily rank ICs.
 
     Parameters
     ----------
-    members : sequence of Member
+    scores : PoolScores
     scorer : Scorer
+        That made them.
     count : TrialCount
         Of everything that was evaluated.
-    sampled : sequence of Node
-        Some of them, evenly sampled, to see how far they move together.
+    sampled : (days, trials) float64
+        Daily rank ICs of some of them, evenly sampled, to see how far they move together.
     """
-    spec = scorer.train.panel.label_spec
-    train = scorer.oriented_rank_ic(members, scorer.train)
-    latest = scorer.valid or scorer.train
-    late = train if scorer.valid is None else scorer.oriented_rank_ic(members, latest)
+    spec, latest = scorer.train.panel.label_spec, scorer.valid or scorer.train
+    train, valid = scores.train_rank_ic, scores.valid_rank_ic
+    late = train if valid is None else valid
     family = _family(late, spec.horizon)
-    held = [] if scorer.valid is None else [cosine_test(ic, spec.horizon) for ic in late.T]
+    held = [] if valid is None else [cosine_test(ic, spec.horizon) for ic in valid.T]
     # A member's sign was decided on train. Where the test says nothing, nothing is discovered.
     q = q_values(np.nan_to_num([upper_tail(test.t, test.degrees) for test in held], nan=1.0))
     rows = []
-    for i in range(len(members)):
+    for i in range(train.shape[1]):
         trust = judge_trust(train[:, i], spec.horizon, count)
         rows.append(
             {
@@ -99,9 +93,7 @@ def gather(
             "trials": count.trials,
             "mean": count.mean,
             "squares": count.squares,
-            "effective_trials": effective_trials(
-                scorer.train_rank_ic(sampled), count.trials, spec.horizon
-            ),
+            "effective_trials": effective_trials(sampled, count.trials, spec.horizon),
             "best_of_luck": expected_maximum(count.trials),
             "discoveries": int((q <= 0.05).sum()) if held else None,
             "family_split": latest.name,

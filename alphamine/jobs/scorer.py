@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import cosine_test
 from alphamine.expression.nodes import Node
 from alphamine.pool.cells import Cells, Vector
-from alphamine.pool.pool import Member
 from alphamine.runs.score import Score
 from alphamine.version import __version__
 
@@ -27,6 +26,14 @@ _CACHE_BYTES: Final = 128 << 20
 # mean rank IC is a mean of few numbers.
 MIN_COVERAGE: Final = 0.5
 MIN_DAYS: Final = 0.5
+
+
+class FullScores(NamedTuple):
+    """All that one pass over a formula tells: daily scores on train and valid, and its values."""
+
+    train: DailyScores
+    valid: DailyScores | None
+    values: npt.NDArray[np.floating]
 
 
 class Scorer:
@@ -89,32 +96,31 @@ class Scorer:
             train = Summary.of(daily)
             test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
             fit = fitness(train, len(self.train.label))
-            found[i] = Score(train, valid[i], fit, test, cells.vector(values))
+            found[i] = Score(train, valid[i], fit, test, cells.vector(values), daily.rank_ic)
         return [found[i] for i in range(len(formulas))]
 
-    def train_rank_ic(self, formulas: Sequence[Node]) -> npt.NDArray[np.float64]:
-        """Daily rank ICs of formulas on train; (days, formulas)."""
-        series = [daily.rank_ic for daily in _scores(self._on_train, self.train, formulas)]
-        return np.array(series).reshape(len(formulas), len(self.train.label)).T
+    def train_rank_ic(self, formulas: Sequence[Node]) -> list[npt.NDArray[np.float64]]:
+        """Daily rank ICs of formulas on train, (days,) each."""
+        found = dict(self._on_train.scores(formulas, self.train))
+        return [found[i].rank_ic for i in range(len(formulas))]
 
-    def oriented_rank_ic(
-        self, members: Sequence[Member], sample: Sample
-    ) -> npt.NDArray[np.float64]:
-        """Daily rank ICs of pool members as they are oriented; (days, members)."""
-        evaluator = self._on_train if sample is self.train else self.evaluator
-        scores = _scores(evaluator, sample, [member.oriented for member in members])
-        series = [daily.rank_ic for daily in scores]
-        return np.array(series).reshape(len(members), len(sample.label)).T
+    def in_full(self, formulas: Sequence[Node]) -> Iterator[FullScores]:
+        """Yield the daily scores of formulas on train and valid, and their values, in order.
+
+        Values are those on the panel of the latest sample; few of them are held at a time.
+        """
+        evaluator, valid = self.evaluator, self.valid
+        for part in evaluator.parts(formulas):
+            late = {} if valid is None else dict(evaluator.scores(part, valid, counted=False))
+            scored = evaluator.scored_values(part, self.train)
+            found = {i: FullScores(daily, late.get(i), values) for i, daily, values in scored}
+            for i in range(len(part)):
+                yield found.pop(i)
 
     def vectors(self, formulas: Sequence[Node], cells: Cells) -> list[Vector]:
         """What a pool needs of formulas that were scored before, in order."""
         found = {i: cells.vector(values) for i, values, _ in self._on_train.stream(formulas)}
         return [found[i] for i in range(len(formulas))]
-
-
-def _scores(evaluator: Evaluator, sample: Sample, formulas: Sequence[Node]) -> list[DailyScores]:
-    found = dict(evaluator.scores(formulas, sample))
-    return [found[i] for i in range(len(formulas))]
 
 
 def fitness(train: Summary, rows: int) -> float:

@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from alphamine.data.synthetic.market import planted
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
+from alphamine.pool.recovery import PlantedSignal
 from alphamine.runs.budget import Budget
-from alphamine.runs.combination import combine_by
+from alphamine.runs.combination import combine_by, visible_samples
 from alphamine.runs.encoding import finite
 from alphamine.runs.run import INTERRUPTED
 from alphamine.runs.store import Store
@@ -23,6 +25,7 @@ from .island import Island
 from .outcome import blended, outcome
 from .placebo import placebo
 from .plan import Plan
+from .pool_scores import PoolScores, score_pool
 from .scorer import Scorer
 from .study import Progress, Study
 
@@ -61,17 +64,32 @@ class Session:
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Search, then record the pool and what can be said of it."""
-        study = self.study
+        study, scorer = self.study, self.study.scorer
         stopped = study.run(self.limits, observe, stop)
+        quick = stopped == INTERRUPTED
+
+        def say(phase: str) -> None:
+            observe(study.progress(phase))
+
         tried = TrialCount(**self.plan.earlier).joined(study.trial_count())
-        found = self._found()
-        members, results = outcome(found, study, tried, self.notes, quick=stopped == INTERRUPTED)
-        if self.plan.placebos and stopped != INTERRUPTED:
+        found, truth = self._found(), self._truth()
+        count = len(found)
+        say(f"scoring the {count} members of the pool")
+        scores = score_pool(
+            found,
+            scorer,
+            truth,
+            features=bool(self.plan.combine),
+            watch=lambda done: say(f"scored member {done} of {count}"),
+        )
+        members, results = outcome(found, scores, study, tried, truth, quick)
+        if self.plan.placebos and not quick:
+            say(f"searching again on {self.plan.placebos} shuffled labels")
             results["placebo"] = placebo(
-                study.scorer.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
+                scorer.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
-        results["models"] = self._combinations(found)
-        results["blend"] = blended(found, study, self.notes) if isinstance(found, Blend) else None
+        results["models"] = self._combinations(scores, say)
+        results["blend"] = blended(found, study, truth) if isinstance(found, Blend) else None
         facts = {
             **finite(results),
             "stopped": stopped,
@@ -81,6 +99,12 @@ class Session:
         study.store.write_pool(members, facts)
         study.store.event("finished", {"why": stopped})
 
+    def _truth(self) -> PlantedSignal | None:
+        """What was planted, on the latest split."""
+        truth, scorer = planted(self.notes), self.study.scorer
+        split = None if scorer.valid is None else "valid"
+        return PlantedSignal(scorer.panel, truth, split) if truth.formulas else None
+
     def _found(self) -> Pool | Blend:
         """The pool of the only island, or what the pools of several come to."""
         pools = [island.pool for island in self.study.islands]
@@ -88,13 +112,13 @@ class Session:
             return pools[0]
         return blend(pools, None if self.plan.distil == "none" else pools[0].capacity)
 
-    def _combinations(self, found: Pool | Blend) -> list[dict[str, Any]]:
-        panel = self.study.scorer.panel
-        formulas = [member.oriented for member in found.members]
-        return [
-            combine_by(name, {}, formulas, panel).to_dict()
-            for name in (self.plan.combine if formulas else ())
-        ]
+    def _combinations(self, scores: PoolScores, say: Callable[[str], None]) -> list[dict[str, Any]]:
+        samples, found = visible_samples(self.study.scorer.panel), []
+        for name in self.plan.combine if scores.train else ():
+            say(f"combining by {name}")
+            assert scores.design is not None
+            found.append(combine_by(name, {}, scores.design, samples).to_dict())
+        return found
 
     def _replay(self, scorer: Scorer) -> float:
         islands = self._parts(scorer)

@@ -25,6 +25,7 @@ from alphamine.searchers.base import Candidate, Evaluation
 from .executors.base import Executor, never
 from .executors.serial import Serial
 from .island import FRUITLESS_ASKS, Island, Round, Stopped
+from .sampled import SampledSeries
 from .scorer import Scorer
 
 # Seconds between checkpoints, and the largest share of the time that writing them may take.
@@ -34,15 +35,28 @@ _CHECKPOINT_SHARE: Final = 0.04
 _VECTOR_BYTES: Final = 1 << 29
 # Seconds before a searcher that waits is asked again.
 _IDLE_SECONDS: Final = 0.05
+SEARCHING: Final = "searching"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What an observer of a study is told after each batch."""
+    """What an observer of a study is told after each batch, and at other steps of its work.
+
+    Attributes
+    ----------
+    evaluated : int
+        Distinct formulas so far.
+    best : float
+        Largest fitness so far.
+    pool_size : int
+    phase : str
+        "searching", or what goes on before and after, such as "scoring member 3 of 20".
+    """
 
     evaluated: int
     best: float
     pool_size: int
+    phase: str = SEARCHING
 
 
 class Study:
@@ -79,6 +93,8 @@ class Study:
 
     Attributes
     ----------
+    sampled : SampledSeries
+        Of some of the trials.
     applied : int
         Distinct formulas that were evaluated and offered to a pool: what the budget counts.
     seconds : float
@@ -98,6 +114,7 @@ class Study:
         self.scorer = scorer
         self.store = store
         self.batch = batch
+        self.sampled = SampledSeries()
         self.best = float("-inf")
         self.applied = 0
         self.seconds = 0.0
@@ -120,6 +137,7 @@ class Study:
         stop: Callable[[], bool] = never,
     ) -> str:
         """Search until the budget is spent or `stop()` is true; return why it stopped."""
+        self.sampled.expect(budget.evaluations)
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
@@ -144,7 +162,7 @@ class Study:
             island.fruitless = 0 if found else island.fruitless + 1
             if all(island.exhausted for island in self.islands):
                 return f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
-            observe(Progress(self.applied, self.best, self._members()))
+            observe(self.progress())
         return "the budget was spent"
 
     def trial_count(self) -> TrialCount:
@@ -153,6 +171,10 @@ class Study:
         for rank_icir in self.store.column("train_rank_icir"):
             count.add(rank_icir)
         return count
+
+    def progress(self, phase: str = SEARCHING) -> Progress:
+        """For an observer."""
+        return Progress(self.applied, self.best, self._members(), phase)
 
     def _members(self) -> int:
         """Formulas that the pools hold."""
@@ -293,7 +315,8 @@ class Study:
         new = [c for c in fresh if c.formula.digest not in known]
         vectors: dict[str, Vector] = {}
         held = 0
-        for candidate, score in self._score(new, stop):
+        for i, (candidate, score) in enumerate(self._score(new, stop)):
+            self.sampled.note(self._recorded + i, candidate.formula.digest, score.rank_ic)
             known[candidate.formula.digest] = _record(candidate, score)
             if score.vector is not None and held < _VECTOR_BYTES:
                 vectors[candidate.formula.digest] = score.vector

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
@@ -52,15 +53,24 @@ class Design:
         samples : Sample
             Whose labels may be learnt from.
         """
-        panel = evaluator.panel
-        x = np.zeros((*panel.shape, len(formulas)), dtype=np.float32)
+        design = cls.blank(len(formulas), evaluator.panel, *samples)
         for index, values, _ in evaluator.stream(formulas):
-            seen = np.where(panel.universe, values.astype(np.float64), np.nan)
-            x[..., index] = np.nan_to_num(standard_ranks(seen))
+            design.fill(index, values)
+        return design
+
+    @classmethod
+    def blank(cls, formulas: int, panel: Panel, *samples: Sample) -> Design:
+        """Room for the features of so many formulas (see `fill`), and the labels of samples."""
+        x = np.zeros((*panel.shape, formulas), dtype=np.float32)
         y = np.full(panel.shape, np.nan)
         for sample in samples:
             y[sample.rows] = standard_ranks(sample.label)
         return cls(x, y, panel.universe, panel.label_spec.reach)
+
+    def fill(self, index: int, values: npt.NDArray[np.floating]) -> None:
+        """Make a feature of the values (T, N) of a formula."""
+        seen = np.where(self.inside, values.astype(np.float64), np.nan)
+        self.x[..., index] = np.nan_to_num(standard_ranks(seen))
 
     @property
     def days(self) -> Rows:

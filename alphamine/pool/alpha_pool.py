@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
 
@@ -20,7 +20,7 @@ from alphamine.expression.portable import from_data, to_data
 from alphamine.operators import UNITS, Kind
 from alphamine.rendering import html_table
 
-from .table import combine
+from .combine import combine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,15 +131,19 @@ class AlphaPool:
                 "the pool is empty: no formula added more than luck could show; search longer, or "
                 "with a pool whose token_price is 0"
             )
-        values = Evaluator(panel, dtype, self.min_periods).values(self.formulas)
+        values = Evaluator(panel, dtype, self.min_periods).each(self.formulas)
         return self.combined(values, panel.universe)
 
     def combined(
-        self, values: Sequence[npt.NDArray[np.floating]], universe: npt.NDArray[np.bool_]
+        self, values: Iterable[npt.NDArray[np.floating]], universe: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.floating]:
-        """The signal, (T, N), from values of the formulas in their order and the universe."""
+        """The signal, (T, N), from values of the formulas in their order and the universe.
+
+        The values are taken one at a time.
+        """
         if self.standardisation == "none":
-            return np.where(universe, values[0], np.nan)
+            [own] = values
+            return np.where(universe, own, np.nan)
         return combine(values, self.weights, universe, self.standardisation)
 
     def rows(self) -> list[dict[str, Any]]:

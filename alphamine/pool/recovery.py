@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
-from alphamine.data.splits import Sample
 from alphamine.data.synthetic.settings import Effect, PlantedTruth
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node
@@ -41,45 +40,87 @@ class Recovery:
     correlations: tuple[float, ...]
 
 
+class PlantedSignal:
+    """A planted truth on one split, worked out once.
+
+    The planted signal is the best forecast of the planted part of the label (`planted_part`) that
+    the planted formulas give: its least-squares fit by their scores. Coefficients are the same for
+    all days of the split, since those of single days would fit noise. Scores are daily ranks of
+    unit variance, 0 where a formula has no value.
+
+    Parameters
+    ----------
+    panel : Panel
+    truth : PlantedTruth
+        For instance `planted(panel.notes)`; of at least one formula.
+    split : {"train", "valid"}
+    """
+
+    def __init__(self, panel: Panel, truth: PlantedTruth, split: str | None = "valid") -> None:
+        sample = panel.sample(split)
+        universe = sample.panel.universe
+        scores = [_scores(x, universe) for x in Evaluator(sample.panel).values(truth.formulas)]
+        together = sum(k * score for k, score in zip(truth.strengths, scores, strict=True))
+        part = planted_part(np.asarray(together), truth.effect, sample.panel.label_spec)
+        self._rows, self._inside = sample.rows, universe[sample.rows]
+        self._planted = [score[sample.rows] for score in scores]
+        self._part = part[sample.rows][self._inside]
+        self._signal = _fit(self._cells(self._planted), self._part)
+
+    def scores(self, values: npt.NDArray[np.floating]) -> Array:
+        """Scores of a formula on the split, (rows, N).
+
+        Parameters
+        ----------
+        values : (T, N) float
+            On the rows of the panel, or as many of the first as the split needs.
+        """
+        return _scores(values[self._rows], self._inside)
+
+    def recovery(self, found: Sequence[Array]) -> Recovery:
+        """How much of the signal formulas explain, by their `scores`."""
+        fitted = _fit(self._cells(found), self._signal)
+        left, total = self._signal - fitted, float(self._signal @ self._signal)
+        return Recovery(
+            share=float(np.clip(1.0 - left @ left / total, 0.0, 1.0)) if total > 0 else 0.0,
+            correlations=tuple(
+                max((abs(_correlation(p, m)) for m in found), default=0.0) for p in self._planted
+            ),
+        )
+
+    def delivered(self, signal: npt.NDArray[np.floating]) -> float:
+        """What a signal (T, N) explains of the planted part as it stands (see `delivered`)."""
+        own = np.nan_to_num(signal[self._rows][self._inside].astype(np.float64))
+        part, own = self._part - self._part.mean(), own - own.mean()
+        size = float(part @ part) * float(own @ own)
+        return float(own @ part) * abs(float(own @ part)) / size if size > 0.0 else 0.0
+
+    def _cells(self, scores: Sequence[Array]) -> Array:
+        return np.array([score[self._inside] for score in scores])
+
+
 def recovery(
     found: Sequence[Node], panel: Panel, truth: PlantedTruth, split: str | None = "valid"
 ) -> Recovery:
     """Share of the planted signal that the found formulas explain.
 
-    The planted signal is the best forecast of the planted part of the label (`planted_part`) that
-    the planted formulas give: its least-squares fit by their scores. The share is the R^2 of that
-    signal's fit by the scores of the found formulas. Coefficients are the same for all days of the
-    split, since those of single days would fit noise. Scores are daily ranks of unit variance, 0
-    where a formula has no value.
-
-    The share never falls when a formula is added; it is 1 if all planted formulas, or monotone
-    functions of them, were found, and about (number of formulas) / (number of cells) for noise.
+    The share is the R^2 of the planted signal's fit (see `PlantedSignal`) by the scores of the
+    found formulas. It never falls when a formula is added; it is 1 if all planted formulas, or
+    monotone functions of them, were found, and about (number of formulas) / (number of cells) for
+    noise.
 
     Parameters
     ----------
     found : sequence of Node
     panel : Panel
     truth : PlantedTruth
-        For instance `planted(panel.notes)`.
     split : {"train", "valid"}
     """
     if not truth.formulas:
         return Recovery(float("nan"), ())
-    sample = panel.sample(split)
-    universe = sample.panel.universe
-    rows, inside = sample.rows, universe[sample.rows]
-    planted, part = _planted(sample, truth)
-    mined = [_scores(array, universe) for array in Evaluator(sample.panel).values(found)]
-    signal = _fit(_cells(planted, rows, inside), part[rows][inside])
-    fitted = _fit(_cells(mined, rows, inside), signal)
-    left, total = signal - fitted, float(signal @ signal)
-    return Recovery(
-        share=float(np.clip(1.0 - left @ left / total, 0.0, 1.0)) if total > 0 else 0.0,
-        correlations=tuple(
-            max((abs(_correlation(p[sample.rows], m[sample.rows])) for m in mined), default=0.0)
-            for p in planted
-        ),
-    )
+    signal = PlantedSignal(panel, truth, split)
+    values = Evaluator(panel.sample(split).panel).values(found)
+    return signal.recovery([signal.scores(array) for array in values])
 
 
 def delivered(
@@ -109,21 +150,7 @@ def delivered(
     """
     if not truth.formulas:
         return float("nan")
-    sample = panel.sample(split)
-    rows, inside = sample.rows, sample.panel.universe[sample.rows]
-    part = _planted(sample, truth)[1][rows][inside]
-    own = np.nan_to_num(signal[rows][inside].astype(np.float64))
-    part, own = part - part.mean(), own - own.mean()
-    size = float(part @ part) * float(own @ own)
-    return float(own @ part) * abs(float(own @ part)) / size if size > 0.0 else 0.0
-
-
-def _planted(sample: Sample, truth: PlantedTruth) -> tuple[list[Array], Array]:
-    """Scores of the planted formulas, and what they add to each label; (T, N) each."""
-    universe = sample.panel.universe
-    scores = [_scores(x, universe) for x in Evaluator(sample.panel).values(truth.formulas)]
-    together = sum(k * score for k, score in zip(truth.strengths, scores, strict=True))
-    return scores, planted_part(np.asarray(together), truth.effect, sample.panel.label_spec)
+    return PlantedSignal(panel, truth, split).delivered(signal)
 
 
 def planted_part(signal: Array, effect: Effect, label: LabelSpec) -> Array:
@@ -150,10 +177,6 @@ def planted_part(signal: Array, effect: Effect, label: LabelSpec) -> Array:
 
 def _scores(values: npt.NDArray[np.floating], universe: npt.NDArray[np.bool_]) -> Array:
     return np.nan_to_num(standard_ranks(np.where(universe, values.astype(np.float64), np.nan)))
-
-
-def _cells(scores: Sequence[Array], rows: slice, inside: npt.NDArray[np.bool_]) -> Array:
-    return np.array([score[rows][inside] for score in scores])
 
 
 def _fit(factors: Array, target: Array) -> Array:

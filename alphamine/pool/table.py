@@ -1,4 +1,4 @@
-"""What a pool is worth: one row per member, and the members combined."""
+"""What a pool is worth: one row per member."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.splits import Sample
-from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores
 
 from .blend import Blend
-from .cells import DayCells, Series
 from .pool import Member, Pool
 
 
@@ -52,66 +49,23 @@ class PoolRow:
 
 
 def pool_table(
-    pool: Pool | Blend, evaluator: Evaluator, train: Sample, valid: Sample | None = None
+    pool: Pool | Blend,
+    train: Sequence[DailyScores],
+    valid: Sequence[DailyScores | None],
+    min_names: int,
 ) -> list[PoolRow]:
-    """Score the members on train and valid, the best first.
+    """A row for each member, in their order.
 
     Parameters
     ----------
     pool : Pool or Blend
-    evaluator : Evaluator
-        On the panel of the later sample, or a longer one.
-    train, valid : Sample
+    train, valid : sequence of DailyScores
+        Of the members as they are oriented; None where there is no valid split.
+    min_names : int
+        Of the panel.
     """
-    members = pool.members
-    formulas = [member.oriented for member in members]
-    on_train = dict(evaluator.scores(formulas, train))
-    on_valid = dict(evaluator.scores(formulas, valid)) if valid else {}
-    return [
-        _row(
-            str(formulas[i]),
-            m.sign * m.weight,
-            on_train[i],
-            on_valid.get(i),
-            _largest(pool, m),
-            train.panel.min_names,
-        )
-        for i, m in enumerate(members)
-    ]
-
-
-def combine(
-    values: Sequence[npt.NDArray[np.floating]],
-    weights: Sequence[float],
-    universe: npt.NDArray[np.bool_],
-    series: Series = "rank",
-) -> npt.NDArray[np.float64]:
-    """Weighted sum of the members' daily ranks of unit variance; missing ones count as average.
-
-    Parameters
-    ----------
-    values : sequence of (T, N) float
-    weights : sequence of float
-    universe : (T, N) bool
-    series : {"rank", "value"}
-        Whether daily ranks or the values themselves are standardised.
-
-    Returns
-    -------
-    (T, N) float64
-        NaN outside the universe and where no member has a value.
-    """
-    cells = DayCells(universe)
-    total, present = np.zeros(len(cells.columns)), np.zeros(len(cells.columns), dtype=bool)
-    for array, weight in zip(values, weights, strict=True):
-        data, count, squares = cells.ranks(array) if series == "rank" else cells.centred(array)
-        varies = squares > 0.0
-        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
-        total += weight * data * np.repeat(scale, cells.sizes)
-        present |= ~np.isnan(array[universe]) & np.repeat(varies, cells.sizes)
-    out = np.full(universe.shape, np.nan)
-    out[universe] = np.where(present, total, np.nan)
-    return out
+    together = zip(pool.members, train, valid, strict=True)
+    return [_row(member, a, b, _largest(pool, member), min_names) for member, a, b in together]
 
 
 def _largest(pool: Pool | Blend, member: Member) -> float:
@@ -120,8 +74,7 @@ def _largest(pool: Pool | Blend, member: Member) -> float:
 
 
 def _row(
-    name: str,
-    weight: float,
+    member: Member,
     on_train: DailyScores,
     on_valid: DailyScores | None,
     largest: float,
@@ -129,11 +82,17 @@ def _row(
 ) -> PoolRow:
     train_ic, train_icir = _rank_ic(on_train)
     valid_ic, valid_icir = _rank_ic(on_valid) if on_valid else (np.nan, np.nan)
-    turnover = _mean(on_train.turnover)
     enough = int((on_train.pairs >= min_names).sum())
-    flat = int(on_train.flat(min_names).sum()) / max(enough, 1)
     return PoolRow(
-        name, weight, train_ic, valid_ic, train_icir, valid_icir, turnover, largest, flat
+        formula=str(member.oriented),
+        weight=member.sign * member.weight,
+        train_rank_ic=train_ic,
+        valid_rank_ic=valid_ic,
+        train_rank_icir=train_icir,
+        valid_rank_icir=valid_icir,
+        turnover=_mean(on_train.turnover),
+        max_correlation=largest,
+        flat_days=int(on_train.flat(min_names).sum()) / max(enough, 1),
     )
 
 

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
-from alphamine.engine.evaluator import Evaluator
+from alphamine.data.splits import Sample
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.evaluation.summary import Summary
-from alphamine.expression.nodes import Node
 from alphamine.models.base import Design, Model, signal_of
 from alphamine.models.registry import make_model
 
@@ -64,21 +63,19 @@ class Combination:
 
 
 def combine_by(
-    name: str,
-    settings: Mapping[str, Any],
-    formulas: Sequence[Node],
-    panel: Panel,
+    name: str, settings: Mapping[str, Any], design: Design, samples: Sequence[Sample]
 ) -> Combination:
-    """Fit a model to the formulas' daily ranks on train, and score its forecasts.
+    """Fit a model to the formulas' daily ranks, and score its forecasts.
 
     Parameters
     ----------
     name : str
         One of `models.registry.MODELS`.
     settings : mapping
-    formulas : sequence of Node
-    panel : Panel
-        Without its test split.
+    design : Design
+        Of the formulas, with the labels of train.
+    samples : sequence of Sample
+        On which the forecasts are scored: those of `visible_samples`.
 
     Raises
     ------
@@ -86,12 +83,14 @@ def combine_by(
         If there is no such model or setting, or its package is not installed.
     """
     model = make_model(name, settings)
-    if not formulas:
+    if not design.x.shape[-1]:
         raise SearchError("a model combines the formulas of a pool, but the pool is empty")
-    samples = [panel.sample()]
-    if panel.splits is not None and panel.splits.valid is not None:
-        samples.append(panel.sample("valid"))
-    evaluator = Evaluator(samples[-1].panel)
-    signal = signal_of(model, Design.of(formulas, evaluator, samples[0]))
+    signal = signal_of(model, design)
     numbers = {sample.name: Summary.of(daily_scores(signal, sample)) for sample in samples}
     return Combination(name, dict(settings), numbers, model, signal)
+
+
+def visible_samples(panel: Panel) -> list[Sample]:
+    """Train, and valid where there is one."""
+    has_valid = panel.splits is not None and panel.splits.valid is not None
+    return [panel.sample(), *([panel.sample("valid")] if has_valid else [])]

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
@@ -121,15 +122,17 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
 
 
 def _rows(pool: AlphaPool, sample: Sample, trials: int) -> tuple[TestRow, ...]:
-    values = Evaluator(sample.panel).values(pool.formulas)
-    together = pool.combined(values, sample.panel.universe)
-    names = [*(str(formula) for formula in pool.formulas), "combined"]
     horizon = sample.panel.label_spec.horizon
-    rows = []
-    for name, array in zip(names, [*values, together], strict=True):
+    rows: list[TestRow] = []
+
+    def judged(name: str, array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         daily = daily_scores(array, sample)
         trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
         rows.append(TestRow(name, Summary.of(daily), trust))
+        return array
+
+    names, values = map(str, pool.formulas), Evaluator(sample.panel).each(pool.formulas)
+    judged("combined", pool.combined(map(judged, names, values), sample.panel.universe))
     return tuple(rows)
 
 

@@ -223,12 +223,16 @@ class Run:
         ------
         SearchError, MissingDependency
         """
-        from .combination import combine_by
+        from alphamine.engine.evaluator import Evaluator
+        from alphamine.models.base import Design
+
+        from .combination import combine_by, visible_samples
         from .reveal import panel_of
 
         self.require_finished("a model combines the pool")
-        searched = panel_of(self, panel or self._panel).without_test()
-        return combine_by(model, settings or {}, self.pool.formulas, searched)
+        samples = visible_samples(panel_of(self, panel or self._panel).without_test())
+        design = Design.of(self.pool.formulas, Evaluator(samples[-1].panel), samples[0])
+        return combine_by(model, settings or {}, design, samples)
 
     @cached_property
     @_as_recorded

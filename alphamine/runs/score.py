@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest
 from alphamine.pool.cells import Vector
@@ -25,6 +28,8 @@ class Score:
         Of the mean rank IC on train.
     vector : Vector or None
         What a pool needs of its values; None if there are none.
+    rank_ic : (days,) float64 or None
+        Daily rank ICs on train.
     failure : str or None
         Why there are no scores.
     """
@@ -34,6 +39,7 @@ class Score:
     fitness: float
     test: MeanTest
     vector: Vector | None = field(default=None, repr=False)
+    rank_ic: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     failure: str | None = None
 
     @property

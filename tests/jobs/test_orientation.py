@@ -23,7 +23,7 @@ from alphamine.evaluation.summary import Summary
 from alphamine.expression.canonical import canonicalise, oriented
 from alphamine.expression.text.parser import parse
 from alphamine.jobs.plan import from_earlier_runs
-from alphamine.pool.table import combine
+from alphamine.pool.combine import combine
 from alphamine.runs.run import Run
 from alphamine.runs.store import Store
 

@@ -14,8 +14,8 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.text.parser import parse
 from alphamine.pool.blend import Blend, blend
+from alphamine.pool.combine import combine
 from alphamine.pool.pool import Pool
-from alphamine.pool.table import combine
 
 TEXTS = (
     "rank(volume)",

@@ -15,7 +15,7 @@ from alphamine.expression.nodes import Node
 from alphamine.operators.numeric import standard_ranks
 from alphamine.pool import cells as module
 from alphamine.pool.cells import Cells, DayCells, Vector
-from alphamine.pool.table import combine
+from alphamine.pool.combine import combine
 
 Offer = tuple[tuple[Node, int, float], np.ndarray]
 

@@ -12,8 +12,8 @@ from alphamine.data.synthetic.market import simulate
 from alphamine.data.synthetic.settings import Effect, MarketSettings, Planted, PlantedTruth
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.text.parser import parse
+from alphamine.pool.combine import combine
 from alphamine.pool.recovery import delivered, planted_part, recovery
-from alphamine.pool.table import combine
 
 PLANTED = (
     Planted("ts_returns(close, 10)", -0.0010),

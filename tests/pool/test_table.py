@@ -25,7 +25,8 @@ def row_of(formula: Node, sample: Sample) -> PoolRow:
     [(_, daily)] = evaluator.scores([formula], sample)
     mean = float(np.nanmean(daily.rank_ic))
     pool.offer(formula, 1 if mean > 0 else -1, abs(mean), pool.vector(values))
-    [row] = pool_table(pool, evaluator, sample)
+    [(_, daily)] = evaluator.scores([pool.members[0].oriented], sample)
+    [row] = pool_table(pool, [daily], [None], sample.panel.min_names)
     return row
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest
@@ -68,8 +69,8 @@ class Answer:
                 "error": self.error,
             }
         ).encode()
-        vectors = [j.vector for j in self.scores if j.vector is not None]
-        arrays = [part.tobytes() for v in vectors for part in (v.data, v.scale, v.size)]
+        # Arrays as they are: what is joined is copied once.
+        arrays = [array.data.cast("B") for score in self.scores for array in _arrays(score)]
         return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *arrays])
 
     @classmethod
@@ -91,27 +92,33 @@ class Answer:
         )
 
 
+def _arrays(score: Score) -> list[npt.NDArray[Any]]:
+    """Those that travel beside the text, in their order."""
+    vector = score.vector
+    found = [] if vector is None else [vector.data, vector.scale, vector.size]
+    found += [] if score.rank_ic is None else [score.rank_ic]
+    return [np.ascontiguousarray(array) for array in found]
+
+
 def _to_data(score: Score) -> list[Any]:
-    valid, vector = score.valid, score.vector
+    valid = score.valid
     return [
         as_mapping(score.train),
         None if valid is None else as_mapping(valid),
         score.fitness,
         [getattr(score.test, name) for name in _TEST],
-        None if vector is None else [vector.data.dtype.str, len(vector.data), len(vector.scale)],
+        [[array.dtype.str, len(array)] for array in _arrays(score)],
     ]
 
 
 def _from_data(data: Sequence[Any], received: bytes, start: int) -> tuple[Score, int]:
-    """A score whose vector begins at a place, and where the next one's does."""
-    train, valid, fitness, test, shape = data
-    vector = None
-    if shape is not None:
-        arrays = []
-        for dtype, count in ((shape[0], shape[1]), ("<f8", shape[2]), ("<f8", shape[2])):
-            # A copy is aligned, and does not keep the whole answer in memory.
-            arrays.append(np.frombuffer(received, dtype, count, start).copy())
-            start += arrays[-1].nbytes
-        vector = Vector(*arrays)
+    """A score whose arrays begin at a place, and where the next one's do."""
+    train, valid, fitness, test, shapes = data
+    arrays = []
+    for dtype, count in shapes:
+        # A copy is aligned, and does not keep the whole answer in memory.
+        arrays.append(np.frombuffer(received, dtype, count, start).copy())
+        start += arrays[-1].nbytes
     held = None if valid is None else Summary(**valid)
-    return Score(Summary(**train), held, fitness, MeanTest(*test), vector), start
+    vector, rank_ic = (Vector(*arrays[:3]), arrays[3]) if arrays else (None, None)
+    return Score(Summary(**train), held, fitness, MeanTest(*test), vector, rank_ic), start

@@ -30,6 +30,7 @@ def to_the_bit(scores: Iterable[Score]) -> list[tuple[str, list[bytes]]]:
     for score in scores:
         vector = score.vector
         arrays = [] if vector is None else [vector.data, vector.scale, vector.size]
+        arrays += [] if score.rank_ic is None else [score.rank_ic]
         found.append((repr(score), [array.tobytes() for array in arrays]))
     return found
 

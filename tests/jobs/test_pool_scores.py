@@ -1,0 +1,113 @@
+"""What a run leaves is worked out in one pass over its pool, and trials are not scored twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.engine.scores import daily_scores
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.nodes import Node
+from alphamine.jobs.pool_scores import score_pool
+from alphamine.jobs.sampled import SampledSeries
+from alphamine.jobs.scorer import FullScores, Scorer
+from alphamine.jobs.study import Progress
+from alphamine.pool.combine import combine
+from alphamine.pool.pool import Pool
+from alphamine.runs.store import Store
+
+
+@pytest.fixture
+def scorer(small_panel: Panel) -> Scorer:
+    return Scorer(small_panel.without_test())
+
+
+@pytest.fixture
+def pool(scorer: Scorer) -> Pool:
+    pool = Pool(scorer.train, token_price=0.0)
+    grammar, rng = Grammar.for_panel(scorer.panel.schema), np.random.default_rng(0)
+    formulas = [grammar.sample(rng) for _ in range(60)]
+    for formula, score in zip(formulas, scorer.score(formulas, pool.cells), strict=True):
+        if pool.wants(score.fitness) and score.vector is not None:
+            sign = 1 if score.train.rank_ic > 0 else -1
+            pool.offer(formula, sign, score.fitness, score.vector)
+    assert {member.sign for member in pool.members} == {1, -1}
+    return pool
+
+
+def test_one_pass_scores_and_combines_the_members(scorer: Scorer, pool: Pool) -> None:
+    found = score_pool(pool, scorer, features=True)
+    panel = scorer.evaluator.panel
+    values = am.values([member.formula for member in pool.members], panel)
+    weights = [member.weight for member in pool.members]
+    assert found.signal.tobytes() == combine(values, weights, panel.universe).tobytes()
+    assert scorer.valid is not None
+    assert found.valid_rank_ic is not None
+    for i, member in enumerate(pool.members):
+        [own] = am.values([member.oriented], panel)
+        train, valid = daily_scores(own, scorer.train), daily_scores(own, scorer.valid)
+        np.testing.assert_allclose(found.train_rank_ic[:, i], train.rank_ic, atol=1e-12)
+        np.testing.assert_allclose(found.valid_rank_ic[:, i], valid.rank_ic, atol=1e-12)
+        np.testing.assert_allclose(found.train[i].turnover, train.turnover, atol=1e-12)
+    assert found.design is not None
+    assert found.design.x.shape == (*panel.shape, len(pool))
+
+
+def test_each_member_is_evaluated_once_and_no_trial_again(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    in_full = Scorer.in_full
+
+    def counted(self: Scorer, formulas: Sequence[Node]) -> list[FullScores]:
+        passes.append(len(formulas))
+        return list(in_full(self, formulas))
+
+    def again(self: Scorer, formulas: Sequence[Node]) -> list[np.ndarray]:
+        assert not formulas
+        return []
+
+    monkeypatch.setattr(Scorer, "in_full", counted)
+    monkeypatch.setattr(Scorer, "train_rank_ic", again)
+    phases: list[str] = []
+
+    def observe(progress: Progress) -> None:
+        phases.append(progress.phase)
+
+    run = am.search(
+        small_panel, "random", 60, run_dir=tmp_path / "run", combine=["equal"], observe=observe
+    )
+    assert passes == [len(run.members)]
+    assert f"scored member {len(run.members)} of {len(run.members)}" in phases
+    assert phases[0] == "searching"
+
+
+def test_series_at_hand_are_those_that_would_be_computed(
+    small_panel: Panel, tmp_path: Path, scorer: Scorer
+) -> None:
+    run = am.search(small_panel, "random", 40, run_dir=tmp_path / "run")
+    store = Store.open(run.directory)
+    computed = SampledSeries().of(store, scorer, 200)
+    kept = SampledSeries()
+    kept.expect(40)
+    for i, record in enumerate(run.records):
+        [series] = scorer.train_rank_ic([am.parse(record.formula)])
+        kept.note(i, record.digest, series)
+    scorer.train_rank_ic = lambda formulas: []  # type: ignore[method-assign]
+    assert kept.of(store, scorer, 200).tobytes() == computed.tobytes()
+    assert computed.shape == (len(scorer.train.label), 40)
+    store.close()
+
+
+def test_a_few_trials_of_many_are_kept(scorer: Scorer) -> None:
+    kept = SampledSeries()
+    kept.expect(1000)
+    series = np.zeros(len(scorer.train.label))
+    for number in range(1000):
+        kept.note(number, f"{number}", series)
+    assert len(kept._kept) == 200
