@@ -28,6 +28,7 @@ OPTIONAL: Final[Mapping[str, Optional]] = MappingProxyType(
         "optuna": Optional("models", "tuned models, and the searcher tune"),
         "sb3-contrib": Optional("rl", "the learner ppo of the searcher rl"),
         "ray": Optional("ray", "searches on a Ray cluster"),
+        "pyqlib": Optional("qlib", "handlers and processors for qlib's workflows"),
         "openai": Optional("llm", "language models that propose formulas"),
     }
 )

@@ -88,7 +88,7 @@ def export(
     directory : path
         Must not exist. Its name is that of a Python package.
     targets : sequence of str
-        Of "numpy", "pandas", "polars", "duckdb", "qlib", "latex".
+        Of "numpy", "pandas", "polars", "duckdb", "streaming", "qlib", "latex".
     panel : Panel, optional
         Whose last days become the golden input; made up by default.
     min_periods : "full", int or float
@@ -114,7 +114,7 @@ def export(
             f"a bundle is a Python package, but {path.name!r} is no name of one; use letters, "
             "digits and underscores"
         )
-    content = _content(pool, chosen, panel)
+    content = _content(pool, path.name, chosen, panel)
     _write(path, content)
     return load_bundle(path)
 
@@ -160,7 +160,9 @@ def _chosen(targets: Sequence[str]) -> list[str]:
     return [target for target in TARGETS if target in targets]
 
 
-def _content(pool: AlphaPool, targets: list[str], panel: Panel | None) -> dict[str, bytes]:
+def _content(
+    pool: AlphaPool, name: str, targets: list[str], panel: Panel | None
+) -> dict[str, bytes]:
     """Every file by its name."""
     text: dict[str, str] = {}
     for target in targets:
@@ -169,7 +171,7 @@ def _content(pool: AlphaPool, targets: list[str], panel: Panel | None) -> dict[s
         elif target == "latex":
             text["formulas.tex"] = "\n".join(rf"\[ {to_latex(f)} \]" for f in pool.formulas) + "\n"
     if "qlib" in targets:
-        text |= qlib_files(pool)
+        text |= qlib_files(pool, name, panel)
     kits = files("alphamine.exporters.kits")
     text["__init__.py"] = f'"""{pool}: see README.md."""\n'
     text["__main__.py"] = (kits / "command.py").read_text(encoding="utf-8")

@@ -138,5 +138,16 @@ class NumpyModule(Module):
 
 
 _TAKEN = frozenset(
-    {"finite", "codes", "inside", "by_symbol", "by_day", "standardised", "shared", "signal"}
+    {
+        "by_day",
+        "by_symbol",
+        "codes",
+        "combined",
+        "finite",
+        "inside",
+        "shared",
+        "signal",
+        "standardised",
+        "values",
+    }
 )

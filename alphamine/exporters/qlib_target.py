@@ -1,7 +1,8 @@
 """qlib: expressions where qlib has every operator, a processor where only the last step is its.
 
-Tier 1 is a pure expression. In tier 2 the outermost operator standardises the day, which a
-processor of qlib does. Tier 3 is everything else: values that were computed before, as Parquet.
+Tier 1 is a pure expression. In tier 2 the outermost operator is a statistic of the day, which a
+processor of the bundle takes. Tier 3 is everything else: values that the bundle's numpy code
+computes, when they are loaded or before, as Parquet or as a field of qlib's data directory.
 
 qlib's windows have a value from their first observation on, and what it computes as infinite
 stays in later windows. So an expression says where a value is missing: where qlib alone would
@@ -11,8 +12,9 @@ give a number that ours does not have.
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from math import inf
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alphamine.engine.reference import MinPeriods, required_observations
 from alphamine.errors import FormulaError
@@ -23,8 +25,13 @@ from alphamine.expression.text.printer import render
 from alphamine.expression.text.syntax import Apply, Number, Syntax
 from alphamine.pool.alpha_pool import AlphaPool
 
-# Its rank norm is another number: 3.46 (r / n - 0.5).
-_PROCESSORS: Final = {"zscore": "CSZScoreNorm"}
+from .qlib_module import QlibModule, outermost, workflow
+
+if TYPE_CHECKING:
+    from alphamine.data.panel import Panel
+
+# qlib's own norms are other numbers: ranks lie in 3.46 (r / n - 0.5), equal values are no gap.
+PROCESSOR: Final = "CrossSection"
 _INFINITE: Final = frozenset({"divide", "power", "log"})
 # What is guarded is written more than once, so the text of nested guards grows fast.
 _NESTED: Final = 5
@@ -98,20 +105,35 @@ def tier(formula: Node, min_periods: MinPeriods) -> dict[str, Any]:
         return {**found, "expression": expression(formula, min_periods)}
     except FormulaError as error:
         reason = error.reason
-    if isinstance(formula, Call) and formula.operator.name in _PROCESSORS:
+    last = outermost(formula)
+    if last is not None:
         try:
-            text = expression(formula.inputs[0], min_periods)
-            processor = _PROCESSORS[formula.operator.name]
-            return {**found, "tier": 2, "expression": text, "processor": processor}
+            text = expression(last.inputs[0], min_periods)
+            return {**found, "tier": 2, "expression": text, "processor": PROCESSOR}
         except FormulaError as error:
             reason = error.reason
     return {**found, "tier": 3, "reason": reason}
 
 
-def qlib_files(pool: AlphaPool) -> dict[str, str]:
-    """`qlib_factors.json`: each formula with its tier, and what of it qlib can say."""
+def qlib_files(pool: AlphaPool, name: str, panel: Panel | None) -> dict[str, str]:
+    """Each formula with its tier, numpy code, what joins qlib, and a workflow that `qrun` runs.
+
+    Parameters
+    ----------
+    pool : AlphaPool
+    name : str
+        Of the bundle's directory, which the workflow imports.
+    panel : Panel, optional
+        Whose days are the segments of the workflow.
+    """
     rows: list[dict[str, Any]] = []
     for index, (formula, weight) in enumerate(zip(pool.formulas, pool.weights, strict=True)):
         row = {"name": f"formula_{index + 1}", "canonical": str(formula), "weight": weight}
-        rows.append({**row, **tier(formula, pool.min_periods)})
-    return {"qlib_factors.json": json.dumps(rows, indent=2, ensure_ascii=False) + "\n"}
+        rows.append({**row, "digest": formula.digest, **tier(formula, pool.min_periods)})
+    kit = files("alphamine.exporters.kits") / "qlib_handler.py"
+    return {
+        "qlib_factors.json": json.dumps(rows, indent=2, ensure_ascii=False) + "\n",
+        "qlib_signal.py": QlibModule(pool, [row["tier"] for row in rows]).text(),
+        "qlib_handler.py": kit.read_text(encoding="utf-8"),
+        "qlib_workflow.yaml": workflow(name, panel),
+    }

@@ -77,7 +77,8 @@ def write_qlib(panel: Panel, folder: Path, market: str = "universe") -> None:
 
     Fields become float32 bins of one span per symbol (its first to its last observation of any
     field), prices as formulas see them; the factor becomes `factor`. Markets: `all`, and `market`
-    with the panel's universe as spans. qlib has no groups and no masks: they are left out.
+    with the panel's universe as spans. qlib has no groups: they become fields of codes, missing for
+    none. Masks are left out.
 
     Raises
     ------
@@ -93,6 +94,7 @@ def write_qlib(panel: Panel, folder: Path, market: str = "universe") -> None:
     if panel.factor is not None:
         columns["factor"] = panel.factor
     present = np.logical_or.reduce([np.isfinite(column) for column in columns.values()])
+    columns |= {name: np.where(codes < 0, np.nan, codes) for name, codes in panel.groups.items()}
     for part in ("calendars", "instruments", "features"):
         (folder / part).mkdir(parents=True)
     days = [str(day) for day in panel.dates]

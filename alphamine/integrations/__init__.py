@@ -1,0 +1,1 @@
+"""alphamine inside the libraries of others; each module needs its library."""
