@@ -77,6 +77,10 @@ class DataWarning(UserWarning):
     """Input data can be read in two ways, or lack something; the message says how to settle it."""
 
 
+class LedgerWarning(UserWarning):
+    """A dataset's ledger cannot be read or written; the message says what that means."""
+
+
 class SearchError(AlphamineError):
     """A search was asked for something that cannot be done."""
 

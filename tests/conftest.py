@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from importlib.metadata import packages_distributions
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,19 @@ from alphamine.extras import OPTIONAL
 # readline, which pytest imports, exports the size of a terminal that there is not.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+# What fixtures of whole modules try is not counted.
+os.environ["ALPHAMINE_LEDGER"] = "off"
 
+_TEST = count()
 SHARED = Path(os.environ.get("ALPHAMINE_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def ledgers(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a test's ledgers of datasets are: not the user's, nor those of other tests."""
+    folder = tmp_path_factory.getbasetemp() / "ledgers" / str(next(_TEST))
+    monkeypatch.setenv("ALPHAMINE_LEDGER", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from . import (
     evaluate,
     export,
     init,
+    ledger,
     operators,
     propose,
     report,
@@ -54,6 +55,7 @@ app.command(name="backtest", cls=FormulaCommand, context_settings=FORMULA)(backt
 app.command(name="export", cls=FormulaCommand, context_settings=FORMULA)(export.export)
 app.command(name="operators")(operators.operators)
 app.add_typer(data.app, name="data")
+app.command(name="ledger")(ledger.ledger)
 app.command(name="propose")(propose.propose)
 app.command(name="report")(report.report)
 app.command(name="reveal")(reveal.reveal)

@@ -242,7 +242,7 @@ def _show(report: BacktestReport) -> None:
         f"final account {metrics['final_account']:,.0f} after costs of "
         f"{metrics['total_cost'] + metrics['total_borrow']:,.0f}; "
         f"{metrics['blocked_orders']:,.0f} orders blocked; probability that the Sharpe ratio beats "
-        f"the luck of {report.trials:,} tried: {percent(metrics['deflated_sharpe'])}"
+        f"the luck of {report.tried}: {percent(metrics['deflated_sharpe'])}"
     )
     if "capacity" in metrics:
         screen.print(

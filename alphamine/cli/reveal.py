@@ -37,10 +37,9 @@ def reveal(
 def _show(found: TestReport) -> None:
     from rich.table import Table
 
-    times = "for the first time" if found.opened == 1 else f"{found.opened} times now"
     table = Table(
         title=f"test, {found.start} to {found.end}",
-        caption=f"the test split of this run was opened {times}; verdicts allow for so many looks",
+        caption=f"{found.looks}; verdicts allow for so many looks",
         caption_justify="left",
     )
     table.add_column("formula", ratio=1)

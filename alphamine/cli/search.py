@@ -146,8 +146,8 @@ def _show(run: Run, page: Path) -> None:
     fitted = run.facts["fitted_on"]
     table = Table(
         title=f"pool of {run.name}",
-        caption=f"out of {run.trials:,} distinct formulas tried (stopped because "
-        f"{run.facts['stopped']}); verdicts are on {fitted}, deflated by that",
+        caption=f"out of {run.tried} (stopped because {run.facts['stopped']}); verdicts are on "
+        f"{fitted}, deflated by the larger number",
         caption_justify="left",
     )
     table.add_column("#", justify="right", overflow="fold")

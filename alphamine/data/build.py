@@ -91,7 +91,7 @@ def build_panel(
         factor = frozen(check_field("factor", factor, days, names, price=True))
     rest = {key: settings[key] for key in ("costs", "notes", "name", "periods") if key in settings}
     label = settings.get("label_spec", LabelSpec())
-    contents = [days, names, *columns.values(), members, *codes.values()]
+    content = fingerprint([days, names, *columns.values(), members, *codes.values()], columns)
     return Panel(
         days,
         names,
@@ -105,7 +105,8 @@ def build_panel(
         splits=make_splits(settings.get("splits"), days, label),
         factor=factor,
         min_names=check_min_names(settings.get("min_names", 10)),
-        fingerprint=fingerprint(contents, columns),
+        dataset=content,
+        fingerprint=content,
         **rest,
     )
 

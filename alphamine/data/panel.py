@@ -64,8 +64,11 @@ class Panel:
         What the source says of itself, e.g. the planted formulas of a synthetic market.
     source : mapping of str to JSON values
         `data` and the other arguments of the `alphamine.load` that opened it; empty for others.
+    dataset : str
+        Content hash of the arrays that the panel was made from, whatever its label and splits and
+        whichever rows were cut from it: what its ledger goes by.
     fingerprint : str
-        Content hash of what the panel was made from.
+        Content hash of what the panel was made from, label and splits included.
     """
 
     dates: npt.NDArray[np.datetime64]
@@ -86,6 +89,7 @@ class Panel:
     name: str = "panel"
     notes: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = ""
     fingerprint: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""Paths in specifications, and where opened panels are kept. Imports nothing heavy."""
+"""Paths in specifications, and where panels and ledgers are kept. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -99,13 +99,32 @@ def table_kind(path: Path) -> str | None:
 
 def cache_folder() -> Path | None:
     """Where opened panels are kept; None if `ALPHAMINE_CACHE` is "off", or the user has no home."""
-    chosen = os.environ.get("ALPHAMINE_CACHE")
+    return _folder(
+        "ALPHAMINE_CACHE",
+        {
+            "win32": ("LOCALAPPDATA", "AppData/Local", "alphamine"),
+            "darwin": ("", "Library/Caches", "alphamine"),
+        }.get(sys.platform, ("XDG_CACHE_HOME", ".cache", "alphamine")),
+    )
+
+
+def ledger_folder() -> Path | None:
+    """Where ledgers of datasets are; None if `ALPHAMINE_LEDGER` is "off", or without a home."""
+    return _folder(
+        "ALPHAMINE_LEDGER",
+        {
+            "win32": ("LOCALAPPDATA", "AppData/Local", "alphamine/ledgers"),
+            "darwin": ("", "Library/Application Support", "alphamine/ledgers"),
+        }.get(sys.platform, ("XDG_STATE_HOME", ".local/state", "alphamine/ledgers")),
+    )
+
+
+def _folder(chooser: str, platform: tuple[str, str, str]) -> Path | None:
+    """What an environment variable says, else the platform's: a variable, or a place below home."""
+    chosen = os.environ.get(chooser)
     if chosen:
         return None if chosen == "off" else Path(chosen)
-    variable, below = {
-        "win32": ("LOCALAPPDATA", "AppData/Local"),
-        "darwin": ("", "Library/Caches"),
-    }.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
+    variable, below, name = platform
     base = os.environ.get(variable)
     if not base:
         # Unlike `Path.home`, it leaves a home that nobody knows as it stands, and raises nothing.
@@ -113,4 +132,4 @@ def cache_folder() -> Path | None:
         if home == "~":
             return None
         base = os.path.join(home, below)
-    return Path(base) / "alphamine"
+    return Path(base) / name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy.typing as npt
 
+from alphamine.data.dataset.ledger import count_trials
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TOGETHER: Final = 256
-_TRUST: Final = ("t", "effective_days", "luck", "deflated", "trials")
-_COUNTS: Final = ("days", "lookback", "infinite", "trials")
+_TRUST: Final = ("t", "effective_days", "luck", "deflated", "trials", "on_dataset")
+_COUNTS: Final = ("days", "lookback", "infinite", "trials", "on_dataset")
 COLUMNS: Final = (
     "formula",
     *NUMBERS,
@@ -54,8 +55,8 @@ def evaluate_all(
 ) -> pd.DataFrame:
     """One row per formula; see `evaluate`, which calls it.
 
-    Verdicts are deflated by the number of distinct formulas in the table, or by `trials` if more
-    were tried to arrive at them.
+    Verdicts are deflated by the number of distinct formulas in the table, by `trials` if more were
+    tried to arrive at them, or by all that were ever tried on the dataset.
     """
     import pandas as pd
 
@@ -75,11 +76,12 @@ def evaluate_all(
             rows[name] = {"formula": str(formula), "problem": _reason(error)}
     scores = dict(_scores(evaluator, nodes, sample))
     scored = {name: daily for name, daily in scores.items() if isinstance(daily, DailyScores)}
-    tried = max(trials, len({canonicalise(nodes[name]).digest for name in scored}))
+    digests = {canonicalise(nodes[name]).digest for name in scored}
+    tried, on_dataset = max(trials, len(digests)), count_trials(panel, digests, "evaluation")
     for name, node in nodes.items():
         daily = scores[name]
         if isinstance(daily, DailyScores):
-            rows[name] = _row(node, daily, sample, tried)
+            rows[name] = _row(node, daily, sample, tried, on_dataset)
         else:
             rows[name] = {"formula": str(node), "problem": daily}
     index = pd.Index(list(rows), name="name" if isinstance(formulas, Mapping) else None)
@@ -114,9 +116,12 @@ def _scores(
             yield from ((part[i], daily) for i, daily in found)
 
 
-def _row(formula: Node, daily: DailyScores, sample: Sample, trials: int) -> dict[str, Any]:
+def _row(
+    formula: Node, daily: DailyScores, sample: Sample, trials: int, on_dataset: int | None
+) -> dict[str, Any]:
     numbers = Summary.of(daily)
-    trust = judge_trust(daily.rank_ic, sample.panel.label_spec.horizon, trials)
+    horizon = sample.panel.label_spec.horizon
+    trust = judge_trust(daily.rank_ic, horizon, trials, on_dataset=on_dataset)
     return {
         "formula": str(formula),
         **{name: getattr(numbers, name) for name in NUMBERS},

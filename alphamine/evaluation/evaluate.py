@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.dataset.ledger import count_trials
 from alphamine.data.panel import Panel, require_panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError
+from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.read import read_formula
 
@@ -90,8 +92,9 @@ def evaluate(
         Train if the panel has splits, else all rows. The test split cannot be asked for here.
     trials : int or TrialCount
         Formulas that were tried to arrive at this one (`run.trial_count`, if it comes from a run):
-        the verdict is deflated by their number. Of many formulas, all distinct ones in the table
-        count, so that fewer `trials` than those change nothing.
+        the verdict is deflated by their number, or by that of all formulas that were ever tried on
+        the dataset, which its ledger counts, if that is larger. Of many formulas, all distinct ones
+        in the table count, so that fewer `trials` than those change nothing.
     horizons : sequence of int
         Rows held; the label's own is always among them.
     quantiles : int
@@ -113,9 +116,9 @@ def evaluate(
         Of one formula.
     DataFrame
         Of many, in their order: the formula as it was read, the numbers of `Summary`, `lookback`,
-        `infinite`, `t`, `effective_days`, `luck`, `deflated`, `trials`, `verdict`, `unit_warnings`
-        and `problem`. A formula that cannot be read or evaluated is a row without numbers whose
-        `problem` says why; it is no trial.
+        `infinite`, `t`, `effective_days`, `luck`, `deflated`, `trials`, `on_dataset`, `verdict`,
+        `unit_warnings` and `problem`. A formula that cannot be read or evaluated is a row without
+        numbers whose `problem` says why; it is no trial.
 
     Raises
     ------
@@ -143,7 +146,8 @@ def evaluate(
     node = read_formula(formula, panel.schema, dialect, strict_units)
     sample = panel.sample(split)
     [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
-    return report_of(node, daily, sample, trials, request, rationale)
+    on_dataset = count_trials(panel, [canonicalise(node).digest], "evaluation")
+    return report_of(node, daily, sample, trials, request, rationale, on_dataset)
 
 
 def report_of(
@@ -153,6 +157,7 @@ def report_of(
     trials: int | TrialCount = 1,
     request: Request | None = None,
     rationale: str = "",
+    on_dataset: int | None = None,
 ) -> FactorReport:
     """Assemble the report of a formula from its daily scores on a sample."""
     panel = sample.panel
@@ -169,7 +174,7 @@ def report_of(
         unit_warnings=formula.unit_problems,
         label=panel.label_spec,
         settled_share=panel.label.settled_share,
-        trust=judge_trust(daily.rank_ic, panel.label_spec.horizon, trials),
+        trust=judge_trust(daily.rank_ic, panel.label_spec.horizon, trials, on_dataset=on_dataset),
         dates=dates,
         daily=daily,
         by_year={int(year): Summary.of(daily, years == year) for year in np.unique(years)},

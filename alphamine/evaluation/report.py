@@ -29,7 +29,7 @@ from .problems import problem as explain
 from .problems import remarks
 from .signal import Signal
 from .summary import Summary
-from .trust.verdict import Trust, count_of
+from .trust.verdict import Trust, tried_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +101,11 @@ class FactorReport(Summary):
         return self.trust.trials
 
     @property
+    def tried(self) -> str:
+        """How many formulas were tried: to arrive at this one, and on the dataset."""
+        return tried_of(self.trials, self.trust.on_dataset)
+
+    @property
     def verdict(self) -> str:
         """The verdict's word, and the numbers that made it."""
         return f"{self.trust.word}: {self.trust.evidence}"
@@ -145,7 +150,7 @@ class FactorReport(Summary):
         return (
             f"{self.panel}, {self.split}; label: {label.price} to {label.price}, horizon "
             f"{label.horizon}, delay {label.delay}; "
-            f"out of {count_of(self.trials)} tried. Verdict: {self.verdict}"
+            f"out of {self.tried}. Verdict: {self.verdict}"
         )
 
     def to_dict(self, full: bool = False) -> dict[str, Any]:
@@ -169,6 +174,7 @@ class FactorReport(Summary):
             "unit_warnings": list(self.unit_warnings),
             "label": {**asdict(self.label), "settled_share": self.settled_share},
             "trials": self.trials,
+            "trials_on_dataset": self.trust.on_dataset,
             "trust": self.trust.to_dict(),
             "problem": self.problem,
             "remarks": list(self.remarks),

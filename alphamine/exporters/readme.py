@@ -19,8 +19,17 @@ def readme(spec: dict[str, Any]) -> str:
     ]
     source = [
         f"- {name}: {provenance[name]}"
-        for name in ("name", "run", "searcher", "seed", "trials", "test_openings", "version")
-        if name in provenance
+        for name in (
+            "name",
+            "run",
+            "searcher",
+            "seed",
+            "trials",
+            "trials_on_dataset",
+            "test_openings",
+            "version",
+        )
+        if provenance.get(name) is not None
     ] or ["- a single formula, exported by hand"]
     return "\n".join([
         f"# {spec['name']}", "",

@@ -226,6 +226,7 @@ def describe(panel: Panel, scorer: Scorer) -> dict[str, Any]:
         "engine": scorer.identity,
         "panel": {
             "name": panel.name,
+            "dataset": panel.dataset,
             "fingerprint": panel.fingerprint,
             "rows": rows,
             "symbols": symbols,

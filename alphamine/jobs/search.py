@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel, require_panel
 from alphamine.errors import SearchError
 from alphamine.runs.budget import Budget
@@ -184,9 +185,10 @@ def search(
         store.event("started", {"at": now()})
         checkpoints = Checkpoints(directory, facts["run"])
         runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
-        study = Study(searching, scorer, store, batch, runner, checkpoints)
+        ledger = held.enter_context(DatasetLedger.of(panel, "search", _title_of(facts)))
+        study = Study(searching, scorer, store, batch, runner, checkpoints, ledger)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, runner, parts)
+        session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
 
@@ -253,14 +255,20 @@ def resume(
         limits.check(searching[0].searcher, plan.searcher)
         checkpoints = Checkpoints(directory, facts["run"])
         runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
-        study = Study(searching, scorer, store, plan.batch, runner, checkpoints)
+        ledger = held.enter_context(DatasetLedger.of(panel, "search", _title_of(facts)))
+        study = Study(searching, scorer, store, plan.batch, runner, checkpoints, ledger)
         store.forget("finished")
         store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, runner, parts)
+        session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
         session.run(observe or ignore, stop)
     return Run(directory, panel)
+
+
+def _title_of(facts: Mapping[str, Any]) -> str:
+    """How the ledger of a dataset calls a run: names may be equal, these are not."""
+    return f"{facts['name']} ({facts['run'][:8]})"
 
 
 def _require_unaltered(store: Store, directory: Path) -> None:

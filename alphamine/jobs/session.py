@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.synthetic.market import planted
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.blend import Blend, blend
@@ -44,6 +45,8 @@ class Session:
         That of the study; it serves placebo runs afterwards.
     parts : callable
         New islands for a scorer, as those of the study were.
+    ledger : DatasetLedger
+        That of the study.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Session:
         notes: Mapping[str, Any],
         executor: Executor,
         parts: Callable[[Scorer], list[Island]],
+        ledger: DatasetLedger,
     ) -> None:
         self.study = study
         self.plan = plan
@@ -61,10 +65,13 @@ class Session:
         self.notes = notes
         self.executor = executor
         self._parts = parts
+        self._ledger = ledger
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Search, then record the pool and what can be said of it."""
         study, scorer = self.study, self.study.scorer
+        # Those of an earlier sitting, which a ledger that was lost since does not hold.
+        self._ledger.add(study.store.digests(0))
         stopped = study.run(self.limits, observe, stop)
         quick = stopped == INTERRUPTED
 
@@ -92,6 +99,7 @@ class Session:
         results["blend"] = blended(found, study, truth) if isinstance(found, Blend) else None
         facts = {
             **finite(results),
+            "dataset": {"formulas": self._ledger.count()},
             "stopped": stopped,
             "seconds": study.seconds,
             "finished": now(),

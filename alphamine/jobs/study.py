@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
+from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.errors import UnitWarning, WorkFailed
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
@@ -90,6 +91,9 @@ class Study:
         Judges the batches; this process by default.
     checkpoints : Checkpoints, optional
         Where to save the state; nowhere by default.
+    ledger : DatasetLedger, optional
+        Is told of every formula before `store` is, so that no trial that a run knows of is missing
+        there. A study on a label that is not the dataset's has none.
 
     Attributes
     ----------
@@ -109,6 +113,7 @@ class Study:
         batch: int,
         executor: Executor | None = None,
         checkpoints: Checkpoints | None = None,
+        ledger: DatasetLedger | None = None,
     ) -> None:
         self.islands = islands
         self.scorer = scorer
@@ -120,6 +125,7 @@ class Study:
         self.seconds = 0.0
         self._executor = executor or Serial(scorer, islands[0].pool.cells)
         self._checkpoints = checkpoints
+        self._ledger = ledger
         self._recorded = store.count()
         # Rounds that were asked for, of all islands, and whose turn it is.
         self._asked = 0
@@ -330,6 +336,8 @@ class Study:
         if new:
             records = [known[c.formula.digest] for c in new]
             records = [replace(record, gain=offered[record.digest].gain) for record in records]
+            if self._ledger is not None:
+                self._ledger.add(record.digest for record in records)
             self.store.record(self._recorded, records)
         self._recorded += len(new)
         self._ahead.difference_update(offered)

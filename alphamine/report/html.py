@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from alphamine.evaluation.trust.verdict import count_of
-
 from . import figures
 from .lineage import lineages
 from .research import arm_rows, research_log
@@ -80,7 +78,7 @@ def run_page(run: Run) -> str:
         facts=run.facts,
         members=members,
         combined=run.facts["combined"],
-        trials=_trials(run.trials),
+        trials=_trials(run),
         trust=run.facts["trust"],
         placebo=run.facts.get("placebo"),
         blend=blend,
@@ -150,7 +148,6 @@ def _environment() -> Environment:
         "days": _days,
         "chance": _chance,
         "short": _short,
-        "formulas": count_of,
         "change": _change,
     }
     return environment
@@ -194,10 +191,12 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _trials(count: int) -> str:
+def _trials(run: Run) -> str:
+    known = run.on_dataset
+    others = f", and {known:,} on this dataset by the time it ended" if known is not None else ""
     return (
-        f"{count:,} distinct formulas were tried to find these. The best of so many looks good by "
-        "luck alone: believe the verdicts, which allow for it, before the rank ICs."
+        f"{run.trials:,} distinct formulas were tried to find these{others}. The best of so many "
+        "looks good by luck alone: believe the verdicts, which allow for it, before the rank ICs."
     )
 
 

@@ -28,6 +28,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "fitted_on": str,
     "engine": str,
     "panel": dict,
+    "dataset": dict,
     "splits": dict,
     "label": dict,
     "stopped": str,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
 from alphamine.engine.evaluator import Evaluator
@@ -50,16 +51,20 @@ class TestReport:
     ----------
     opened : int
         How often the test split of this run was opened, this time included.
+    on_dataset : int or None
+        How often that of its dataset was, by whichever run; None if nobody knows.
     start, end : str
     rows : tuple of TestRow
         The members of the pool, best on train first, and all combined as the last row. Verdicts
-        are deflated by members x openings: so often were these days looked at.
+        are deflated by members x openings, or by the members of all runs that were tested on this
+        dataset, if these are more: so often were these days looked at.
     """
 
     # Not a test, whatever pytest thinks of the name.
     __test__ = False
 
     opened: int
+    on_dataset: int | None
     start: str
     end: str
     rows: tuple[TestRow, ...]
@@ -74,7 +79,25 @@ class TestReport:
             }
             for row in self.rows
         ]
-        return {"opened": self.opened, "start": self.start, "end": self.end, "rows": rows}
+        return {
+            "opened": self.opened,
+            "opened_on_dataset": self.on_dataset,
+            "start": self.start,
+            "end": self.end,
+            "rows": rows,
+        }
+
+    @property
+    def looks(self) -> str:
+        """How often these days were looked at, in words."""
+        by_run = "for the first time" if self.opened == 1 else f"{self.opened} times now"
+        if self.on_dataset is None:
+            known = "how often that of its dataset was, nobody knows"
+        elif self.on_dataset == 1:
+            known = "no other run has opened that of its dataset"
+        else:
+            known = f"that of its dataset {self.on_dataset} times, by whichever run"
+        return f"the test split of this run was opened {by_run}; {known}"
 
     def table(self) -> pd.DataFrame:
         """One row per formula."""
@@ -89,7 +112,7 @@ class TestReport:
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
-        title = html.escape(f"test, {self.start} to {self.end}, opened {self.opened} times")
+        title = html.escape(f"test, {self.start} to {self.end}; {self.looks}")
         return f"<p>{title}</p>{html_table(self.table(), index=False)}"
 
 
@@ -114,20 +137,27 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
         )
     with closing(Store.open(run.directory)) as store:
         store.event(TEST_OPENED, _entry(run, panel))
+    with DatasetLedger.of(panel, "revealed", run.name) as ledger:
+        ledger.opened(len(members))
+        looks = ledger.openings()
     opened = len(run.test_openings)
     sample = Splits.reveal_test(panel)
-    rows = _rows(pool, sample, len(members) * opened)
+    on_dataset = None if looks is None else sum(look.formulas for look in looks)
+    rows = _rows(pool, sample, len(members) * opened, on_dataset)
     dates = sample.panel.dates[sample.rows]
-    return TestReport(opened, str(dates[0]), str(dates[-1]), rows)
+    times = None if looks is None else len(looks)
+    return TestReport(opened, times, str(dates[0]), str(dates[-1]), rows)
 
 
-def _rows(pool: AlphaPool, sample: Sample, trials: int) -> tuple[TestRow, ...]:
+def _rows(
+    pool: AlphaPool, sample: Sample, trials: int, on_dataset: int | None
+) -> tuple[TestRow, ...]:
     horizon = sample.panel.label_spec.horizon
     rows: list[TestRow] = []
 
     def judged(name: str, array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         daily = daily_scores(array, sample)
-        trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True)
+        trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True, on_dataset=on_dataset)
         rows.append(TestRow(name, Summary.of(daily), trust))
         return array
 

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from functools import cached_property, wraps
 from os import PathLike
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.dataset.ledger import DatasetLedger, Opening
 from alphamine.errors import AlphamineError, SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.evaluation.trust.verdict import Trust, tried_of
 from alphamine.expression.canonical import oriented
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Node
@@ -134,6 +137,26 @@ class Run:
         """
         return self.evaluated + int(self.facts.get("earlier", {}).get("trials", 0))
 
+    @property
+    def on_dataset(self) -> int | None:
+        """Distinct formulas that anybody had tried on the dataset when the run ended.
+
+        None if nobody knows: its ledger was off or locked, or the run is of an earlier version.
+        """
+        found: int | None = self.facts.get("dataset", {}).get("formulas")
+        return found
+
+    @property
+    def tried(self) -> str:
+        """How many formulas were tried: by the run, and on the dataset."""
+        return tried_of(self.trials, self.on_dataset)
+
+    @cached_property
+    def dataset_openings(self) -> list[Opening] | None:
+        """Every look at the dataset's test split, by whichever run; None if nobody knows."""
+        with DatasetLedger(self.facts.get("panel", {}).get("dataset", "")) as ledger:
+            return ledger.openings()
+
     @cached_property
     def evaluated(self) -> int:
         """Distinct formulas that this run itself has evaluated."""
@@ -246,13 +269,23 @@ class Run:
             return store.pool()
 
     def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
-        """A member as of version 0.1.0, whose sign stood beside its formula, as one of today."""
+        """A member whose verdict allows for what was tried on the dataset.
+
+        One of version 0.1.0, whose sign stood beside its formula, as one of today.
+        """
         if "sign" not in member:
-            return dict(member)
+            return {**member, **self._judged(member.get("trust", {}))}
         rest = {name: value for name, value in member.items() if name != "sign"}
         formula = oriented(_parsed(member["formula"], self._fields), member["sign"])
         weight = member["sign"] * member["weight"]
         return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
+
+    def _judged(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """What was recorded is deflated by the run's own trials, the same for the same seed."""
+        if self.on_dataset is None or "ratio" not in recorded:
+            return {}  # nothing is known of others, or too little by an earlier version
+        trust = Trust.of(recorded).among(self.on_dataset)
+        return {"trust": trust.to_dict(), "verdict": trust.word}
 
     @property
     @_as_recorded
@@ -309,6 +342,7 @@ class Run:
         return {
             **{name: facts[name] for name in known if name in facts},
             "trials": self.trials,
+            "trials_on_dataset": self.on_dataset,
             "verdicts": [member.get("verdict") for member in members],
             "test_openings": len(self.test_openings),
         }
@@ -377,12 +411,16 @@ class Run:
             "name": self.name,
             "directory": str(self.directory),
             "trials": self.trials,
+            "trials_on_dataset": self.on_dataset,
             "altered": self.altered,
             "pool": finite(self.members),
             "remarks": self.remarks,
             "trust": self._recorded("trust"),
             "placebo": self.facts.get("placebo"),
             "test_openings": self.test_openings,
+            "dataset_openings": None
+            if (looks := self.dataset_openings) is None
+            else [asdict(look) for look in looks],
             **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
             "delivered": self.facts.get("delivered"),
             "islands": self.facts.get("islands", 1),

@@ -55,7 +55,8 @@ def load(
     horizon, delay, price : optional
         Replace these settings of the label.
     splits : bool
-        False for the whole sample without splits.
+        False for the whole sample without splits. If the dataset has a test split, by any
+        specification that was used with it before, that is recorded as an opening of it.
     start, end : str, optional
         First and last day used.
 
@@ -80,10 +81,24 @@ def load(
     else:
         pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
         panel = _reopen(folder, pointer) or _build(path, overrides, pointer)
+    if not splits:
+        _record_opening(panel, path)
     # A name means the same wherever the package is installed; a path, wherever one stands.
     named = shipped.find("data_specs", spec) is not None
     data = os.fspath(spec) if named else str(path.absolute())
     return replace(panel, source={"data": data, **overrides})
+
+
+def _record_opening(panel: Panel, path: Path) -> None:
+    """Without splits, days lie open that somebody keeps as a test: that is an opening of it."""
+    from .ledger import DatasetLedger
+
+    with DatasetLedger.of(panel, "loaded whole", str(path)) as ledger:
+        if any(
+            end >= str(panel.dates[0]) and start <= str(panel.dates[-1])
+            for start, end in ledger.tests() or ()
+        ):
+            ledger.opened(0)
 
 
 def _request_key(path: Path, overrides: dict[str, Any]) -> str:
@@ -161,5 +176,6 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
         costs=Costs(**settings["costs"]),
         min_names=settings["min_names"],
         periods=settings.get("periods"),
+        dataset=panel.fingerprint,
         fingerprint=digest(panel.fingerprint, asdict(label), splits and asdict(splits)),
     )

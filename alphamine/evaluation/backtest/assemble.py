@@ -66,7 +66,8 @@ def assemble(
         metrics |= {f"{name}.{way}.{key}": value for key, value in numbers.items()}
     main = "return_with_cost" if benchmark is None else "excess_return_with_cost"
     metrics |= _sums(ledger, daily, periods)
-    metrics["deflated_sharpe"] = _deflated(daily[main], facts["trials"])
+    tried = max(facts["trials"], facts["on_dataset"] or 0)
+    metrics["deflated_sharpe"] = _deflated(daily[main], tried)
     checks: tuple[Check, ...] = ()
     if long_short:
         metrics |= brain_metrics(ledger, periods)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.evaluation.trust.verdict import tried_of
 from alphamine.rendering import renderer
 
 from .brain import Check
@@ -37,6 +38,8 @@ class BacktestReport:
         Everything that decides the result beyond the data: strategy, costs, lot, delay ...
     trials : int
         Formulas that were evaluated to arrive at this one, as far as is known.
+    on_dataset : int or None
+        Distinct formulas that were ever tried on the dataset; None if nobody knows.
     dates : (days,) datetime64[D]
     symbols : (N,) str
     daily : mapping of str to (days,)
@@ -66,6 +69,7 @@ class BacktestReport:
     mode: str
     settings: Mapping[str, Any]
     trials: int
+    on_dataset: int | None
     dates: npt.NDArray[np.datetime64] = field(repr=False)
     symbols: npt.NDArray[np.str_] = field(repr=False)
     daily: Mapping[str, npt.NDArray[Any]] = field(repr=False)
@@ -83,6 +87,11 @@ class BacktestReport:
         return str(self.dates[empty[0]]) if len(empty) else None
 
     @property
+    def tried(self) -> str:
+        """How many formulas were tried: to arrive at this one, and on the dataset."""
+        return tried_of(self.trials, self.on_dataset)
+
+    @property
     def compounded(self) -> bool:
         """Whether gains stay invested: not in a long-short book, whose size is constant."""
         return self.strategy == "topk"
@@ -90,7 +99,6 @@ class BacktestReport:
     @property
     def caption(self) -> str:
         """One sentence that says what the numbers are of, and out of how many trials."""
-        tried = "1 formula" if self.trials == 1 else f"{self.trials:,} formulas"
         settings = self.settings
         lot = f"lots of {settings['lot']}" if settings["lot"] else "fractional shares"
         lent = f", borrowing {settings['borrow']:.2%} a year" if settings["borrow"] else ""
@@ -103,7 +111,7 @@ class BacktestReport:
             f"trades at {settings['price']} {rows} after the signal; "
             f"costs {settings['buy']:.3%} buying, {settings['sell']:.3%} selling, at least "
             f"{settings['minimum']:g}{lent}; {lot}{within}; "
-            f"out of {tried} tried"
+            f"out of {self.tried}"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -131,6 +139,7 @@ class BacktestReport:
             "mode": self.mode,
             "settings": dict(self.settings),
             "trials": self.trials,
+            "trials_on_dataset": self.on_dataset,
             "start": str(self.dates[0]),
             "end": str(self.dates[-1]),
             "days": len(self.dates),

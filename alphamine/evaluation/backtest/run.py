@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.costs import Costs
+from alphamine.data.dataset.ledger import count_trials
 from alphamine.data.panel import Panel, require_panel
 from alphamine.data.periods import TRADING_DAYS, check_periods
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError, DataError, nearest
+from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 
@@ -205,6 +207,7 @@ def backtest(
         mode=mode,
         settings=request.settings,
         trials=_trials(formula, trials),
+        on_dataset=count_trials(panel, _digests(formula), "backtest"),
         dates=sample.panel.dates[rows],
         symbols=sample.panel.symbols,
     )
@@ -226,6 +229,11 @@ def _trials(formula: Node | Combination | npt.ArrayLike, given: int | None) -> i
     if given is not None:
         return given
     return formula.trials if isinstance(formula, Combination) else 1
+
+
+def _digests(formula: Node | Combination | npt.ArrayLike) -> list[str]:
+    """What is tried: a formula. Those of a pool were counted when they were found."""
+    return [canonicalise(formula).digest] if isinstance(formula, Node) else []
 
 
 def _trade(values: FloatArray, sample: Sample, request: _Request) -> tuple[Ledger, Venue, slice]:

@@ -56,11 +56,20 @@ def probabilistic_ratio(
     skew, kurtosis : float
         Of the observations; a normal distribution has kurtosis 3.
     """
+    return exceeds(ratio, benchmark, ratio_error(ratio, periods, skew, kurtosis))
+
+
+def ratio_error(ratio: float, periods: float, skew: float, kurtosis: float) -> float:
+    """Standard error of a ratio of so many independent observations; NaN of one or none."""
     variance = 1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio * ratio
     if not (periods > 1.0 and variance > 0.0):
         return float("nan")
-    z = (ratio - benchmark) * math.sqrt(periods - 1.0) / math.sqrt(variance)
-    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+    return math.sqrt(variance / (periods - 1.0))
+
+
+def exceeds(ratio: float, benchmark: float, error: float) -> float:
+    """Probability that the truth behind a ratio with this standard error exceeds `benchmark`."""
+    return 0.5 * math.erfc((benchmark - ratio) / (error * math.sqrt(2.0)))
 
 
 def deflated_ratio(

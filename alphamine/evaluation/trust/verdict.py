@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy.typing as npt
 from .deflation import (
     TrialCount,
     best_of_luck,
+    exceeds,
     expected_maximum,
-    probabilistic_ratio,
+    ratio_error,
     shape_of_centred,
 )
 from .inference import centred_test, too_little, two_sided_tail, upper_tail
@@ -39,31 +41,64 @@ class Trust:
     effective_days : float
     trials : int
         Distinct formulas evaluated to arrive at this one.
-    benchmark : float
-        ICIR that the best of as many useless formulas would show.
-    deflated : float
-        Probability that the true ICIR exceeds the benchmark.
+    ratio, error : float
+        ICIR in the direction of its sign, at most what the normal score of `t` supports, and its
+        standard error.
     oriented : bool
         Whether the sign was decided on other days.
     period_signs : tuple of int
         Sign of the mean IC in each quarter of the days, relative to the whole.
+    on_dataset : int or None
+        Distinct formulas that anybody ever tried on the dataset, these among them (see
+        `alphamine.data.dataset.ledger`); None where nobody knows. What is shown is deflated by the
+        larger of the two counts.
     """
 
     t: float
     degrees: int
     effective_days: float
     trials: int
-    benchmark: float
-    deflated: float
+    ratio: float
+    error: float
     oriented: bool
     period_signs: tuple[int, ...]
+    on_dataset: int | None = None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> Trust:
+        """What `to_dict` gave."""
+        known: dict[str, Any] = {f.name: recorded[f.name] for f in fields(cls)}
+        for name in ("t", "effective_days", "ratio", "error"):
+            known[name] = math.nan if known[name] is None else known[name]
+        return cls(**{**known, "period_signs": tuple(known["period_signs"])})
+
+    def among(self, on_dataset: int | None) -> Trust:
+        """The same evidence, where so many formulas were tried on the dataset."""
+        return replace(self, on_dataset=on_dataset)
+
+    @property
+    def tried(self) -> int:
+        """By how many formulas the verdict is deflated."""
+        return max(self.trials, self.on_dataset or 0)
+
+    @property
+    def benchmark(self) -> float:
+        """ICIR that the best of as many useless formulas would show."""
+        # Whoever may turn a formula's sign has looked at two.
+        looks = self.tried if self.oriented else 2 * self.tried
+        return expected_maximum(looks) / math.sqrt(max(self.effective_days, 1.0))
+
+    @property
+    def deflated(self) -> float:
+        """Probability that the true ICIR exceeds the benchmark."""
+        return exceeds(self.ratio, self.benchmark, self.error)
 
     @property
     def luck(self) -> float:
         """Probability that the best of as many useless formulas would show such a t."""
         # Asked for when it is shown or decides: Student's tail needs an import of 0.2 s.
         tail = upper_tail if self.oriented else two_sided_tail
-        return best_of_luck(tail(self.t, self.degrees), self.trials)
+        return best_of_luck(tail(self.t, self.degrees), self.tried)
 
     @property
     def word(self) -> str:
@@ -77,7 +112,7 @@ class Trust:
             return "noise-level"
         steady = all(sign == 1 for sign in self.period_signs)
         if steady and abs(self.t) > SURVIVES_T and self.luck <= SURVIVES_LUCK:
-            return f"survives {self.trials:,} trial{'s' if self.trials != 1 else ''}"
+            return f"survives {self.tried:,} trial{'s' if self.tried != 1 else ''}"
         return "weak"
 
     @property
@@ -88,7 +123,7 @@ class Trust:
         agree = sum(sign == 1 for sign in self.period_signs)
         return (
             f"t {self.t:+.1f} on {self.effective_days:,.0f} independent days; luck alone gives the "
-            f"best of {count_of(self.trials)} such a t with a probability of {_share(self.luck)}; "
+            f"best of {count_of(self.tried)} such a t with a probability of {_share(self.luck)}; "
             f"{_share(self.deflated)} likely better than the average of such luck; {agree} of "
             f"{len(self.period_signs)} sub-periods agree"
         )
@@ -96,11 +131,19 @@ class Trust:
     def to_dict(self) -> dict[str, Any]:
         """Numbers and verdict as JSON-compatible values."""
         numbers = asdict(self) | {
+            "benchmark": self.benchmark,
+            "deflated": self.deflated,
             "luck": self.luck,
             "period_signs": list(self.period_signs),
             "verdict": self.word,
         }
         return {k: None if isinstance(v, float) and v != v else v for k, v in numbers.items()}
+
+
+def tried_of(trials: int, on_dataset: int | None) -> str:
+    """`2,000 formulas tried, 9,412 on this dataset`."""
+    known = "an unknown number" if on_dataset is None else f"{on_dataset:,}"
+    return f"{count_of(trials)} tried, {known} on this dataset"
 
 
 def count_of(trials: int) -> str:
@@ -116,7 +159,12 @@ def _share(probability: float) -> str:
 
 
 def judge_trust(
-    series: FloatArray, horizon: int, trials: int | TrialCount, *, oriented: bool = False
+    series: FloatArray,
+    horizon: int,
+    trials: int | TrialCount,
+    *,
+    oriented: bool = False,
+    on_dataset: int | None = None,
 ) -> Trust:
     """Judge a daily IC series (about 50 us for 2,400 days).
 
@@ -141,12 +189,15 @@ def judge_trust(
         Distinct formulas evaluated before and including this one.
     oriented : bool
         The sign was decided on other days: a series that is negative here has failed.
+    on_dataset : int, optional
+        Distinct formulas that were ever tried on the dataset.
     """
     count = max(trials.trials if isinstance(trials, TrialCount) else trials, 1)
     x = series[~np.isnan(series)]
     if too_little(x):
         nothing = float("nan")
-        return Trust(nothing, 0, nothing, count, nothing, nothing, oriented, (0,) * PERIODS)
+        signs = (0,) * PERIODS
+        return Trust(nothing, 0, nothing, count, nothing, nothing, oriented, signs, on_dataset)
     sums = np.add.reduceat(x, [len(x) * i // PERIODS for i in range(PERIODS)]).tolist()
     mean = sum(sums) / len(x)
     centred = x - mean
@@ -154,11 +205,8 @@ def judge_trust(
     test = centred_test(centred, squares, mean, horizon)
     ratio, skew, kurtosis = shape_of_centred(centred, squares, mean)
     days = test.effective_days
-    # Whoever may turn a formula's sign has looked at two.
-    looks = count if oriented else 2 * count
-    benchmark = expected_maximum(looks) / math.sqrt(max(days, 1.0))
     sign = -1.0 if ratio < 0.0 and not oriented else 1.0
     certain = min(sign * ratio, sign * test.score / math.sqrt(max(days, 1.0)))
-    deflated = probabilistic_ratio(certain, benchmark, days, sign * skew, kurtosis)
+    error = ratio_error(certain, days, sign * skew, kurtosis)
     agree = tuple((sign * total > 0.0) - (sign * total < 0.0) for total in sums)
-    return Trust(test.t, test.degrees, days, count, benchmark, deflated, oriented, agree)
+    return Trust(test.t, test.degrees, days, count, certain, error, oriented, agree, on_dataset)
