@@ -36,6 +36,12 @@ VALUES: tuple[Any, ...] = (
 Deed = Callable[[Path, Panel], Any]
 
 
+@pytest.fixture(autouse=True)
+def _no_ledger(ledgers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one deed says of a copy does not depend on what others have opened before."""
+    monkeypatch.setenv("ALPHAMINE_LEDGER", "off")
+
+
 @pytest.fixture(scope="module")
 def whole(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
