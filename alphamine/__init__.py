@@ -24,6 +24,7 @@ _HOME = {
     "load_bundle": "exporters.bundle",
     "ops": "expression.ops",
     "parse": "expression.text.parser",
+    "register_backend": "plugins",
     "register_operator": "testing.register",
     "register_searcher": "plugins",
     "resume": "jobs.search",
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from .expression.text.parser import parse
     from .jobs.search import resume, search
     from .libraries import library
-    from .plugins import register_searcher
+    from .plugins import register_backend, register_searcher
     from .pool.alpha_pool import AlphaPool
     from .runs.run import open_run
     from .testing.register import register_operator
@@ -86,6 +87,7 @@ __all__ = [
     "open_run",
     "ops",
     "parse",
+    "register_backend",
     "register_operator",
     "register_searcher",
     "resume",

@@ -67,6 +67,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         error: type[AlphamineError],
     ) -> None:
         self._kind, self._group, self._error = kind, group, error
+        self._built_in = frozenset(built_in)
         self._things = dict(built_in)
         self._adapt = adapt
 
@@ -105,6 +106,10 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             )
         return self[name]
 
+    def everywhere(self, name: str) -> bool:
+        """Whether other processes know the name: it is built in or of an installed package."""
+        return name in self._built_in or name in self._plugins
+
     def __getitem__(self, name: str) -> Thing:
         if name not in self._things:
             self._things[name] = self._loaded(self._plugins[name])
@@ -123,7 +128,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
     def _plugins(self) -> dict[str, EntryPoint]:
         """By name; built-in ones go first."""
         found = sorted(entry_points(group=self._group), key=lambda plugin: plugin.value)
-        return {plugin.name: plugin for plugin in found if plugin.name not in self._things}
+        return {plugin.name: plugin for plugin in found if plugin.name not in self._built_in}
 
     def __contains__(self, name: object) -> bool:
         return name in self._things or name in self._plugins

@@ -23,11 +23,11 @@ import numpy as np
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.cells import Cells
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.jobs.executors.config import ExecutorConfig
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 from alphamine.runs.records import Record
 from alphamine.runs.score import TRAIN_SCORES, VALID_SCORES
 from alphamine.runs.store import Store

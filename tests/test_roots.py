@@ -11,6 +11,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.base import Sinks
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import FormulaError
 from alphamine.evaluation.backtest import backtest
@@ -56,7 +57,7 @@ BY_NODE: dict[str, Door] = {
     "backtest": lambda f, p, _: backtest(f, p, strategy="neutral"),
     "stream": lambda f, p, _: Evaluator(p).stream([f]),
     "scores": lambda f, p, _: Evaluator(p).scores([f], p.sample()),
-    "scored values": lambda f, p, _: Evaluator(p).scored_values([f], p.sample()),
+    "scored values": lambda f, p, _: Evaluator(p).run([f], Sinks(scores=p.sample())),
     "screen": lambda f, p, _: Evaluator(p).screen([f], p.sample()),
     "reference": lambda f, p, _: Evaluator(p, backend="reference").stream([f]),
     "check_formula": lambda f, p, _: p.check_formula(f),

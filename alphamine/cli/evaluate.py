@@ -43,6 +43,7 @@ def evaluate(
     dtype: Annotated[
         Literal["float32", "float64"], typer.Option(help="Storage of values.")
     ] = "float32",
+    backend: options.Backend = None,
     strict_units: Annotated[
         bool, typer.Option("--strict-units", help="Refuse formulas that mix units.")
     ] = False,
@@ -86,6 +87,7 @@ def evaluate(
             dialect=dialect,
             dtype=dtype,
             strict_units=strict_units,
+            backend=backend or "auto",
         )
         _conclude(table, panel, split, json)
         return
@@ -98,6 +100,7 @@ def evaluate(
         dialect=dialect,
         dtype=dtype,
         strict_units=strict_units,
+        backend=backend or "auto",
         rationale=rationale,
     )
     if html is not None:

@@ -48,6 +48,9 @@ Workers = Annotated[
     int | None, typer.Option(help="Worker processes; one per processor by default.")
 ]
 Address = Annotated[str | None, typer.Option(help="Ray cluster; this machine by default.")]
+Backend = Annotated[
+    str | None, typer.Option(help="Engine: auto (default), cpu, reference, or a plug-in's.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

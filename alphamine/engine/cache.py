@@ -55,7 +55,9 @@ class ValueCache:
         return False
 
     def add(self, node: Node, kept: Kept) -> None:
-        """Keep values; the least recently used make room."""
+        """Keep values, unless they alone are too large; the least recently used make room."""
+        if kept.values.nbytes > self.limit:
+            return
         if node in self._kept:
             self.nbytes -= self._kept.pop(node).values.nbytes
         self._kept[node] = kept

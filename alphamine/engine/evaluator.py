@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal, Protocol, TypeAlias, overload
+from typing import Final, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,53 +16,13 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.read import read_formula
 
-from .cpu import CpuEngine
-from .native import Library, load
-from .numpy_engine import NumpyEngine
+from .base import BACKENDS, VALUES, EngineSettings, Output, Sinks, delivered
 from .reference import MinPeriods, Values
-from .scores import DailyScores
+from .scores import SERIES, DailyScores
 from .screening import STAGES, Measure, Screen, Stage
-
-Backend: TypeAlias = Literal["auto", "cpu", "reference"]
 
 # Bytes of values, taken as float64, that are made at a time for those who want them in order.
 _HELD_BYTES: Final = 1 << 28
-
-
-class Engine(Protocol):
-    """What evaluates formulas on one panel."""
-
-    name: str
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held between batches."""
-        ...
-
-    def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
-        """Yield (index, values, infinite cells met on the way)."""
-        ...
-
-    def scores(
-        self,
-        formulas: Sequence[Node],
-        sample: Sample,
-        rank_ic: bool,
-        turnover: bool,
-        counted: bool = True,
-    ) -> Iterator[tuple[int, DailyScores]]:
-        """Yield (index, daily scores).
-
-        `counted`: infinite cells are counted, on all rows of the panel. Without it their number
-        is 0, and only the rows that the sample's days depend on are computed.
-        """
-        ...
-
-    def scored_values(
-        self, formulas: Sequence[Node], sample: Sample
-    ) -> Iterator[tuple[int, DailyScores, Values]]:
-        """Yield (index, daily scores, values): all scores, and the values of one pass."""
-        ...
 
 
 class Evaluator:
@@ -77,9 +37,9 @@ class Evaluator:
         Observations that a window needs: all of them, a count, or a fraction.
     cache_bytes : int
         Upper bound of the values kept between batches.
-    backend : {"auto", "cpu", "reference"}
-        `cpu`: the kernel library; `reference`: numpy, the operators' specification; `auto`: the
-        library if it was built.
+    backend : str
+        Name of an engine: `cpu`, the kernel library; `reference`, numpy, the operators'
+        specification; `auto`, the library if it was built; or one of a plug-in.
     threads : int, optional
         Threads of the kernel library; by default all processors that the process may use.
         Results have the same bits for any number.
@@ -91,12 +51,13 @@ class Evaluator:
         dtype: npt.DTypeLike = "float32",
         min_periods: MinPeriods = "full",
         cache_bytes: int = 0,
-        backend: Backend = "auto",
+        backend: str = "auto",
         threads: int | None = None,
     ) -> None:
         self.panel = panel
         self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
-        self.engine = _engine(panel, storage(dtype), min_periods, cache_bytes, backend, threads)
+        settings = EngineSettings(storage(dtype), min_periods, cache_bytes, threads)
+        self.engine = BACKENDS.find(backend)(panel, settings)
 
     @property
     def nbytes(self) -> int:
@@ -105,18 +66,16 @@ class Evaluator:
 
     def values(self, formulas: Sequence[Node]) -> list[Values]:
         """One (T, N) array per formula; NaN is missing, infinities have become NaN."""
-        found: list[Values | None] = [None] * len(formulas)
-        for index, array, _ in self.stream(formulas):
-            found[index] = array
-        return [array for array in found if array is not None]
+        found = {index: array for index, array, _ in self.stream(formulas)}
+        return [found[index] for index in range(len(formulas))]
 
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way) as formulas are completed.
 
         The order depends on shared parts; memory is bounded.
         """
-        self._check(formulas)
-        return self.engine.stream(formulas)
+        outputs = self.run(formulas, VALUES)
+        return ((index, delivered(found.values), found.infinite) for index, found in outputs)
 
     def each(self, formulas: Sequence[Node]) -> Iterator[Values]:
         """Yield the values of formulas in their order; few of them are held at a time."""
@@ -158,17 +117,21 @@ class Evaluator:
         AlphamineError
             If the sample is of another panel.
         """
-        self._check_sample(sample)
-        self._check(formulas)
-        return self.engine.scores(formulas, sample, rank_ic, turnover, counted)
+        chosen = {"ic": True, "rank_ic": rank_ic, "turnover": turnover}
+        series = frozenset(name for name in SERIES if chosen[name])
+        sinks = Sinks(scores=sample, series=series, counted=counted)
+        return ((index, delivered(found.daily)) for index, found in self.run(formulas, sinks))
 
-    def scored_values(
-        self, formulas: Sequence[Node], sample: Sample
-    ) -> Iterator[tuple[int, DailyScores, Values]]:
-        """Yield (index, daily scores, values) of formulas: `scores` and `stream` in one pass."""
-        self._check_sample(sample)
-        self._check(formulas)
-        return self.engine.scored_values(formulas, sample)
+    def run(self, formulas: Sequence[Node], sinks: Sinks) -> Iterator[tuple[int, Output]]:
+        """Yield (index, output) of formulas: values, scores and vectors in one pass.
+
+        Raises
+        ------
+        AlphamineError
+            If the sample of the scores, or a formula, is of another panel.
+        """
+        self._check(formulas, sinks.scores)
+        return self.engine.run(formulas, sinks)
 
     def screen(
         self,
@@ -182,8 +145,7 @@ class Evaluator:
         Each stage scores what is left on the sample's last days and keeps the best share, by the
         absolute mean IC (or rank IC, several times as costly). See `screening`.
         """
-        self._check_sample(sample)
-        self._check(formulas)
+        self._check(formulas, sample)
         screen = self._screens.get(sample)
         if screen is None:
             screen = self._screens[sample] = Screen(sample, self._recent_scores)
@@ -192,7 +154,15 @@ class Evaluator:
     def _recent_scores(
         self, formulas: Sequence[Node], sample: Sample, rank_ic: bool
     ) -> Iterator[tuple[int, DailyScores]]:
-        return self.engine.scores(formulas, sample, rank_ic, turnover=False, counted=False)
+        series = frozenset(["ic", "rank_ic"] if rank_ic else ["ic"])
+        sinks = Sinks(scores=sample, series=series, counted=False)
+        return ((i, delivered(found.daily)) for i, found in self.engine.run(formulas, sinks))
+
+    def _check(self, formulas: Sequence[Node], sample: Sample | None) -> None:
+        if sample is not None:
+            self._check_sample(sample)
+        for formula in formulas:
+            self.panel.check_formula(formula)
 
     def _check_sample(self, sample: Sample) -> None:
         mine, other = self.panel, sample.panel
@@ -206,10 +176,6 @@ class Evaluator:
                 f"{other.name!r} has other dates or symbols; use Evaluator(sample.panel)"
             )
 
-    def _check(self, formulas: Sequence[Node]) -> None:
-        for formula in formulas:
-            self.panel.check_formula(formula)
-
 
 def storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:
     """What values are stored as: float32 or float64."""
@@ -219,47 +185,13 @@ def storage(dtype: npt.DTypeLike) -> np.dtype[np.floating]:
     raise AlphamineError(f"values are stored as float32 or float64, but dtype is {dtype}")
 
 
-def _engine(
-    panel: Panel,
-    dtype: np.dtype[np.floating],
-    min_periods: MinPeriods,
-    cache_bytes: int,
-    backend: Backend,
-    threads: int | None,
-) -> Engine:
-    if threads is not None and threads < 1:
-        raise AlphamineError(f"threads is at least 1, but got {threads}")
-    library = kernel_library(backend if min(panel.shape) > 0 else "reference")
-    if library is not None:
-        return CpuEngine(panel, dtype, min_periods, library, cache_bytes, threads)
-    return NumpyEngine(panel, dtype, min_periods, cache_bytes)
-
-
-def kernel_library(backend: Backend) -> Library | None:
-    """The kernel library that a backend asks for; None for numpy.
-
-    Raises
-    ------
-    AlphamineError
-        If the backend is unknown, or needs a library that was not built.
-    """
-    if backend not in ("auto", "cpu", "reference"):
-        raise AlphamineError(f"backend is auto, cpu or reference, but got {backend!r}")
-    library = load() if backend != "reference" else None
-    if backend == "cpu" and library is None:
-        raise AlphamineError(
-            'backend="cpu" needs the kernel library, which was not built; install a C++ compiler '
-            'and reinstall alphamine, or use backend="auto"'
-        )
-    return library
-
-
 @overload
 def values(  # type: ignore[overload-overlap]  # to a type checker a text is texts, too
     formulas: str | Node,
     panel: Panel,
     min_periods: MinPeriods = "full",
     dtype: npt.DTypeLike = "float32",
+    backend: str = "auto",
 ) -> npt.NDArray[np.floating]: ...
 
 
@@ -269,6 +201,7 @@ def values(
     panel: Panel,
     min_periods: MinPeriods = "full",
     dtype: npt.DTypeLike = "float32",
+    backend: str = "auto",
 ) -> list[npt.NDArray[np.floating]]: ...
 
 
@@ -277,6 +210,7 @@ def values(
     panel: Panel,
     min_periods: MinPeriods = "full",
     dtype: npt.DTypeLike = "float32",
+    backend: str = "auto",
 ) -> npt.NDArray[np.floating] | list[npt.NDArray[np.floating]]:
     """Values of formulas on a panel: a list of (T, N) arrays (see `Evaluator`).
 
@@ -288,6 +222,8 @@ def values(
     min_periods : "full", int or float
         Observations that a window needs.
     dtype : {"float32", "float64"}
+    backend : str
+        See `Evaluator`.
 
     Raises
     ------
@@ -295,7 +231,7 @@ def values(
         If what is given is no formula, or not one of this panel.
     """
     require_panel(panel)
-    evaluator = Evaluator(panel, dtype, min_periods)
+    evaluator = Evaluator(panel, dtype, min_periods, backend=backend)
     if isinstance(formulas, str) or not isinstance(formulas, Iterable):
         return evaluator.values([read_formula(formulas, panel.schema)])[0]
     return evaluator.values([read_formula(formula, panel.schema) for formula in formulas])

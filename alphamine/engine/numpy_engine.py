@@ -2,116 +2,96 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.expression.nodes import Constant, Node
 
-from .plan import plan
-from .reference import MinPeriods, ReferenceBackend, Values
-from .scores import DailyScores, daily_scores
+from .base import EngineSettings, Output, Sinks, ValuesEngine
+from .cache import Kept, ValueCache
+from .graph import Graph
+from .reference import ReferenceNodes, Values
 
 
-class NumpyEngine:
+class NumpyEngine(ValuesEngine):
     """Evaluates each distinct sub-expression of a batch once, with the operators' references.
 
     Parameters
     ----------
     panel : Panel
-    dtype : numpy dtype
-    min_periods : "full", int or float
-    cache_bytes : int
-        Upper bound of the values kept between batches (least recently used go first).
+    settings : EngineSettings
     """
 
     name = "reference"
 
-    def __init__(
-        self,
-        panel: Panel,
-        dtype: np.dtype[np.floating],
-        min_periods: MinPeriods,
-        cache_bytes: int,
-    ) -> None:
-        self.dtype = dtype
-        self.backend = ReferenceBackend(panel, dtype, min_periods)
-        self.cache_bytes = cache_bytes
-        self._cache: OrderedDict[Node, tuple[Values, int]] = OrderedDict()
-        self._cached_bytes = 0
+    def __init__(self, panel: Panel, settings: EngineSettings) -> None:
+        self.panel = panel
+        self.settings = settings
+        self.reference = ReferenceNodes(panel, settings.dtype, settings.min_periods)
+        self.cache = ValueCache(settings.cache_bytes)
 
     @property
     def nbytes(self) -> int:
         """Bytes held between batches."""
-        return self._cached_bytes
+        return self.cache.nbytes
 
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way) as formulas are completed."""
-        steps = plan(formulas, frozenset(self._cache))
-        # What the plan counts on is held here, since remembering new values may evict it.
-        held = {s.node: self._cache[s.node] for s in steps if s.node in self._cache}
-        live: dict[Node, tuple[Values, int]] = {}
-        for step in steps:
-            node = step.node
-            if node in held:
-                live[node] = held.pop(node)
-                if node in self._cache:
-                    self._cache.move_to_end(node)
-            else:
-                below = {child: live[child][0] for child in node.inputs}
-                array, infinite = self.backend.compute(node, below)
-                infinite += sum(live[child][1] for child in set(node.inputs))
-                live[node] = (array, infinite)
-                self._remember(node, live[node])
-            for index in step.roots:
-                yield index, *live[node]
-            for dead in step.free:
-                del live[dead]
+        graph = Graph(formulas)
+        known: dict[Node, Kept] = {}
 
-    def scores(
-        self,
-        formulas: Sequence[Node],
-        sample: Sample,
-        rank_ic: bool,
-        turnover: bool,
-        counted: bool = True,
-    ) -> Iterator[tuple[int, DailyScores]]:
-        """Yield (index, daily scores) as formulas are completed; all scores, asked for or not."""
-        if not counted:
-            yield from self._recent_scores(formulas, sample)
+        def cached(node: Node) -> bool:
+            kept = self.cache.get(node)
+            if kept is not None:
+                known[node] = kept
+            return kept is not None
+
+        # Who reads what: a value is forgotten once its last reader has had it.
+        below = {i: set(graph.inputs[i]) for i in graph.needed(cached)}
+        reads = [0] * len(graph)
+        for inputs in below.values():
+            for i in inputs:
+                reads[i] += 1
+        wanted: dict[int, list[int]] = {}
+        for position, root in enumerate(graph.roots):
+            wanted.setdefault(root, []).append(position)
+        live: dict[int, Kept] = {}
+        for i, node in enumerate(graph.nodes):
+            if not (reads[i] or i in wanted):
+                continue
+            live[i] = (
+                known.pop(node) if node in known else self._computed(node, graph.inputs[i], live)
+            )
+            for position in wanted.get(i, ()):
+                yield position, live[i].values, live[i].infinite  # type: ignore[misc]
+            for child in below.get(i, ()):
+                reads[child] -= 1
+                if not reads[child]:
+                    del live[child]
+            if not reads[i]:
+                del live[i]
+
+    def _computed(self, node: Node, inputs: Sequence[int], live: dict[int, Kept]) -> Kept:
+        values = {child: live[i].values for child, i in zip(node.inputs, inputs, strict=True)}
+        found, infinite = self.reference.compute(node, values)  # type: ignore[arg-type]
+        kept = Kept(found, infinite + sum(live[i].infinite for i in set(inputs)))
+        if not isinstance(node, Constant):
+            self.cache.add(node, kept)
+        return kept
+
+    def run(self, formulas: Sequence[Node], sinks: Sinks) -> Iterator[tuple[int, Output]]:
+        """Yield (index, output) as formulas are completed; all series of scores."""
+        sample = sinks.scores
+        if sinks.counted or sinks.values or sinks.vectors or sample is None:
+            yield from super().run(formulas, sinks)
             return
-        for index, scores, _ in self.scored_values(formulas, sample):
-            yield index, scores
-
-    def scored_values(
-        self, formulas: Sequence[Node], sample: Sample
-    ) -> Iterator[tuple[int, DailyScores, Values]]:
-        """Yield (index, daily scores, values) as formulas are completed."""
-        for index, values, infinite in self.stream(formulas):
-            yield index, daily_scores(values[: sample.panel.shape[0]], sample, infinite), values
-
-    def _recent_scores(
-        self, formulas: Sequence[Node], sample: Sample
-    ) -> Iterator[tuple[int, DailyScores]]:
-        """The same on a panel of the sample's days and as many before them as formulas read."""
+        # Scores alone: on a panel of the sample's days and as many before them as formulas read.
         lookback = max((formula.lookback for formula in formulas), default=0)
         first = max(0, sample.rows.start - lookback)
-        panel = self.backend.panel.rows(sample.rows.stop, first)
+        panel = self.panel.rows(sample.rows.stop, first)
         rows = slice(sample.rows.start - first, sample.rows.stop - first)
-        short = NumpyEngine(panel, self.dtype, self.backend.min_periods, 0)
+        short = NumpyEngine(panel, replace(self.settings, cache_bytes=0))
         cut = Sample(panel, rows, sample.label, sample.name)
-        for index, scores in short.scores(formulas, cut, rank_ic=True, turnover=True):
-            yield index, replace(scores, infinite=0)
-
-    def _remember(self, node: Node, value: tuple[Values, int]) -> None:
-        if isinstance(node, Constant) or value[0].nbytes > self.cache_bytes:
-            return
-        self._cache[node] = value
-        self._cached_bytes += value[0].nbytes
-        while self._cached_bytes > self.cache_bytes:
-            _, (dropped, _) = self._cache.popitem(last=False)
-            self._cached_bytes -= dropped.nbytes
+        yield from ValuesEngine.run(short, formulas, replace(sinks, scores=cut))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +19,11 @@ from .storage import Padded, PanelArrays, aligned
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
+class Store:
     """What to do with the values of a formula: an operation and a position in its outputs."""
 
     operation: int
     position: int
-
-
-# Daily series that cost something; the rest is counted on the way.
-SCORES: Final = frozenset(["ic", "rank_ic", "turnover"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class ScoreSheet:
     ic, rank_ic, turnover : (formulas, days) float64
     pairs, present : (formulas, days) int64
     wanted : frozenset of str
-        Which of `SCORES` are computed; the others stay as they are.
+        Which of `SERIES` are computed; the others stay as they are.
     """
 
     label: ScoredLabel
@@ -97,7 +92,7 @@ class Program:
     code : list of int
         `native.INSTRUCTION` numbers for each instruction.
     nodes : list of int
-        The node that each instruction computes; -1 for sinks and filled literals.
+        The node that each instruction computes; -1 for stores and filled literals.
     starts : list of int
         First instruction of each shard, and the end.
     """
@@ -231,10 +226,10 @@ class Compiler:
         self.kept[node] = aligned((self.panel.rows, self.panel.stride), self.panel.dtype)
         return self.program.add_array(self.kept[node])
 
-    def add_shard(self, formulas: Sequence[tuple[int, Sequence[Sink]]]) -> None:
-        """Append a shard that computes formulas and passes each to its sinks."""
-        sinks: dict[int, list[Sink]] = {}
+    def add_shard(self, formulas: Sequence[tuple[int, Sequence[Store]]]) -> None:
+        """Append a shard that computes formulas and passes each to its stores."""
+        stores: dict[int, list[Store]] = {}
         for formula, wanted in formulas:
-            sinks.setdefault(formula, []).extend(wanted)
-        Shard(self, sinks).emit()
+            stores.setdefault(formula, []).extend(wanted)
+        Shard(self, stores).emit()
         self.program.starts.append(len(self.program.nodes))

@@ -1,4 +1,4 @@
-"""The reference backend: every node by its operator's numpy function, in float64."""
+"""The reference: every node by its operator's numpy function, in float64."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Rows(Protocol):
         ...
 
 
-class ReferenceBackend:
-    """Evaluates single nodes on a panel.
+class ReferenceNodes:
+    """Values of single nodes on a panel.
 
     Parameters
     ----------

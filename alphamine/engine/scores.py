@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from alphamine.data.splits import Sample
 from alphamine.operators.numeric import average_ranks, row_correlation
 
 FloatArray = npt.NDArray[np.float64]
+
+SERIES: Final = frozenset(["ic", "rank_ic", "turnover"])
+"""Daily series that cost something; the rest is counted on the way."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

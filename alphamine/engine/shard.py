@@ -11,7 +11,7 @@ from .graph import CHEAP
 from .native import SLOT_BASE
 
 if TYPE_CHECKING:
-    from .program import Compiler, Sink
+    from .program import Compiler, Store
 
 
 class Shard:
@@ -23,14 +23,14 @@ class Shard:
     Parameters
     ----------
     compiler : Compiler
-    sinks : mapping of int to sequence of Sink
+    stores : mapping of int to sequence of Store
         The formulas, as numbers of the compiler's graph, and what to do with their values.
     """
 
-    def __init__(self, compiler: Compiler, sinks: Mapping[int, Sequence[Sink]]) -> None:
+    def __init__(self, compiler: Compiler, stores: Mapping[int, Sequence[Store]]) -> None:
         self.compiler = compiler
         self.program = compiler.program
-        self.sinks = sinks
+        self.stores = stores
         self.slots = 0
         self._buffers = compiler.buffers  # by node; -1: it has to be computed
         self._inputs = compiler.graph.inputs
@@ -40,18 +40,18 @@ class Shard:
         self._parts: dict[int, list[int]] = {}  # by formula: what it computes or finds held
         self._wanted: dict[int, int] = {}  # by how many formulas to come
         wanted = self._wanted
-        for formula in sinks:
+        for formula in stores:
             self._parts[formula] = self._parts_worth_holding(formula)
             for part in self._parts[formula]:
                 wanted[part] = wanted.get(part, 0) + 1
 
     def emit(self) -> None:
         """Append all steps."""
-        for formula, sinks in self.sinks.items():
+        for formula, stores in self.stores.items():
             if self._buffers[formula] < 0:
                 self._compute_all(formula)
-            for sink in sinks:
-                self.program.instruct(-1, sink.operation, sink.position, self._buffers[formula])
+            for store in stores:
+                self.program.instruct(-1, store.operation, store.position, self._buffers[formula])
             for part in self._parts[formula]:
                 self._wanted[part] -= 1
                 if not self._wanted[part]:

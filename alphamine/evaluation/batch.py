@@ -52,6 +52,7 @@ def evaluate_all(
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
+    backend: str = "auto",
 ) -> pd.DataFrame:
     """One row per formula; see `evaluate`, which calls it.
 
@@ -64,7 +65,7 @@ def evaluate_all(
     if not named:
         raise AlphamineError("a table has a row for each formula, but there is none; give some")
     sample = panel.sample(split)
-    evaluator = Evaluator(sample.panel, dtype, min_periods)
+    evaluator = Evaluator(sample.panel, dtype, min_periods, backend=backend)
     nodes: dict[Any, Node] = {}
     rows: dict[Any, dict[str, Any]] = {name: {} for name in named}
     for name, formula in named.items():

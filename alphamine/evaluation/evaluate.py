@@ -44,6 +44,7 @@ def evaluate(  # type: ignore[overload-overlap]  # to a type checker a text is t
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
+    backend: str = "auto",
     rationale: str = "",
 ) -> FactorReport: ...
 
@@ -59,6 +60,7 @@ def evaluate(
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
+    backend: str = "auto",
 ) -> pd.DataFrame: ...
 
 
@@ -74,6 +76,7 @@ def evaluate(
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods = "full",
     strict_units: bool = False,
+    backend: str = "auto",
     rationale: str = "",
 ) -> FactorReport | pd.DataFrame:
     """Score a formula, or many, against the panel's label.
@@ -106,6 +109,8 @@ def evaluate(
         Observations that a window needs.
     strict_units : bool
         Refuse a formula that mixes units; otherwise the report carries the complaints.
+    backend : str
+        Name of the engine that evaluates (see `Evaluator`).
     rationale : str
         Why it should forecast, in the words of whoever proposed it; the report shows it as text.
         Like `horizons` and `quantiles`, only of one formula.
@@ -130,7 +135,7 @@ def evaluate(
         If a formula given as text mixes units.
     """
     require_panel(panel)
-    request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods)
+    request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods, backend)
     if isinstance(trials, int) and trials < 1:
         raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")
     if isinstance(formula, Iterable) and not isinstance(formula, str | Node):
@@ -142,10 +147,13 @@ def evaluate(
                 "out for a table of many, or evaluate one by one"
             )
         tried = trials if isinstance(trials, int) else trials.trials
-        return evaluate_all(formula, panel, split, tried, dialect, dtype, min_periods, strict_units)
+        return evaluate_all(
+            formula, panel, split, tried, dialect, dtype, min_periods, strict_units, backend
+        )
     node = read_formula(formula, panel.schema, dialect, strict_units)
     sample = panel.sample(split)
-    [(_, daily)] = Evaluator(sample.panel, dtype, min_periods).scores([node], sample)
+    evaluator = Evaluator(sample.panel, dtype, min_periods, backend=backend)
+    [(_, daily)] = evaluator.scores([node], sample)
     on_dataset = count_trials(panel, [canonicalise(node).digest], "evaluation")
     return report_of(node, daily, sample, trials, request, rationale, on_dataset)
 

@@ -46,6 +46,7 @@ class Request:
     quantiles: int = 5
     dtype: npt.DTypeLike = "float32"
     min_periods: MinPeriods = "full"
+    backend: str = "auto"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -132,9 +133,10 @@ class FactorReport(Summary):
         if self.problem is not None:
             raise AlphamineError(self.problem)
         request, sample = self.request, self.sample
-        [values] = Evaluator(sample.panel, request.dtype, request.min_periods).values(
-            [self.formula]
+        evaluator = Evaluator(
+            sample.panel, request.dtype, request.min_periods, backend=request.backend
         )
+        [values] = evaluator.values([self.formula])
         signal = Signal(values, sample)
         return detail_of(signal, self.daily, request.horizons, request.quantiles)
 

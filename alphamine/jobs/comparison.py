@@ -144,10 +144,12 @@ def _run(
         "grammar": settings["grammar"],
         "pool": comparison.pool.model_dump(exclude_none=True),
         "batch": comparison.batch,
+        "backend": comparison.backend,
         "distil": comparison.distil,
         "islands": number_of_islands(comparison.islands, comparison.budget),
     }
-    found = {key: run.facts.get(key) for key in asked}
+    facts = {"backend": "auto", **run.facts}
+    found = {key: facts.get(key) for key in asked}
     data = run.facts["panel"]["fingerprint"]
     if found != asked or data != panel.without_test().fingerprint:
         raise SearchError(

@@ -18,6 +18,7 @@ from pydantic import (
 
 from alphamine.data.dataset.specfile import read_mapping
 from alphamine.data.paths import resolve
+from alphamine.engine.base import BACKENDS
 from alphamine.errors import SearchError
 from alphamine.llm.base import LLMError
 from alphamine.llm.settings import LLMSettings
@@ -84,6 +85,8 @@ class Task(_Strict):
         a seed reproduces (see `search`).
     executor, workers, address : optional
         Who evaluates (see `ExecutorConfig`); no part of what a seed reproduces.
+    backend : str
+        Name of the engine that evaluates.
     """
 
     data: str
@@ -102,6 +105,7 @@ class Task(_Strict):
     executor: Literal["serial", "processes", "ray"] = "serial"
     workers: int | None = None
     address: str | None = None
+    backend: str = "auto"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -110,6 +114,13 @@ class Task(_Strict):
         except SearchError as error:
             raise ValueError(str(error)) from None
         return self
+
+    @field_validator("backend")
+    @classmethod
+    def _is_an_engine(cls, name: str) -> str:
+        if name not in BACKENDS:
+            raise ValueError(f"one of {', '.join(BACKENDS)}")
+        return name
 
     def check(self) -> None:
         """Laws of several keys together."""
@@ -144,6 +155,7 @@ class Task(_Strict):
             "executor": self.executor,
             "workers": self.workers,
             "address": self.address,
+            "backend": self.backend,
             "source": self.source,
         }
 

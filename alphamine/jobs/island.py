@@ -8,8 +8,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
-from alphamine.pool.cells import Vector
 from alphamine.pool.pool import Pool
 from alphamine.pool.sketch import Sketch
 from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities

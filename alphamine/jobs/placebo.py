@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 
 from .scorer import Scorer
@@ -36,14 +35,14 @@ def shuffled(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def placebo(
-    panel: Panel, runs: int, seed: int, best: float, replay: Callable[[Scorer], float]
+    scorer: Scorer, runs: int, seed: int, best: float, replay: Callable[[Scorer], float]
 ) -> dict[str, Any]:
     """Replay a search on shuffled labels.
 
     Parameters
     ----------
-    panel : Panel
-        Without a test split.
+    scorer : Scorer
+        That of the real search.
     runs : int
         Searches to replay, B.
     seed : int
@@ -58,9 +57,16 @@ def placebo(
     dict
         `best`: of each placebo run; `p_value`: (1 + runs at least as good) / (1 + B).
     """
+    panel = scorer.panel
     train = panel.sample()
     found = [
-        replay(Scorer(panel, shuffled(train, np.random.default_rng([seed, i]))))
+        replay(
+            Scorer(
+                panel,
+                shuffled(train, np.random.default_rng([seed, i])),
+                backend=scorer.backend,
+            )
+        )
         for i in range(runs)
     ]
     return {"best": found, "p_value": (1 + sum(x >= best for x in found)) / (1 + runs)}

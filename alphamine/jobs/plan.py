@@ -13,6 +13,7 @@ import numpy as np
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.engine.base import BACKENDS
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.grammar.grammar import Grammar
@@ -66,6 +67,8 @@ class Plan:
     distil : {"reproduction", "none"}
         What becomes of the pools of several islands (see `pool.blend`): as many formulas as a pool
         holds, or all of them.
+    backend : str
+        Name of the engine that evaluates (see `Evaluator`).
     """
 
     searcher: str
@@ -81,6 +84,7 @@ class Plan:
     llm: Mapping[str, Any] = field(default_factory=dict)
     islands: int = 1
     distil: str = "reproduction"
+    backend: str = "auto"
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -91,6 +95,7 @@ class Plan:
             raise SearchError(f"distil is {' or '.join(DISTIL)}, but got {self.distil!r}")
         for name in self.combine:
             make_model(name)
+        BACKENDS.find(self.backend)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Plan:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.engine.base import Sinks, delivered, kernel_build
+from alphamine.engine.cells import Cells, Vector
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.native import load
 from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import cosine_test
 from alphamine.expression.nodes import Node
-from alphamine.pool.cells import Cells, Vector
 from alphamine.runs.score import Score
 from alphamine.version import __version__
 
@@ -48,30 +48,35 @@ class Scorer:
         Must not hold a test split (`Panel.without_test`).
     train : Sample, optional
         Score on this instead of the panel's train split, and on nothing else (for placebo runs).
-    threads : int, optional
+    threads, backend : optional
         As for `Evaluator`.
     """
 
     def __init__(
-        self, panel: Panel, train: Sample | None = None, threads: int | None = None
+        self,
+        panel: Panel,
+        train: Sample | None = None,
+        threads: int | None = None,
+        backend: str = "auto",
     ) -> None:
         self.panel = panel
+        self.backend = backend
         self.own_train = train
         self.train = train or panel.sample()
         has_valid = train is None and panel.splits is not None and panel.splits.valid is not None
         self.valid = panel.sample("valid") if has_valid else None
-        self._on_train = Evaluator(self.train.panel, cache_bytes=_CACHE_BYTES, threads=threads)
-        self._on_valid = (
-            Evaluator(self.valid.panel, cache_bytes=_CACHE_BYTES, threads=threads)
-            if self.valid
-            else None
-        )
+        settings: dict[str, Any] = {
+            "cache_bytes": _CACHE_BYTES,
+            "threads": threads,
+            "backend": backend,
+        }
+        self._on_train = Evaluator(self.train.panel, **settings)
+        self._on_valid = Evaluator(self.valid.panel, **settings) if self.valid else None
 
     @property
     def identity(self) -> str:
         """What the last bits of scores depend on, apart from the data."""
-        library = load()
-        build = f", build {library.digest}" if library is not None else ""
+        build = f", build {kernel_build()}" if kernel_build() else ""
         return (
             f"alphamine {__version__}, {self.evaluator.engine.name}{build}, numpy {np.__version__}"
         )
@@ -92,11 +97,14 @@ class Scorer:
             for i, daily in self._on_valid.scores(formulas, self.valid, counted=False):
                 valid[i] = Summary.of(daily)
         found: dict[int, Score] = {}
-        for i, daily, values in self._on_train.scored_values(formulas, self.train):
+        sinks = Sinks(scores=self.train, vectors=cells)
+        for i, output in self._on_train.run(formulas, sinks):
+            daily = delivered(output.daily)
             train = Summary.of(daily)
             test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
             fit = fitness(train, len(self.train.label))
-            found[i] = Score(train, valid[i], fit, test, cells.vector(values), daily.rank_ic)
+            vector = delivered(output.vector)
+            found[i] = Score(train, valid[i], fit, test, vector, daily.rank_ic)
         return [found[i] for i in range(len(formulas))]
 
     def train_rank_ic(self, formulas: Sequence[Node]) -> list[npt.NDArray[np.float64]]:
@@ -112,15 +120,18 @@ class Scorer:
         evaluator, valid = self.evaluator, self.valid
         for part in evaluator.parts(formulas):
             late = {} if valid is None else dict(evaluator.scores(part, valid, counted=False))
-            scored = evaluator.scored_values(part, self.train)
-            found = {i: FullScores(daily, late.get(i), values) for i, daily, values in scored}
+            scored = evaluator.run(part, Sinks(values=True, scores=self.train))
+            found = {
+                i: FullScores(delivered(output.daily), late.get(i), delivered(output.values))
+                for i, output in scored
+            }
             for i in range(len(part)):
                 yield found.pop(i)
 
     def vectors(self, formulas: Sequence[Node], cells: Cells) -> list[Vector]:
         """What a pool needs of formulas that were scored before, in order."""
-        found = {i: cells.vector(values) for i, values, _ in self._on_train.stream(formulas)}
-        return [found[i] for i in range(len(formulas))]
+        found = dict(self._on_train.run(formulas, Sinks(vectors=cells)))
+        return [delivered(found[i].vector) for i in range(len(formulas))]
 
 
 def fitness(train: Summary, rows: int) -> float:

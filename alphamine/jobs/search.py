@@ -60,6 +60,7 @@ def search(
     executor: str = "serial",
     workers: int | None = None,
     address: str | None = None,
+    backend: str = "auto",
     name: str | None = None,
     placebos: int = 0,
     combine: Sequence[str] = (),
@@ -115,6 +116,8 @@ def search(
     executor : {"serial", "processes", "ray"}
         Who evaluates: this process, `workers` others on this machine, or as many on the Ray
         cluster at `address`. The run is the same, bit for bit.
+    backend : str
+        Name of the engine that evaluates (see `Evaluator`); resume goes on with it.
     name : str, optional
         Of the run.
     placebos : int
@@ -157,10 +160,11 @@ def search(
         dict(llm or {}),
         number_of_islands("none" if method.single and islands == "auto" else islands, budget),
         distil,
+        backend,
     )
     config = ExecutorConfig(executor, workers, address)
     visible = panel.without_test()
-    scorer = Scorer(visible)
+    scorer = Scorer(visible, backend=backend)
     title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     equipped = plan.equipped(services, directory)
@@ -245,7 +249,7 @@ def resume(
         _require_resumable(store, facts, limits, directory)
         panel = panel or load_again(facts)
         plan = Plan.of(facts)
-        scorer = Scorer(panel.without_test())
+        scorer = Scorer(panel.without_test(), backend=plan.backend)
         _require_same_data(facts, scorer.panel, scorer)
         method = Method.of_run(plan.searcher, searcher)
         equipped = plan.equipped(services, directory)

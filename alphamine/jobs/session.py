@@ -93,7 +93,7 @@ class Session:
         if self.plan.placebos and not quick:
             say(f"searching again on {self.plan.placebos} shuffled labels")
             results["placebo"] = placebo(
-                scorer.panel, self.plan.placebos, self.plan.seed, study.best, self._replay
+                scorer, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
         results["models"] = self._combinations(scores, say)
         results["blend"] = blended(found, study, truth) if isinstance(found, Blend) else None

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from alphamine.data.dataset.ledger import DatasetLedger
+from alphamine.engine.cells import Vector
 from alphamine.errors import UnitWarning, WorkFailed
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
-from alphamine.pool.cells import Vector
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.records import Proposal, Record

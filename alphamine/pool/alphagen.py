@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from alphamine.data.splits import Sample
+from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
 
-from .cells import Vector
 from .gain import Form
 from .gram import Gram
 from .pool import Entry, Fit, Pool

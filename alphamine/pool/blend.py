@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.engine.cells import Series
 from alphamine.expression.nodes import Node
 
-from .cells import Series
 from .pool import Entry, Member, Pool
 from .weights import inverse
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .cells import DayCells, Series
+from alphamine.engine.cells import DayCells, Series
 
 
 class WeightedSum:

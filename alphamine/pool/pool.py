@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
+from alphamine.engine.cells import Cells, Series, Vector
 from alphamine.errors import SearchError, UnitWarning
 from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
 from alphamine.expression.canonical import oriented
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 
-from .cells import Cells, Series, Vector
 from .gain import Candidates, Form, Gains, marginal_gains, penalised
 from .gram import Gram
 from .objective import Measure, Objective

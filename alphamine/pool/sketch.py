@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from .cells import Cells, Vector
+from alphamine.engine.cells import Cells, Vector
 
 _DAYS: Final = 128
 _NAMES: Final = 24

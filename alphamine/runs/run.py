@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.dataset.ledger import DatasetLedger, Opening
+from alphamine.engine.cells import Series
 from alphamine.errors import AlphamineError, SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.evaluation.trust.verdict import Trust, tried_of
@@ -25,7 +26,6 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.operators import Kind
 from alphamine.pool.alpha_pool import AlphaPool
-from alphamine.pool.cells import Series
 from alphamine.rendering import renderer
 
 from .budget import Budget

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.engine.cells import Vector
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest
-from alphamine.pool.cells import Vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from alphamine.data.panel import Panel
+from alphamine.engine.base import VALUES, EngineSettings, delivered
 from alphamine.engine.cpu import CpuEngine
 from alphamine.engine.native import load
 from alphamine.engine.numpy_engine import NumpyEngine
@@ -69,12 +70,13 @@ def compare(level: str | None) -> Compare:
         library = load(level)
         assert library is not None, "the kernel library is not built: pip install -e ."
         storage = np.dtype(dtype)
-        fast = CpuEngine(panel, storage, min_periods, library)
-        slow = NumpyEngine(panel, storage, min_periods, 0)
+        settings = EngineSettings(storage, min_periods)
+        fast, slow = CpuEngine(panel, settings, library), NumpyEngine(panel, settings)
         expected = {i: (values, count) for i, values, count in slow.stream(formulas)}
         if relative is None:
             relative = 2e-6 if dtype == "float32" else 1e-10
-        for i, values, count in fast.stream(formulas):
+        for i, found in fast.run(formulas, VALUES):
+            values, count = delivered(found.values), found.infinite
             want, want_count = expected[i]
             said = f"{formulas[i]} ({dtype}, min_periods={min_periods})"
             np.testing.assert_array_equal(np.isnan(values), np.isnan(want), err_msg=said)

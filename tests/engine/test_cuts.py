@@ -54,13 +54,13 @@ def test_where_a_panel_is_cut_leaves_no_trace(
     recent = Screen(sample, lambda *_: iter(())).part(DAYS)
     for need, nodes in formulas(operator).items():
         start = ROWS - DAYS - max(node.lookback for node in nodes)
-        whole = Evaluator(listed, min_periods=need, backend=backend)  # type: ignore[arg-type]
+        whole = Evaluator(listed, min_periods=need, backend=backend)
         cuts = [listed.rows(ROWS, start), listed.rows(ROWS - 7, start), listed.rows(ROWS - 7)]
         want = whole.values(nodes)
         for cut in cuts:
             first = int(np.searchsorted(listed.dates, cut.dates[0]))
             settled = max(ROWS - DAYS, first)
-            values = Evaluator(cut, min_periods=need, backend=backend).values(nodes)  # type: ignore[arg-type]
+            values = Evaluator(cut, min_periods=need, backend=backend).values(nodes)
             for node, got, full in zip(nodes, values, want, strict=True):
                 expected = full[settled : first + len(got)]
                 assert got[settled - first :].tobytes() == expected.tobytes(), str(node)
@@ -77,7 +77,7 @@ def test_what_fills_missing_values_covers_the_same_names(
     listed: Panel, backend: str, counted: bool
 ) -> None:
     # 20 of 21 names were quoted before the last day, the one of the sixth column never.
-    [(_, daily)] = Evaluator(listed, backend=backend).scores(  # type: ignore[arg-type]
+    [(_, daily)] = Evaluator(listed, backend=backend).scores(
         [parse("ts_count_nans(close, 5)")],
         Screen(listed.sample(), lambda *_: iter(())).part(DAYS),
         counted=counted,

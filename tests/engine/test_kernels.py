@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from alphamine.data.panel import Panel
+from alphamine.engine.base import VALUES, EngineSettings, delivered
 from alphamine.engine.cpu import CpuEngine
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.lowering import Lowering
@@ -105,7 +106,7 @@ def test_the_reference_serves_where_there_is_no_kernel(
 ) -> None:
     library = load()
     assert library is not None
-    engine = CpuEngine(panel, np.dtype("float32"), "full", library)
+    engine = CpuEngine(panel, EngineSettings(), library)
     served: list[str] = []
     compute = engine.reference.compute
 
@@ -116,7 +117,8 @@ def test_the_reference_serves_where_there_is_no_kernel(
     monkeypatch.setattr(engine.reference, "compute", spy)
     part = "group_backfill(ts_delay(close, 1), sector, 5)"
     formula = parse(f"ts_mean({part}, 3) / {part} * volume")
-    [(_, values, _)] = engine.stream([formula])
+    [(_, found)] = engine.run([formula], VALUES)
+    values = delivered(found.values)
     assert served == [part]
     [want] = Evaluator(panel, backend="reference").values([formula])
     np.testing.assert_allclose(values, want, rtol=2e-6)

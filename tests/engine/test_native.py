@@ -65,6 +65,6 @@ def test_threads_and_backend_are_checked(panel: Panel) -> None:
     with pytest.raises(AlphamineError, match="threads"):
         Evaluator(panel, threads=0)
     with pytest.raises(AlphamineError, match="backend"):
-        Evaluator(panel, backend="gpu")  # type: ignore[arg-type]
+        Evaluator(panel, backend="gpu")
     with pytest.raises(AlphamineError, match="float32 or float64"):
         Evaluator(panel, dtype="int32")

@@ -11,7 +11,7 @@ from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.graph import Graph
 from alphamine.engine.lowering import Lowering
 from alphamine.engine.native import load
-from alphamine.engine.program import Compiler, Program, Sink
+from alphamine.engine.program import Compiler, Program, Store
 from alphamine.engine.storage import PanelArrays, aligned, row_stride
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
@@ -23,7 +23,7 @@ def compiled(panel: Panel, texts: list[str]) -> tuple[Program, Graph]:
     arrays = PanelArrays(panel, np.dtype("float32"))
     lowering, graph = Lowering(library, "full"), Graph([parse(text) for text in texts])
     compiler = Compiler(arrays, lowering, graph, {}, {})
-    compiler.add_shard([(root, [Sink(lowering.emit, i)]) for i, root in enumerate(graph.roots)])
+    compiler.add_shard([(root, [Store(lowering.emit, i)]) for i, root in enumerate(graph.roots)])
     return compiler.program, graph
 
 

@@ -110,7 +110,7 @@ def sample_of(kind: str, label_kind: str, shape: tuple[int, int], seed: int, dty
 
 
 def scores_of(sample: Sample, dtype: str, backend: str = "cpu") -> DailyScores:
-    evaluator = Evaluator(sample.panel, dtype, backend=backend)  # type: ignore[arg-type]
+    evaluator = Evaluator(sample.panel, dtype, backend=backend)
     ((_, scores),) = evaluator.scores([am.parse("signal")], sample)
     return scores
 

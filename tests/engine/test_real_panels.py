@@ -17,7 +17,7 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.reference import ReferenceBackend, Values
+from alphamine.engine.reference import ReferenceNodes, Values
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
@@ -55,7 +55,7 @@ def formulas(real: Panel) -> list[Node]:
 def operations(panel: Panel, formulas: Iterable[Node]) -> Iterator[tuple[Call, Values, Values]]:
     """Every operation once: what its kernel and what its reference make of the same inputs."""
     fast = Evaluator(panel, backend="cpu")
-    reference = ReferenceBackend(panel, "float32", "full")
+    reference = ReferenceNodes(panel, "float32", "full")
     seen: set[Node] = set()
     for formula in formulas:
         numbers = [n for n in dict.fromkeys(formula.walk()) if n.kind is not Kind.GROUP]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from alphamine.data.panel import Panel
+from alphamine.engine.base import VALUES, EngineSettings, delivered
 from alphamine.engine.cpu import CpuEngine
 from alphamine.engine.native import load
 from alphamine.engine.reference import MinPeriods
@@ -57,8 +58,9 @@ def values(
     names = [f"S{i}" for i in range(x.shape[1])]
     everywhere = np.ones(x.shape, dtype=bool)
     panel = Panel.from_arrays(dates, names, {"x": x, "y": y}, everywhere)
-    engine = CpuEngine(panel, np.dtype("float32"), min_periods, library, threads=threads)
-    found = {i: value for i, value, _ in engine.stream(formulas)}
+    settings = EngineSettings(min_periods=min_periods, threads=threads)
+    engine = CpuEngine(panel, settings, library)
+    found = {i: delivered(output.values) for i, output in engine.run(formulas, VALUES)}
     return [found[i] for i in range(len(formulas))]
 
 

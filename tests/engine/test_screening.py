@@ -45,7 +45,7 @@ def test_the_last_days_have_the_scores_of_the_whole_sample(
     rng = np.random.default_rng(11)
     formulas = [grammar.sample(rng) for _ in range(40)]
     formulas += [parse("group_neutralize(ts_corr(close, volume, 10), sector)")]
-    engine = Evaluator(sample.panel, backend=backend, threads=3).engine  # type: ignore[arg-type]
+    engine = Evaluator(sample.panel, backend=backend, threads=3)
     whole = dict(engine.scores(formulas, sample, rank_ic=True, turnover=False))
     recent = Screen(sample, lambda *_: iter(())).part(days)
     part = dict(engine.scores(formulas, recent, rank_ic=True, turnover=False, counted=False))

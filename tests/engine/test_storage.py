@@ -87,9 +87,9 @@ def test_no_later_formula_is_served_what_was_not_computed(
 ) -> None:
     first = [parse(text, fields=panel.schema)]
     later = [parse(t, fields=panel.schema) for t in LATER]
-    want = Evaluator(panel, backend=backend).values([*first, *later])  # type: ignore[arg-type]
+    want = Evaluator(panel, backend=backend).values([*first, *later])
     poisoned(monkeypatch)
-    evaluator = Evaluator(panel, backend=backend, cache_bytes=1 << 24)  # type: ignore[arg-type]
+    evaluator = Evaluator(panel, backend=backend, cache_bytes=1 << 24)
     for _ in range(3):
         got = [evaluator.values(first)[0], *evaluator.values(later)]
         assert [a.tobytes() for a in got] == [a.tobytes() for a in want]

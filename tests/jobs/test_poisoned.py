@@ -13,7 +13,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.engine import evaluator
+from alphamine.engine import base
 from alphamine.engine.evaluator import Evaluator
 from alphamine.evaluation.summary import Summary
 from alphamine.expression.text.parser import parse
@@ -53,7 +53,7 @@ def test_recorded_scores_are_those_of_each_formula_alone(
     sectors = np.tile(np.arange(24) % 4, (small_panel.shape[0], 1))
     panel = replace(small_panel, groups={"sector": sectors})
     if engine == "numpy":
-        monkeypatch.setattr(evaluator, "load", lambda: None)
+        monkeypatch.setattr(base, "load", lambda: None)
     # Two runs of a seed, the second one poisoned.
     runs = []
     for poison in "01":

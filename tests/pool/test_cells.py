@@ -10,11 +10,11 @@ import pytest
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.engine import cells as module
+from alphamine.engine.cells import Cells, DayCells, Vector
 from alphamine.engine.native import load
 from alphamine.expression.nodes import Node
 from alphamine.operators.numeric import standard_ranks
-from alphamine.pool import cells as module
-from alphamine.pool.cells import Cells, DayCells, Vector
 from alphamine.pool.combine import combine
 
 Offer = tuple[tuple[Node, int, float], np.ndarray]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from alphamine.data.panel import Panel
-from alphamine.pool.cells import Cells
+from alphamine.engine.cells import Cells
 from alphamine.pool.sketch import Sketch
 
 

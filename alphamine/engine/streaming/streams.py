@@ -19,7 +19,8 @@ from alphamine.expression.portable import from_data, to_data
 from alphamine.expression.text.parser import parse
 from alphamine.operators import Kind
 
-from ..evaluator import Backend, kernel_library, storage
+from ..base import kernel_library
+from ..evaluator import storage
 from ..lowering import Lowering
 from ..native import Library, Workspace
 from ..reference import MinPeriods, References, min_periods_of
@@ -71,7 +72,7 @@ class Stream:
         *,
         dtype: npt.DTypeLike = "float32",
         min_periods: MinPeriods | None = None,
-        backend: Backend = "auto",
+        backend: str = "auto",
         prices: Mapping[str, bool] | None = None,
         labels: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
@@ -261,7 +262,7 @@ class Stream:
         write_state(Path(path), settings, self._history)
 
     @classmethod
-    def load(cls, path: str | Path, backend: Backend = "auto") -> Stream:
+    def load(cls, path: str | Path, backend: str = "auto") -> Stream:
         """A stream as it was saved.
 
         Raises
@@ -322,7 +323,7 @@ def stream(
     *,
     dtype: npt.DTypeLike = "float32",
     min_periods: MinPeriods | None = None,
-    backend: Backend = "auto",
+    backend: str = "auto",
 ) -> Stream:
     """A stream of formulas (or of an `AlphaPool`) that goes on where a panel ends.
 
@@ -368,7 +369,7 @@ def _date(day: DateLike) -> np.datetime64:
     return found
 
 
-def _library(backend: Backend) -> Library | None:
+def _library(backend: str) -> Library | None:
     library = kernel_library(backend)
     if library is not None and not library.runs_days:
         raise WorkFailed(

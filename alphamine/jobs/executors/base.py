@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from alphamine.engine.cells import Cells
 from alphamine.expression.nodes import Node
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 from alphamine.runs.score import Score
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from alphamine.engine.base import BACKENDS
+from alphamine.engine.cells import Cells
 from alphamine.engine.cpu import usable_threads
 from alphamine.errors import SearchError
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 
 from .base import Executor
 from .serial import Serial
@@ -59,6 +60,12 @@ class ExecutorConfig:
         """
         if self.executor == "serial":
             return Serial(scorer, cells)
+        if not BACKENDS.everywhere(scorer.backend):
+            raise SearchError(
+                f"workers know the backends of installed packages, but {scorer.backend!r} was "
+                "registered in this process; give its package an entry point of the group "
+                "alphamine.backends, or use the executor 'serial'"
+            )
         cores = usable_threads(None)
         workers = self.workers or cores
         threads = max(1, cores // workers)

@@ -25,8 +25,8 @@ class Handler:
     """
 
     def __init__(self, shared_panel: Buffer, threads: int) -> None:
-        panel, train, self._cells = unpack(shared_panel)
-        self._scorer = Scorer(panel, train, threads=threads)
+        panel, train, self._cells, backend = unpack(shared_panel)
+        self._scorer = Scorer(panel, train, threads, backend)
 
     def greeting(self) -> bytes:
         """The first answer."""

@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.engine.cells import Vector
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import to_data
-from alphamine.pool.cells import Vector
 from alphamine.runs.score import Score, as_mapping
 
 _TEST: Final = tuple(field.name for field in fields(MeanTest))

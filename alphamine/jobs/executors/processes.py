@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import IO, Final
 
+from alphamine.engine.cells import Cells
 from alphamine.errors import SearchError
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 
 from .shared_panel import pack
 from .worker_pool import Died, Worker, WorkerPool
@@ -58,7 +58,7 @@ class _Processes:
         # A file without a name: its memory is free when the last process that maps it is gone.
         folder = _MEMORY if _MEMORY.is_dir() else None
         self._shared_panel = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        pack(self._shared_panel, scorer.panel, scorer.own_train, cells)
+        pack(self._shared_panel, scorer, cells)
 
     def start(self) -> Worker:
         assert self._shared_panel is not None

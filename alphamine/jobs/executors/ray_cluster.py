@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from alphamine.engine.cells import Cells
 from alphamine.errors import MissingDependency, SearchError
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 
 from .handler import Handler
 from .processes import MALLOC
@@ -64,7 +64,7 @@ class _Cluster:
     def share(self, scorer: Scorer, cells: Cells) -> None:
         # The panel before this one leaves the object store with its last reference.
         with TemporaryFile() as file:
-            pack(file, scorer.panel, scorer.own_train, cells)
+            pack(file, scorer, cells)
             self._shared_panel = self._ray.put(np.memmap(file, np.uint8, "r"))
 
     def start(self) -> Worker:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from alphamine.engine.cells import Cells
 from alphamine.expression.nodes import Node
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 from alphamine.runs.score import Score
 
 from .base import never

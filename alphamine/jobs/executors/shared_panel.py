@@ -17,16 +17,18 @@ import numpy.typing as npt
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
+from alphamine.engine.cells import Cells
+from alphamine.jobs.scorer import Scorer
 from alphamine.operators import Unit
-from alphamine.pool.cells import Cells
 
 Buffer = npt.NDArray[np.uint8]
 _ALIGNMENT: Final = 64
 
 
-def pack(file: IO[bytes], panel: Panel, train: Sample | None, cells: Cells) -> None:
-    """Write a panel, the label to train on if it is not the panel's own, and the kind of cells."""
-    parts = list(_parts(panel, train))
+def pack(file: IO[bytes], scorer: Scorer, cells: Cells) -> None:
+    """Write the panel of a scorer, the label it trains on if it is another, and their settings."""
+    panel = scorer.panel
+    parts = list(_parts(panel, scorer.own_train))
     items, place = [], 0
     for role, name, array in parts:
         items.append([role, name, array.dtype.str, array.shape, place])
@@ -38,6 +40,7 @@ def pack(file: IO[bytes], panel: Panel, train: Sample | None, cells: Cells) -> N
             "label": asdict(panel.label_spec),
             "splits": panel.splits and asdict(panel.splits),
             "cells": [cells.series, cells.labelled],
+            "backend": scorer.backend,
         }
     ).encode()
     header += b" " * (-(8 + len(header)) % _ALIGNMENT)
@@ -48,8 +51,8 @@ def pack(file: IO[bytes], panel: Panel, train: Sample | None, cells: Cells) -> N
     file.flush()
 
 
-def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells]:
-    """The panel in a buffer, as views of it, the sample to train on if it is another, the cells."""
+def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells, str]:
+    """What was packed; the panel is made of views of the buffer, and the sample may be its own."""
     length = int.from_bytes(buffer[:8].tobytes(), "little")
     header = json.loads(buffer[8 : 8 + length].tobytes())
     arrays: dict[str, dict[str, Any]] = {}
@@ -75,7 +78,7 @@ def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells]:
     )
     sample, label = panel.sample(), axis.get("train")
     train = None if label is None else replace(sample, label=label)
-    return panel, train, Cells(train or sample, *header["cells"])
+    return panel, train, Cells(train or sample, *header["cells"]), header["backend"]
 
 
 def _parts(panel: Panel, train: Sample | None) -> Iterator[tuple[str, str, npt.NDArray[Any]]]:

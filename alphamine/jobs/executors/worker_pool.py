@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from alphamine.engine.cells import Cells
 from alphamine.errors import WorkFailed
 from alphamine.expression.nodes import Call, Node
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 from alphamine.runs.score import Score
 
 from .base import never
@@ -62,7 +62,7 @@ class Worker(Protocol):
         ...
 
 
-class Backend(Protocol):
+class Launcher(Protocol):
     """Where workers come from."""
 
     def start(self) -> Worker:
@@ -108,12 +108,12 @@ class WorkerPool:
     scorer : Scorer
         For formulas with operators that workers do not know: those registered in this process.
     cells : Cells
-    backend : Backend
+    launcher : Launcher
     workers : int
     """
 
-    def __init__(self, scorer: Scorer, cells: Cells, backend: Backend, workers: int) -> None:
-        self._backend = backend
+    def __init__(self, scorer: Scorer, cells: Cells, launcher: Launcher, workers: int) -> None:
+        self._launcher = launcher
         self._workers = workers
         self._number = 0
         self._each = 0.0
@@ -131,8 +131,8 @@ class WorkerPool:
         self._operators: frozenset[str] = frozenset()
         self._failed_starts = 0
         self._heard = time.monotonic()
-        self._backend.share(scorer, cells)
-        self._slots = [_WorkerSlot(self._backend.start()) for _ in range(self._workers)]
+        self._launcher.share(scorer, cells)
+        self._slots = [_WorkerSlot(self._launcher.start()) for _ in range(self._workers)]
 
     def score(self, formulas: Sequence[Node], stop: Callable[[], bool] = never) -> Iterator[Score]:
         """Yield one score per formula, in order; fewer if `stop()` is true."""
@@ -165,7 +165,7 @@ class WorkerPool:
     def close(self) -> None:
         """End the workers."""
         self._dismiss()
-        self._backend.close()
+        self._launcher.close()
 
     def _dismiss(self) -> None:
         for slot in self._slots:
@@ -198,7 +198,7 @@ class WorkerPool:
     ) -> None:
         """Read the answers that are there, or arrive in a moment."""
         busy = [slot for slot in self._slots if slot.number or not slot.started]
-        ready = self._backend.ready([slot.worker for slot in busy], _TICK_SECONDS)
+        ready = self._launcher.ready([slot.worker for slot in busy], _TICK_SECONDS)
         self._require_a_start(bool(ready))
         for slot in (s for s in busy if s.worker in ready):
             try:
@@ -253,7 +253,7 @@ class WorkerPool:
                     "use the executor 'serial'"
                 )
         slot.worker.stop()
-        slot.worker, slot.started, slot.number, slot.part = self._backend.start(), False, 0, None
+        slot.worker, slot.started, slot.number, slot.part = self._launcher.start(), False, 0, None
         if part is None:
             return
         if len(part.places) > 1:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
+from alphamine.engine.cells import Cells
 from alphamine.jobs.executors.shared_panel import Buffer, pack
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 from alphamine.runs.score import Score
 
 
 def shared_panel(scorer: Scorer) -> Buffer:
     file = io.BytesIO()
-    pack(file, scorer.panel, scorer.own_train, Cells(scorer.train))
+    pack(file, scorer, Cells(scorer.train))
     return np.frombuffer(file.getvalue(), np.uint8)
 
 

@@ -18,13 +18,13 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.cells import Cells
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.jobs.executors.config import ExecutorConfig
 from alphamine.jobs.executors.worker_pool import WorkerPool
 from alphamine.jobs.scorer import Scorer
 from alphamine.operators import CATALOGUE
-from alphamine.pool.cells import Cells
 
 Seen: TypeAlias = list[tuple[str, list[bytes]]]
 Exact: TypeAlias = Callable[[Any], Seen]

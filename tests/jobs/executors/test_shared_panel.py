@@ -10,11 +10,11 @@ import numpy as np
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.cells import Cells
 from alphamine.jobs.executors.shared_panel import Buffer, unpack
 from alphamine.jobs.placebo import shuffled
 from alphamine.jobs.scorer import Scorer
 from alphamine.operators import Unit
-from alphamine.pool.cells import Cells
 
 TEXTS = ("rank(volume)", "group_rank(close, sector)", "ts_corr(close, volume, 10)", "beta")
 FORMULAS = [am.parse(text) for text in TEXTS[:3]]
@@ -38,8 +38,9 @@ def test_nothing_is_lost(
     small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer], exact: Callable[..., list[Any]]
 ) -> None:
     scorer = Scorer(rich(small_panel).without_test())
-    panel, train, cells = unpack(shared_panel_of(scorer))
+    panel, train, cells, backend = unpack(shared_panel_of(scorer))
     assert train is None
+    assert backend == "auto"
     mine = scorer.panel
     assert np.array_equal(panel.dates, mine.dates)
     assert list(panel.symbols) == list(mine.symbols)
@@ -60,10 +61,13 @@ def test_a_placebo_s_label_goes_with_it(
     small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer], exact: Callable[..., list[Any]]
 ) -> None:
     visible = small_panel.without_test()
-    scorer = Scorer(visible, shuffled(visible.sample(), np.random.default_rng(4)))
-    panel, train, cells = unpack(shared_panel_of(scorer))
+    placebo = shuffled(visible.sample(), np.random.default_rng(4))
+    scorer = Scorer(visible, placebo, backend="reference")
+    panel, train, cells, backend = unpack(shared_panel_of(scorer))
     assert train is not None
+    assert backend == "reference"
     formulas = [FORMULAS[0], FORMULAS[2]]
     mine = exact(scorer.score(formulas, Cells(scorer.train)))
-    assert exact(Scorer(panel, train).score(formulas, cells)) == mine
+    again = Scorer(panel, train, backend=backend)
+    assert exact(again.score(formulas, cells)) == mine
     assert exact(Scorer(visible).score(formulas, Cells(visible.sample()))) != mine

@@ -13,6 +13,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.cells import Cells
 from alphamine.errors import WorkFailed
 from alphamine.expression.portable import to_data
 from alphamine.jobs.executors import worker_pool as crew_module
@@ -22,7 +23,6 @@ from alphamine.jobs.executors.shared_panel import Buffer
 from alphamine.jobs.executors.worker_pool import Died, Worker, WorkerPool
 from alphamine.jobs.placebo import shuffled
 from alphamine.jobs.scorer import Scorer
-from alphamine.pool.cells import Cells
 
 FORMULAS = [am.parse(f"ts_mean(close, {d}) / close") for d in range(2, 26)]
 POISON = FORMULAS[7]

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
-from alphamine.engine.native import load
 from alphamine.errors import SearchError
 from alphamine.operators.numeric import average_ranks
+
+from .native import load
 
 FloatArray = npt.NDArray[np.float64]
 Data = npt.NDArray[np.int16] | FloatArray
