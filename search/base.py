@@ -37,6 +37,8 @@ class SearchContext:
         Formulas that the search is asked to start from.
     descriptions : mapping of str to str
         What fields mean, in words, by name.
+    models : tuple of str
+        Names of the models that a `Modeller` may propose; none where nothing can judge them.
     """
 
     grammar: Grammar
@@ -45,6 +47,7 @@ class SearchContext:
     services: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[Node, ...] = ()
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,11 @@ from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
 from alphamine.pool.sketch import Sketch
+from alphamine.runs.model_ledger import ModelLedger
 from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
+from alphamine.searchers.models import Modeller
+
+from .library import Library
 
 FRUITLESS_ASKS: Final = 50
 _TOGETHER: Final = 16
@@ -40,6 +44,8 @@ class Island:
     searcher : Searcher
     pool : Pool
         Empty.
+    library : Library, optional
+        Where models are judged that the searcher proposes beside formulas.
 
     Attributes
     ----------
@@ -52,9 +58,10 @@ class Island:
         Turns in a row that brought nothing new.
     """
 
-    def __init__(self, searcher: Searcher, pool: Pool) -> None:
+    def __init__(self, searcher: Searcher, pool: Pool, library: Library | None = None) -> None:
         self.searcher = searcher
         self.pool = pool
+        self.library = library
         self.abilities = capabilities(searcher)
         self.pending: deque[Round] = deque()
         self.fruitless = 0
@@ -74,6 +81,16 @@ class Island:
         """The results of the oldest round."""
         self.pending.popleft()
         self.searcher.tell(results, self.pool.view())
+
+    def judge_models(
+        self, ledger: ModelLedger, place: tuple[int, int, int], evaluations: int
+    ) -> None:
+        """Have models judged that the searcher proposes after it was told of a round.
+
+        See `Library.go_on`.
+        """
+        if self.library is not None and isinstance(self.searcher, Modeller):
+            self.library.go_on(self.searcher, ledger, place, evaluations)
 
     def offer(
         self,
@@ -129,10 +146,15 @@ class Island:
             "pool": self.pool.state_dict(),
             "pending": [found.number for found in self.pending],
             "fruitless": self.fruitless,
+            "library": None if self.library is None else self.library.state_dict(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], compute: Vectors) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, Any], compute: Vectors, ledger: ModelLedger
+    ) -> None:
         """Restore what `state_dict` returned, but for the pending rounds."""
         self.searcher.load_state_dict(state["searcher"])
         self.pool.load_state_dict(state["pool"], compute)
         self.fruitless = state["fruitless"]
+        if self.library is not None:
+            self.library.load_state_dict(state["library"], ledger)

@@ -24,8 +24,11 @@ from alphamine.models.registry import make_model
 from alphamine.pool.make import make_pool
 from alphamine.runs.run import open_run
 from alphamine.searchers.base import SearchContext
+from alphamine.searchers.models import Modeller
 
+from .bench import KINDS, Bench
 from .island import Island
+from .library import Library
 from .method import Method
 from .scorer import Scorer
 
@@ -139,14 +142,18 @@ class Plan:
         language = _language(scorer.panel, scorer.train, self.grammar)
         seeds = tuple(f for text in self.seeds for f in read_formulas(text, scorer.panel.schema))
         empty = make_pool(scorer.train, **self.pool)
-        return [
-            Island(
-                method.build(
-                    SearchContext(language, seed, services=services, seeds=seeds), self.options
-                ),
-                copy(empty),
-            )
+        judged = scorer.valid is not None
+        models = KINDS if judged else ()
+        contexts = [
+            SearchContext(language, seed, services=services, seeds=seeds, models=models)
             for seed in island_seeds(self.seed, self.islands)
+        ]
+        searchers = [method.build(context, self.options) for context in contexts]
+        modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)
+        bench = Bench(scorer) if modelling else None
+        return [
+            Island(searcher, copy(empty), None if bench is None else Library(bench))
+            for searcher in searchers
         ]
 
 

@@ -23,6 +23,7 @@ from alphamine.runs.times import now
 
 from .executors.base import Executor
 from .island import Island
+from .kept_library import keep_library
 from .outcome import blended, outcome
 from .placebo import placebo
 from .plan import Plan
@@ -96,6 +97,7 @@ class Session:
                 scorer, self.plan.placebos, self.plan.seed, study.best, self._replay
             )
         results["models"] = self._combinations(scores, say)
+        results["library"] = keep_library(study.islands, study.store.path.parent)
         results["blend"] = blended(found, study, truth) if isinstance(found, Blend) else None
         facts = {
             **finite(results),

@@ -17,6 +17,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.model_ledger import ModelLedger
 from alphamine.runs.records import Proposal, Record
 from alphamine.runs.run import INTERRUPTED
 from alphamine.runs.score import Score, as_mapping
@@ -126,6 +127,7 @@ class Study:
         self._executor = executor or Serial(scorer, islands[0].pool.cells)
         self._checkpoints = checkpoints
         self._ledger = ledger
+        self._models = ModelLedger(store)
         self._recorded = store.count()
         # Rounds that were asked for, of all islands, and whose turn it is.
         self._asked = 0
@@ -217,8 +219,15 @@ class Study:
         if ahead and n > 0:
             return self._think_ahead(number, n, stop)
         fresh, results = self._results(number, stop)
-        island.tell(results)
+        self._tell(number, results)
         return fresh > 0
+
+    def _tell(self, number: int, results: Sequence[Evaluation]) -> None:
+        """The results of an island's oldest round, and then of the models that it proposes."""
+        island = self.islands[number]
+        place = (number, island.pending[0].number, len(results))
+        island.tell(results)
+        island.judge_models(self._models, place, self.applied)
 
     def _waited(self, island: Island) -> bool:
         """Give a searcher that waits some time; whether it is one."""
@@ -234,7 +243,7 @@ class Study:
                 fresh, results = self._results(number, stop)
             finally:
                 self._propose(number, thought.result())
-        self.islands[number].tell(results)
+        self._tell(number, results)
         return fresh > 0
 
     def _kept(self, number: int) -> list[Proposal]:
@@ -404,7 +413,7 @@ class Study:
             state = found[1]
             self._ahead.update(state["ahead"])
             for island, own in zip(self.islands, state["islands"], strict=True):
-                island.load_state_dict(own, self._vectors)
+                island.load_state_dict(own, self._vectors, self._models)
                 pending.append(own["pending"])
             self._asked, self._turn = state["asked"], state["turn"]
             self.applied, self.best = state["applied"], state["best"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,17 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
+from alphamine.errors import WorkFailed
 from alphamine.expression.nodes import Node
 from alphamine.operators.numeric import row_correlation, standard_ranks
 
 FloatArray = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
+
+
+class FitError(WorkFailed):
+    """A model could not be fitted: it diverged, did not converge, or forecasts nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,8 +74,7 @@ class Design:
 
     def fill(self, index: int, values: npt.NDArray[np.floating]) -> None:
         """Make a feature of the values (T, N) of a formula."""
-        seen = np.where(self.inside, values.astype(np.float64), np.nan)
-        self.x[..., index] = np.nan_to_num(standard_ranks(seen))
+        self.x[..., index] = np.nan_to_num(ranks(values, self.inside))
 
     @property
     def days(self) -> Rows:
@@ -97,6 +101,11 @@ class Design:
         return float(known.mean()) if len(known) else float("nan")
 
 
+def ranks(values: npt.NDArray[np.floating], universe: npt.NDArray[np.bool_]) -> FloatArray:
+    """Daily ranks of unit variance within the universe; (T, N), NaN where there is no value."""
+    return standard_ranks(np.where(universe, values.astype(np.float64), np.nan))
+
+
 class Model(Protocol):
     """Learns to forecast ranks of the label from ranks of formulas.
 
@@ -109,6 +118,27 @@ class Model(Protocol):
 
     def predict(self, design: Design) -> FloatArray:
         """Forecasts (T, N) for all rows; each from the features of its own and earlier rows."""
+        ...
+
+
+@runtime_checkable
+class StoredModel(Model, Protocol):
+    """A model whose fitted state is a file that no program runs.
+
+    Attributes
+    ----------
+    suffix : str
+        Of the file: `.json`, `.txt` (LightGBM's own text) or `.safetensors`.
+    """
+
+    suffix: ClassVar[str]
+
+    def dump(self) -> bytes:
+        """The fitted state."""
+        ...
+
+    def restore(self, content: bytes) -> None:
+        """Take the state that `dump` returned, in place of `fit`."""
         ...
 
 

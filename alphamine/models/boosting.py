@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class BoostedModel:
         Of the cells and of the features that each tree sees.
     seed : int
     """
+
+    suffix: ClassVar[str] = ".txt"
 
     def __init__(
         self,
@@ -65,3 +67,16 @@ class BoostedModel:
         signal = np.zeros(design.inside.shape)
         signal[design.inside] = self._booster.predict(design.x[design.inside], num_threads=1)
         return signal
+
+    def dump(self) -> bytes:
+        return str(self._booster.model_to_string()).encode()
+
+    def restore(self, content: bytes) -> None:
+        lightgbm = require("lightgbm", "boosted trees need", "LightGBM")
+        # LightGBM crashes on a text that was cut off.
+        if b"end of trees" not in content or b"end of parameters" not in content:
+            raise ValueError("it is not a whole text of LightGBM")
+        try:
+            self._booster = lightgbm.Booster(model_str=content.decode())
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(str(error)) from None

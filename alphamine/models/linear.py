@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeAlias
+import json
+import warnings
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
 
 from alphamine.errors import SearchError
 from alphamine.extras import require
 
-from .base import Design, FloatArray, Rows
+from .base import Design, FitError, FloatArray, Rows
 
 Kind: TypeAlias = Literal["ols", "ridge", "lasso", "elastic_net"]
 
@@ -21,18 +23,37 @@ _CLASSES: Final = {
 }
 
 
-class EqualModel:
+class WeightedSum:
+    """Features by weights, kept as a list of them.
+
+    Attributes
+    ----------
+    weights : (K,) float64
+    """
+
+    suffix: ClassVar[str] = ".json"
+    weights: FloatArray
+
+    def predict(self, design: Design) -> FloatArray:
+        # Ranks have mean 0 on every day: an intercept would move whole days alike.
+        return np.asarray(design.x @ self.weights)
+
+    def dump(self) -> bytes:
+        return json.dumps({"weights": self.weights.tolist()}).encode()
+
+    def restore(self, content: bytes) -> None:
+        self.weights = np.array(json.loads(content)["weights"], dtype=np.float64)
+
+
+class EqualModel(WeightedSum):
     """The baseline: the sum of the features, each with the sign of its correlation on train."""
 
     def fit(self, design: Design, days: Rows) -> None:
         x, y = design.cells(days)
         self.weights = np.sign(np.asarray(y @ x, dtype=np.float64))
 
-    def predict(self, design: Design) -> FloatArray:
-        return np.asarray(design.x @ self.weights)
 
-
-class LinearModel:
+class LinearModel(WeightedSum):
     """Least squares, with or without a penalty.
 
     Parameters
@@ -56,12 +77,15 @@ class LinearModel:
     def fit(self, design: Design, days: Rows) -> None:
         x, y = design.cells(days)
         model = self._estimator(len(y))
-        model.fit(x.astype(np.float64), y)
-        self.weights: FloatArray = np.asarray(model.coef_, dtype=np.float64)
-
-    def predict(self, design: Design) -> FloatArray:
-        # Ranks have mean 0 on every day: an intercept would move whole days alike.
-        return np.asarray(design.x @ self.weights)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model.fit(x.astype(np.float64), y)
+        self.weights = np.asarray(model.coef_, dtype=np.float64)
+        stalled = any(type(w.message).__name__ == "ConvergenceWarning" for w in said)
+        if stalled or not np.isfinite(self.weights).all():
+            raise FitError(
+                f"{self.kind} did not converge with alpha={self.alpha:g}; give it a larger alpha"
+            )
 
     def _estimator(self, cells: int) -> Any:
         linear_model = require("sklearn.linear_model", "linear models need", "scikit-learn")

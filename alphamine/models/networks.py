@@ -1,10 +1,12 @@
-"""Networks of PyTorch: a perceptron on the features of a day, a GRU on those of the last days."""
+"""Networks of PyTorch: a perceptron on a day's features; a GRU, a transformer on the last days'."""
 
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.extras import one_torch_thread, require
 
-from .base import Design, Features, FloatArray, Rows
+from .base import Design, Features, FitError, FloatArray, Rows
 
 _NEED: Final = "networks need"
 
@@ -28,12 +30,13 @@ class Network(ABC):
     learning_rate, weight_decay : float
         Of Adam.
     window : int
-        Days that the GRU sees, the forecast's own the last.
+        Days that the GRU and the transformer see, the forecast's own the last.
     seed : int
         Of the initial weights and of the order of the days.
     """
 
     kind: ClassVar[str]
+    suffix: ClassVar[str] = ".safetensors"
 
     def __init__(
         self,
@@ -85,7 +88,8 @@ class Network(ABC):
                 self._net.parameters(), lr=learning_rate, weight_decay=weight_decay
             )
             rng = np.random.default_rng(seed)
-            for _ in range(int(self.settings["epochs"])):
+            for epoch in range(int(self.settings["epochs"])):
+                loss = torch.zeros(())
                 for day, names in design.labelled(rng.permutation(days)):
                     inputs = torch.from_numpy(self._inputs(design.x, day, names))
                     target = torch.from_numpy(design.y[day, names].astype(np.float32))
@@ -93,6 +97,12 @@ class Network(ABC):
                     optimiser.zero_grad()
                     loss.backward()
                     optimiser.step()
+                last = loss.item()
+                if not math.isfinite(last):
+                    raise FitError(
+                        f"the loss of {self.kind} is {last} in epoch {epoch + 1}: it "
+                        f"diverged; lower its learning_rate ({learning_rate:g})"
+                    )
 
     def predict(self, design: Design) -> FloatArray:
         torch = require("torch", _NEED, "PyTorch")
@@ -105,14 +115,46 @@ class Network(ABC):
                     signal[day, names] = self._outputs(inputs).numpy()
         return signal
 
+    def dump(self) -> bytes:
+        """Weights and settings of a fitted network as safetensors."""
+        facts = {"kind": self.kind, "features": self._features, "settings": self.settings}
+        tensors = {name: tensor.contiguous() for name, tensor in self._net.state_dict().items()}
+        content: bytes = require("safetensors.torch", _NEED, "safetensors").save(
+            tensors, {"alphamine": json.dumps(facts)}
+        )
+        return content
+
+    def restore(self, content: bytes) -> None:
+        """Take what `dump` returned.
+
+        Raises
+        ------
+        SearchError
+            If it is of another kind of network, or none of ours.
+        """
+        torch = require("torch", _NEED, "PyTorch")
+        safetensors = require("safetensors.torch", _NEED, "safetensors")
+        from safetensors import SafetensorError
+
+        try:
+            tensors = safetensors.load(content)
+            length = int.from_bytes(content[:8], "little")
+            header = json.loads(content[8 : 8 + length])
+            facts = json.loads(header.get("__metadata__", {}).get("alphamine", "{}"))
+        except (ValueError, SafetensorError) as error:
+            raise SearchError(f"this is not a readable safetensors file ({error})") from None
+        if facts.get("kind") != self.kind:
+            raise SearchError(
+                f"a {self.kind} is read from a file that holds one, but this one holds "
+                f"{facts.get('kind', 'none of our networks')}"
+            )
+        self.__init__(**facts["settings"])  # type: ignore[misc]
+        self._net = self._build(torch, facts["features"])
+        self._net.load_state_dict(tensors)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the weights and settings of a fitted network as safetensors."""
-        facts = {"kind": self.kind, "features": self._features, "settings": self.settings}
-        require("safetensors.torch", _NEED, "safetensors").save_file(
-            {name: tensor.contiguous() for name, tensor in self._net.state_dict().items()},
-            path,
-            {"alphamine": json.dumps(facts)},
-        )
+        Path(path).write_bytes(self.dump())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -123,24 +165,11 @@ class Network(ABC):
         SearchError
             If the file holds another kind of network, or none of ours.
         """
-        torch = require("torch", _NEED, "PyTorch")
-        safetensors = require("safetensors.torch", _NEED, "safetensors")
-        from safetensors import SafetensorError, safe_open
-
+        model = cls()
         try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {}).get("alphamine", "{}"))
-            tensors = safetensors.load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise SearchError(f"{path} is not a readable safetensors file ({error})") from None
-        if facts.get("kind") != cls.kind:
-            raise SearchError(
-                f"a {cls.kind} is read from a file that holds one, but {path} holds "
-                f"{facts.get('kind', 'none of our networks')}"
-            )
-        model = cls(**facts["settings"])
-        model._net = model._build(torch, facts["features"])
-        model._net.load_state_dict(tensors)
+            model.restore(Path(path).read_bytes())
+        except (OSError, SearchError) as error:
+            raise SearchError(f"{path}: {error}") from None
         return model
 
     @property
@@ -170,7 +199,18 @@ class PerceptronModel(Network):
         return self._net(inputs)[:, 0]
 
 
-class RecurrentModel(Network):
+class Sequential(Network):
+    """A network on the features of the last days."""
+
+    def _inputs(self, x: Features, day: int, names: Rows) -> Features:
+        # Days before the first one count as average ones.
+        seen = np.zeros((self.window, len(names), x.shape[2]), dtype=np.float32)
+        first = max(0, day - self.window + 1)
+        seen[self.window - (day + 1 - first) :] = x[first : day + 1, names]
+        return np.ascontiguousarray(seen.transpose(1, 0, 2))
+
+
+class RecurrentModel(Sequential):
     """A gated recurrent unit over the last days, and a linear layer on its last state."""
 
     kind = "gru"
@@ -184,13 +224,34 @@ class RecurrentModel(Network):
             }
         )
 
-    def _inputs(self, x: Features, day: int, names: Rows) -> Features:
-        # Days before the first one count as average ones.
-        seen = np.zeros((self.window, len(names), x.shape[2]), dtype=np.float32)
-        first = max(0, day - self.window + 1)
-        seen[self.window - (day + 1 - first) :] = x[first : day + 1, names]
-        return np.ascontiguousarray(seen.transpose(1, 0, 2))
-
     def _outputs(self, inputs: Any) -> Any:
         states, _ = self._net["gru"](inputs)
         return self._net["out"](states[:, -1])[:, 0]
+
+
+class AttentionModel(Sequential):
+    """One layer of a transformer over the last days, and a linear layer on today's state.
+
+    Vaswani et al., "Attention Is All You Need" (2017), the encoder, with learnt positions; as many
+    heads, of at most four, as divide `hidden`.
+    """
+
+    kind = "transformer"
+
+    def _build(self, torch: Any, features: int) -> Any:
+        nn = torch.nn
+        heads = max(h for h in (1, 2, 4) if self.hidden % h == 0)
+        return nn.ModuleDict(
+            {
+                "embed": nn.Linear(features, self.hidden),
+                "place": nn.Embedding(self.window, self.hidden),
+                "encode": nn.TransformerEncoderLayer(
+                    self.hidden, heads, 2 * self.hidden, dropout=0.0, batch_first=True
+                ),
+                "out": nn.Linear(self.hidden, 1),
+            }
+        )
+
+    def _outputs(self, inputs: Any) -> Any:
+        states = self._net["embed"](inputs) + self._net["place"].weight
+        return self._net["out"](self._net["encode"](states)[:, -1])[:, 0]

@@ -12,7 +12,7 @@ from .base import Model
 from .boosting import BoostedModel
 from .dynamic import DynamicModel
 from .linear import EqualModel, LinearModel
-from .networks import PerceptronModel, RecurrentModel
+from .networks import AttentionModel, PerceptronModel, RecurrentModel
 
 MODELS: Final[dict[str, Callable[..., Model]]] = {
     "equal": EqualModel,
@@ -23,6 +23,7 @@ MODELS: Final[dict[str, Callable[..., Model]]] = {
     "lightgbm": BoostedModel,
     "mlp": PerceptronModel,
     "gru": RecurrentModel,
+    "transformer": AttentionModel,
     "dynamic": DynamicModel,
 }
 

@@ -43,6 +43,7 @@ SPACES: Final[dict[str, Mapping[str, Range]]] = {
     },
     "mlp": _NETWORK,
     "gru": {**_NETWORK, "window": Range(3, 30)},
+    "transformer": {**_NETWORK, "window": Range(3, 30)},
 }
 
 

@@ -55,9 +55,9 @@ class TestReport:
         How often that of its dataset was, by whichever run; None if nobody knows.
     start, end : str
     rows : tuple of TestRow
-        The members of the pool, best on train first, and all combined as the last row. Verdicts
-        are deflated by members x openings, or by the members of all runs that were tested on this
-        dataset, if these are more: so often were these days looked at.
+        The members of the pool, best on train first, all combined, and the library by its model
+        if there is one. Verdicts are deflated by members x openings, or by the members of all runs
+        that were tested on this dataset, if these are more: so often were these days looked at.
     """
 
     # Not a test, whatever pytest thinks of the name.
@@ -127,6 +127,7 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
         )
     # All that is read of the run, before the opening is on record.
     members, pool = run.members, run.pool
+    library = run.library if run.facts.get("library") else None
     if not members:
         raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
     if run.altered is not None:
@@ -143,14 +144,18 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
     opened = len(run.test_openings)
     sample = Splits.reveal_test(panel)
     on_dataset = None if looks is None else sum(look.formulas for look in looks)
-    rows = _rows(pool, sample, len(members) * opened, on_dataset)
+    rows = _rows(pool, library, sample, len(members) * opened, on_dataset)
     dates = sample.panel.dates[sample.rows]
     times = None if looks is None else len(looks)
     return TestReport(opened, times, str(dates[0]), str(dates[-1]), rows)
 
 
 def _rows(
-    pool: AlphaPool, sample: Sample, trials: int, on_dataset: int | None
+    pool: AlphaPool,
+    library: AlphaPool | None,
+    sample: Sample,
+    trials: int,
+    on_dataset: int | None,
 ) -> tuple[TestRow, ...]:
     horizon = sample.panel.label_spec.horizon
     rows: list[TestRow] = []
@@ -163,6 +168,8 @@ def _rows(
 
     names, values = map(str, pool.formulas), Evaluator(sample.panel).each(pool.formulas)
     judged("combined", pool.combined(map(judged, names, values), sample.panel.universe))
+    if library is not None:
+        judged(str(library), library.signal(sample.panel))
     return tuple(rows)
 
 

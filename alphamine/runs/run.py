@@ -30,6 +30,8 @@ from alphamine.rendering import renderer
 
 from .budget import Budget
 from .encoding import finite
+from .library import LibraryFacts, ModelPool
+from .model_ledger import ModelLedger, ModelRecord
 from .records import Record
 from .store import Store
 
@@ -230,7 +232,8 @@ class Run:
         Parameters
         ----------
         model : str
-            "equal", "ols", "ridge", "lasso", "elastic_net", "lightgbm", "mlp", "gru", "dynamic".
+            "equal", "ols", "ridge", "lasso", "elastic_net", "lightgbm", "mlp", "gru",
+            "transformer", "dynamic".
         settings : mapping, optional
             Of the model, where they differ from its defaults.
         panel : Panel, optional
@@ -323,6 +326,37 @@ class Run:
             records=tuple(members),
             provenance=self._provenance(members),
         )
+
+    @cached_property
+    @_as_recorded
+    def library(self) -> ModelPool:
+        """The formulas and the fitted model that were accepted together on valid.
+
+        It is evaluated, traded and exported as `pool` is.
+
+        Raises
+        ------
+        SearchError
+            If no model was accepted, or the files of the model were changed.
+        """
+        self.require_finished("a library is read")
+        found = self.facts.get("library")
+        if found is None:
+            raise SearchError(
+                f"the run in {self.directory} has no library: no model was proposed (only rd_loop "
+                "does, on a panel with a valid split) or none was accepted; use run.pool"
+            )
+        facts = LibraryFacts(**found)
+        formulas = [_parsed(text, self._fields) for text in facts.formulas]
+        provenance = {**self._provenance([]), "looks_at_valid": len(self.models)}
+        return ModelPool.of_run(facts, formulas, self.directory, provenance)
+
+    @cached_property
+    @_as_recorded
+    def models(self) -> list[ModelRecord]:
+        """Every model that was judged, in order; none if the searcher proposes none."""
+        with self._store() as store:
+            return ModelLedger(store).records()
 
     @property
     def _fields(self) -> Mapping[str, FieldInfo]:
@@ -427,6 +461,7 @@ class Run:
             "blend": self.facts.get("blend"),
             "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
             "models": self.facts.get("models", []),
+            "library": self.facts.get("library"),
         }
 
     def lacks(self, what: str) -> SearchError:

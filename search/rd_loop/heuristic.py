@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,9 @@ from alphamine.searchers.proposers.motifs import RULES
 from alphamine.searchers.proposers.rules import RuleProposer, edited
 
 from .families import FAMILIES, Family
-from .ideas import NEW, PERSON, PRUNE, Hypothesis, Idea, Member, Situation, Task
+from .ideas import MODEL, NEW, PERSON, PRUNE, Hypothesis, Idea, Member, ModelTask, Situation, Task
+from .model_moves import KINDS, MOVES, changed
+from .settings import RDLoopSettings
 
 UNNAMED: Final = Family(
     "unnamed",
@@ -40,6 +42,10 @@ _PRUNING: Final = "overfitting"
 _WORD: Final = re.compile(r"[a-z]{4,}")
 _SHORTEST: Final = 3
 _PROBES: Final = 4
+_FORECASTS: Final = "a higher rank IC on days that it has not learnt from"
+_NO_MODEL: Final = Hypothesis("no other model is known", "all were tried", "nothing", "model")
+# Formulas of a library that is not made smaller.
+_FEWEST: Final = 3
 
 
 class HeuristicProposer:
@@ -58,12 +64,20 @@ class HeuristicProposer:
         self._edits = RuleProposer()
         self._draws = GrammarProposer()
         self._earned: dict[str, list[int]] = {}
+        self._tuning = (context.settings or RDLoopSettings()).tuning
         named = [_usable(family, context.grammar, self._schema) for family in FAMILIES]
         self.families = (*(family for family in named if family.templates), UNNAMED)
 
     def propose(self, situation: Situation, n: int) -> Idea:
         if situation.words:
             return self._of_person(situation, n)
+        if situation.arm == MODEL:
+            return self._model(situation)
+        standing = situation.model if len(situation.accepted) > _FEWEST else None
+        if situation.arm == PRUNE and standing and situation.rng.random() < 0.5:
+            idea = self._without_one(situation, standing)
+            if str(idea.model) not in situation.refused:
+                return idea
         if situation.arm == NEW:
             family = self._chosen({family.name: 1.0 for family in self.families}, situation.rng)
             chosen = next(f for f in self.families if f.name == family)
@@ -86,6 +100,52 @@ class HeuristicProposer:
         reason = f"a person has said so; tested by formulas of the family {near.name!r}"
         hypothesis = Hypothesis(situation.words, reason, near.expected, near.name, PERSON)
         return Idea(hypothesis, self._tasks(near, situation, n))
+
+    def _model(self, situation: Situation) -> Idea:
+        """Another kind of model, or a change of the one that stands."""
+        known = {
+            hypothesis.family: Idea(hypothesis, (), task)
+            for hypothesis, task in self._models(situation.models, situation.model)
+            if str(task) not in situation.refused
+        }
+        if not known:
+            return Idea(_NO_MODEL, ())
+        return known[self._chosen(dict.fromkeys(known, 1.0), situation.rng)]
+
+    def _models(
+        self, kinds: Sequence[str], standing: ModelTask | None
+    ) -> Iterator[tuple[Hypothesis, ModelTask]]:
+        """What might be tried, each with its reason."""
+        for kind in kinds:
+            if standing is None or kind != standing.name:
+                said, reason = KINDS[kind]
+                yield Hypothesis(said, reason, _FORECASTS, f"model: {kind}"), ModelTask(kind)
+        if standing is None:
+            return
+        name = standing.name
+        for move in MOVES[name]:
+            settings = changed(name, standing.settings, move)
+            hypothesis = Hypothesis(
+                move.statement, move.reason, _FORECASTS, f"{name}: {move.statement}"
+            )
+            yield hypothesis, ModelTask(name, settings)
+        if self._tuning:
+            said, reason = "its settings can be better", "nobody has looked for them yet"
+            hypothesis = Hypothesis(said, reason, _FORECASTS, f"{name}: tuned")
+            yield hypothesis, ModelTask(name, {}, self._tuning)
+
+    def _without_one(self, situation: Situation, standing: ModelTask) -> Idea:
+        """The library without one of its weaker formulas."""
+        weakest = sorted(situation.accepted, key=lambda m: abs(m.scores.get("rank_ic", 0.0)))
+        member = weakest[int(situation.rng.random() * (len(weakest) // 2))]
+        hypothesis = Hypothesis(
+            f"the library is as good without {member.formula}",
+            "what the others say already only adds noise",
+            "no loss of rank IC",
+            "library without one",
+        )
+        task = ModelTask(standing.name, standing.settings, without=member.formula.digest)
+        return Idea(hypothesis, (), task)
 
     def _chosen(self, weights: Mapping[str, float], rng: np.random.Generator) -> str:
         promised = {}

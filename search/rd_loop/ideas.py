@@ -12,8 +12,8 @@ import numpy.typing as npt
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 
-NEW, REFINE, PRUNE = "new factors", "refined factors", "pruned factors"
-ARMS: Final = (NEW, REFINE, PRUNE)
+NEW, REFINE, PRUNE, MODEL = "new factors", "refined factors", "pruned factors", "model"
+FACTOR_ARMS: Final = (NEW, REFINE, PRUNE)
 PERSON: Final = "person"
 
 
@@ -27,7 +27,7 @@ class Hypothesis:
     family : str
         Of factors, or the kind of edit: what is credited.
     source : str
-        Whose it is: "heuristic", or "person".
+        Whose it is: "heuristic", "language model" or "person".
     """
 
     statement: str
@@ -62,11 +62,39 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelTask:
+    """A model to be tried on the library.
+
+    Attributes
+    ----------
+    name : str
+    settings : mapping
+        Of the model, where they differ from its defaults.
+    tuning : int
+        Settings tried on purged folds of train.
+    without : str
+        Digest of a formula of the library that is left out; empty for none.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tuning: int = 0
+    without: str = ""
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value:g}" for name, value in sorted(self.settings.items()))
+        tuned = f", tuned by {self.tuning} trials" if self.tuning else ""
+        less = f" without {self.without}" if self.without else ""
+        return f"{self.name}({said}){tuned}{less}"
+
+
+@dataclass(frozen=True, slots=True)
 class Idea:
-    """A hypothesis with the formulas that test it."""
+    """A hypothesis with what tests it: formulas, or one model."""
 
     hypothesis: Hypothesis
     tasks: tuple[Task, ...]
+    model: ModelTask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,7 @@ class Situation:
     Attributes
     ----------
     arm : str
-        One of `ARMS`.
+        One of `FACTOR_ARMS`, or `MODEL`.
     turn : int
     rng : numpy.random.Generator
         Of this turn alone.
@@ -96,6 +124,16 @@ class Situation:
         Tasks that succeeded, most alike to a formula first.
     words : str
         A person's hypothesis; empty if nobody has one.
+    models : tuple of str
+        Models that may be proposed.
+    model : ModelTask or None
+        That of the library as it was accepted last.
+    accepted : sequence of Member
+        The formulas of that library.
+    refused : set of str
+        Models, as texts, that were judged and not accepted since the library changed last.
+    log : sequence of str
+        What was tried and what came of it, the latest last; of valid, accepted or rejected only.
     """
 
     arm: str
@@ -105,13 +143,18 @@ class Situation:
     library: Sequence[Member]
     similar: Callable[[Node], Sequence[Node]]
     words: str = ""
+    models: tuple[str, ...] = ()
+    model: ModelTask | None = None
+    accepted: Sequence[Member] = ()
+    refused: frozenset[str] = frozenset()
+    log: Sequence[str] = ()
 
 
 class ResearchProposer(Protocol):
     """Makes hypotheses, and formulas that test them; equal situations get equal ideas."""
 
     def propose(self, situation: Situation, n: int) -> Idea:
-        """A hypothesis and at most `n` tasks."""
+        """A hypothesis and at most `n` tasks; for the arm `MODEL`, or to prune, maybe a model."""
         ...
 
     def learn(self, family: str, accepted: bool) -> None:

@@ -8,18 +8,21 @@ from typing import Any, Final
 
 import numpy as np
 
+from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.credit import Credit, Trial
 from alphamine.searchers.memory import Memory
+from alphamine.searchers.models import ModelCandidate, ModelEvaluation
 from alphamine.searchers.schedulers import Vector
 
 from .analysis import Finding, feedback, judge, likeness
 from .heuristic import HeuristicProposer
 from .ideas import (
-    ARMS,
+    FACTOR_ARMS,
     GIVEN,
+    MODEL,
     NEW,
     PERSON,
     Hypothesis,
@@ -31,11 +34,14 @@ from .ideas import (
 )
 from .implementation import Workshop
 from .knowledge import Knowledge
+from .modelling import Modelling, ModelTurn
 from .settings import RDLoopSettings
 from .specification import specification
 
 # Turns in a row without any formula, after which nothing more is proposed in a batch.
 _FRUITLESS: Final = 50
+# What was tried last, and is told to who makes hypotheses.
+_REMEMBERED: Final = 12
 
 
 @dataclass(slots=True)
@@ -52,7 +58,11 @@ class Turn:
 
 
 class RDLoopSearcher:
-    """Researches: every batch is the formulas of a few hypotheses.
+    """Researches: every batch is the formulas of a few hypotheses, and after it maybe a model.
+
+    The pool gathers formulas by what they add on train. When enough of them have changed, the pool
+    is proposed as the library, with the model that stands; between two such steps other models are
+    tried on the library that stands. What takes its place is decided on valid, not here.
 
     `Candidate.arm` names the arm, and its notes are the research log: turn, hypothesis, reason,
     what is expected, what was mended. The first candidate of a turn also notes what failed in it,
@@ -73,7 +83,10 @@ class RDLoopSearcher:
         self._specification = specification(context.grammar, context.descriptions)
         self._inbox = context.services.get("hypotheses")
         self._proposer: ResearchProposer = proposer or HeuristicProposer(context)
-        self._credit = Credit(ARMS, self.settings.scheduler, self.settings.odds, context.seed)
+        kinds = tuple(kind for kind in self.settings.kinds if kind in context.models)
+        self._models = Modelling(kinds, self.settings)
+        arms = (*FACTOR_ARMS, MODEL) if kinds else FACTOR_ARMS
+        self._credit = Credit(arms, self.settings.scheduler, self.settings.odds, context.seed)
         self._knowledge = Knowledge()
         self._memory = Memory(self.settings.memory)
         self._workshop = Workshop(
@@ -85,6 +98,8 @@ class RDLoopSearcher:
         self._open: dict[int, Turn] = {}
         self._queue: list[Candidate] = []
         self._library: dict[str, Member] = {}
+        self._pool: tuple[Node, ...] = ()
+        self._log: list[str] = []
         self._learnt: list[dict[str, Any]] = []
 
     def ask(self, n: int) -> list[Candidate]:
@@ -102,6 +117,12 @@ class RDLoopSearcher:
         self._begun += 1
         rng = np.random.default_rng([self._seed, number])
         arm, context, idea = self._idea(number, rng)
+        if idea.model is not None:
+            self._models.turn = ModelTurn(number, arm, context, idea.hypothesis, idea.model)
+            return []
+        if arm == MODEL:
+            self._models.spent = True
+            return []
         turn = Turn(number, arm, context, idea.hypothesis)
         notes = {"turn": number, **asdict(idea.hypothesis)}
         made: list[Candidate] = []
@@ -127,7 +148,8 @@ class RDLoopSearcher:
         words = self._words(number)
         arm, context = NEW, self._credit.context(NEW)
         if not words:
-            arm, context = self._credit.choose(ARMS if self._library else (NEW,))
+            arm, context = self._credit.choose(self._offered())
+        open_to_models = self._models.open
         situation = Situation(
             arm,
             number,
@@ -136,8 +158,19 @@ class RDLoopSearcher:
             tuple(self._library.values()),
             self._knowledge.similar,
             words,
+            self._models.kinds if open_to_models else (),
+            self._models.task if open_to_models else None,
+            [self._library.get(f.digest, Member(f)) for f in self._models.formulas],
+            frozenset(self._models.refused),
+            self._log,
         )
         return arm, context, self._proposer.propose(situation, most)
+
+    def _offered(self) -> tuple[str, ...]:
+        """Arms that have something to work on."""
+        if not self._library:
+            return (NEW,)
+        return (*FACTOR_ARMS, MODEL) if self._models.open else FACTOR_ARMS
 
     def _words(self, turn: int) -> str:
         if self._inbox is not None:
@@ -171,11 +204,30 @@ class RDLoopSearcher:
                 turn.findings.append(finding)
         at_hand = {**self._library, **fresh}
         self._library = {f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas}
+        self._pool = pool.formulas
         best = max((result.fitness for result in results), default=-np.inf)
         self._credit.see(best, len(pool.formulas))
         for turn in [turn for turn in self._open.values() if not turn.awaited]:
             del self._open[turn.number]
             self._conclude(turn)
+
+    def ask_models(self) -> list[ModelCandidate]:
+        """The library as the pool has it now, or the model of a hypothesis."""
+        return self._models.candidates(self._pool)
+
+    def tell_models(self, results: Sequence[ModelEvaluation]) -> None:
+        """Analysis of models: arm, family and log take note of what was accepted."""
+        for result in results:
+            turn = self._models.take(result)
+            word = "accepted" if result.accepted else "failed" if result.failure else "rejected"
+            model = result.candidate.model
+            entry = f"{model.name} on {len(model.formulas)} formulas: {word}"
+            self._log = [*self._log, entry][-_REMEMBERED:]
+            if turn is None:
+                continue
+            trial = Trial(result.gain, turn.cost, turn.cost if result.repeated else 0)
+            self._credit.learn(turn.arm, turn.context, trial)
+            self._proposer.learn(turn.hypothesis.family, result.accepted)
 
     def _turn(self, result: Evaluation) -> Turn | None:
         number = result.candidate.notes.get("turn")
@@ -197,6 +249,9 @@ class RDLoopSearcher:
             entry |= {"arm": turn.arm, **asdict(turn.hypothesis)}
         self._proposer.learn(turn.hypothesis.family, accepted)
         self._learnt.append(entry)
+        self._log = [*self._log, f"{turn.hypothesis.statement}: {decision}; {learnt}"][
+            -_REMEMBERED:
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -209,6 +264,9 @@ class RDLoopSearcher:
                 [to_data(m.formula), dict(m.scores), m.sketch] for m in self._library.values()
             ],
             "learnt": list(self._learnt),
+            "log": list(self._log),
+            "pool": [to_data(formula) for formula in self._pool],
+            "models": self._models.state_dict(),
             "memory": self._memory.state(),
             "knowledge": self._knowledge.state_dict(),
             "credit": self._credit.state_dict(),
@@ -229,7 +287,9 @@ class RDLoopSearcher:
             for data, scores, sketch in state["library"]
         ]
         self._library = {member.formula.digest: member for member in members}
-        self._learnt = list(state["learnt"])
+        self._learnt, self._log = list(state["learnt"]), list(state["log"])
+        self._pool = tuple(from_data(data, schema) for data in state["pool"])
+        self._models.load_state_dict(state["models"], schema)
         self._memory.load(state["memory"])
         self._knowledge.load_state_dict(state["knowledge"], schema)
         self._credit.load_state_dict(state["credit"])

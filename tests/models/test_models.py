@@ -24,6 +24,7 @@ HELD = np.arange(106, 150)
 QUICK: dict[str, dict[str, Any]] = {
     "lightgbm": {"trees": 40}, "mlp": {"epochs": 4, "learning_rate": 0.02},
     "gru": {"epochs": 3, "window": 2, "learning_rate": 0.03, "hidden": 8},
+    "transformer": {"epochs": 3, "window": 2, "learning_rate": 0.01, "hidden": 16},
     "dynamic": {"window": 60},
 }  # fmt: skip
 
@@ -65,7 +66,7 @@ def test_a_forecast_uses_no_later_feature(design: Design, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["mlp", "gru", "lightgbm"])
+@pytest.mark.parametrize("name", ["mlp", "gru", "transformer", "lightgbm"])
 def test_another_seed_gives_another_model(design: Design, name: str) -> None:
     settings = QUICK[name]
     first = signal_of(make_model(name, settings), design, TRAIN)

@@ -16,7 +16,7 @@ from alphamine.expression.text.parser import parse
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
-from alphamine.searchers.rd_loop.ideas import ARMS, NEW, PRUNE, REFINE
+from alphamine.searchers.rd_loop.ideas import FACTOR_ARMS, NEW, PRUNE, REFINE
 from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
 from alphamine.searchers.rd_loop.settings import RDLoopSettings
 
@@ -94,7 +94,7 @@ def test_the_specification_is_that_of_the_live_grammar() -> None:
 def test_only_new_factors_are_tried_before_there_is_a_library() -> None:
     assert {c.arm for c in rounds(searcher(), 6)} == {NEW}
     found = rounds(searcher(), 8, lambda c: 0.01)
-    assert {c.arm for c in found} == set(ARMS)
+    assert {c.arm for c in found} == set(FACTOR_ARMS)
     digests = {c.formula.digest for c in found}
     for candidate in found:
         assert bool(candidate.parents) == (candidate.arm != NEW)
