@@ -2,7 +2,7 @@
 
     python -m benchmarks.large                   # serial and two workers; some minutes
     python -m benchmarks.large --workers 2       # one of them
-    python -m benchmarks.large --days 400        # a smaller one, nothing written
+    python -m benchmarks.large --days 400        # a smaller one, nothing written; so --budget
 
 The market is made in chunks of days, and mapped from files. Figures go to `large.json`.
 """
@@ -115,7 +115,7 @@ def watched(peaks: dict[str, dict[str, float]]) -> Iterator[None]:
         watcher.join()
 
 
-def searched(folder: Path, workers: int) -> dict[str, Any]:
+def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
     """One search: seconds until it begins, of it, and after it; peaks of memory."""
     panel = mapped(folder)
     peaks: dict[str, dict[str, float]] = {}
@@ -130,7 +130,7 @@ def searched(folder: Path, workers: int) -> dict[str, Any]:
         run = am.search(
             panel,
             "random",
-            BUDGET,
+            budget,
             run_dir=Path(runs) / "run",
             batch=10,
             pool={"token_price": 0.0},
@@ -157,11 +157,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2], help="0: serial")
     parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--folder", type=Path, help="where the market is, or is to be")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(searched(asked.folder, asked.workers[0])))
+        print(json.dumps(searched(asked.folder, asked.workers[0], asked.budget)))
         return
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -173,10 +174,11 @@ def main() -> None:
             name = f"{workers} workers" if workers else "serial"
             command = [sys.executable, "-m", "benchmarks.large", "--measure"]
             command += ["--folder", str(folder), "--workers", str(workers)]
+            command += ["--budget", str(asked.budget)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             results[name] = json.loads(done.stdout)
             print(name, json.dumps(results[name]), flush=True)
-    if asked.days == DAYS:
+    if (asked.days, asked.budget) == (DAYS, BUDGET):
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from alphamine.errors import DataError
 
 from .keys import day_of
+from .labels import forward_returns
 
 if TYPE_CHECKING:
     from .panel import Panel
@@ -162,7 +163,9 @@ def _named_sample(panel: Panel, splits: Splits, name: str) -> Sample:
 def _sample(panel: Panel, rows: Rows, name: str) -> Sample:
     start, stop = rows
     cut = replace(panel.rows(stop + panel.label_spec.reach), splits=None)
-    label = np.where(cut.universe[start:stop], cut.label.values[start:stop], np.nan)
+    # Not kept with the cut: who has the sample has no use for labels of all its rows.
+    label = forward_returns(cut).values[start:stop]
+    label = np.where(cut.universe[start:stop], label, np.nan)
     label.setflags(write=False)
     return Sample(cut, slice(start, stop), label, name)
 

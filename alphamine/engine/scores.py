@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,10 @@ from alphamine.data.splits import Sample
 from alphamine.operators.numeric import average_ranks, row_correlation
 
 FloatArray = npt.NDArray[np.float64]
+Ranks: TypeAlias = Callable[[FloatArray], FloatArray]
+
+# Cells that are scored at a time: a large sample needs no arrays of its own size.
+_BLOCK_CELLS: Final = 1 << 20
 
 SERIES: Final = frozenset(["ic", "rank_ic", "turnover"])
 """Daily series that cost something; the rest is counted on the way."""
@@ -50,7 +56,10 @@ class DailyScores:
 
 
 def daily_scores(
-    values: npt.NDArray[np.floating], sample: Sample, infinite: int = 0
+    values: npt.NDArray[np.floating],
+    sample: Sample,
+    infinite: int = 0,
+    ranks: Ranks = average_ranks,
 ) -> DailyScores:
     """Score values of the sample's panel on its rows (the specification of the fast path).
 
@@ -59,12 +68,44 @@ def daily_scores(
     values : (T, N) float
         Values on all rows of `sample.panel`.
     sample : Sample
+    infinite : int
+    ranks : callable
+        `average_ranks`, or a quicker way to the same numbers.
     """
     universe = sample.panel.universe[sample.rows]
     # A panel may have many names that never enter the universe of these days.
     names = np.flatnonzero(universe.any(axis=0))
-    universe, label = universe[:, names], sample.label[:, names]
-    x = np.where(universe, values[sample.rows][:, names].astype(np.float64), np.nan)
+    days = len(universe)
+    # Numpy sums the names of a single row in another order: no block is as short as that.
+    blocks = min(max(1, days * len(names) // _BLOCK_CELLS), max(1, days // 3))
+    borders = np.linspace(0, days, blocks + 1).astype(int).tolist()
+    found = [
+        _block(values, sample, names, slice(start, stop), ranks)
+        for start, stop in pairwise(borders)
+    ]
+    ic, rank_ic, pairs, coverage, turnover = (
+        np.concatenate(parts) for parts in zip(*found, strict=True)
+    )
+    return DailyScores(ic, rank_ic, pairs, coverage, turnover, infinite)
+
+
+def _block(
+    values: npt.NDArray[np.floating],
+    sample: Sample,
+    names: npt.NDArray[np.intp],
+    days: slice,
+    ranks: Ranks,
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """The series of `DailyScores` on some of the scored days."""
+    # Turnover is that from the day before, which comes along where there is one.
+    before = int(days.start > 0)
+    first = sample.rows.start
+    rows = slice(first + days.start - before, first + days.stop)
+    universe = sample.panel.universe[rows][:, names]
+    x = np.where(universe, values[rows][:, names].astype(np.float64), np.nan)
+    turnover = daily_turnover(x, ranks)[before:]
+    x, universe = x[before:], universe[before:]
+    label = sample.label[days][:, names]
     present = ~np.isnan(x)
     both = present & ~np.isnan(label)
     pairs = both.sum(axis=1)
@@ -73,22 +114,17 @@ def daily_scores(
     members = universe.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         coverage = present.sum(axis=1) / members
-    return DailyScores(
-        ic=np.where(enough, row_correlation(a, b), np.nan),
-        rank_ic=np.where(enough, row_correlation(average_ranks(a), average_ranks(b)), np.nan),
-        pairs=pairs,
-        coverage=coverage,
-        turnover=daily_turnover(x),
-        infinite=infinite,
-    )
+    ic = np.where(enough, row_correlation(a, b), np.nan)
+    rank_ic = np.where(enough, row_correlation(ranks(a), ranks(b)), np.nan)
+    return ic, rank_ic, pairs, coverage, turnover
 
 
-def daily_turnover(x: FloatArray) -> FloatArray:
+def daily_turnover(x: FloatArray, ranks: Ranks = average_ranks) -> FloatArray:
     """Sum of |w_t - w_(t-1)| of the demeaned, unit-book ranks of x; (T,) float64."""
-    ranks = average_ranks(x)
+    ranked = ranks(x)
     with np.errstate(invalid="ignore", divide="ignore"):
-        count = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
-        centred = np.nan_to_num(ranks - np.nansum(ranks, axis=1, keepdims=True) / count)
+        count = (~np.isnan(ranked)).sum(axis=1, keepdims=True)
+        centred = np.nan_to_num(ranked - np.nansum(ranked, axis=1, keepdims=True) / count)
         weights = centred / np.abs(centred).sum(axis=1, keepdims=True)
     turnover = np.full(len(x), np.nan)
     turnover[1:] = np.abs(np.diff(weights, axis=0)).sum(axis=1)

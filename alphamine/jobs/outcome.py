@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Sample
+from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.deflation import TrialCount
@@ -130,7 +131,7 @@ def _combined(signal: FloatArray, scorer: Scorer) -> dict[str, Any]:
 
 
 def _series(signal: FloatArray, sample: Sample) -> dict[str, Any]:
-    daily = daily_scores(signal, sample)
+    daily = daily_scores(signal, sample, ranks=quick_ranks)
     return {
         "dates": [str(date) for date in sample.panel.dates[sample.rows]],
         "rank_ic": daily.rank_ic.tolist(),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from alphamine.data.labels import forward_returns
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.engine.base import BACKENDS
@@ -253,5 +254,8 @@ def describe(panel: Panel, scorer: Scorer) -> dict[str, Any]:
             }
             for sample in samples
         },
-        "label": {**asdict(panel.label_spec), "settled_share": panel.label.settled_share},
+        "label": {
+            **asdict(panel.label_spec),
+            "settled_share": forward_returns(panel).settled_share,
+        },
     }

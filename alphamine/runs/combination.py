@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.evaluation.summary import Summary
@@ -86,7 +87,8 @@ def combine_by(
     if not design.x.shape[-1]:
         raise SearchError("a model combines the formulas of a pool, but the pool is empty")
     signal = signal_of(model, design)
-    numbers = {sample.name: Summary.of(daily_scores(signal, sample)) for sample in samples}
+    scores = {s.name: daily_scores(signal, s, ranks=quick_ranks) for s in samples}
+    numbers = {name: Summary.of(daily) for name, daily in scores.items()}
     return Combination(name, dict(settings), numbers, model, signal)
 
 

@@ -18,6 +18,7 @@ from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
 from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import DataError, SearchError
 from alphamine.evaluation.summary import Summary
@@ -161,7 +162,7 @@ def _rows(
     rows: list[TestRow] = []
 
     def judged(name: str, array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        daily = daily_scores(array, sample)
+        daily = daily_scores(array, sample, ranks=quick_ranks)
         trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True, on_dataset=on_dataset)
         rows.append(TestRow(name, Summary.of(daily), trust))
         return array

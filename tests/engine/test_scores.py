@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
+from alphamine.engine import scores as specification
 from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import AlphamineError
 from alphamine.expression.text.parser import parse
+from alphamine.operators.numeric import average_ranks
 
 TEXTS = (
     "close",
@@ -77,3 +82,32 @@ def test_a_sample_of_another_panel_is_refused(panel: Panel) -> None:
     ).sample()
     with pytest.raises(AlphamineError, match="its own panel"):
         list(Evaluator(panel).scores([parse("close")], other))
+
+
+@pytest.mark.parametrize("cells", [60, 1000])
+def test_days_in_blocks_score_as_all_at_once(
+    panel: Panel, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = panel.sample()
+    values = Evaluator(sample.panel).values([parse("ts_corr(close, volume, 10)"), parse("ties")])
+    whole = [daily_scores(array, sample) for array in values]
+    monkeypatch.setattr(specification, "_BLOCK_CELLS", cells)
+    for array, want in zip(values, whole, strict=True):
+        found = daily_scores(array, sample, ranks=quick_ranks)
+        for name in ("ic", "rank_ic", "pairs", "coverage", "turnover"):
+            assert getattr(found, name).tobytes() == getattr(want, name).tobytes(), name
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_ranks_of_the_library_are_those_of_numpy(order: Literal["C", "F"]) -> None:
+    rng = np.random.default_rng(0)
+    x = np.asarray(np.round(rng.normal(size=(40, 700)), 2), order=order)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[3, :5] = np.inf, -np.inf, 0.0, -0.0, np.inf
+    x[4] = np.nan
+    x[5] = 1.0
+    for array in (x, x[::2, ::3], x[:, :1], x[:0]):
+        found, want = quick_ranks(array), average_ranks(array)
+        assert found.tobytes() == want.tobytes()
+        # Sums over the names run as they do over numpy's.
+        assert found.strides == want.strides

@@ -25,6 +25,8 @@ from .serial import Serial
 # Long enough that handing out costs little, short enough that no worker waits long for the last.
 _PART_SECONDS: Final = 0.2
 _FIRST_PART: Final = 8
+# Of the vectors of a first part: a worker holds them, its answer, and no more.
+_FIRST_BYTES: Final = 1 << 26
 _DEATHS: Final = 2
 _FAILED_STARTS: Final = 8
 # Importing alphamine takes seconds, but a cluster may have no processor free for ever.
@@ -127,6 +129,7 @@ class WorkerPool:
         """
         self._dismiss()
         self._here = Serial(scorer, cells)
+        self._first = max(1, min(_FIRST_PART, _FIRST_BYTES // max(cells.label.nbytes, 1)))
         self._identity = scorer.identity
         self._operators: frozenset[str] = frozenset()
         self._failed_starts = 0
@@ -174,7 +177,7 @@ class WorkerPool:
 
     def _parts(self, places: list[int]) -> deque[_Part]:
         fair = -(-len(places) // (2 * len(self._slots)))
-        most = int(_PART_SECONDS / self._each) if self._each else _FIRST_PART
+        most = int(_PART_SECONDS / self._each) if self._each else self._first
         size = max(1, min(fair, most))
         return deque(_Part(places[i : i + size]) for i in range(0, len(places), size))
 
