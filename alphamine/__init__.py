@@ -63,7 +63,10 @@ def __getattr__(name: str) -> Any:
 
     if name in STANDARD_FIELDS:
         return STANDARD_FIELDS[name].node
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .errors import nearest
+
+    hint = nearest(name, {*_HOME, *STANDARD_FIELDS})
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 # Of what a message about data may say.
 _LONGEST: Final = 900
@@ -100,3 +100,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     # A name as long as a formula is no misspelling, and comparing it would take its time.
     near = difflib.get_close_matches(name, known, n=1) if len(name) <= 64 else []
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class Hinted:
+    """A class whose misspelt attributes are answered by the nearest name."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # to a type checker, what is not declared is an error
+
+        def __getattr__(self, name: str) -> object:
+            known = [] if name.startswith("_") else [n for n in dir(self) if n[0] != "_"]
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}{nearest(name, known)}",
+                name=name,
+                obj=self,
+            )

@@ -11,7 +11,7 @@ from alphamine.errors import DataError
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, number, percent, print_json
+from .output import console, number, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from alphamine.data.panel import Panel
@@ -214,7 +214,7 @@ def _show(report: BacktestReport) -> None:
             percent(line["cost_sum"]),
             percent(line["turnover_mean"]),
         )
-    screen.print(years)
+    print_table(screen, years)
     table = Table(title="a year, additive | compounded")
     for heading in ("series", "return", "information ratio", "max drawdown"):
         table.add_column(heading, justify="right", overflow="fold")
@@ -227,7 +227,7 @@ def _show(report: BacktestReport) -> None:
             for way in ("additive", "compounded")
         ]
         table.add_row(series, *(" | ".join(cells[i : i + 2]) for i in (0, 2, 4)))
-    screen.print(table)
+    print_table(screen, table)
     if report.checks:
         _show_checks(report)
     for name, fall in report.drawdowns.items():
@@ -267,4 +267,4 @@ def _show_checks(report: BacktestReport) -> None:
             "pass" if check.passed else "fail",
             "" if check.passed else check.hint,
         )
-    console().print(table)
+    print_table(console(), table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .output import console, number, percent, print_json
+from .output import console, number, percent, print_json, print_table
 
 
 def combine(
@@ -48,4 +48,4 @@ def combine(
                 percent(n["coverage"]),
                 percent(n["turnover"]),
             )
-    console().print(table)
+    print_table(console(), table)

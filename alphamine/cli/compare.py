@@ -11,7 +11,7 @@ import typer
 import alphamine.shipped as shipped
 
 from . import options
-from .output import console, interval, print_json
+from .output import console, interval, print_json, print_table
 
 if TYPE_CHECKING:
     from alphamine.jobs.comparison import Row
@@ -95,5 +95,5 @@ def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
             *("-" if e is None else interval(e.mean, e.half_width) for e in cells),
         )
     screen = console()
-    screen.print(table)
+    print_table(screen, table)
     screen.print(f"runs: {folder}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .output import console, print_json
+from .output import console, print_json, print_table
 
 app = typer.Typer(
     help="Look at a dataset before it is used.", no_args_is_help=True, rich_markup_mode=None
@@ -30,7 +30,7 @@ def list_(json: options.Json = False) -> None:
     table = Table("name", "what it is", "needs")
     for name, row in found.iterrows():
         table.add_row(str(name), row["description"], row["needs"])
-    console().print(table)
+    print_table(console(), table)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from alphamine.extras import OPTIONAL
 from alphamine.llm.redact import redacted
 
 from . import options
-from .output import console, print_json
+from .output import console, print_json, print_table
 
 REQUIRED = (
     "numpy",
@@ -66,7 +66,7 @@ def doctor(
         table.add_row("datasets", ", ".join(datasets) or "none found there")
     for name, found in facts.get("llm", {}).items():
         table.add_row(f"llm {name}", str(found))
-    console().print(table)
+    print_table(console(), table)
 
 
 def _model(job: Path, ask: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from alphamine.errors import AlphamineError
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, count, number, percent, print_json
+from .output import console, count, number, percent, print_json, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,7 +198,7 @@ def _show(report: FactorReport) -> None:
             percent(row.coverage),
             percent(row.turnover),
         )
-    screen.print(table)
+    print_table(screen, table)
     for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
 
@@ -224,7 +224,7 @@ def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
                 percent(row["turnover"]),
                 row["verdict"],
             )
-    screen.print(table)
+    print_table(screen, table)
     for row in rows:
         if row["problem"] is not None:
             screen.print(f"{row['name']} could not be judged: {row['problem']}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options
-from .output import console, print_json
+from .output import console, print_json, print_table
 
 if TYPE_CHECKING:
     from alphamine.operators import Operator
@@ -77,7 +77,7 @@ def _print_catalogue(entries: list[Operator]) -> None:
     for op in entries:
         family = str(op.family).replace("_", " ")
         table.add_row(op.name, op.signature, family, str(op.tier), op.meaning)
-    console().print(table)
+    print_table(console(), table)
 
 
 def _print_entry(op: Operator) -> None:
@@ -101,7 +101,7 @@ def _print_entry(op: Operator) -> None:
         table.add_row(f"in {dialect}", other)
     screen = console()
     screen.print(op.signature, style="bold")
-    screen.print(table)
+    print_table(screen, table)
 
 
 def _describe(param: Any) -> str:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 # Of what is piped to where no terminal is: wide enough for every table.
 _WIDTH: Final = 160
+# Wider than any table.
+_ROOM: Final = 10_000
 
 
 def console(stderr: bool = False) -> Console:
@@ -38,6 +41,44 @@ def _width(stream: TextIO) -> int | None:
         except (OSError, ValueError):
             continue
     return _WIDTH
+
+
+def print_table(screen: Console, table: Table) -> None:
+    """Print a table without breaking a word: closer where it must be, at last as a list of rows."""
+    from rich import box
+
+    if _needed(screen, table) > screen.width:
+        table.box, table.padding, table.pad_edge = box.SIMPLE_HEAD, (0, 1, 0, 0), False
+        table.show_edge = False
+    if _needed(screen, table) > screen.width:
+        _print_list(screen, table)
+    else:
+        screen.print(table)
+
+
+def _print_list(screen: Console, table: Table) -> None:
+    from rich.table import Table as RichTable
+
+    headings = [str(column.header) for column in table.columns]
+    if table.title:
+        screen.print(table.title, soft_wrap=True)
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        block = RichTable(box=None, show_header=False, pad_edge=False)
+        block.add_column(overflow="fold")
+        block.add_column(overflow="fold")
+        for heading, cell in zip(headings, cells, strict=True):
+            block.add_row(heading, cell)
+        screen.print(block)
+        screen.print()
+    if table.caption:
+        screen.print(table.caption)
+
+
+def _needed(screen: Console, table: Table) -> int:
+    """Columns that a table takes at least if no word is broken."""
+    from rich.measure import Measurement
+
+    return Measurement.get(screen, screen.options.update_width(_ROOM), table).minimum
 
 
 def print_json(document: dict[str, Any]) -> None:

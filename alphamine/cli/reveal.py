@@ -9,7 +9,7 @@ import typer
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, number, percent, print_json
+from .output import console, number, percent, print_json, print_table
 from .search import warn_if_altered
 
 if TYPE_CHECKING:
@@ -56,4 +56,4 @@ def _show(found: TestReport) -> None:
             percent(n.turnover),
             row.trust.word,
         )
-    console().print(table)
+    print_table(console(), table)

@@ -13,7 +13,7 @@ from alphamine.errors import AlphamineError, WorkFailed
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, number, percent, print_json
+from .output import console, number, percent, print_json, print_table
 
 if TYPE_CHECKING:
     from alphamine.runs.run import Run
@@ -177,7 +177,7 @@ def _show(run: Run, page: Path) -> None:
             row["verdict"],
         )
     screen = console()
-    screen.print(table)
+    print_table(screen, table)
     warn_if_altered(run)
     for remark in run.remarks:
         screen.print(remark, soft_wrap=True)

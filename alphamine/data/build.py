@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from alphamine.errors import DataError
 
+from .given import aligned
 from .keys import DayStyle, key_of
 from .labels import LabelSpec
 from .panel import Panel
@@ -195,3 +197,28 @@ def fingerprint(arrays: list[Array], names: Any) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def with_field(panel: Panel, name: str, values: Any, unit: str | None, exchange: bool) -> Panel:
+    """See `Panel.with_field`."""
+    check_name(name)
+    if name in panel.groups or (name in panel.columns and not exchange):
+        raise DataError(
+            f"panel {panel.name!r} has a field {name!r} already; give another name, or "
+            "replace=True to exchange a field of numbers"
+        )
+    units = dict(panel.units)
+    if unit is not None:
+        units |= panel_settings({"units": {name: unit}})["units"]
+    what = f"the values of {name!r}"
+    array = check_field(
+        name, aligned(values, panel, what), panel.dates, panel.symbols, is_price(name, units)
+    )
+    return replace(
+        panel,
+        columns={**panel.columns, name: array},
+        units=units,
+        # No specification knows of the field, so none can load the panel again.
+        source={},
+        fingerprint=fingerprint([array], [panel.fingerprint, name, str(unit)]),
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import DataError, FormulaError, nearest
+from alphamine.errors import DataError, FormulaError, Hinted, nearest
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Field, Node, check_root
 from alphamine.operators import Kind, Unit
@@ -28,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class Panel(Hinted):
     """Daily data of many symbols. Build it with `from_arrays`, `from_frame` or `alphamine.load`.
 
     Attributes
@@ -129,6 +129,34 @@ class Panel:
     def _unknown(self, name: str) -> str:
         near = nearest(name, self.schema)
         return f"panel {self.name!r} has no field {name!r}{near}; it has {listing(self.schema)}"
+
+    def with_field(
+        self, name: str, values: Any, unit: str | None = None, *, replace: bool = False
+    ) -> Panel:
+        """The panel with one more field, which formulas and searches may then use.
+
+        Parameters
+        ----------
+        name : str
+            A word that is no operator.
+        values : DataFrame, Series or (T, N) array
+            A pandas frame (days in the index, symbols in the columns) or a series whose index is
+            (day, symbol) is matched by names; an array has the panel's rows and columns. The values
+            of a day must be known when its signal is formed: nobody can check that for you. Those
+            of a factor that was found are `am.values([formula], panel)[0]`.
+        unit : {"price", "volume", "money", "ratio", "rank", "count"}, optional
+            What the standard vocabulary says of the name by default. Prices are adjusted already.
+        replace : bool
+            Whether a field of that name may be exchanged.
+
+        Raises
+        ------
+        DataError
+            If the name is taken or the values do not fit; the message says how.
+        """
+        from .build import with_field
+
+        return with_field(self, name, values, unit, replace)
 
     @cached_property
     def alive(self) -> BoolArray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.dataset.ledger import count_trials
+from alphamine.data.given import is_values
 from alphamine.data.panel import Panel, require_panel
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
@@ -16,7 +17,7 @@ from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.nodes import Node
+from alphamine.expression.nodes import Node, field
 from alphamine.expression.text.read import read_formula
 
 from .decay import HORIZONS
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _QUANTILES: Final = (2, 50)
+
+
+@overload
+def evaluate(
+    formula: pd.DataFrame | pd.Series[float] | npt.NDArray[np.floating],
+    panel: Panel,
+    split: str | None = None,
+    *,
+    trials: int | TrialCount = 1,
+    horizons: Sequence[int] = HORIZONS,
+    quantiles: int = 5,
+    dtype: npt.DTypeLike = "float32",
+    rationale: str = "",
+    name: str = "factor",
+) -> FactorReport: ...
 
 
 @overload
@@ -65,7 +81,7 @@ def evaluate(
 
 
 def evaluate(
-    formula: str | Node | Iterable[str | Node] | Mapping[str, str | Node],
+    formula: Any,
     panel: Panel,
     split: str | None = None,
     *,
@@ -78,8 +94,9 @@ def evaluate(
     strict_units: bool = False,
     backend: str = "auto",
     rationale: str = "",
+    name: str = "factor",
 ) -> FactorReport | pd.DataFrame:
-    """Score a formula, or many, against the panel's label.
+    """Score a formula, many, or values of your own, against the panel's label.
 
     Of one formula, only the daily scores and the verdict are computed now; the rest of the report
     (quantiles, horizons, exposures ...) when it is first asked for. Many formulas are computed
@@ -87,9 +104,11 @@ def evaluate(
 
     Parameters
     ----------
-    formula : str or Node, or an iterable or mapping of them
+    formula : str or Node, an iterable or mapping of them, or a frame or array
         Text is parsed with the fields of the panel. Of many, each has its row, named by the key
-        of the mapping or by its number from 0.
+        of the mapping or by its number from 0. Values of a factor that was computed elsewhere are
+        a pandas frame (days in the index, symbols in the columns), a series whose index is (day,
+        symbol), or an array of the panel's shape (T, N); see `Panel.with_field`.
     panel : Panel
     split : {"train", "valid"}, optional
         Train if the panel has splits, else all rows. The test split cannot be asked for here.
@@ -114,6 +133,8 @@ def evaluate(
     rationale : str
         Why it should forecast, in the words of whoever proposed it; the report shows it as text.
         Like `horizons` and `quantiles`, only of one formula.
+    name : str
+        What values that are given are called.
 
     Returns
     -------
@@ -136,8 +157,10 @@ def evaluate(
     """
     require_panel(panel)
     request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods, backend)
-    if isinstance(trials, int) and trials < 1:
-        raise AlphamineError(f"at least 1 formula was tried, this one, but trials is {trials}")
+    _check_trials(trials)
+    if is_values(formula):
+        panel = panel.with_field(name, formula)
+        formula = field(name)
     if isinstance(formula, Iterable) and not isinstance(formula, str | Node):
         from .batch import evaluate_all
 
@@ -146,7 +169,7 @@ def evaluate(
                 "horizons, quantiles and rationale belong to the report of one formula; leave them "
                 "out for a table of many, or evaluate one by one"
             )
-        tried = trials if isinstance(trials, int) else trials.trials
+        tried = trials.trials if isinstance(trials, TrialCount) else trials
         return evaluate_all(
             formula, panel, split, tried, dialect, dtype, min_periods, strict_units, backend
         )
@@ -193,12 +216,28 @@ def report_of(
 
 
 def _horizons(horizons: Sequence[int]) -> tuple[int, ...]:
-    if wrong := [h for h in horizons if h < 1]:
-        raise AlphamineError(f"a horizon is at least 1 row, but got {wrong[0]}")
-    return tuple(horizons)
+    if isinstance(horizons, str) or not isinstance(horizons, Iterable):
+        raise AlphamineError(
+            f"horizons are a list of rows held, such as [1, 5, 20], but got {horizons!r}"
+        )
+    known = tuple(horizons)
+    if wrong := [h for h in known if not isinstance(h, int | np.integer) or h < 1]:
+        raise AlphamineError(f"a horizon is a whole number of rows, at least 1, not {wrong[0]!r}")
+    return known
+
+
+def _check_trials(trials: object) -> None:
+    whole = isinstance(trials, int | np.integer) and not isinstance(trials, bool)
+    if not (isinstance(trials, TrialCount) or (whole and trials >= 1)):
+        raise AlphamineError(
+            "trials is the number of formulas that were tried to arrive at this one, at least 1, "
+            f"or run.trial_count, but got {trials!r}"
+        )
 
 
 def _quantiles(count: int) -> int:
+    if not isinstance(count, int | np.integer) or isinstance(count, bool):
+        raise AlphamineError(f"quantiles is a whole number such as 5, but got {count!r}")
     if not _QUANTILES[0] <= count <= _QUANTILES[1]:
         low, high = _QUANTILES
         raise AlphamineError(f"a factor is cut into {low} to {high} quantiles, but got {count}")

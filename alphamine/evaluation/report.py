@@ -19,7 +19,7 @@ from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
 from alphamine.engine.scores import DailyScores
-from alphamine.errors import AlphamineError
+from alphamine.errors import AlphamineError, Hinted
 from alphamine.expression.nodes import Node
 from alphamine.rendering import renderer
 
@@ -49,8 +49,8 @@ class Request:
     backend: str = "auto"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FactorReport(Summary):
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class FactorReport(Hinted, Summary):
     """Scores of one formula on one split of one panel.
 
     The numbers of `Summary` are attributes: `report.rank_ic`, `report.icir` ...
@@ -211,6 +211,12 @@ class FactorReport(Summary):
     def figures(self) -> dict[str, go.Figure]:
         """Every figure of the report, by name."""
         return renderer().figures(self)
+
+    def __repr__(self) -> str:
+        said = self.problem or (
+            f"rank IC {self.rank_ic:+.4f}, ICIR {self.rank_icir:+.2f}; {self.trust.word}"
+        )
+        return f"<FactorReport {self.formula} on {self.panel}, {self.split}: {said}>"
 
     def _repr_html_(self) -> str:
         if self.problem is not None:

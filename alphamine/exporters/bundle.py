@@ -106,7 +106,7 @@ def export(
     """
     pool = _pool(source, panel, min_periods)
     chosen = _chosen(targets)
-    path = Path(directory)
+    path = _path(directory)
     if path.exists():
         raise DataError(f"a bundle is written to a new directory, but {path} exists; remove it")
     if not path.name.isidentifier():
@@ -122,12 +122,17 @@ def export(
 def load_bundle(directory: str | PathLike[str]) -> Bundle:
     """Open an exported signal.
 
+    Parameters
+    ----------
+    directory : path
+        What `export` has written.
+
     Raises
     ------
     AlphamineError
         If it is no bundle, of a newer schema, or a file was changed after the export.
     """
-    path = Path(directory)
+    path = _path(directory)
     try:
         spec = check(json.loads((path / "spec.json").read_text(encoding="utf-8")))
         for name, expected in spec["files"].items():
@@ -138,17 +143,33 @@ def load_bundle(directory: str | PathLike[str]) -> Bundle:
     return Bundle(path, spec, AlphaPool.from_dict(spec["pool"]))
 
 
+def _path(directory: object) -> Path:
+    if not isinstance(directory, str | PathLike):
+        raise DataError(
+            "a bundle is a directory, such as 'bundles/first_signal', but got "
+            f"{type(directory).__name__}"
+        )
+    return Path(directory)
+
+
 def _pool(source: AlphaPool | Node | str, panel: Panel | None, min_periods: Any) -> AlphaPool:
     if isinstance(source, str):
         source = parse(source, fields=None if panel is None else panel.schema)
     if isinstance(source, Node):
         return AlphaPool.of(source, min_periods=min_periods)
+    if not isinstance(source, AlphaPool):
+        raise AlphamineError(
+            f"what is exported is a pool, such as run.pool, or a formula, but got "
+            f"{type(source).__name__}"
+        )
     if not len(source):
         raise AlphamineError("an empty pool has no signal to export; search longer")
     return source
 
 
 def _chosen(targets: Sequence[str]) -> list[str]:
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
+        raise AlphamineError(f'targets are a list such as ["pandas"], but got {targets!r}')
     for target in targets:
         if target not in TARGETS:
             raise AlphamineError(
@@ -165,6 +186,8 @@ def _content(
 ) -> dict[str, bytes]:
     """Every file by its name."""
     text: dict[str, str] = {}
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
+        raise AlphamineError(f'targets are a list such as ["pandas"], but got {targets!r}')
     for target in targets:
         if target in CODE:
             text[_FILE.get(target, f"signal_{target}.py")] = code_of(pool, target)

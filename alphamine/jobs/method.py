@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from alphamine.errors import SearchError
 from alphamine.searchers.base import SearchContext, Searcher
 from alphamine.searchers.registry import SEARCHERS, Build, Entry, make_searcher, settings_of
 
-SearcherLike = str | Searcher | Build
+# The names are there for whoever completes them; any other registered one is taken, too.
+Known = Literal["genetic", "random", "local", "rl", "mcts", "rd_loop", "portfolio", "tune"]
+SearcherLike = Known | str | Searcher | Build
 _METHODS = ("ask", "tell", "state_dict", "load_state_dict")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .study import Progress
 
@@ -12,11 +15,55 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
+Observer: TypeAlias = Callable[[Progress], None]
+
+
+class Pace:
+    """How long a search will go on, by its pace so far.
+
+    Parameters
+    ----------
+    budget : int
+    seconds : float, optional
+        Its limit, if it ends earlier by that.
+    clock : callable
+        Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget, self.seconds, self._clock = budget, seconds, clock
+        self._started = clock()
+        self._first: tuple[int, float] | None = None
+
+    def left(self, evaluated: int) -> float | None:
+        """Seconds to go; None as long as there is no pace."""
+        now = self._clock()
+        limit = None if self.seconds is None else max(self.seconds - (now - self._started), 0.0)
+        if self._first is None:  # a run that goes on has evaluated some already
+            self._first = evaluated, now
+        done, elapsed = evaluated - self._first[0], now - self._first[1]
+        if done <= 0:
+            return limit
+        rest = max(self.budget - evaluated, 0) * elapsed / done
+        return rest if limit is None else min(rest, limit)
+
+
+def clock_text(seconds: float | None) -> str:
+    """`1:05`, or `2:10:00`; `-:--` of what is not known."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
 
 @contextmanager
-def progress_bar(
-    console: Console, budget: int, seconds: float | None = None
-) -> Iterator[Callable[[Progress], None]]:
+def progress_bar(console: Console, budget: int, seconds: float | None = None) -> Iterator[Observer]:
     """Yield an observer that draws a bar, from what it is told first to the end of the context."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -30,10 +77,10 @@ def progress_bar(
             " {task.fields[members]} in the pool"
         ),
         TimeElapsedColumn(),
-        TextColumn("" if seconds is None else f"of at most {seconds:.0f} s"),
+        TextColumn("{task.fields[left]} left"),
     )
-    bar = Bar(*columns, console=console)
-    task = bar.add_task("", total=budget, best=0.0, members=0)
+    bar, pace = Bar(*columns, console=console), Pace(budget, seconds)
+    task = bar.add_task("", total=budget, best=0.0, members=0, left=clock_text(None))
 
     def observe(progress: Progress) -> None:
         bar.start()
@@ -42,6 +89,7 @@ def progress_bar(
             completed=progress.evaluated,
             best=max(progress.best, 0.0),
             members=progress.pool_size,
+            left=clock_text(pace.left(progress.evaluated)),
         )
 
     try:
@@ -49,6 +97,63 @@ def progress_bar(
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+@contextmanager
+def notebook_bar(budget: int, seconds: float | None = None) -> Iterator[Observer]:
+    """Yield an observer that keeps one line of a notebook up to date."""
+    from IPython.display import HTML, display
+
+    pace = Pace(budget, seconds)
+    line = display(HTML("searching"), display_id=True)
+
+    def observe(progress: Progress) -> None:
+        line.update(
+            HTML(
+                f'<progress value="{progress.evaluated}" max="{budget}"></progress> '
+                f"{progress.evaluated:,} of {budget:,} trials; best |rank IC| "
+                f"{max(progress.best, 0.0):.4f}, {progress.pool_size} in the pool; "
+                f"{clock_text(pace.left(progress.evaluated))} left"
+            )
+        )
+
+    yield observe
+
+
+@contextmanager
+def shown(asked: bool | None, budget: int, seconds: float | None = None) -> Iterator[Observer]:
+    """Yield an observer that shows progress where somebody sees it.
+
+    Parameters
+    ----------
+    asked : bool, optional
+        Whether to show it at all; by default in notebooks, and where stderr is a terminal.
+    budget, seconds
+        Limits of the search.
+    """
+    if asked is False:
+        yield _nobody
+    elif in_notebook():
+        with notebook_bar(budget, seconds) as observe:
+            yield observe
+    elif asked or sys.stderr.isatty():
+        from rich.console import Console
+
+        with progress_bar(Console(file=sys.stderr), budget, seconds) as observe:
+            yield observe
+    else:
+        yield _nobody
+
+
+def in_notebook() -> bool:
+    """Whether the code runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _nobody(progress: Progress) -> None:
+    """Nobody is watching."""
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from .executors.config import ExecutorConfig
 from .inbox import SERVICE, Inbox, last_turn
 from .method import Method, SearcherLike
 from .plan import Plan, describe, from_earlier_runs, number_of_islands
+from .progress import shown
 from .scorer import Scorer
 from .session import Session
 from .signals import stop_on_signal
@@ -65,6 +66,7 @@ def search(
     placebos: int = 0,
     combine: Sequence[str] = (),
     source: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     observe: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Run:
@@ -128,8 +130,11 @@ def search(
     source : mapping, optional
         `data` and the other arguments of `alphamine.load` that made the panel, so that the run can
         load it again; by default what the panel remembers of that.
+    progress : bool, optional
+        Whether to show how far the search is, and how long it will go on; by default in notebooks
+        and where stderr is a terminal.
     observe : callable, optional
-        Called after each batch.
+        Called after each batch, and shows progress in its own way.
     stop : callable, optional
         Asked now and then whether to end; signals are then the caller's to handle.
 
@@ -193,7 +198,7 @@ def search(
         study = Study(searching, scorer, store, batch, runner, checkpoints, ledger)
         stop = stop or held.enter_context(stop_on_signal())
         session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
-        session.run(observe or ignore, stop)
+        session.run(observe or held.enter_context(shown(progress, budget, seconds)), stop)
     return Run(directory, panel)
 
 
@@ -210,6 +215,7 @@ def resume(
     executor: str = "serial",
     workers: int | None = None,
     address: str | None = None,
+    progress: bool | None = None,
     observe: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Run:
@@ -227,7 +233,7 @@ def resume(
         As for `search`, where they were objects: a run records names only.
     budget, seconds, tokens, money : optional
         New limits, counted from the beginning of the run; the number of islands stays.
-    executor, workers, address, observe, stop : optional
+    executor, workers, address, progress, observe, stop : optional
         As for `search`.
 
     Raises
@@ -266,7 +272,8 @@ def resume(
         store.event("resumed", {"evaluations": store.count()})
         stop = stop or held.enter_context(stop_on_signal())
         session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
-        session.run(observe or ignore, stop)
+        watch = shown(progress, limits.evaluations, limits.seconds)
+        session.run(observe or held.enter_context(watch), stop)
     return Run(directory, panel)
 
 
@@ -336,7 +343,3 @@ def _free_directory(title: str) -> Path:
         number += 1
         candidate = base.with_name(f"{base.name}-{number}")
     return candidate
-
-
-def ignore(progress: Progress) -> None:
-    """Nobody is watching."""

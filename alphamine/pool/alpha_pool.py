@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, get_args
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods, required_observations
-from alphamine.errors import SearchError
+from alphamine.errors import Hinted, SearchError
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Field, Node
 from alphamine.expression.portable import from_data, to_data
@@ -30,8 +31,8 @@ Standardisation: TypeAlias = Literal["rank", "value", "none"]
 SCHEMA: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class AlphaPool:
+@dataclass(frozen=True, slots=True, repr=False)
+class AlphaPool(Hinted):
     """Formulas and the weights of their standardised values: one signal.
 
     The signal of a day is the sum of `weight * z`, over the formulas, where z is the formula's
@@ -100,6 +101,12 @@ class AlphaPool:
     def __str__(self) -> str:
         name = self.provenance.get("name")
         return f"pool of {name}" if name else f"pool of {len(self)} formulas"
+
+    def __repr__(self) -> str:
+        verdicts = [str(row.get("verdict") or "not judged") for row in self.records]
+        counts = Counter("survives" if v.startswith("survives") else v for v in verdicts)
+        judged = "".join(f", {count} {word}" for word, count in counts.items())
+        return f"<AlphaPool of {len(self)} formulas, out of {self.trials:,} tried{judged}>"
 
     @property
     def trials(self) -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from alphamine.data.dataset.ledger import DatasetLedger, Opening
 from alphamine.engine.cells import Series
-from alphamine.errors import AlphamineError, SearchError, UnitWarning
+from alphamine.errors import AlphamineError, Hinted, SearchError, UnitWarning
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.evaluation.trust.verdict import Trust, tried_of
 from alphamine.expression.canonical import oriented
@@ -99,7 +99,7 @@ def _as_recorded(method: Callable[Given, Result]) -> Callable[Given, Result]:
     return guarded
 
 
-class Run:
+class Run(Hinted):
     """A run directory. Get it from `alphamine.search` or `alphamine.open_run`.
 
     Attributes
@@ -480,7 +480,13 @@ class Run:
         return self.facts[name]
 
     def __repr__(self) -> str:
-        return f"<run {self.name}: {self.trials} formulas tried, {len(self.members)} in the pool>"
+        if "finished" not in self.facts:
+            return f"<Run {self.name}: cut short after {self.evaluated:,} formulas>"
+        survive = sum(str(member.get("verdict")).startswith("survives") for member in self.members)
+        return (
+            f"<Run {self.name}: {self.trials:,} formulas tried, {len(self.members)} in the pool, "
+            f"{survive} of them survive that>"
+        )
 
     def _store(self) -> closing[Store]:
         return closing(Store.open(self.directory))
@@ -496,9 +502,19 @@ def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:
 def open_run(directory: str | PathLike[str]) -> Run:
     """Open a recorded run.
 
+    Parameters
+    ----------
+    directory : path
+        Where a search has recorded it.
+
     Raises
     ------
     SearchError
         If the directory holds none, or one of another schema.
     """
+    if not isinstance(directory, str | PathLike):
+        raise SearchError(
+            "a run is opened by the path of its directory, such as 'runs/first', but got "
+            f"{type(directory).__name__}"
+        )
     return Run(Path(directory))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
-from alphamine.cli.output import interval
+from alphamine.cli.output import interval, print_table
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,21 @@ def test_a_mean_and_its_interval_end_at_the_same_digit(
     mean: float, half: float, shown: str
 ) -> None:
     assert interval(mean, half) == shown
+
+
+@pytest.mark.parametrize("width", [12, 24, 30, 40, 60, 120])
+def test_no_width_breaks_a_number(width: int) -> None:
+    table = Table(caption="of all days")
+    for heading in ("year", "rank IC", "coverage"):
+        table.add_column(heading, justify="right", overflow="fold")
+    rows = [("2019", "-0.0385", "95.9%"), ("2020", "+0.1234", "100.0%")]
+    for row in rows:
+        table.add_row(*row)
+    screen = io.StringIO()
+    print_table(Console(file=screen, width=width), table)
+    words = screen.getvalue().replace("\u2502", " ").split()
+    if width >= 24:
+        assert [w for w in words if w in {cell for row in rows for cell in row}] == [
+            cell for row in rows for cell in row
+        ]
+    assert max(map(len, screen.getvalue().splitlines())) <= width

@@ -102,7 +102,7 @@ def test_equal_subexpressions_are_one_object() -> None:
         ("ts_mean(close 5)", "expected ','", 14),
         ("ts_mean(d=5, close)", "come before", 13),
         ("close @ open", "'@' has no meaning", 6),
-        ("close = open", "expected an operator or the end", 6),
+        ("close = open", "the last statement is the formula .* compare with ==", 12),
         ("1 < close < 2", "do not chain", 10),
         ("+close", "found '\\+'", 0),
         ("$close(1)", "is a field and takes no arguments", 0),

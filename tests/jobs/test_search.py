@@ -63,7 +63,11 @@ def test_the_effect_in_the_data_is_found(small_panel: Panel, tmp_path: Path, sea
 def test_the_run_knows_what_it_was(small_panel: Panel, tmp_path: Path) -> None:
     run = found(small_panel, tmp_path / "run", name="a name", pool_size=3, max_correlation=0.5)
     again = am.open_run(tmp_path / "run")
-    assert repr(again) == repr(run) == "<run a name: 80 formulas tried, 3 in the pool>"
+    assert (
+        repr(again)
+        == repr(run)
+        == ("<Run a name: 80 formulas tried, 3 in the pool, 1 of them survive that>")
+    )
     facts = again.facts
     assert facts["splits"]["train"]["days"] == 200
     assert facts["splits"]["valid"]["days"] == 74

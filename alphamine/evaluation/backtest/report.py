@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.errors import Hinted
 from alphamine.evaluation.trust.verdict import tried_of
 from alphamine.rendering import renderer
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BacktestReport:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class BacktestReport(Hinted):
     """One strategy on one signal, simulated day by day.
 
     Attributes
@@ -164,6 +165,18 @@ class BacktestReport:
             If the file cannot be written.
         """
         return renderer().write_page(self, Path(path))
+
+    def __repr__(self) -> str:
+        series = "return_with_cost"
+        way = "compounded" if self.compounded else "additive"
+        year, ratio = (
+            self.metrics.get(f"{series}.{way}.{name}", math.nan)
+            for name in ("annualized_return", "information_ratio")
+        )
+        return (
+            f"<BacktestReport {self.formula} on {self.panel}, {self.split}, {self.strategy}: "
+            f"{year:+.1%} a year after costs, Sharpe {ratio:.2f}; out of {self.trials:,} tried>"
+        )
 
     def _repr_html_(self) -> str:
         first = next(iter(self.by_year.values()))

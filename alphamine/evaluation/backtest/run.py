@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from alphamine.data.costs import Costs
 from alphamine.data.dataset.ledger import count_trials
+from alphamine.data.given import aligned
 from alphamine.data.panel import Panel, require_panel
 from alphamine.data.periods import TRADING_DAYS, check_periods
 from alphamine.data.splits import Sample
@@ -115,8 +116,9 @@ def backtest(
 
     Parameters
     ----------
-    formula : str, Node, AlphaPool or (T, N) array
-        Text is parsed with the fields of the panel; an array has the panel's shape.
+    formula : str, Node, AlphaPool, DataFrame or (T, N) array
+        Text is parsed with the fields of the panel; a pandas frame (days in the index, symbols in
+        the columns) is matched by its names, an array has the panel's shape.
     panel : Panel
     strategy : {"topk", "quantile", "neutral"} or its settings
         `TopkDropout`, `QuantileLongShort` or `SimulationSettings`. The delay is that of the panel's
@@ -324,12 +326,9 @@ def _values(
     elif isinstance(formula, Combination):
         array = formula.signal(sample.panel, dtype)
     else:
-        array = np.asarray(formula)
-        if array.shape != panel.shape or array.dtype.kind not in "fiub":
-            raise AlphamineError(
-                f"values are numbers of the panel's shape {panel.shape}, but got "
-                f"{array.dtype} of shape {array.shape}"
-            )
+        array = aligned(formula, panel)
+        if array.dtype.kind not in "fiub":
+            raise AlphamineError(f"values are numbers, but got an array of type {array.dtype}")
     x = np.asarray(array[: sample.panel.shape[0]], dtype=np.float64)
     return np.where(np.isfinite(x), x, np.nan)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 
 from alphamine.errors import FormulaError, UnitError, UnitWarning
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.limits import DEFAULT_LIMITS, Limits
 from alphamine.expression.nodes import Node, check_root
 
-from .dialects import get_dialect
+from .dialects import DIALECTS, get_dialect
+from .dialects.base import Dialect
 from .pratt import read_syntax
 
 
@@ -26,7 +28,9 @@ def parse(
     Parameters
     ----------
     text : str
-        For instance `rank(ts_corr(close, volume, 10)) - 0.5`.
+        For instance `rank(ts_corr(close, volume, 10)) - 0.5`. In the dialect brain, comments (`#`
+        to the end of the line, `/* ... */`) and named intermediate results (`a = close / open;
+        rank(a)`) may stand in it.
     dialect : {"brain", "alpha101", "qlib", "alphagen"}
         Whose names and whose *semantics* the text is written in. The numbers of qlib are those
         of `values(..., min_periods=1)`, the others' those of the default.
@@ -57,8 +61,15 @@ def parse(
     if not isinstance(text, str):
         raise FormulaError(f"a formula is text, got {type(text).__name__}")
     language = get_dialect(dialect)
-    syntax = read_syntax(text, language.notation, limits)
-    node = language.read(syntax, text, fields)
+    try:
+        node = _read(text, language, fields, limits)
+    except FormulaError as error:
+        likely = _readable_in(text, dialect, fields, limits)
+        if not likely:
+            raise
+        hint = f"; this looks like {' or '.join(likely)}: --dialect {likely[0]}, in Python "
+        reason = f'{error.reason}{hint}dialect="{likely[0]}"'
+        raise FormulaError(reason, error.text, error.position) from None
     try:
         check_root(node)
         limits.check(node)
@@ -70,3 +81,22 @@ def parse(
             raise UnitError(f"{message}; make the units agree or drop strict units", text, 0)
         warnings.warn(message, UnitWarning, stacklevel=2)
     return node
+
+
+def _read(
+    text: str, language: Dialect, fields: Mapping[str, FieldInfo] | None, limits: Limits
+) -> Node:
+    return language.read(read_syntax(text, language.notation, limits), text, fields)
+
+
+def _readable_in(
+    text: str, dialect: str, fields: Mapping[str, FieldInfo] | None, limits: Limits
+) -> list[str]:
+    """The other dialects in which a text is a formula."""
+    found = []
+    for name, language in DIALECTS.items():
+        with suppress(FormulaError):
+            if name != dialect:
+                check_root(_read(text, language, fields, limits))
+                found.append(name)
+    return found

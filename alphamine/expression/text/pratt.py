@@ -32,6 +32,8 @@ class _Pratt:
         self.following = next(self.stream)
         self.nesting = 0
         self.nodes = 0
+        # Named intermediate results: syntax, depth, nodes.
+        self.assigned: dict[str, tuple[Syntax, int, int]] = {}
 
     def fail(self, message: str, token: Token) -> FormulaError:
         return FormulaError(message, self.text, token.position)
@@ -39,10 +41,33 @@ class _Pratt:
     def formula(self) -> Syntax:
         if self.peek.kind == "end":
             raise self.fail("a formula has at least one field, but this text is empty", self.peek)
+        if self.notation.statements:
+            self.assignments()
         syntax, _ = self.expression(0)
+        if self.notation.statements and self.peek.text == ";":
+            self.take()
         if self.peek.kind != "end":
             raise self.unexpected("an operator or the end")
         return syntax
+
+    def assignments(self) -> None:
+        """Read `name = formula;` as often as it stands there; the names mean their formulas."""
+        while self.peek.kind == "name" and self.following.text == "=":
+            token = self.take()
+            self.take()
+            before = self.nodes
+            syntax, depth = self.expression(0)
+            self.assigned[token.text] = syntax, depth, self.nodes - before
+            if self.peek.kind == "end":
+                raise self.fail(
+                    f"the last statement is the formula itself; end with `; {token.text}`",
+                    self.peek,
+                )
+            self.expect(";")
+            if self.peek.kind == "end":
+                raise self.fail(
+                    f"the last statement is the formula itself; end with `{token.text}`", self.peek
+                )
 
     def take(self) -> Token:
         token = self.peek
@@ -60,9 +85,9 @@ class _Pratt:
             raise self.unexpected(repr(symbol))
         self.take()
 
-    def count(self, depth: int, token: Token) -> None:
+    def count(self, depth: int, token: Token, nodes: int = 1) -> None:
         """Enforce the limits as the tree grows, so that nothing large is ever built."""
-        self.nodes += 1
+        self.nodes += nodes
         if self.nodes > 2 * self.limits.nodes:
             raise self.fail(f"a formula has at most {self.limits.nodes} nodes", token)
         if depth > self.limits.depth:
@@ -163,6 +188,10 @@ class _Pratt:
             if token.text[0] == "$":
                 raise self.fail(f"{shortened(token.text)} is a field and takes no arguments", token)
             return self.call(token)
+        if token.text in self.assigned:
+            syntax, depth, nodes = self.assigned[token.text]
+            self.count(depth, token, nodes)
+            return syntax, depth
         self.count(1, token)
         if token.text[0] == "$":
             return Name(token.text[1:], token.position, True), 1

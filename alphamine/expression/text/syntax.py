@@ -82,6 +82,8 @@ class Notation:
         Whether fields are printed as `$close`.
     days : bool
         Whether windows are written `10d`.
+    statements : bool
+        Whether `name = formula;` may stand before the formula.
     """
 
     infix: Mapping[str, Infix]
@@ -89,6 +91,7 @@ class Notation:
     ternary: bool = False
     dollar: bool = False
     days: bool = False
+    statements: bool = False
 
     @cached_property
     def symbols(self) -> Mapping[str, tuple[str, Infix]]:

@@ -12,11 +12,12 @@ from alphamine.errors import FormulaError
 _TOKEN: Final = re.compile(
     r"""
     (?P<space>[ \t\r\n]+)
+  | (?P<comment>\#[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?)
   | (?P<days>\d+d\b)
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<name>\$?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
   | (?P<word>"[^"\n]*"|'[^'\n]*')
-  | (?P<symbol>\*\*|<=|>=|==|!=|&&|\|\||[-+*/^<>=!?:(),&|])
+  | (?P<symbol>\*\*|<=|>=|==|!=|&&|\|\||[-+*/^<>=!?:(),&|;])
   | (?P<other>.)
     """,
     re.VERBOSE | re.ASCII | re.DOTALL,
@@ -41,7 +42,9 @@ def tokens(text: str) -> Iterator[Token]:
     """
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or ""
-        if kind == "space":
+        if kind == "comment" and match.group()[:2] == "/*" and not match.group().endswith("*/"):
+            raise FormulaError("a comment that starts with /* ends with */", text, match.start())
+        if kind in ("space", "comment"):
             continue
         if kind == "other":
             raise FormulaError(

@@ -27,6 +27,7 @@ from alphamine.expression.text.syntax import (
 from alphamine.operators import CATALOGUE, ParamValue
 
 from .base import Dialect, Source
+from .brain_forms import INSTEAD, MANY, derived, folded, plain
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
@@ -47,6 +48,7 @@ class Brain(Dialect):
         },
         prefix={"-": ("reverse", MINUS), "not": ("not", NOT), "!": ("not", MINUS)},
         ternary=True,
+        statements=True,
     )
 
     def function_names(self) -> Iterable[str]:
@@ -55,8 +57,25 @@ class Brain(Dialect):
     def apply(self, syntax: Apply, source: Source) -> Node:
         operator = CATALOGUE.get(syntax.name)
         if operator is None:
+            if syntax.name in INSTEAD:
+                raise source.fail(f"there is no {syntax.name} here: {INSTEAD[syntax.name]}", syntax)
             raise self.unknown_function(syntax, source)
-        return self.call(operator, syntax, source)
+        if syntax.infix:
+            return self.call(operator, syntax, source)
+        written, refusal = plain(syntax, operator)
+        if refusal is not None:
+            raise source.fail(refusal, syntax)
+        if operator.name in MANY and len(written.arguments) > 2 and not written.named:
+            return self.node(folded(written), source)
+        return self.call(operator, written, source)
+
+    def field(self, name: Name, source: Source) -> Node:
+        known = source.fields
+        if known is not None and name.text not in known and not name.dollar:
+            computed = derived(name.text, known)
+            if computed is not None:
+                return computed
+        return super().field(name, source)
 
     def write(self, node: Node) -> Syntax:
         if isinstance(node, Constant):
