@@ -60,8 +60,8 @@ class _Pratt:
             self.assigned[token.text] = syntax, depth, self.nodes - before
             if self.peek.kind == "end":
                 raise self.fail(
-                    f"the last statement is the formula itself; end with `; {token.text}`, or compare "
-                    "with ==",
+                    f"the last statement is the formula itself; end with `; {token.text}`, or "
+                    "compare with ==",
                     self.peek,
                 )
             self.expect(";")
