@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.build import fingerprint
 from alphamine.data.dataset.ledger import count_trials
 from alphamine.data.given import is_values
 from alphamine.data.panel import Panel, require_panel
@@ -158,9 +159,10 @@ def evaluate(
     require_panel(panel)
     request = Request(_horizons(horizons), _quantiles(quantiles), dtype, min_periods, backend)
     _check_trials(trials)
+    values = None
     if is_values(formula):
         panel = panel.with_field(name, formula)
-        formula = field(name)
+        formula, values = field(name), panel.field(name)
     if isinstance(formula, Iterable) and not isinstance(formula, str | Node):
         from .batch import evaluate_all
 
@@ -177,7 +179,9 @@ def evaluate(
     sample = panel.sample(split)
     evaluator = Evaluator(sample.panel, dtype, min_periods, backend=backend)
     [(_, daily)] = evaluator.scores([node], sample)
-    on_dataset = count_trials(panel, [canonicalise(node).digest], "evaluation")
+    # What is tried is a formula, or these values, whatever they are called.
+    digest = canonicalise(node).digest if values is None else fingerprint([values], ["values"])
+    on_dataset = count_trials(panel, [digest], "evaluation")
     return report_of(node, daily, sample, trials, request, rationale, on_dataset)
 
 
