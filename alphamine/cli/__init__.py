@@ -32,6 +32,7 @@ from . import (
     resume,
     reveal,
     search,
+    watch,
 )
 from .formula import FormulaCommand
 
@@ -48,6 +49,7 @@ FORMULA = {"ignore_unknown_options": True}
 app.command(name="init")(init.init)
 app.command(name="search")(search.search)
 app.command(name="resume")(resume.resume)
+app.command(name="watch")(watch.watch)
 app.command(name="combine")(combine.combine)
 app.command(name="compare")(compare.compare)
 app.command(name="evaluate", cls=FormulaCommand, context_settings=FORMULA)(evaluate.evaluate)

@@ -231,8 +231,8 @@ def _horizons(horizons: Sequence[int]) -> tuple[int, ...]:
 
 
 def _check_trials(trials: object) -> None:
-    whole = isinstance(trials, int | np.integer) and not isinstance(trials, bool)
-    if not (isinstance(trials, TrialCount) or (whole and trials >= 1)):
+    whole = isinstance(trials, int | np.integer) and not isinstance(trials, bool) and trials >= 1
+    if not (whole or isinstance(trials, TrialCount)):
         raise AlphamineError(
             "trials is the number of formulas that were tried to arrive at this one, at least 1, "
             f"or run.trial_count, but got {trials!r}"

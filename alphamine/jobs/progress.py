@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .study import Progress
 
@@ -102,14 +103,13 @@ def progress_bar(console: Console, budget: int, seconds: float | None = None) ->
 @contextmanager
 def notebook_bar(budget: int, seconds: float | None = None) -> Iterator[Observer]:
     """Yield an observer that keeps one line of a notebook up to date."""
-    from IPython.display import HTML, display
-
+    screen: Any = import_module("IPython.display")
     pace = Pace(budget, seconds)
-    line = display(HTML("searching"), display_id=True)
+    line = screen.display(screen.HTML("searching"), display_id=True)
 
     def observe(progress: Progress) -> None:
         line.update(
-            HTML(
+            screen.HTML(
                 f'<progress value="{progress.evaluated}" max="{budget}"></progress> '
                 f"{progress.evaluated:,} of {budget:,} trials; best |rank IC| "
                 f"{max(progress.best, 0.0):.4f}, {progress.pool_size} in the pool; "

@@ -220,6 +220,19 @@ class Store:
         rows = self._read(f"SELECT {name} FROM eval ORDER BY seq")  # noqa: S608
         return [math.nan if value is None else value for (value,) in rows]
 
+    def fitness(self, first: int) -> list[float]:
+        """The fitness of the evaluations from number `first` on, in order; NaN for none."""
+        rows = self._read("SELECT fitness FROM eval WHERE seq >= ? ORDER BY seq", (first,))
+        return [math.nan if value is None else value for (value,) in rows]
+
+    def leaders(self, count: int) -> list[tuple[str, float]]:
+        """The formulas of the highest fitness, best first."""
+        return self._read(
+            "SELECT formula, fitness FROM eval WHERE fitness IS NOT NULL "
+            "ORDER BY fitness DESC, seq LIMIT ?",
+            (count,),
+        )
+
     def count(self) -> int:
         """Distinct formulas evaluated so far: the number of trials."""
         [(found,)] = self._read("SELECT count(*) FROM eval")
