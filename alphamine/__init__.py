@@ -25,8 +25,10 @@ _HOME = {
     "ops": "expression.ops",
     "parse": "expression.text.parser",
     "register_backend": "plugins",
+    "register_exporter": "plugins",
     "register_operator": "testing.register",
     "register_searcher": "plugins",
+    "register_source": "plugins",
     "resume": "jobs.search",
     "search": "jobs.search",
     "open_run": "runs.run",
@@ -49,7 +51,12 @@ if TYPE_CHECKING:
     from .expression.text.parser import parse
     from .jobs.search import resume, search
     from .libraries import library
-    from .plugins import register_backend, register_searcher
+    from .plugins import (
+        register_backend,
+        register_exporter,
+        register_searcher,
+        register_source,
+    )
     from .pool.alpha_pool import AlphaPool
     from .runs.run import open_run
     from .testing.register import register_operator
@@ -91,8 +98,10 @@ __all__ = [
     "ops",
     "parse",
     "register_backend",
+    "register_exporter",
     "register_operator",
     "register_searcher",
+    "register_source",
     "resume",
     "search",
     "stream",

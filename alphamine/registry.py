@@ -91,6 +91,16 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             )
         self._things[name] = thing
 
+    def register(self, name: str, given: Any) -> None:
+        """As `add`, of what an entry point would refer to.
+
+        Raises
+        ------
+        AlphamineError
+            As `add`, or if what is given is nothing of this kind.
+        """
+        self.add(name, self._adapt(given))
+
     def find(self, name: str) -> Thing:
         """A thing by name.
 

@@ -2,130 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
-import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, PrivateAttr, SerializeAsAny, model_validator
 
-from .keys import check_date_format, check_timezone, day_of
-from .paths import here, resolve
+from .parts import Day, DayParts, Part, SpecPath, TextParts
+from .sources.base import Source
+from .sources.registry import read_keys
 
-
-def _path(value: object, info: ValidationInfo) -> Path:
-    if not isinstance(value, str | Path):
-        raise ValueError("a path is a text")
-    context = info.context or {}
-    path = resolve(str(value), context.get("folder") or here())
-    context.get("written", {})[path] = str(value)
-    return path
-
-
-SpecPath = Annotated[Path, BeforeValidator(_path)]
-Day = Annotated[datetime.date, BeforeValidator(day_of)]
 Names = dict[str, str] | list[str]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _encoding(value: str) -> str:
-    try:
-        "".encode(value)
-    except (LookupError, ValueError):
-        raise ValueError(f"no encoding is called {value!r}; use utf-8, gbk, latin-1 ...") from None
-    return codecs.lookup(value).name
-
-
-class TextParts(_Part):
-    """How a CSV file is written."""
-
-    delimiter: str = Field(",", min_length=1, max_length=1, pattern=r"^[\x20-\x7e\t]$")
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
-
-
-class NumberParts(_Part):
-    """How numbers are written as text (see `alphamine.data.sources.numbers.NumberStyle`)."""
-
-    missing: list[str] = []
-    thousands: Literal[",", " ", "'", "_"] | None = None
-
-
-class DayParts(_Part):
-    """How days are written (see `alphamine.data.keys.DayStyle`)."""
-
-    date_format: Annotated[str | None, AfterValidator(check_date_format)] = None
-    timezone: Annotated[str | None, AfterValidator(check_timezone)] = None
-
-
-class TableSource(TextParts, NumberParts, DayParts):
-    """Parquet or CSV: `path` to one or more long files, or `files` with one wide file per field.
-
-    `symbol` by default is also found under the name ticker. Columns are found by their names as
-    written here, or else in any capitalisation.
-    """
-
-    kind: Literal["parquet", "csv"]
-    path: SpecPath | list[SpecPath] | None = None
-    files: dict[str, SpecPath] | None = None
-    date: str = "date"
-    symbol: str = "symbol"
-
-    @model_validator(mode="after")
-    def _one_layout(self) -> TableSource:
-        if (self.path is None) == (self.files is None):
-            raise ValueError("give either path (long files) or files (one wide file per field)")
-        return self
-
-
-class DuckdbSource(NumberParts, DayParts):
-    """A query whose rows are one date and symbol each; it can read the named `files` only."""
-
-    kind: Literal["duckdb"]
-    query: str
-    files: dict[str, SpecPath] = {}
-    database: SpecPath | None = None
-    date: str = "date"
-    symbol: str = "symbol"
-
-
-class QlibSource(_Part):
-    """A qlib data directory; its `instruments` files are the indices."""
-
-    kind: Literal["qlib"]
-    path: SpecPath
-    frequency: str = "day"
-
-
-class SyntheticSource(BaseModel):
-    """The synthetic market; every other key is a parameter of its generator."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    kind: Literal["synthetic"]
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
-Source = Annotated[
-    TableSource | DuckdbSource | QlibSource | SyntheticSource, Field(discriminator="kind")
-]
-
-
-class Adjustment(_Part):
+class Adjustment(Part):
     """Prices are multiplied by `factor`; volume is divided by it only if `volume_adjusted`.
 
     A vendor's `adjusted_close` stands for the factor adjusted_close / close. The columns adj_factor
@@ -171,23 +61,23 @@ class GroupsFile(TextParts, DayParts):
         return tuple(mapping(self.fields).values())
 
 
-class LimitRule(_Part):
+class LimitRule(Part):
     """The daily price limit of the symbols with one of the prefixes, from a day on."""
 
     change: float = Field(gt=0, lt=10)
-    prefixes: list[str] = [""]
+    prefixes: list[str] = Field(default_factory=lambda: [""])
     since: Day | None = None
 
 
-class Limits(_Part):
+class Limits(Part):
     """Limit-up and limit-down days: by rules (later ones win), or from true/false columns."""
 
-    rules: list[LimitRule] = []
+    rules: list[LimitRule] = Field(default_factory=list)
     tick: Annotated[float, Field(gt=0)] = 0.01
-    columns: dict[Literal["limit_up", "limit_down", "suspended"], str] = {}
+    columns: dict[Literal["limit_up", "limit_down", "suspended"], str] = Field(default_factory=dict)
 
 
-class Calendar(_Part):
+class Calendar(Part):
     """First and last day used; everything else is as if it were not in the files.
 
     Days on which fewer than `min_quoted` symbols are quoted (weekends, holidays) are dropped too.
@@ -198,7 +88,7 @@ class Calendar(_Part):
     min_quoted: Annotated[int, Field(ge=1)] = 1
 
 
-class Label(_Part):
+class Label(Part):
     """See `alphamine.data.labels.LabelSpec`."""
 
     horizon: int = 5
@@ -207,7 +97,7 @@ class Label(_Part):
     delisting: Literal["settle", "drop"] = "settle"
 
 
-class CostsPart(_Part):
+class CostsPart(Part):
     """See `alphamine.data.costs.Costs`."""
 
     buy: float = 0.0005
@@ -215,7 +105,7 @@ class CostsPart(_Part):
     minimum: float = 0.0
 
 
-class Splits(_Part):
+class Splits(Part):
     """[start, end] pairs, or start dates only (see `alphamine.data.splits.Splits.from_dates`)."""
 
     train: Day | tuple[Day, Day] | None = None
@@ -223,7 +113,7 @@ class Splits(_Part):
     test: Day | tuple[Day, Day] | None = None
 
 
-class Spec(_Part):
+class Spec(Part):
     """A dataset specification.
 
     `repair` asks for what is refused otherwise: keep the last of duplicate rows, sort rows that are
@@ -233,10 +123,12 @@ class Spec(_Part):
 
     name: str = Field(min_length=1)
     description: str = ""
-    source: Source
+    source: Annotated[SerializeAsAny[Source], PlainValidator(read_keys)]
     fields: Names | None = None
-    units: dict[str, Literal["price", "volume", "money", "ratio", "rank", "count"]] = {}
-    repair: list[Literal["duplicates", "order", "bad_prices"]] = []
+    units: dict[str, Literal["price", "volume", "money", "ratio", "rank", "count"]] = Field(
+        default_factory=dict
+    )
+    repair: list[Literal["duplicates", "order", "bad_prices"]] = Field(default_factory=list)
     adjustment: Adjustment = Adjustment()
     membership: MembershipFile | None = None
     universe: str = "all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,21 +19,32 @@ import numpy.typing as npt
 
 from alphamine.errors import AlphamineError, DataError, nearest
 from alphamine.expression.nodes import Node
-from alphamine.expression.text.latex import to_latex
 from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 
 from .golden import golden, last_days, made_up
-from .qlib_target import qlib_files
 from .readme import readme
 from .spec import JSON_SCHEMA, check, describe, encoded, sha256
-from .targets import CODE, code_of
+from .targets import EXPORTERS, Request
 
 if TYPE_CHECKING:
     from alphamine.data.panel import Panel
 
-TARGETS: Final = (*CODE, "qlib", "latex")
-_FILE: Final = {"duckdb": "signal.sql"}
+OWN_FILES: Final = frozenset(
+    [
+        "__init__.py",
+        "__main__.py",
+        "README.md",
+        "golden.npz",
+        "golden_input.parquet",
+        "golden_output.parquet",
+        "spec.json",
+        "spec.schema.json",
+        "test_equivalence.py",
+    ]
+)
+"""Files of every bundle, beside those of its targets."""
+FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 # The signal is at most so far from the reference on the golden input.
 TOLERANCE: Final = 1e-9
 
@@ -171,14 +183,14 @@ def _chosen(targets: Sequence[str]) -> list[str]:
     if isinstance(targets, str) or not isinstance(targets, Sequence):
         raise AlphamineError(f'targets are a list such as ["pandas"], but got {targets!r}')
     for target in targets:
-        if target not in TARGETS:
+        if target not in EXPORTERS:
             raise AlphamineError(
-                f"the targets are {', '.join(TARGETS)}, but got {target!r}"
-                f"{nearest(target, TARGETS)}"
+                f"the targets are {', '.join(EXPORTERS)}, but got {target!r}"
+                f"{nearest(target, EXPORTERS)}"
             )
     if not targets:
-        raise AlphamineError(f"an export has at least one target of {', '.join(TARGETS)}")
-    return [target for target in TARGETS if target in targets]
+        raise AlphamineError(f"an export has at least one target of {', '.join(EXPORTERS)}")
+    return [target for target in EXPORTERS if target in targets]
 
 
 def _content(
@@ -189,12 +201,13 @@ def _content(
     if isinstance(targets, str) or not isinstance(targets, Sequence):
         raise AlphamineError(f'targets are a list such as ["pandas"], but got {targets!r}')
     for target in targets:
-        if target in CODE:
-            text[_FILE.get(target, f"signal_{target}.py")] = code_of(pool, target)
-        elif target == "latex":
-            text["formulas.tex"] = "\n".join(rf"\[ {to_latex(f)} \]" for f in pool.formulas) + "\n"
-    if "qlib" in targets:
-        text |= qlib_files(pool, name, panel)
+        for file, body in EXPORTERS[target](Request(pool, name, panel)).items():
+            if file in text or file in OWN_FILES or not FILE_NAME.fullmatch(file):
+                raise AlphamineError(
+                    f"files of a bundle have plain names of their own, but the target {target!r} "
+                    f"has one called {file!r}"
+                )
+            text[file] = body
     kits = files("alphamine.exporters.kits")
     text["__init__.py"] = f'"""{pool}: see README.md."""\n'
     text["__main__.py"] = (kits / "command.py").read_text(encoding="utf-8")

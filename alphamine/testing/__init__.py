@@ -1,7 +1,17 @@
-"""Contracts for operators and searchers, ours and a plug-in's, and the inputs that break things."""
+"""Contracts for plug-ins of each kind, ours and others', and the inputs that break things."""
 
+from .backend import check_backend
+from .exporter import check_exporter
 from .operators import check_operator
 from .register import register_operator
 from .searcher import check_searcher
+from .source import check_source
 
-__all__ = ["check_operator", "check_searcher", "register_operator"]
+__all__ = [
+    "check_backend",
+    "check_exporter",
+    "check_operator",
+    "check_searcher",
+    "check_source",
+    "register_operator",
+]

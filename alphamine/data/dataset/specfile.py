@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from alphamine.data import spec as parts
 from alphamine.data.paths import read_text
+from alphamine.data.sources import kinds
 from alphamine.data.spec import Spec
 from alphamine.data.wording import brief
 from alphamine.errors import DataError
@@ -122,7 +123,7 @@ def _explain(error: ValidationError) -> str:
     """The first violations, each with the key that it is about."""
     lines: dict[str, None] = {}
     for item in error.errors():
-        where = ".".join(brief(part) for part in item["loc"] if part not in _UNION_TAGS)
+        where = ".".join(brief(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -136,9 +137,7 @@ def _explain(error: ValidationError) -> str:
     return "; ".join([*lines][:_MAX_FAULTS]) + more
 
 
-_UNION_TAGS: Final = frozenset({"parquet", "csv", "duckdb", "qlib", "synthetic"})
-
-
 def _known_keys() -> list[str]:
-    models = [m for m in vars(parts).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+    named = [*vars(parts).values(), *vars(kinds).values()]
+    models = [m for m in named if isinstance(m, type) and issubclass(m, BaseModel)]
     return sorted({name for model in models for name in model.model_fields})

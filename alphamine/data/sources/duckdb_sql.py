@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from pyarrow import ArrowException, dataset
 
-from alphamine.data.spec import DuckdbSource
 from alphamine.data.validate import check_name
 from alphamine.errors import DataError
 from alphamine.extras import require
 
 from .columns import UTC
 from .files import read_table
+from .kinds import DuckdbSource
 from .selection import every_column
 
 _OFFSET: Final = re.compile("([+-])([0-9]{2}):?([0-9]{2})")
