@@ -47,7 +47,7 @@ def read_keys(value: Any, info: ValidationInfo) -> Source:
     try:
         model = SOURCES.find(value["kind"]) if isinstance(value["kind"], str) else None
     except DataError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"kind: {error}") from None
     if model is None:
         raise ValueError(f"kind is one of {', '.join(SOURCES)}, but is {value['kind']!r}")
     return model.model_validate(value, context=info.context)
