@@ -19,6 +19,7 @@ from .cells import Cells, Vector
 from .native import Library, load
 from .reference import MinPeriods, Values
 from .scores import SERIES, DailyScores, daily_scores
+from .shared import Shared
 
 FLOAT32: Final = np.dtype(np.float32)
 Given = TypeVar("Given")
@@ -38,12 +39,15 @@ class EngineSettings:
         Upper bound of the values kept between batches.
     threads : int, optional
         All processors of the process by default. Results have the same bits for any number.
+    shared : Shared, optional
+        Arrays and buffers of a panel that begins with the engine's; an engine may do without.
     """
 
     dtype: np.dtype[np.floating] = FLOAT32
     min_periods: MinPeriods = "full"
     cache_bytes: int = 0
     threads: int | None = None
+    shared: Shared | None = None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

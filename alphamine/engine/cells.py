@@ -58,7 +58,9 @@ class DayCells:
 
     def __init__(self, inside: npt.NDArray[np.bool_]) -> None:
         self.inside = inside
-        self.columns = np.nonzero(inside)[1].astype(np.int32)
+        # Day by day, for the sake of memory: all of them at once are two arrays of int64.
+        columns = [np.flatnonzero(day).astype(np.int32) for day in inside]
+        self.columns = np.concatenate([np.zeros(0, dtype=np.int32), *columns])
         self.start = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int64)
         self.sizes = np.diff(self.start)
         self.library = load()

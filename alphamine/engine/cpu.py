@@ -17,12 +17,13 @@ from alphamine.operators import Kind
 from .base import EngineSettings, Output, Sinks, received
 from .cache import Kept, ValueCache
 from .lowering import Lowering
-from .native import Library, ScoredLabel, Workspace
+from .native import Library, ScoredLabel
 from .passes import PASSES, Batch
 from .program import ScoreSheet
 from .reference import ReferenceNodes, Values
 from .scores import DailyScores
-from .storage import Padded, PanelArrays, fresh
+from .shared import Shared
+from .storage import Padded, fresh
 
 # Formulas to a shard at most, and bytes of an array from which on there are fewer.
 _SHARD = 16
@@ -54,10 +55,11 @@ class CpuEngine:
 
     def __init__(self, panel: Panel, settings: EngineSettings, library: Library) -> None:
         self.name = f"cpu ({library.name})"
-        self.arrays = PanelArrays(panel, settings.dtype)
+        shared = settings.shared or Shared(panel, settings.dtype)
+        self.arrays = shared.arrays(panel)
         self.reference = ReferenceNodes(panel, settings.dtype, settings.min_periods)
         self.lowering = Lowering(library, settings.min_periods)
-        self.workspace = Workspace(library)
+        self.workspace = shared.workspace(library)
         self.cache = ValueCache(settings.cache_bytes)
         self.threads = usable_threads(settings.threads)
         self._labels: WeakKeyDictionary[Sample, ScoredLabel] = WeakKeyDictionary()
@@ -156,7 +158,7 @@ class CpuEngine:
     def shard_size(self, formulas: int) -> int:
         """Formulas to a shard: enough to share parts, few enough for all threads and the memory."""
         if self.arrays.nbytes > _LARGE:
-            return _SHARD // 4
+            return max(1, min(_SHARD // 4, -(-formulas // self.threads)))
         return max(_SHARD // 4, min(_SHARD, -(-formulas // (4 * self.threads))))
 
     def by_reference(self, node: Call, known: Mapping[Node, Kept]) -> Kept:

@@ -20,6 +20,7 @@ from .base import BACKENDS, VALUES, EngineSettings, Output, Sinks, delivered
 from .reference import MinPeriods, Values
 from .scores import SERIES, DailyScores
 from .screening import STAGES, Measure, Screen, Stage
+from .shared import Shared
 
 # Bytes of values, taken as float64, that are made at a time for those who want them in order.
 _HELD_BYTES: Final = 1 << 28
@@ -43,6 +44,8 @@ class Evaluator:
     threads : int, optional
         Threads of the kernel library; by default all processors that the process may use.
         Results have the same bits for any number.
+    shared : Shared, optional
+        Arrays and buffers of a panel that begins with this one, which other evaluators use too.
     """
 
     def __init__(
@@ -53,10 +56,11 @@ class Evaluator:
         cache_bytes: int = 0,
         backend: str = "auto",
         threads: int | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.panel = panel
         self._screens: WeakKeyDictionary[Sample, Screen] = WeakKeyDictionary()
-        settings = EngineSettings(storage(dtype), min_periods, cache_bytes, threads)
+        settings = EngineSettings(storage(dtype), min_periods, cache_bytes, threads, shared)
         self.engine = BACKENDS.find(backend)(panel, settings)
 
     @property

@@ -34,7 +34,7 @@ def quick_ranks(x: FloatArray) -> FloatArray:
     columns = np.tile(np.arange(names, dtype=np.int32), days)
     start = np.arange(days + 1, dtype=np.int64) * names
     doubled, count, _ = library.rank_cells(np.ascontiguousarray(x), columns, start)
-    ranks = np.empty_like(x)
+    ranks = np.zeros_like(x)
     ranks[...] = (doubled.reshape(days, names) + (count + 1.0)[:, None]) * 0.5
     ranks[np.isnan(x)] = np.nan
     return ranks

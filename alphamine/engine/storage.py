@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +24,8 @@ _POISON: Final = 0x5A
 
 _LANES = 16
 _ALIGNMENT = 64
+# Rows that are looked through at a time.
+_BLOCK = 256
 
 
 def row_stride(symbols: int, itemsize: int) -> int:
@@ -57,16 +62,27 @@ class PanelArrays:
     panel : Panel
     dtype : numpy dtype
         float32 or float64.
+    whole : PanelArrays, optional
+        Of a panel that begins with the rows of this one: its arrays are used, not copied.
+    prepared : mapping of str to array, optional
+        Padded arrays that are there already, by the names that `prepare` gives them.
     """
 
-    def __init__(self, panel: Panel, dtype: np.dtype[np.floating]) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        dtype: np.dtype[np.floating],
+        whole: PanelArrays | None = None,
+        prepared: Mapping[str, Padded] = MappingProxyType({}),
+    ) -> None:
         self.panel = panel
         self.dtype = dtype
         self.rows, self.symbols = panel.shape
         self.stride = row_stride(self.symbols, dtype.itemsize)
         self.infinite: dict[Field, int] = {}
+        self._whole, self._prepared = whole, prepared
         self._fields: dict[Field, Padded] = {}
-        self.inside = self._mask(panel.universe)
+        self._inside: Padded | None = None
         self._alive: Padded | None = None
 
     @property
@@ -76,32 +92,76 @@ class PanelArrays:
 
     @property
     def held(self) -> int:
-        """Bytes of the arrays made so far."""
-        masks = [self.inside] + ([] if self._alive is None else [self._alive])
-        return sum(a.nbytes for a in (*self._fields.values(), *masks))
+        """Bytes of the arrays made so far, those of the whole panel included."""
+        if self._whole is not None:
+            return self._whole.held
+        masks = [mask for mask in (self._inside, self._alive) if mask is not None]
+        return sum(array.nbytes for array in (*self._fields.values(), *masks))
+
+    @property
+    def inside(self) -> Padded:
+        """0 in the universe, NaN outside."""
+        if self._inside is None:
+            self._inside = self._first_rows(
+                "inside", lambda whole: whole.inside, lambda: self._mask(self.panel.universe)
+            )
+        return self._inside
 
     @property
     def alive(self) -> Padded:
         """0 from a symbol's first observation on, NaN before."""
         if self._alive is None:
-            self._alive = self._mask(self.panel.alive)
+            self._alive = self._first_rows(
+                "alive", lambda whole: whole.alive, lambda: self._mask(self.panel.alive)
+            )
         return self._alive
 
     def field(self, node: Field) -> Padded:
         """A field's values: numbers as `dtype`, group codes as int32."""
         if node not in self._fields:
-            if node.kind is Kind.GROUP:
-                self._fields[node] = self.codes(self.panel.group(node.name))
-            else:
-                self._fields[node] = self.number(node, self.panel.field(node.name))
+            if node.kind is not Kind.GROUP:
+                self.infinite[node] = self._infinite(self.panel.field(node.name))
+            self._fields[node] = self._first_rows(
+                f"field {node.name}", lambda whole: whole.field(node), lambda: self._padded(node)
+            )
         return self._fields[node]
 
-    def number(self, node: Field, values: npt.NDArray[np.floating]) -> Padded:
+    def prepare(self) -> dict[str, Callable[[], Padded]]:
+        """Whatever formulas may read, by name, to be made when it is called for."""
+        fields = [info.node for info in self.panel.schema.values()]
+        made: dict[str, Callable[[], Padded]] = {
+            f"field {node.name}": partial(self._padded, node) for node in fields
+        }
+        made["inside"] = partial(self._mask, self.panel.universe)
+        made["alive"] = partial(self._mask, self.panel.alive)
+        return made
+
+    def _first_rows(
+        self, name: str, of: Callable[[PanelArrays], Padded], make: Callable[[], Padded]
+    ) -> Padded:
+        """An array of the whole panel, one that is there already, or a new one."""
+        if self._whole is not None:
+            return of(self._whole)[: self.rows]
+        return self._prepared[name] if name in self._prepared else make()
+
+    def _padded(self, node: Field) -> Padded:
+        if node.kind is Kind.GROUP:
+            return self.codes(self.panel.group(node.name))
+        return self.number(self.panel.field(node.name))
+
+    def _infinite(self, values: npt.NDArray[np.floating]) -> int:
+        """How many cells are infinite as `dtype`."""
+        count = 0
+        with np.errstate(over="ignore"):
+            for start in range(0, self.rows, _BLOCK):
+                count += int(np.isinf(values[start : start + _BLOCK].astype(self.dtype)).sum())
+        return count
+
+    def number(self, values: npt.NDArray[np.floating]) -> Padded:
+        """A padded copy of (T, N) numbers, without infinite ones."""
         with np.errstate(over="ignore"):
             padded = self.values(values)
-        infinite = np.isinf(padded)
-        self.infinite[node] = int(infinite.sum())
-        padded[infinite] = np.nan
+        padded[np.isinf(padded)] = np.nan
         return padded
 
     def values(self, values: npt.NDArray[np.floating]) -> Padded:

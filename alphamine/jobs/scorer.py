@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
-from alphamine.engine.base import Sinks, delivered, kernel_build
+from alphamine.engine.base import FLOAT32, Sinks, delivered, kernel_build
 from alphamine.engine.cells import Cells, Vector
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.scores import DailyScores
+from alphamine.engine.shared import Shared
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import cosine_test
 from alphamine.expression.nodes import Node
@@ -59,19 +60,46 @@ class Scorer:
         threads: int | None = None,
         backend: str = "auto",
     ) -> None:
-        self.panel = panel
-        self.backend = backend
-        self.own_train = train
-        self.train = train or panel.sample()
         has_valid = train is None and panel.splits is not None and panel.splits.valid is not None
-        self.valid = panel.sample("valid") if has_valid else None
+        valid = panel.sample("valid") if has_valid else None
+        shared = Shared(panel, FLOAT32)
+        self._set_up(panel, train or panel.sample(), valid, threads, backend, shared)
+
+    @classmethod
+    def on(
+        cls,
+        panel: Panel,
+        train: Sample,
+        valid: Sample | None,
+        threads: int,
+        backend: str,
+        shared: Shared,
+    ) -> Self:
+        """A scorer whose samples and arrays are there already: what a worker gets."""
+        scorer = cls.__new__(cls)
+        scorer._set_up(panel, train, valid, threads, backend, shared)
+        return scorer
+
+    def _set_up(
+        self,
+        panel: Panel,
+        train: Sample,
+        valid: Sample | None,
+        threads: int | None,
+        backend: str,
+        shared: Shared,
+    ) -> None:
+        self.panel, self.train, self.valid, self.backend = panel, train, valid, backend
+        # Train is the beginning of valid's panel: one copy of the fields, and one set of buffers,
+        # serve both.
         settings: dict[str, Any] = {
             "cache_bytes": _CACHE_BYTES,
             "threads": threads,
             "backend": backend,
+            "shared": shared,
         }
-        self._on_train = Evaluator(self.train.panel, **settings)
-        self._on_valid = Evaluator(self.valid.panel, **settings) if self.valid else None
+        self._on_train = Evaluator(train.panel, **settings)
+        self._on_valid = Evaluator(valid.panel, **settings) if valid else None
 
     @property
     def identity(self) -> str:

@@ -7,7 +7,6 @@ import time
 
 from alphamine.errors import AlphamineError
 from alphamine.expression.portable import from_data
-from alphamine.jobs.scorer import Scorer
 from alphamine.operators import CATALOGUE
 
 from .messages import Answer
@@ -25,8 +24,7 @@ class Handler:
     """
 
     def __init__(self, shared_panel: Buffer, threads: int) -> None:
-        panel, train, self._cells, backend = unpack(shared_panel)
-        self._scorer = Scorer(panel, train, threads, backend)
+        self._scorer, self._cells = unpack(shared_panel, threads)
 
     def greeting(self) -> bytes:
         """The first answer."""

@@ -1,13 +1,14 @@
 """A panel as one run of bytes that other processes map or share, without copies of it.
 
 Eight bytes that give the length of the header, the header (JSON), and the arrays, each where its
-elements are aligned. What comes out is the same panel to the last bit.
+elements are aligned. What comes out scores as the panel did, to the last bit.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import IO, Any, Final
 
@@ -17,25 +18,36 @@ import numpy.typing as npt
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
+from alphamine.engine.base import FLOAT32
 from alphamine.engine.cells import Cells
+from alphamine.engine.shared import Shared
+from alphamine.engine.storage import PanelArrays
 from alphamine.jobs.scorer import Scorer
 from alphamine.operators import Unit
 
 Buffer = npt.NDArray[np.uint8]
 _ALIGNMENT: Final = 64
+# An array by role and name: its type and shape, and how to come by it.
+_Part = tuple[str, str, np.dtype[Any], tuple[int, ...], Callable[[], npt.NDArray[Any]]]
 
 
 def pack(file: IO[bytes], scorer: Scorer, cells: Cells) -> None:
-    """Write the panel of a scorer, the label it trains on if it is another, and their settings."""
+    """Write all that a worker needs to score as this scorer does, array by array.
+
+    The panel, the samples with their labels, the fields as the kernel library reads them (so that
+    workers share these, too), the kind of cells and the backend.
+    """
     panel = scorer.panel
-    parts = list(_parts(panel, scorer.own_train))
+    samples = [sample for sample in (scorer.train, scorer.valid) if sample is not None]
+    parts = [*_parts(panel), *_labels(samples), *_padded(panel)]
     items, place = [], 0
-    for role, name, array in parts:
-        items.append([role, name, array.dtype.str, array.shape, place])
-        place += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+    for role, name, dtype, shape, _ in parts:
+        items.append([role, name, dtype.str, shape, place])
+        place += -(-_size(dtype, shape) // _ALIGNMENT) * _ALIGNMENT
     header = json.dumps(
         {
             "arrays": items,
+            "samples": [[s.name, s.rows.start, s.rows.stop, s.panel.shape[0]] for s in samples],
             "settings": _settings(panel),
             "label": asdict(panel.label_spec),
             "splits": panel.splits and asdict(panel.splits),
@@ -45,20 +57,21 @@ def pack(file: IO[bytes], scorer: Scorer, cells: Cells) -> None:
     ).encode()
     header += b" " * (-(8 + len(header)) % _ALIGNMENT)
     file.write(len(header).to_bytes(8, "little") + header)
-    for _, _, array in parts:
-        file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    for *_, array_of in parts:
+        array = np.ascontiguousarray(array_of())
+        file.write(array.reshape(-1).view(np.uint8).data)
         file.write(b"\0" * (-array.nbytes % _ALIGNMENT))
     file.flush()
 
 
-def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells, str]:
-    """What was packed; the panel is made of views of the buffer, and the sample may be its own."""
+def unpack(buffer: Buffer, threads: int) -> tuple[Scorer, Cells]:
+    """The scorer that was packed, made of views of the buffer, and the cells."""
     length = int.from_bytes(buffer[:8].tobytes(), "little")
     header = json.loads(buffer[8 : 8 + length].tobytes())
     arrays: dict[str, dict[str, Any]] = {}
     for role, name, dtype, shape, place in header["arrays"]:
-        start, count = 8 + length + place, int(np.prod(shape))
-        raw = buffer[start : start + count * np.dtype(dtype).itemsize]
+        start = 8 + length + place
+        raw = buffer[start : start + _size(np.dtype(dtype), shape)]
         arrays.setdefault(role, {})[name] = raw.view(dtype).reshape(shape)
     splits, settings = header["splits"], header["settings"]
     axis = arrays["axis"]
@@ -76,22 +89,55 @@ def unpack(buffer: Buffer) -> tuple[Panel, Sample | None, Cells, str]:
         min_names=settings["min_names"],
         name=settings["name"],
     )
-    sample, label = panel.sample(), axis.get("train")
-    train = None if label is None else replace(sample, label=label)
-    return panel, train, Cells(train or sample, *header["cells"]), header["backend"]
+    train, *late = (
+        Sample(
+            replace(panel.rows(rows), splits=None),
+            slice(start, stop),
+            arrays["label"][name],
+            name,
+        )
+        for name, start, stop, rows in header["samples"]
+    )
+    # Kernels read whole cache lines. Where a cluster's store begins between two of them, a worker
+    # makes copies of its own.
+    lines = {k: a for k, a in arrays["padded"].items() if a.ctypes.data % _ALIGNMENT == 0}
+    shared = Shared(panel, FLOAT32, lines)
+    valid = late[0] if late else None
+    scorer = Scorer.on(panel, train, valid, threads, header["backend"], shared)
+    return scorer, Cells(train, *header["cells"])
 
 
-def _parts(panel: Panel, train: Sample | None) -> Iterator[tuple[str, str, npt.NDArray[Any]]]:
-    yield "axis", "dates", panel.dates
-    yield "axis", "symbols", panel.symbols
-    yield "axis", "universe", panel.universe
+def _size(dtype: np.dtype[Any], shape: Sequence[int]) -> int:
+    return math.prod(shape) * dtype.itemsize
+
+
+def _parts(panel: Panel) -> Iterator[_Part]:
+    yield _there("axis", "dates", panel.dates)
+    yield _there("axis", "symbols", panel.symbols)
+    yield _there("axis", "universe", panel.universe)
     if panel.started is not None:
-        yield "axis", "started", panel.started
-    if train is not None:
-        yield "axis", "train", train.label
+        yield _there("axis", "started", panel.started)
     for role, arrays in (("column", panel.columns), ("group", panel.groups)):
         for name, array in arrays.items():
-            yield role, name, array
+            yield _there(role, name, array)
+
+
+def _labels(samples: Sequence[Sample]) -> Iterator[_Part]:
+    for sample in samples:
+        yield _there("label", sample.name, sample.label)
+
+
+def _there(role: str, name: str, array: npt.NDArray[Any]) -> _Part:
+    return role, name, array.dtype, array.shape, lambda: array
+
+
+def _padded(panel: Panel) -> Iterator[_Part]:
+    """One array at a time is made of these, written and forgotten."""
+    arrays = PanelArrays(panel, FLOAT32)
+    shape = (arrays.rows, arrays.stride)
+    for name, make in arrays.prepare().items():
+        codes = name.removeprefix("field ") in panel.groups and name.startswith("field ")
+        yield "padded", name, np.dtype(np.int32) if codes else FLOAT32, shape, make
 
 
 def _settings(panel: Panel) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from alphamine.engine.cells import Cells
+from alphamine.engine.storage import aligned
 from alphamine.jobs.executors.shared_panel import Buffer, pack
 from alphamine.jobs.scorer import Scorer
 from alphamine.runs.score import Score
@@ -17,7 +18,10 @@ from alphamine.runs.score import Score
 def shared_panel(scorer: Scorer) -> Buffer:
     file = io.BytesIO()
     pack(file, scorer, Cells(scorer.train))
-    return np.frombuffer(file.getvalue(), np.uint8)
+    # As it is mapped: from a cache line on.
+    buffer = aligned((file.tell(),), np.uint8)
+    buffer[:] = np.frombuffer(file.getvalue(), np.uint8)
+    return buffer.view(np.uint8)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import numpy as np
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.engine.cells import Cells
+from alphamine.engine.cpu import CpuEngine
+from alphamine.engine.evaluator import Evaluator
 from alphamine.jobs.executors.shared_panel import Buffer, unpack
 from alphamine.jobs.placebo import shuffled
 from alphamine.jobs.scorer import Scorer
@@ -38,10 +40,10 @@ def test_nothing_is_lost(
     small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer], exact: Callable[..., list[Any]]
 ) -> None:
     scorer = Scorer(rich(small_panel).without_test())
-    panel, train, cells, backend = unpack(shared_panel_of(scorer))
-    assert train is None
-    assert backend == "auto"
-    mine = scorer.panel
+    buffer = shared_panel_of(scorer)
+    theirs, cells = unpack(buffer, 1)
+    assert theirs.backend == "auto"
+    panel, mine = theirs.panel, scorer.panel
     assert np.array_equal(panel.dates, mine.dates)
     assert list(panel.symbols) == list(mine.symbols)
     assert np.array_equal(panel.universe, mine.universe)
@@ -53,8 +55,59 @@ def test_nothing_is_lost(
     assert panel.splits == mine.splits
     for field in ("label_spec", "group_names", "min_names", "name"):
         assert getattr(panel, field) == getattr(mine, field)
-    again = Scorer(panel).score(FORMULAS, cells)
+    for sample, own in ((theirs.train, scorer.train), (theirs.valid, scorer.valid)):
+        assert sample is not None
+        assert own is not None
+        assert (sample.name, sample.rows) == (own.name, own.rows)
+        assert sample.panel.shape == own.panel.shape
+        assert np.array_equal(sample.label, own.label, equal_nan=True)
+    again = theirs.score(FORMULAS, cells)
     assert exact(again) == exact(scorer.score(FORMULAS, Cells(scorer.train)))
+
+
+def test_workers_hold_no_fields_of_their_own(
+    small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer]
+) -> None:
+    buffer = shared_panel_of(Scorer(rich(small_panel).without_test()))
+    theirs, cells = unpack(buffer, 1)
+    theirs.score(FORMULAS, cells)
+    first, last = buffer.ctypes.data, buffer.ctypes.data + buffer.nbytes
+    for evaluator in (theirs._on_train, theirs.evaluator):
+        engine = evaluator.engine
+        assert isinstance(engine, CpuEngine)
+        arrays = [*engine.arrays._fields.values(), engine.arrays.inside, engine.arrays.alive]
+        assert len(arrays) > 4
+        assert all(first <= array.ctypes.data < last for array in arrays)
+        assert all(np.shares_memory(label, buffer) for label in (theirs.train.label,))
+
+
+def test_a_buffer_between_cache_lines_is_no_harm(
+    small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer], exact: Callable[..., list[Any]]
+) -> None:
+    scorer = Scorer(rich(small_panel).without_test())
+    buffer = shared_panel_of(scorer)
+    room = np.concatenate([np.zeros(64, np.uint8), buffer])
+    start = (8 - room.ctypes.data) % 64
+    room[start : start + len(buffer)] = buffer
+    theirs, cells = unpack(room[start : start + len(buffer)], 1)
+    again = theirs.score(FORMULAS, cells)
+    assert exact(again) == exact(scorer.score(FORMULAS, Cells(scorer.train)))
+
+
+def test_infinite_cells_are_counted_on_the_rows_of_each_panel(small_panel: Panel) -> None:
+    volume = small_panel.columns["volume"].copy()
+    volume[3, :2], volume[250, 0] = np.inf, -np.inf
+    panel = replace(small_panel, columns={**small_panel.columns, "volume": volume})
+    scorer, formula = Scorer(panel.without_test()), am.parse("volume * 2")
+    counts = [
+        next(iter(evaluator.stream([formula])))[2]
+        for evaluator in (scorer._on_train, scorer.evaluator)
+    ]
+    alone = [
+        next(iter(Evaluator(evaluator.panel).stream([formula])))[2]
+        for evaluator in (scorer._on_train, scorer.evaluator)
+    ]
+    assert counts == alone == [2, 3]
 
 
 def test_a_placebo_s_label_goes_with_it(
@@ -63,11 +116,10 @@ def test_a_placebo_s_label_goes_with_it(
     visible = small_panel.without_test()
     placebo = shuffled(visible.sample(), np.random.default_rng(4))
     scorer = Scorer(visible, placebo, backend="reference")
-    panel, train, cells, backend = unpack(shared_panel_of(scorer))
-    assert train is not None
-    assert backend == "reference"
+    theirs, cells = unpack(shared_panel_of(scorer), 1)
+    assert theirs.backend == "reference"
+    assert theirs.valid is None
     formulas = [FORMULAS[0], FORMULAS[2]]
     mine = exact(scorer.score(formulas, Cells(scorer.train)))
-    again = Scorer(panel, train, backend=backend)
-    assert exact(again.score(formulas, cells)) == mine
+    assert exact(theirs.score(formulas, cells)) == mine
     assert exact(Scorer(visible).score(formulas, Cells(visible.sample()))) != mine
