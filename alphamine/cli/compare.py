@@ -52,10 +52,16 @@ def compare(
     folder = Path(comparison.run_dir or f"runs/{path.stem}-{panel.name}")
     with comparison_bar(console(stderr=True), comparison.budget) as observe:
         rows = run_all(comparison, panel, folder, reveal, observe)
+    from alphamine.report.html import comparison_page
+    from alphamine.report.renderer import write_text
+
+    text = comparison_page(rows, f"{path.stem} on {panel.name}", comparison.budget)
+    page = write_text(text, folder / "comparison.html")
     if json:
-        print_json(_document(rows, folder, comparison.budget))
+        print_json({**_document(rows, folder, comparison.budget), "report": str(page)})
     else:
         _show(rows, folder, comparison.budget)
+        console().print(f"report: {page}", soft_wrap=True)
 
 
 def _document(rows: Sequence[Row], folder: Path, budget: int) -> dict[str, Any]:

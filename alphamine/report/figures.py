@@ -42,8 +42,40 @@ def cumulative_ic(series: Mapping[str, tuple[Sequence[str], Sequence[float | Non
     return figure
 
 
-def best_so_far(fitness: Sequence[float]) -> go.Figure:
-    """The highest fitness among the first n trials, against n."""
+def cumulative_returns(
+    series: Mapping[str, tuple[Sequence[str], npt.ArrayLike, npt.ArrayLike]],
+) -> go.Figure:
+    """Running sum of the daily returns of a book of constant size, before and after costs.
+
+    Parameters
+    ----------
+    series : mapping of split to (dates, returns before costs, returns after costs)
+    """
+    figure = _figure("date", "sum of daily returns")
+    for split, (dates, *both) in series.items():
+        for name, dash, values in zip(("before", "after"), ("dot", "solid"), both, strict=True):
+            figure.add_scatter(
+                x=list(dates),
+                y=_rounded(np.cumsum(np.nan_to_num(np.asarray(values, dtype=np.float64)))),
+                name=f"{split}, {name} costs",
+                mode="lines",
+                line={"color": COLOURS.get(split), "width": 2, "dash": dash},
+            )
+    return figure.update_yaxes(tickformat=".2~%")
+
+
+def best_so_far(
+    fitness: Sequence[float], luck: tuple[Sequence[int], Sequence[float]] = ((), ())
+) -> go.Figure:
+    """The highest fitness among the first n trials, against n.
+
+    Parameters
+    ----------
+    fitness : sequence of float
+        Of each trial, in order.
+    luck : (sequence of int, sequence of float)
+        What the best of n useless formulas would show, for some n.
+    """
     figure = _figure("formulas evaluated", "best |rank IC| so far, train")
     values = np.array([np.nan if not np.isfinite(x) else x for x in fitness])
     if not np.isnan(values).all():
@@ -57,7 +89,14 @@ def best_so_far(fitness: Sequence[float]) -> go.Figure:
             mode="lines",
             name="best so far",
             line={"color": COLOURS["train"], "width": 2, "shape": "hv"},
-            showlegend=False,
+        )
+    if len(luck[0]):
+        figure.add_scatter(
+            x=list(luck[0]),
+            y=_rounded(luck[1]),
+            mode="lines",
+            name="luck alone",
+            line={"color": COLOURS["valid"], "width": 2, "dash": "dash"},
         )
     return figure
 

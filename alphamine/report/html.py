@@ -2,7 +2,7 @@
 
 Nothing that comes from data can become markup or code: the template escapes everything, figures
 travel as JSON in data blocks, and the page's policy admits two scripts by their hash (plotly and
-the lines below) and no connection to anywhere.
+`page.js`) and no connection to anywhere.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from . import figures
+from .book import Book, book_of, luck_line, member_reports
 from .lineage import lineages
 from .research import arm_rows, research_log
 
@@ -24,18 +26,8 @@ if TYPE_CHECKING:
 
     from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.report import FactorReport
+    from alphamine.jobs.comparison import Estimate, Row
     from alphamine.runs.run import Run
-
-_DRAW: Final = """
-for (const block of document.querySelectorAll('script[type="application/json"]')) {
-  const figure = JSON.parse(block.textContent);
-  const ink = getComputedStyle(document.body).color;
-  figure.layout.font = {color: ink, family: 'system-ui, sans-serif', size: 12};
-  Plotly.newPlot(block.previousElementSibling, figure.data, figure.layout,
-    {responsive: true, displaylogo: false, displayModeBar: false});
-}
-"""
-
 
 # What a page shows of a run that ended.
 _FACTS: Final = frozenset(
@@ -71,6 +63,8 @@ def run_page(run: Run) -> str:
     members = run.members
     _require_recorded(run, members)
     blend = run.facts.get("blend")
+    panel = run.panel_at_hand()
+    book = book_of(run, panel)
     return _page(
         "run.html.j2",
         run.name,
@@ -91,7 +85,10 @@ def run_page(run: Run) -> str:
         research=research_log(run.records),
         arms=arm_rows(run.records),
         openings=run.test_openings,
-        figures={name: _block(figure) for name, figure in _figures(run)},
+        book=book,
+        survivors=sum(str(member["verdict"]).startswith("survives") for member in members),
+        member_reports=member_reports(run, panel),
+        figures={name: _block(figure) for name, figure in _figures(run, book)},
     )
 
 
@@ -117,15 +114,40 @@ def backtest_page(report: BacktestReport) -> str:
     return _page("backtest.html.j2", report.formula, report=report, figures=blocks)
 
 
+def comparison_page(rows: Sequence[Row], title: str, budget: int) -> str:
+    """Searchers beside each other as one HTML document without outside references."""
+    from alphamine.jobs.comparison import MEASURES
+
+    shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
+    blocks = {}
+    for name in shown:
+        known = {row.searcher: row.estimates[name] for row in rows if name in row.estimates}
+        # Bars have whiskers of two standard errors.
+        halves = [0.5 * e.half_width for e in known.values()]
+        blocks[name] = _block(figures.bars([*known], [e.mean for e in known.values()], halves))
+    return _page(
+        "comparison.html.j2",
+        title,
+        rows=rows,
+        runs=len(rows[0].runs),
+        budget=budget,
+        trials=sum(run.evaluated for row in rows for run in row.runs),
+        measures=MEASURES,
+        shown=shown,
+        figures=blocks,
+    )
+
+
 def _page(template: str, title: str, **context: Any) -> str:
     from plotly.offline import get_plotlyjs
 
+    draw = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
     # A closing tag inside the library would end its script element early.
     plotly = get_plotlyjs().replace("</script", "<\\/script")
     return (
         _environment()
         .get_template(template)
-        .render(title=title, policy=_policy(plotly, _DRAW), plotly=plotly, draw=_DRAW, **context)
+        .render(title=title, policy=_policy(plotly, draw), plotly=plotly, draw=draw, **context)
     )
 
 
@@ -149,11 +171,12 @@ def _environment() -> Environment:
         "chance": _chance,
         "short": _short,
         "change": _change,
+        "estimate": _estimate,
     }
     return environment
 
 
-def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
+def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
     records = run.records
     combined = run.facts["combined"]
     series = {
@@ -162,7 +185,21 @@ def _figures(run: Run) -> Iterable[tuple[str, go.Figure]]:
         if block["dates"]
     }
     yield "cumulative", figures.cumulative_ic(series)
-    yield "best", figures.best_so_far([r.fitness for r in records])
+    yield (
+        "earned",
+        figures.cumulative_returns(
+            {
+                split: (
+                    [str(date) for date in report.dates],
+                    report.daily["return_without_cost"],
+                    report.daily["return_with_cost"],
+                )
+                for split, report in book.reports.items()
+            }
+        ),
+    )
+    luck = luck_line(run.members, run.evaluated)
+    yield "best", figures.best_so_far([r.fitness for r in records], luck)
     histogram = {run.facts["fitted_on"]: [r.train["rank_ic"] for r in records]}
     if any(r.valid is not None for r in records):
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
@@ -219,6 +256,13 @@ def _percent(value: float | None, digits: int = 1) -> str:
 def _change(value: float) -> str:
     """A return, signed, in hundredths of a per cent."""
     return "–" if _missing(value) else f"{value:+.2%}"
+
+
+def _estimate(found: Estimate) -> str:
+    """A mean and what it may be off by."""
+    if math.isnan(found.half_width):
+        return f"{found.mean:.4g}"
+    return f"{found.mean:.4g} ± {found.half_width:.2g}"
 
 
 def _short(money: float) -> str:

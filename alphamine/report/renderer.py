@@ -48,7 +48,17 @@ def write_page(result: Any, path: Path) -> Path:
     AlphamineError
         If the file cannot be written.
     """
-    text = page(result)
+    return write_text(page(result), path)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Write a page.
+
+    Raises
+    ------
+    AlphamineError
+        If the file cannot be written.
+    """
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -221,6 +221,18 @@ class Run(Hinted):
 
         return reveal(self, panel or self._panel)
 
+    def panel_at_hand(self) -> Panel | None:
+        """The panel that was searched, loaded again where a specification is recorded; else None.
+
+        None, too, if the data is not what it was.
+        """
+        from .reveal import panel_of
+
+        try:
+            return panel_of(self, self._panel)
+        except AlphamineError:
+            return None
+
     def combine(
         self,
         model: str = "ridge",
@@ -499,13 +511,15 @@ def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:
         return parse(text, fields=fields or None)
 
 
-def open_run(directory: str | PathLike[str]) -> Run:
+def open_run(directory: str | PathLike[str], panel: Panel | None = None) -> Run:
     """Open a recorded run.
 
     Parameters
     ----------
     directory : path
         Where a search has recorded it.
+    panel : Panel, optional
+        The panel that was searched, where it was no specification that was loaded.
 
     Raises
     ------
@@ -517,4 +531,4 @@ def open_run(directory: str | PathLike[str]) -> Run:
             "a run is opened by the path of its directory, such as 'runs/first', but got "
             f"{type(directory).__name__}"
         )
-    return Run(Path(directory))
+    return Run(Path(directory), panel)

@@ -1,0 +1,105 @@
+"""What a run's page shows of its pool in money, and of its members year by year.
+
+Both need the panel that was searched: they are there when it is at hand, as after a search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alphamine.engine.evaluator import Evaluator
+from alphamine.errors import AlphamineError
+from alphamine.evaluation.backtest import backtest
+from alphamine.evaluation.evaluate import report_of
+from alphamine.evaluation.trust.deflation import expected_maximum
+
+if TYPE_CHECKING:
+    from alphamine.data.panel import Panel
+    from alphamine.evaluation.backtest.report import BacktestReport
+    from alphamine.evaluation.report import FactorReport
+    from alphamine.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The pool traded long and short, split by split; or why it could not be."""
+
+    reports: dict[str, BacktestReport]
+    problem: str = ""
+
+    def years(self) -> Iterator[tuple[str, int, dict[str, float]]]:
+        """Split, year and numbers of every simulated year."""
+        for split, report in self.reports.items():
+            for year, numbers in report.by_year.items():
+                yield split, year, dict(numbers)
+
+
+def book_of(run: Run, panel: Panel | None) -> Book:
+    """The pool's top fifth bought and its bottom fifth sold short, on train and valid."""
+    if panel is None or not run.members:
+        return Book({}, _ABSENT if run.members else "")
+    reports: dict[str, BacktestReport] = {}
+    try:
+        for split in _splits(panel):
+            reports[split or "all"] = backtest(
+                run.pool, panel, "quantile", split=split, trials=run.trials
+            )
+    except AlphamineError as error:
+        return Book(reports, str(error))
+    return Book(reports)
+
+
+def member_reports(
+    run: Run, panel: Panel | None
+) -> list[tuple[dict[str, Any], list[FactorReport]]]:
+    """What is recorded of each member, and its report on each split that may be seen."""
+    if panel is None or not run.members:
+        return []
+    formulas = run.pool.formulas
+    by_split: list[Sequence[FactorReport]] = []
+    for split in _splits(panel):
+        sample = panel.sample(split)
+        scored = dict(Evaluator(sample.panel).scores(formulas, sample))
+        by_split.append(
+            [
+                report_of(formula, scored[i], sample, run.trial_count)
+                for i, formula in enumerate(formulas)
+            ]
+        )
+    return list(zip(run.members, map(list, zip(*by_split, strict=True)), strict=True))
+
+
+def luck_line(members: Sequence[dict[str, Any]], trials: int) -> tuple[list[int], list[float]]:
+    """What luck alone would show as the best |rank IC| among the first n formulas, against n.
+
+    The largest of 2n normal numbers (a sign may be turned) of the standard error that the members'
+    rank ICs have, which is rank IC / t; its median, as labels and days are the same for all.
+    """
+    errors = [
+        abs(member["train_rank_ic"] / member["t"])
+        for member in members
+        if member["t"] and math.isfinite(member["train_rank_ic"] / member["t"])
+    ]
+    if not errors or trials < 1:
+        return [], []
+    points = np.unique(np.geomspace(1, trials, 60).astype(int))
+    error = float(np.median(errors))
+    return points.tolist(), [error * expected_maximum(2 * int(n)) for n in points]
+
+
+def _splits(panel: Panel) -> list[str | None]:
+    """The splits of a panel that may be seen."""
+    if panel.splits is None:
+        return [None]
+    return [name for name in ("train", "valid") if getattr(panel.splits, name) is not None]
+
+
+_ABSENT = (
+    "The panel that was searched is not at hand, so nothing is traded here: pass it, "
+    "am.open_run(directory, panel).report()"
+)
