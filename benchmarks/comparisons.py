@@ -117,7 +117,7 @@ class Market:
 
 
 @contextmanager
-def _loaded(name: str, changes: Mapping[str, str], **settings: Any) -> Iterator[Panel]:
+def loaded(name: str, changes: Mapping[str, str], **settings: Any) -> Iterator[Panel]:
     """The searchable part of a shipped dataset, of whose specification some lines are changed."""
     text = (ROOT / "data_specs" / name).read_text("utf-8")
     text = text.replace("../../shared/data", str(ROOT.parent / "shared/data"))
@@ -133,7 +133,7 @@ def _loaded(name: str, changes: Mapping[str, str], **settings: Any) -> Iterator[
 @contextmanager
 def synthetic(seed: int = 0) -> Iterator[Market]:
     """The embedded market, whose truth is known, or one like it from another seed."""
-    with _loaded("synthetic.yaml", {"  seed: 0": f"  seed: {seed}"}) as panel:
+    with loaded("synthetic.yaml", {"  seed: 0": f"  seed: {seed}"}) as panel:
         yield _known(panel)
 
 
@@ -160,7 +160,7 @@ def csi300() -> Iterator[Market]:
     next one.
     """
     splits = {"valid: 2018-01-01, test: 2020-07-01": "valid: 2019-01-01, test: 2020-01-01"}
-    with _loaded("cn_csi800.yaml", splits, universe="CSI300", horizon=20) as panel:
+    with loaded("cn_csi800.yaml", splits, universe="CSI300", horizon=20) as panel:
         yield Market(Scorer(panel, panel.sample(), threads=1), lambda pool: _combined(pool, panel))
 
 

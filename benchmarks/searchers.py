@@ -59,8 +59,7 @@ def section(market: str, results: dict[str, Any]) -> str:
         rows = []
         for row, seeds in found.items():
             cells = [
-                _interval([scale * m[name] for m in _at(seeds, mark) if name in m])
-                for mark in shown
+                interval([scale * m[name] for m in _at(seeds, mark) if name in m]) for mark in shown
             ]
             rows.append([row, *cells])
         parts.append(table([title, *(f"{mark:,} evaluations" for mark in shown)], rows))
@@ -71,7 +70,7 @@ def _at(seeds: dict[str, Marks], mark: int) -> Marks:
     return [m for marks in seeds.values() for m in marks if m["evaluations"] == mark]
 
 
-def _interval(values: list[float]) -> str:
+def interval(values: list[float]) -> str:
     if len(values) < 3:
         return " ".join(f"{value:.3f}" for value in values) or "-"
     half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))

@@ -18,7 +18,7 @@ from .mcts.settings import MCTSSettings
 from .portfolio import PortfolioSettings
 from .portfolio import build as build_portfolio
 from .random import RandomSearcher, RandomSettings
-from .rd_loop.searcher import RDLoopSearcher
+from .rd_loop.build import build as build_rd_loop
 from .rd_loop.settings import RDLoopSettings
 from .rl.build import build
 from .rl.settings import RLSettings
@@ -71,7 +71,7 @@ SEARCHERS: Final = Registry(
         "tune": Entry(TuneSearcher, TuneSettings, "windows and literals of given formulas, by TPE"),
         "mcts": Entry(build_mcts, MCTSSettings, "trees of refinements in five dimensions"),
         "rl": Entry(build, RLSettings, "a policy over tokens, rewarded for what the pool gains"),
-        "rd_loop": Entry(RDLoopSearcher, RDLoopSettings, "hypotheses, tested and learnt from"),
+        "rd_loop": Entry(build_rd_loop, RDLoopSettings, "hypotheses, tested and learnt from"),
         "portfolio": Entry(build_portfolio, PortfolioSettings, "several searchers, by a bandit"),
     },
     Entry.of,

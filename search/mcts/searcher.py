@@ -18,7 +18,6 @@ import numpy as np
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.llm.base import ChatClient
 from alphamine.pool.view import PoolView
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory
@@ -31,6 +30,7 @@ from alphamine.searchers.proposers.base import (
     objection,
 )
 from alphamine.searchers.proposers.registry import PROPOSERS
+from alphamine.searchers.proposers.spending import Account
 from alphamine.searchers.variation import child
 
 from . import state
@@ -404,29 +404,21 @@ class SpendingMCTSSearcher(MCTSSearcher):
 
     def __init__(self, context: SearchContext) -> None:
         super().__init__(context)
-        self._client: ChatClient = context.services["llm"]
-        self._tokens, self._money = 0.0, 0.0
+        self._account = Account(context.services["llm"])
 
     def ask(self, n: int) -> list[Candidate]:
-        # Other islands pay by the same client, but not while this one is asked.
-        began = self._client.usage()
-        found = super().ask(n)
-        now = self._client.usage()
-        self._tokens += now.tokens - began.tokens
-        self._money += now.money - began.money
-        return found
+        return self._account.ask(super().ask, n)
 
     def spent(self) -> dict[str, float]:
         """What was paid for the search, by earlier lives of it too."""
-        return {"tokens": self._tokens, "money": self._money}
+        return self._account.spent()
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "spent": self.spent()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         super().load_state_dict(saved)
-        paid = saved["spent"]
-        self._tokens, self._money = float(paid["tokens"]), float(paid["money"])
+        self._account.load(saved["spent"])
 
 
 def build(context: SearchContext) -> MCTSSearcher:

@@ -9,43 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from alphamine.errors import FormulaError, SearchError
+from alphamine.errors import FormulaError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
-from alphamine.llm.base import (
-    BudgetError,
-    ChatClient,
-    ChatRequest,
-    ContentError,
-    Message,
-    TransportError,
-)
-from alphamine.llm.extract import json_object
 from alphamine.searchers.base import SearchContext
 
 from . import prompts
 from .base import Plain, Proposal, RefineContext, SeedContext
+from .dialogue import REPAIRS, Dialogue, Question
+from .spending import client_of, require_replay
 
-_REPAIRS: Final = 3
-_REPAIR_TEMPERATURE: Final = 0.8
 _SETTINGS: Final = 3
-_ECHO: Final = 4000
 _NAME, _RATIONALE, _FORMULA = 80, 600, 4000
 _WINDOW: Final = re.compile(r"\bw[123]\b")
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question: its template, its words, and where in the search it is asked."""
-
-    template: str
-    text: str
-    sample: str
-    count: int
 
 
 class LLMProposer(Plain):
@@ -64,84 +43,39 @@ class LLMProposer(Plain):
     slow = True
 
     def __init__(self, context: SearchContext) -> None:
-        client = context.services.get("llm")
-        if client is None:
-            raise SearchError(
-                "the proposer llm asks a language model, but the search was given none; give it "
-                "llm={'model': ..., 'url': ...}"
-            )
-        self.client: ChatClient = client
-        self.repeatable = bool(client.repeatable)
+        self.client = client_of(context, "the proposer llm")
+        self.repeatable = bool(self.client.repeatable)
         self._fields = {field.name: field for field in context.grammar.fields}
-        self._system = prompts.system(context.grammar, context.descriptions, _SETTINGS)
+        system = prompts.system(context.grammar, context.descriptions, _SETTINGS)
+        self._dialogue = Dialogue(self.client, system)
 
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:
-        return self._ask(self._question(context, n))
+        return self._ask(self._question(context, n), n)
 
     def refine(self, context: RefineContext, n: int) -> list[Proposal]:
-        return self._ask(self._question(context, n))
+        return self._ask(self._question(context, n), n)
 
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
         """Another proposal in answer to an objection, within the same number of attempts."""
         attempt = int(proposal.provenance.get("attempt", 0)) + 1
-        if attempt > _REPAIRS:
+        if attempt > REPAIRS:
             return None
         reply = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
         asked = self._question(context, 1)
-        return next(iter(self._ask(asked, attempt, reply, objection)), None)
+        return next(iter(self._ask(asked, 1, attempt, reply, objection)), None)
 
-    def _question(self, context: SeedContext, n: int) -> _Asked:
+    def _question(self, context: SeedContext, n: int) -> Question:
         if isinstance(context, RefineContext):
             sample = f"tree {context.number} step {context.step}"
-            return _Asked(prompts.REFINE_ID, prompts.refine(context, n), sample, n)
-        return _Asked(prompts.SEED_ID, prompts.seed(context, n), f"tree {context.number} root", n)
+            return Question(prompts.REFINE_ID, prompts.refine(context, n), sample)
+        return Question(prompts.SEED_ID, prompts.seed(context, n), f"tree {context.number} root")
 
     def _ask(
-        self, asked: _Asked, attempt: int = 0, reply: str = "", objection: str = ""
+        self, asked: Question, n: int, attempt: int = 0, reply: str = "", objection: str = ""
     ) -> list[Proposal]:
-        """Ask until something is of use; nothing if the budget or the server has no more."""
-        models = [self.client.model] * (_REPAIRS + 1 - attempt)
-        models += [self.client.strong] * bool(self.client.strong)
-        for number, model in enumerate(models, attempt):
-            request = self._request(asked, model, number, reply, objection)
-            try:
-                answer = self.client.ask(request)
-            except (TransportError, BudgetError):
-                return []
-            reply = answer.text[:_ECHO]
-            try:
-                found = json_object(answer.text)
-            except ContentError as error:
-                cut = "it was cut off; be shorter. " if not answer.whole else ""
-                objection = f"{cut}{error}"
-                continue
-            made = {"model": answer.model, "request": request.digest, "attempt": number}
-            proposals, objection = self._read(found, made)
-            if proposals:
-                return proposals[: asked.count]
-        return []
-
-    def _request(
-        self, asked: _Asked, model: str, attempt: int, reply: str, objection: str
-    ) -> ChatRequest:
-        messages = [Message("system", self._system), Message("user", asked.text)]
-        temperature, template = self.client.temperature, asked.template
-        if objection:
-            # The last failure alone: a growing conversation costs more and helps no more.
-            messages.append(Message("assistant", reply))
-            messages.append(Message("user", prompts.repair(objection)))
-            template = prompts.REPAIR_ID
-            if temperature is not None:
-                temperature = min(temperature, _REPAIR_TEMPERATURE)
-        return ChatRequest(
-            model,
-            tuple(messages),
-            prompts.SCHEMA,
-            temperature,
-            self.client.max_tokens,
-            template,
-            f"{asked.sample} attempt {attempt}",
-        )
+        """At most `n` proposals; none if the budget or the server has no more."""
+        found = self._dialogue.ask(asked, prompts.SCHEMA, self._read, attempt, reply, objection)
+        return list(found[:n])
 
     def _read(
         self, found: Mapping[str, Any], made: Mapping[str, Any]
@@ -210,9 +144,5 @@ def replaying(context: SearchContext) -> LLMProposer:
         If the client would ask a server.
     """
     proposer = LLMProposer(context)
-    if not proposer.client.repeatable:
-        raise SearchError(
-            "the proposer cassette replays a record, but this client asks a server; give it "
-            "llm={'mode': 'replay', 'cassette': FILE}"
-        )
+    require_replay(proposer.client)
     return proposer

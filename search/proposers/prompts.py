@@ -86,7 +86,8 @@ _WINDOWS: Final = ("w1", "w2", "w3")
 _NUMBER: Final = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
 
 
-def _object(**properties: Any) -> dict[str, Any]:
+def json_schema(**properties: Any) -> dict[str, Any]:
+    """Of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": properties,
@@ -95,15 +96,15 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-SCHEMA: Final[Mapping[str, Any]] = _object(
+SCHEMA: Final[Mapping[str, Any]] = json_schema(
     diagnosis={"type": "string"},
     proposals={
         "type": "array",
-        "items": _object(
+        "items": json_schema(
             name={"type": "string"},
             rationale={"type": "string"},
             formula={"type": "string"},
-            param_sets={"type": "array", "items": _object(**dict.fromkeys(_WINDOWS, _NUMBER))},
+            param_sets={"type": "array", "items": json_schema(**dict.fromkeys(_WINDOWS, _NUMBER))},
         ),
     },
 )
@@ -112,8 +113,8 @@ SCHEMA: Final[Mapping[str, Any]] = _object(
 def system(grammar: Grammar, descriptions: Mapping[str, str], settings: int) -> str:
     """The stable beginning of every conversation, byte for byte, so that servers can cache it."""
     return _SYSTEM.substitute(
-        fields="\n".join(_fields(grammar, descriptions)),
-        operators="\n".join(_operators(grammar)),
+        fields="\n".join(field_lines(grammar, descriptions)),
+        operators="\n".join(operator_lines(grammar)),
         windows=", ".join(map(str, grammar.windows)),
         max_length=grammar.max_length,
         max_depth=grammar.max_depth,
@@ -135,12 +136,12 @@ def seed(context: SeedContext, count: int) -> str:
 
 def refine(context: RefineContext, count: int) -> str:
     """The question for refinements."""
-    examples = [f"{formula} ({_numbers(metrics)})" for formula, metrics in context.examples]
+    examples = [f"{formula} ({numbers(metrics)})" for formula, metrics in context.examples]
     return _REFINE.substitute(
         formula=context.formula,
         dimension=context.dimension,
         meaning=MEANINGS.get(context.dimension, "better"),
-        metrics=_numbers(context.metrics),
+        metrics=numbers(context.metrics),
         scores=", ".join(f"{name} {value:.1f}" for name, value in context.scores.items()),
         history="\n".join(f"- {line}" for line in context.history) or "- nothing yet",
         examples="".join(f"An effective alpha to learn from: {e}\n" for e in examples),
@@ -169,11 +170,13 @@ def _avoid(context: SeedContext) -> str:
     )
 
 
-def _numbers(metrics: Mapping[str, float]) -> str:
+def numbers(metrics: Mapping[str, float]) -> str:
+    """Scores by name on one line; what is undefined is left out."""
     return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value == value)
 
 
-def _fields(grammar: Grammar, descriptions: Mapping[str, str]) -> Iterator[str]:
+def field_lines(grammar: Grammar, descriptions: Mapping[str, str]) -> Iterator[str]:
+    """Every field with its unit, and its description as data."""
     for field in grammar.fields:
         said = descriptions.get(field.name, "")
         meaning = f", {json.dumps(plain(said, 100), ensure_ascii=False)}" if said else ""
@@ -181,7 +184,8 @@ def _fields(grammar: Grammar, descriptions: Mapping[str, str]) -> Iterator[str]:
 
 
 @lru_cache(maxsize=8)
-def _operators(grammar: Grammar) -> tuple[str, ...]:
+def operator_lines(grammar: Grammar) -> tuple[str, ...]:
+    """Every operator that the grammar's formulas may have, with its meaning."""
     return tuple(
         f"- {op.signature}: {op.meaning}" for name, op in CATALOGUE.items() if usable(grammar, name)
     )

@@ -59,6 +59,9 @@ class HeuristicProposer:
     context : SearchContext
     """
 
+    repeatable = True
+    silent = False
+
     def __init__(self, context: SearchContext) -> None:
         self._schema = {field.name: field for field in context.grammar.fields}
         self._edits = RuleProposer()

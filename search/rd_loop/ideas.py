@@ -151,7 +151,18 @@ class Situation:
 
 
 class ResearchProposer(Protocol):
-    """Makes hypotheses, and formulas that test them; equal situations get equal ideas."""
+    """Makes hypotheses, and formulas that test them.
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether equal situations get equal ideas.
+    silent : bool
+        Whether the last idea was none, and another is not to be asked for at once.
+    """
+
+    repeatable: bool
+    silent: bool
 
     def propose(self, situation: Situation, n: int) -> Idea:
         """A hypothesis and at most `n` tasks; for the arm `MODEL`, or to prune, maybe a model."""

@@ -44,7 +44,7 @@ class Knowledge:
         """Formulas that succeeded, those first that share most components with a formula."""
         wanted = components(formula)
         others = [other for other in self._succeeded.values() if other is not formula]
-        return sorted(others, key=lambda other: -_overlap(wanted, components(other)))
+        return sorted(others, key=lambda other: -overlap(wanted, components(other)))
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -76,5 +76,6 @@ def _name(node: Node) -> str:
     return node.name if isinstance(node, Field) else "literal"
 
 
-def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+def overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """Share of the components of two formulas that both have."""
     return len(a & b) / len(a | b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.view import PoolView
-from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.credit import Credit, Trial
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation
 from alphamine.searchers.schedulers import Vector
 
-from .analysis import Finding, feedback, judge, likeness
+from .analysis import feedback, judge, likeness
 from .heuristic import HeuristicProposer
 from .ideas import (
     FACTOR_ARMS,
@@ -37,24 +37,13 @@ from .knowledge import Knowledge
 from .modelling import Modelling, ModelTurn
 from .settings import RDLoopSettings
 from .specification import specification
+from .turns import Turn, candidate_of, candidate_state, turn_of, turn_state
 
 # Turns in a row without any formula, after which nothing more is proposed in a batch.
 _FRUITLESS: Final = 50
 # What was tried last, and is told to who makes hypotheses.
 _REMEMBERED: Final = 12
-
-
-@dataclass(slots=True)
-class Turn:
-    """One hypothesis that is being tested."""
-
-    number: int
-    arm: str
-    context: Vector
-    hypothesis: Hypothesis
-    awaited: dict[str, None] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+_WORDS: Final = ("statement", "reason", "expected", "family", "source")
 
 
 class RDLoopSearcher:
@@ -83,6 +72,7 @@ class RDLoopSearcher:
         self._specification = specification(context.grammar, context.descriptions)
         self._inbox = context.services.get("hypotheses")
         self._proposer: ResearchProposer = proposer or HeuristicProposer(context)
+        self.capabilities = Capabilities(repeatable=self._proposer.repeatable)
         kinds = tuple(kind for kind in self.settings.kinds if kind in context.models)
         self._models = Modelling(kinds, self.settings)
         arms = (*FACTOR_ARMS, MODEL) if kinds else FACTOR_ARMS
@@ -108,6 +98,8 @@ class RDLoopSearcher:
             made = self._candidates()
             fruitless = 0 if made else fruitless + 1
             self._queue += made
+            if self._proposer.silent:
+                break
         asked, self._queue = self._queue[:n], self._queue[n:]
         return asked
 
@@ -117,6 +109,8 @@ class RDLoopSearcher:
         self._begun += 1
         rng = np.random.default_rng([self._seed, number])
         arm, context, idea = self._idea(number, rng)
+        if self._proposer.silent:
+            return []
         if idea.model is not None:
             self._models.turn = ModelTurn(number, arm, context, idea.hypothesis, idea.model)
             return []
@@ -190,6 +184,7 @@ class RDLoopSearcher:
 
     def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
         """Validation and analysis."""
+        self._reopen([result.candidate for result in results])
         known = [member.sketch for member in self._library.values()]
         fresh: dict[str, Member] = {}
         for result in results:
@@ -210,6 +205,26 @@ class RDLoopSearcher:
         for turn in [turn for turn in self._open.values() if not turn.awaited]:
             del self._open[turn.number]
             self._conclude(turn)
+
+    def _reopen(self, candidates: Sequence[Candidate]) -> None:
+        """Begin turns anew that were proposed before a stop, and not by this life.
+
+        Only a proposer that does not repeat itself is told of such.
+        """
+        for candidate in candidates:
+            notes, number = candidate.notes, candidate.notes.get("turn")
+            if not isinstance(number, int):
+                continue
+            turn = self._open.get(number)
+            if turn is None and number >= self._begun:
+                words = {name: str(notes.get(name, "")) for name in _WORDS}
+                context = self._credit.context(candidate.arm)
+                turn = Turn(number, candidate.arm, context, Hypothesis(**words), foreign=True)
+                self._open[number] = turn
+                self._begun = number + 1
+            if turn is not None and turn.foreign:
+                turn.awaited[candidate.formula.digest] = None
+                self._memory.add(candidate.formula)
 
     def ask_models(self) -> list[ModelCandidate]:
         """The library as the pool has it now, or the model of a hypothesis."""
@@ -258,8 +273,8 @@ class RDLoopSearcher:
             "seed": self._seed,
             "begun": self._begun,
             "heard": list(self._heard),
-            "open": [_turn_state(turn) for turn in self._open.values()],
-            "queue": [_candidate_state(candidate) for candidate in self._queue],
+            "open": [turn_state(turn) for turn in self._open.values()],
+            "queue": [candidate_state(candidate) for candidate in self._queue],
             "library": [
                 [to_data(m.formula), dict(m.scores), m.sketch] for m in self._library.values()
             ],
@@ -276,12 +291,9 @@ class RDLoopSearcher:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         schema = self._workshop.schema
         self._seed, self._begun, self._heard = state["seed"], state["begun"], list(state["heard"])
-        turns = [_turn_of(saved) for saved in state["open"]]
+        turns = [turn_of(saved) for saved in state["open"]]
         self._open = {turn.number: turn for turn in turns}
-        self._queue = [
-            Candidate(from_data(data, schema), origin, tuple(parents), arm, notes)
-            for data, origin, parents, arm, notes in state["queue"]
-        ]
+        self._queue = [candidate_of(saved, schema) for saved in state["queue"]]
         members = [
             Member(from_data(data, schema), scores, None if sketch is None else np.asarray(sketch))
             for data, scores, sketch in state["library"]
@@ -299,37 +311,3 @@ class RDLoopSearcher:
 def _finite(scores: Mapping[str, float]) -> dict[str, float]:
     """Scores as JSON has them: those that are undefined are left out."""
     return {name: float(value) for name, value in scores.items() if np.isfinite(value)}
-
-
-def _candidate_state(candidate: Candidate) -> list[Any]:
-    return [
-        to_data(candidate.formula),
-        candidate.origin,
-        list(candidate.parents),
-        candidate.arm,
-        dict(candidate.notes),
-    ]
-
-
-def _turn_state(turn: Turn) -> dict[str, Any]:
-    return {
-        "number": turn.number,
-        "arm": turn.arm,
-        "context": turn.context,
-        "hypothesis": asdict(turn.hypothesis),
-        "awaited": list(turn.awaited),
-        "findings": [finding.state() for finding in turn.findings],
-        "failures": list(turn.failures),
-    }
-
-
-def _turn_of(state: Mapping[str, Any]) -> Turn:
-    return Turn(
-        state["number"],
-        state["arm"],
-        np.asarray(state["context"]),
-        Hypothesis(**state["hypothesis"]),
-        dict.fromkeys(state["awaited"]),
-        [Finding(**saved) for saved in state["findings"]],
-        list(state["failures"]),
-    )

@@ -106,3 +106,108 @@ def test_a_job_says_which_model(tmp_path: Path) -> None:
         read_job(None, {**changes, "llm": {"modle": "m"}})
     with pytest.raises(SearchError, match="environment alone"):
         read_job(None, {**changes, "llm": {"model": "sk-something"}})
+
+
+def _researcher(request: dict[str, Any], number: int) -> Turn:
+    """A hypothesis by the words of the question alone: formulas, or a model."""
+    text = request["messages"][1]["content"]
+    rng = np.random.default_rng(list(json.dumps(request["messages"][1:]).encode()))
+    words = {"hypothesis": "volume tells", "reason": "r", "expected": "e", "family": "volume"}
+    if text.startswith("Propose the model"):
+        chosen = {"name": "alpha", "value": float(10.0 ** rng.integers(-4, 2))}
+        return Turn(json.dumps({**words, "model": "ridge", "settings": [chosen], "tune": False}))
+    a, b = rng.choice(("open", "close", "volume"), 2, replace=False)
+    formulas = [
+        f"ts_corr({a}, {b}, {rng.integers(3, 60)})",
+        f"ts_zscore(ts_mean({a}, {rng.integers(3, 20)}), {rng.integers(3, 60)})",
+        f"ts_rank(ts_delta({a}, {rng.integers(1, 20)}), {rng.integers(3, 60)})",
+    ]
+    return Turn(json.dumps({**words, "formulas": formulas}))
+
+
+def _research(panel: Panel, folder: Path, url: str, budget: int = 60, **more: Any) -> Run:
+    settings = {
+        "searcher": "rd_loop", "batch": 12, "run_dir": folder,
+        "options": {"proposer": "llm", "models": "ridge", "library_step": 2},
+        "llm": {"model": "m", "url": url, "max_calls": 400}, **more,
+    }  # fmt: skip
+    return am.search(panel, budget=budget, **settings)
+
+
+def test_research_is_recorded_and_replayed_bit_for_bit(small_panel: Panel, tmp_path: Path) -> None:
+    with serving(_researcher) as server:
+        live = _research(small_panel, tmp_path / "live", server.url, 80)
+    record = tmp_path / "live" / "llm.jsonl"
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(lines) == len(server.requests)
+    assert {r.notes["source"] for r in live.records} == {"language model"}
+    models = live.models
+    assert {m.proposal.arm for m in models} == {"library", "model"}
+    # With the server down.
+    replay = {"model": "m", "mode": "replay", "cassette": str(record), "url": server.url}
+    options = {"proposer": "cassette", "models": "ridge", "library_step": 2}
+    again = _research(small_panel, tmp_path / "again", "", 80, llm=replay, options=options)
+    assert _ledger(again) == _ledger(live)
+    assert repr(again.models) == repr(models)
+    assert again.library == live.library
+    assert str(again.pool.table()) == str(live.pool.table())
+
+
+def test_the_researcher_sees_neither_days_nor_names_nor_numbers_of_valid(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    with serving(_researcher) as server:
+        run = _research(small_panel, tmp_path / "run", server.url, 80)
+    told = json.dumps([request["messages"] for request in server.requests])
+    assert "accepted" in told
+    for name in ("N00", "N23", "2020-", "2021-", "valid"):
+        assert name not in told
+    hidden = [f"{m.fit['numbers']['valid']['rank_ic']:.4f}" for m in run.models]
+    hidden += [f"{record.valid['rank_ic']:.4f}" for record in run.records if record.valid]
+    shown = {f"{record.train['rank_ic']:.4f}" for record in run.records}
+    assert not [number for number in hidden if f" {number}" in told and number not in shown]
+
+
+def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_them(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    prices = {"prompt_price": 4.0, "completion_price": 8.0, "max_tokens": 500}
+    with serving(_researcher) as server:
+        llm = {"model": "m", "url": server.url, "max_money": 0.05, **prices}
+        run = _research(small_panel, tmp_path / "run", server.url, 500, llm=llm)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "llm.jsonl").read_text().splitlines()]
+    *paid, refused = lines
+    assert refused["error"] == "budget"
+    # A call is 100 tokens in and 20 out.
+    spent = len(paid) * (100 * 4.0 + 20 * 8.0) * 1e-6
+    assert sum(line["usage"]["money"] for line in paid) == pytest.approx(spent)
+    assert sum(line["usage"]["calls"] for line in paid) == len(server.requests) == len(paid)
+    assert spent <= 0.05
+    asked = refused["request"]["messages"]
+    most = sum(len(m["content"]) // 4 + 1 for m in asked) * 4e-6 + 500 * 8e-6
+    assert spent + most > 0.05
+    assert 0 < run.evaluated < 500
+    assert run.facts["finished"]
+
+
+def test_stopped_research_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
+    seen = 0
+
+    def observe(progress: Progress) -> None:
+        nonlocal seen
+        seen = progress.evaluated
+
+    with serving(_researcher) as server:
+        folder = tmp_path / "run"
+        stopped = _research(
+            small_panel, folder, server.url, observe=observe, stop=lambda: seen >= 24
+        )
+        before = _ledger(stopped)
+        assert 24 <= len(before) < 60
+        resumed = am.resume(folder, small_panel)
+        after = _ledger(resumed)
+    assert after[: len(before)] == before
+    assert len(after) == 60
+    lines = (folder / "llm.jsonl").read_text().splitlines()
+    paid = [json.loads(line)["digest"] for line in lines]
+    assert len(set(paid)) == len(paid) == len(server.requests)

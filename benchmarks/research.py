@@ -1,0 +1,218 @@
+"""What the research loop and the portfolio find: libraries by their models, arms by schedulers.
+
+    python -m benchmarks.research --rows "rd_loop thompson" alpha158 --seeds 0 1 2
+    python -m benchmarks.research --portfolio --seeds 0 1 2 3 4
+
+Runs are added to `research.json`, one entry per row and seed; one that is there already is not
+repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.data.synthetic.market import planted
+from alphamine.engine.scores import daily_scores
+from alphamine.evaluation.backtest import TopkDropout
+from alphamine.jobs.bench import Bench
+from alphamine.jobs.scorer import Scorer
+from alphamine.libraries import library
+from alphamine.pool.recovery import delivered
+from alphamine.searchers.models import ModelSpec
+
+from .comparisons import loaded
+from .searchers import interval
+from .tables import table, write_readme
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "research.json"
+EVALUATIONS, SIZE, FITS = 400, 40, 20
+# The published splits have their test after 2017, where this panel has most of its days.
+SPLITS: Final = "valid: 2018-01-01, test: 2020-07-01"
+LATER: Final = "valid: 2020-07-01"
+MODELS: Final = "ridge lightgbm"
+ROWS: Final[Mapping[str, str]] = {
+    "alpha158, ridge": "ridge",
+    "alpha158, lightgbm": "lightgbm",
+    "rd_loop thompson": "thompson",
+    "rd_loop random": "random",
+    "rd_loop round_robin": "round_robin",
+}
+ARMS: Final = ("genetic", "local", "mcts", "random")
+PORTFOLIO_EVALUATIONS: Final = 1000
+
+
+def csi300(splits: str) -> Any:
+    """CSI300 with the label of RD-Agent(Q): the return of a day, from the next close on."""
+    changes = {SPLITS: splits} if splits != SPLITS else {}
+    return loaded("cn_csi800.yaml", changes, universe="CSI300", horizon=1)
+
+
+def judged(signals: Mapping[str, Any], panels: Mapping[str, Panel]) -> dict[str, float]:
+    """Rank IC and excess return with costs (a year, additive) on the valid split of each panel."""
+    found: dict[str, float] = {}
+    for name, panel in panels.items():
+        sample = panel.sample("valid")
+        signal = signals[name]
+        daily = daily_scores(signal[: sample.panel.shape[0]], sample)
+        report = am.backtest(signal, panel, TopkDropout(50, 5), split="valid", market="cn")
+        excess = report.metrics["excess_return_with_cost.additive.annualized_return"]
+        found |= {f"{name} rank_ic": float(np.nanmean(daily.rank_ic)), f"{name} excess": excess}
+    return found
+
+
+def of_alpha158(model: str, panels: Mapping[str, Panel]) -> dict[str, Any]:
+    """A model on Alpha158, fitted as those of libraries are."""
+    began = time.process_time()
+    bench = Bench(Scorer(panels["valid"]))
+    schema = panels["valid"].schema
+    # The panel has no vwap.
+    formulas = tuple(f for f in library("alpha158").values() if {*f.fields} <= {*schema})
+    fitted = bench.fitted(ModelSpec(model, {}, formulas))
+    seconds = time.process_time() - began
+    signals = {n: fitted.signal(am.values([*formulas], p), p.universe) for n, p in panels.items()}
+    return {**judged(signals, panels), "factors": len(formulas), "model": model, "seconds": seconds}
+
+
+def of_loop(scheduler: str, seed: int, panels: Mapping[str, Panel]) -> dict[str, Any]:
+    """The library of a run of the research loop."""
+    began = time.process_time()
+    options = {"scheduler": scheduler, "models": MODELS, "fits": FITS, "tuning": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        run = am.search(
+            panels["valid"],
+            "rd_loop",
+            EVALUATIONS,
+            seed,
+            Path(folder) / "run",
+            options=options,
+            pool_size=SIZE,
+        )
+        found, models = run.library, run.models
+    seconds = time.process_time() - began
+    signals = {name: found.signal(panel) for name, panel in panels.items()}
+    return {
+        **judged(signals, panels),
+        "factors": len(found),
+        "model": found.model.name,
+        "fits": len(models),
+        "accepted": sum(record.accepted for record in models),
+        "seconds": seconds,
+    }
+
+
+def of_portfolio(name: str, seed: int, panel: Panel) -> dict[str, Any]:
+    """What a searcher delivers of what is planted in the synthetic market."""
+    options = {"arms": {arm: {} for arm in ARMS}} if name == "portfolio" else {}
+    with tempfile.TemporaryDirectory() as folder:
+        run = am.search(
+            panel, name, PORTFOLIO_EVALUATIONS, seed, Path(folder) / "run", options=options
+        )
+        signal = run.pool.signal(panel.sample("valid").panel)
+    share = delivered(signal, panel, planted(panel.notes), "valid")
+    return {
+        "delivered": share,
+        "objective": float(run.facts["combined"]["train"]["numbers"]["rank_ic"]),
+    }
+
+
+def research_section(results: dict[str, Any]) -> str:
+    """Means over seeds."""
+    columns = {
+        "factors": ("factors", 1.0),
+        "valid rank_ic": ("rank IC on valid, times 100", 100.0),
+        "valid excess": ("excess return with costs on valid, % a year", 100.0),
+        "later rank_ic": ("rank IC on later days, times 100", 100.0),
+        "later excess": ("excess return with costs on later days, % a year", 100.0),
+        "seconds": ("seconds of CPU", 1.0),
+    }
+    rows = []
+    for row, seeds in results["research csi300"].items():
+        cells = [
+            interval([scale * s[key] for s in seeds.values()])
+            for key, (_, scale) in columns.items()
+        ]
+        models = ", ".join(sorted({str(s["model"]) for s in seeds.values()}))
+        rows.append([row, models, *cells])
+    return table(["", "model", *(title for title, _ in columns.values())], rows)
+
+
+def portfolio_section(results: dict[str, Any]) -> str:
+    """Means over seeds."""
+    rows = []
+    for row, seeds in results["portfolio synthetic"].items():
+        cells = [
+            interval([scale * s[key] for s in seeds.values()])
+            for key, scale in (("delivered", 1.0), ("objective", 100.0))
+        ]
+        rows.append([row, *cells])
+    header = [
+        "",
+        "planted part of the label delivered on valid",
+        "pool's rank IC on train, times 100",
+    ]
+    return table(header, rows)
+
+
+def _read() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    return found
+
+
+def _known(part: str, row: str, seed: int) -> bool:
+    return str(seed) in _read().get(part, {}).get(row, {})
+
+
+def _keep(part: str, row: str, seed: int, entry: Mapping[str, Any]) -> None:
+    found = _read()
+    found.setdefault(part, {}).setdefault(row, {})[str(seed)] = entry
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def main() -> None:
+    """Run what `research.json` lacks; write it and the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.research", description=__doc__)
+    parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=[])
+    parser.add_argument("--portfolio", action="store_true")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    given = parser.parse_args()
+    with ExitStack() as held:
+        if given.rows:
+            panels = {
+                "valid": held.enter_context(csi300(SPLITS)),
+                "later": held.enter_context(csi300(LATER)),
+            }
+        for row in given.rows:
+            for seed in given.seeds if row.startswith("rd_loop") else (0,):
+                if not _known("research csi300", row, seed):
+                    scheduler = ROWS[row]
+                    loop = row.startswith("rd_loop")
+                    entry = (
+                        of_loop(scheduler, seed, panels) if loop else of_alpha158(scheduler, panels)
+                    )
+                    _keep("research csi300", row, seed, entry)
+        if given.portfolio:
+            panel = held.enter_context(loaded("synthetic.yaml", {}))
+            for seed in given.seeds:
+                for name in (*ARMS, "portfolio"):
+                    if not _known("portfolio synthetic", name, seed):
+                        _keep("portfolio synthetic", name, seed, of_portfolio(name, seed, panel))
+    sections = {"research csi300": research_section, "portfolio synthetic": portfolio_section}
+    found = _read()
+    tables = {name: sections[name] for name in sections if name in found}
+    write_readme(found, HERE / "README.md", tables)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The research loop with the proposer that its settings name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alphamine.searchers.base import Candidate, SearchContext
+from alphamine.searchers.proposers.spending import Account, require_replay
+
+from .ideas import ResearchProposer
+from .language import LanguageProposer
+from .searcher import RDLoopSearcher
+from .settings import RDLoopSettings
+
+
+class SpendingRDLoopSearcher(RDLoopSearcher):
+    """The same with a language model that makes the hypotheses: it has something to account for."""
+
+    def __init__(self, context: SearchContext, proposer: ResearchProposer) -> None:
+        super().__init__(context, proposer)
+        self._account = Account(context.services["llm"])
+
+    def ask(self, n: int) -> list[Candidate]:
+        return self._account.ask(super().ask, n)
+
+    def spent(self) -> dict[str, float]:
+        """What was paid for the search, by earlier lives of it too."""
+        return self._account.spent()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "spent": self.spent()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._account.load(state["spent"])
+
+
+def build(context: SearchContext) -> RDLoopSearcher:
+    """The searcher, which is a `Spender` if it asks a language model."""
+    chosen: RDLoopSettings = context.settings or RDLoopSettings()
+    if chosen.proposer == "heuristic":
+        return RDLoopSearcher(context)
+    proposer = LanguageProposer(context)
+    if chosen.proposer == "cassette":
+        require_replay(context.services["llm"])
+    return SpendingRDLoopSearcher(context, proposer)

@@ -1,0 +1,148 @@
+"""Hypotheses of a language model; what it says is read like anybody's text, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from alphamine.errors import AlphamineError
+from alphamine.expression.nodes import Node
+from alphamine.libraries.formulas import read_formulas
+from alphamine.searchers.base import SearchContext
+from alphamine.searchers.proposers.dialogue import Dialogue, Made, Question
+from alphamine.searchers.proposers.prompts import plain
+from alphamine.searchers.proposers.spending import client_of
+
+from . import prompts
+from .heuristic import HeuristicProposer
+from .ideas import MODEL, NEW, PERSON, Hypothesis, Idea, ModelTask, Situation, Task
+from .knowledge import components, overlap
+from .model_moves import bounded
+from .settings import RDLoopSettings
+
+Read = Callable[[Mapping[str, Any], Made], tuple[Sequence[Idea], str]]
+SOURCE: Final = "language model"
+_LONGEST: Final = 4000
+_WORDS: Final = 400
+
+
+class LanguageProposer:
+    """Asks the client that the search was given as the service "llm".
+
+    Where a person has given formulas with a hypothesis, nobody else is asked.
+
+    Parameters
+    ----------
+    context : SearchContext
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether equal questions get equal answers: the client only replays.
+    silent : bool
+        Whether the last question has brought nothing: the budget is spent, or nobody answers.
+
+    Raises
+    ------
+    SearchError
+        If there is no such service.
+    """
+
+    def __init__(self, context: SearchContext) -> None:
+        client = client_of(context, "the proposer llm")
+        self.repeatable = bool(client.repeatable)
+        self.silent = False
+        self._dialogue = Dialogue(client, prompts.system(context.grammar, context.descriptions))
+        self._schema = {field.name: field for field in context.grammar.fields}
+        self._persons = HeuristicProposer(context)
+        self._tuning = (context.settings or RDLoopSettings()).tuning
+
+    def propose(self, situation: Situation, n: int) -> Idea:
+        if ":" in situation.words:
+            idea = self._persons.propose(situation, n)
+            if idea.hypothesis.family == PERSON:
+                return idea
+        sample = f"turn {situation.turn}"
+        if situation.arm == MODEL:
+            asked = Question(prompts.MODEL_ID, prompts.model(situation), sample)
+            found = self._dialogue.ask(asked, prompts.MODEL_SCHEMA, self._model(situation))
+        else:
+            asked = Question(prompts.FACTORS_ID, prompts.factors(situation, n), sample)
+            found = self._dialogue.ask(asked, prompts.FACTORS_SCHEMA, self._factors(situation, n))
+        self.silent = not found
+        return found[0] if found else Idea(_NOTHING, ())
+
+    def _factors(self, situation: Situation, n: int) -> Read:
+        """Reads an answer as one hypothesis with formulas."""
+
+        def read(found: Mapping[str, Any], made: Made) -> tuple[Sequence[Idea], str]:
+            texts = found.get("formulas")
+            given = texts if isinstance(texts, list) else []
+            tasks, problems = [], []
+            for text in [str(text).strip().strip("`$") for text in given][:n]:
+                try:
+                    if len(text) > _LONGEST:
+                        raise ValueError(f"a formula has at most {_LONGEST} characters")
+                    (formula,) = read_formulas(text, self._schema)
+                except (AlphamineError, ValueError) as error:
+                    problems.append(str(error))
+                    continue
+                tasks.append(Task(text, _parents(formula, situation)))
+            if not tasks and not problems:
+                problems = ["there is no list `formulas` with a formula in it"]
+            idea = Idea(_hypothesis(found, situation), tuple(tasks))
+            return ([idea] if tasks else []), "\n".join(problems)
+
+        return read
+
+    def _model(self, situation: Situation) -> Read:
+        """Reads an answer as one hypothesis with a model."""
+
+        def read(found: Mapping[str, Any], made: Made) -> tuple[Sequence[Idea], str]:
+            name = str(found.get("model", ""))
+            if name not in situation.models:
+                return [], f"`model` is one of {', '.join(situation.models)}, got {name[:40]!r}"
+            given = found.get("settings")
+            pairs = given if isinstance(given, list) else []
+            settings = {str(p.get("name")): p.get("value") for p in pairs if isinstance(p, dict)}
+            tuning = self._tuning if found.get("tune") is True else 0
+            task = ModelTask(name, bounded(name, settings), tuning)
+            if str(task) in situation.refused or task == situation.model:
+                return [], f"{task} was tried for this library already"
+            return [Idea(_hypothesis(found, situation), (), task)], ""
+
+        return read
+
+    def learn(self, family: str, accepted: bool) -> None:
+        """The log tells the model what came of its hypotheses."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"persons": self._persons.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._persons.load_state_dict(state["persons"])
+
+
+_NOTHING: Final = Hypothesis(
+    "nothing", "the language model has given nothing of use", "nothing", "none", SOURCE
+)
+
+
+def _hypothesis(found: Mapping[str, Any], situation: Situation) -> Hypothesis:
+    words = {
+        name: plain(found.get(name, ""), _WORDS) or "not said"
+        for name in ("hypothesis", "reason", "expected", "family")
+    }
+    source = PERSON if situation.words else SOURCE
+    statement = plain(situation.words, _WORDS) if situation.words else words["hypothesis"]
+    return Hypothesis(statement, words["reason"], words["expected"], words["family"][:60], source)
+
+
+def _parents(formula: Node, situation: Situation) -> tuple[str, ...]:
+    """Of a formula that is to improve the library: the member that shares most parts with it."""
+    members = [member.formula for member in situation.library]
+    if situation.arm == NEW or not members:
+        return ()
+    parts = components(formula)
+    nearest = max(members, key=lambda member: overlap(parts, components(member)))
+    return (nearest.digest,)
