@@ -66,7 +66,7 @@ def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[
         members = run.pool.rows()
         return {
             "survive": sum(m["verdict"].startswith("survives") for m in members),
-            "weak": sum(m["verdict"] == "weak" for m in members),
+            "weak": sum(m["verdict"].startswith("weak") for m in members),
             "members": len(members),
             "family_p": min((m["family_p"] for m in members), default=1.0),
             "trials": run.trials,

@@ -20,10 +20,11 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.read import read_formula
 
+from .evaluate import valid_after
 from .problems import problem
 from .report import NUMBERS
 from .summary import Summary
-from .trust.verdict import judge_trust
+from .trust.verdict import Trust, judge_trust
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,10 +80,22 @@ def evaluate_all(
     scored = {name: daily for name, daily in scores.items() if isinstance(daily, DailyScores)}
     digests = {canonicalise(nodes[name]).digest for name in scored}
     tried, on_dataset = max(trials, len(digests)), count_trials(panel, digests, "evaluation")
+    later: dict[Any, DailyScores | str] = {}
+    if (valid := valid_after(panel, sample)) is not None:
+        judged = {name: nodes[name] for name in scored}
+        on_valid = Evaluator(valid.panel, dtype, min_periods, backend=backend)
+        later = dict(_scores(on_valid, judged, valid, turnover=False, counted=False))
     for name, node in nodes.items():
-        daily = scores[name]
+        daily, held = scores[name], later.get(name)
         if isinstance(daily, DailyScores):
-            rows[name] = _row(node, daily, sample, tried, on_dataset)
+            trust = judge_trust(
+                daily.rank_ic,
+                sample.panel.label_spec.horizon,
+                tried,
+                on_dataset=on_dataset,
+                valid=held.rank_ic if isinstance(held, DailyScores) else None,
+            )
+            rows[name] = _row(node, daily, sample, trust)
         else:
             rows[name] = {"formula": str(node), "problem": daily}
     index = pd.Index(list(rows), name="name" if isinstance(formulas, Mapping) else None)
@@ -99,37 +112,33 @@ def _read(formula: object, panel: Panel, dialect: str, strict_units: bool) -> No
 
 
 def _scores(
-    evaluator: Evaluator, formulas: Mapping[Any, Node], sample: Sample
+    evaluator: Evaluator, formulas: Mapping[Any, Node], sample: Sample, **less: bool
 ) -> Iterator[tuple[Any, DailyScores | str]]:
     """Daily scores by name, or why there are none: what fails does not take others with it."""
     names = list(formulas)
     for start in range(0, len(names), _TOGETHER):
         part = names[start : start + _TOGETHER]
         try:
-            found = list(evaluator.scores([formulas[name] for name in part], sample))
+            found = list(evaluator.scores([formulas[name] for name in part], sample, **less))
         except AlphamineError as error:
             if len(part) == 1:
                 yield part[0], _reason(error)
             else:
                 for name in part:
-                    yield from _scores(evaluator, {name: formulas[name]}, sample)
+                    yield from _scores(evaluator, {name: formulas[name]}, sample, **less)
         else:
             yield from ((part[i], daily) for i, daily in found)
 
 
-def _row(
-    formula: Node, daily: DailyScores, sample: Sample, trials: int, on_dataset: int | None
-) -> dict[str, Any]:
+def _row(formula: Node, daily: DailyScores, sample: Sample, trust: Trust) -> dict[str, Any]:
     numbers = Summary.of(daily)
-    horizon = sample.panel.label_spec.horizon
-    trust = judge_trust(daily.rank_ic, horizon, trials, on_dataset=on_dataset)
     return {
         "formula": str(formula),
         **{name: getattr(numbers, name) for name in NUMBERS},
         "lookback": formula.lookback,
         "infinite": daily.infinite,
         **{name: getattr(trust, name) for name in _TRUST},
-        "verdict": trust.word,
+        "verdict": trust.verdict,
         "unit_warnings": "; ".join(formula.unit_problems),
         "problem": problem(formula, daily, sample),
     }

@@ -182,7 +182,19 @@ def evaluate(
     # What is tried is a formula, or these values, whatever they are called.
     digest = canonicalise(node).digest if values is None else fingerprint([values], ["values"])
     on_dataset = count_trials(panel, [digest], "evaluation")
-    return report_of(node, daily, sample, trials, request, rationale, on_dataset)
+    later = None
+    if (valid := valid_after(panel, sample)) is not None:
+        evaluator = Evaluator(valid.panel, dtype, min_periods, backend=backend)
+        [(_, held)] = evaluator.scores([node], valid, turnover=False, counted=False)
+        later = held.rank_ic
+    return report_of(node, daily, sample, trials, request, rationale, on_dataset, later)
+
+
+def valid_after(panel: Panel, sample: Sample) -> Sample | None:
+    """The split whose days a verdict on train is held against; None on others, or without it."""
+    if sample.name != "train" or panel.splits is None or panel.splits.valid is None:
+        return None
+    return panel.sample("valid")
 
 
 def report_of(
@@ -193,6 +205,7 @@ def report_of(
     request: Request | None = None,
     rationale: str = "",
     on_dataset: int | None = None,
+    valid: npt.NDArray[np.float64] | None = None,
 ) -> FactorReport:
     """Assemble the report of a formula from its daily scores on a sample."""
     panel = sample.panel
@@ -209,7 +222,9 @@ def report_of(
         unit_warnings=formula.unit_problems,
         label=panel.label_spec,
         settled_share=panel.label.settled_share,
-        trust=judge_trust(daily.rank_ic, panel.label_spec.horizon, trials, on_dataset=on_dataset),
+        trust=judge_trust(
+            daily.rank_ic, panel.label_spec.horizon, trials, on_dataset=on_dataset, valid=valid
+        ),
         dates=dates,
         daily=daily,
         by_year={int(year): Summary.of(daily, years == year) for year in np.unique(years)},

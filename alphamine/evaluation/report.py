@@ -109,7 +109,7 @@ class FactorReport(Hinted, Summary):
     @property
     def verdict(self) -> str:
         """The verdict's word, and the numbers that made it."""
-        return f"{self.trust.word}: {self.trust.evidence}"
+        return f"{self.trust.verdict}: {self.trust.evidence}"
 
     @cached_property
     def problem(self) -> str | None:

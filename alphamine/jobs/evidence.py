@@ -76,10 +76,11 @@ def gather(scores: PoolScores, scorer: Scorer, count: TrialCount, sampled: Float
     q = q_values(np.nan_to_num([upper_tail(test.t, test.degrees) for test in held], nan=1.0))
     rows = []
     for i in range(train.shape[1]):
-        trust = judge_trust(train[:, i], spec.horizon, count)
+        later = None if valid is None else valid[:, i]
+        trust = judge_trust(train[:, i], spec.horizon, count, valid=later)
         rows.append(
             {
-                "verdict": trust.word,
+                "verdict": trust.verdict,
                 "t": trust.t,
                 "valid_t": held[i].t if held else float("nan"),
                 "q_value": float(q[i]) if held else float("nan"),

@@ -59,6 +59,8 @@ def outcome(
         its row in the ledger, which holds the formula as it was evaluated.
     facts : dict
         `combined`: dates, daily rank IC and numbers of the members combined, by split;
+        `without_noise`: positions of the members that are noise-level by themselves, and the
+        numbers of the others combined, by split, None if there are no others;
         `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
         the pool's formulas explain on the latest split, and `delivered`: share of the planted part
         of the label that the pool explains there with its own weights, None if nothing was
@@ -77,6 +79,7 @@ def outcome(
     ]
     facts = {
         "combined": _combined(scores.signal, scorer) if members else {},
+        "without_noise": _without_noise(scores, scorer),
         "correlation": correlation,
         **_found(scores, truth),
         "trust": evidence.facts,
@@ -117,6 +120,16 @@ def blended(found: Blend, study: Study, truth: PlantedSignal | None) -> dict[str
         "agreement": found.agreement.tolist(),
         "fidelity": found.fidelity,
         "finders": [list(islands) for islands in found.finders],
+    }
+
+
+def _without_noise(scores: PoolScores, scorer: Scorer) -> dict[str, Any]:
+    """What the pool would be without the members that are noise-level by themselves."""
+    members = [i + 1 for i, noise in enumerate(scores.noise) if noise]
+    mixed = scores.proven is not None and 0 < len(members) < len(scores.noise)
+    return {
+        "members": members,
+        "numbers": _numbers(scores.proven, scorer) if mixed and scores.proven is not None else None,
     }
 
 

@@ -87,6 +87,7 @@ class Session:
             found,
             scorer,
             truth,
+            tried,
             features=bool(self.plan.combine),
             watch=lambda done: say(f"scored member {done} of {count}"),
         )

@@ -300,7 +300,7 @@ class Run(Hinted):
         if self.on_dataset is None or "ratio" not in recorded:
             return {}  # nothing is known of others, or too little by an earlier version
         trust = Trust.of(recorded).among(self.on_dataset)
-        return {"trust": trust.to_dict(), "verdict": trust.word}
+        return {"trust": trust.to_dict(), "verdict": trust.verdict}
 
     @property
     @_as_recorded
@@ -435,12 +435,34 @@ class Run(Hinted):
     def remarks(self) -> list[str]:
         """What a reader has to know of single members, in sentences."""
         split = self.facts.get("fitted_on", "train")
-        return [
+        found = [
             f"#{member['position']} has the same value for all names on "
             f"{member['flat_days']:.1%} of the days of {split}: no rank IC there, nothing to trade"
             for member in self.members
             if member.get("flat_days", 0.0) >= _FLAT_DAYS
         ]
+        return found + self._noise_remarks()
+
+    def _noise_remarks(self) -> list[str]:
+        """Why members stay that are noise-level by themselves."""
+        known = self.facts.get("without_noise") or {}
+        if not known.get("members"):
+            return []
+        names = ", ".join(f"#{position}" for position in known["members"])
+        one = len(known["members"]) == 1
+        said = (
+            f"{names} {'is' if one else 'are'} noise-level by {'itself' if one else 'themselves'} "
+            "and in the pool for what the pool gains by the combination on "
+            f"{self.facts.get('fitted_on', 'train')}"
+        )
+        if known.get("numbers") is None:
+            return [f"{said}; so is every member: believe the combined signal on valid only"]
+        both = [
+            f"{block['numbers']['rank_ic']:+.4f} on {split} with and "
+            f"{known['numbers'][split]['rank_ic']:+.4f} without"
+            for split, block in self.facts.get("combined", {}).items()
+        ]
+        return [f"{said}: rank IC of the combined signal {', '.join(both)}"]
 
     def require_finished(self, deed: str) -> None:
         """Refuse a run that was cut short; `deed` is what only a finished run allows."""

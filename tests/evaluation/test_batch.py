@@ -46,7 +46,7 @@ def test_a_thousand_formulas_have_the_numbers_of_each_alone(
             np.testing.assert_array_equal(float(row[name]), float(getattr(alone, name)))
         for name in ("t", "luck", "deflated"):
             np.testing.assert_array_equal(row[name], getattr(alone.trust, name))
-        assert row.verdict == alone.trust.word
+        assert row.verdict == alone.trust.verdict
         assert (row.lookback, row.infinite) == (alone.lookback, alone.infinite)
         assert row.problem == alone.problem or (pd.isna(row.problem) and alone.problem is None)
 

@@ -223,7 +223,7 @@ def test_styles_need_their_fields(market: Panel) -> None:
 
 def test_everything_is_json(report: FactorReport) -> None:
     document = json.loads(json.dumps(report.to_dict(full=True), allow_nan=False))
-    assert document["trust"]["verdict"] == report.trust.word
+    assert document["trust"]["verdict"] == report.trust.verdict
     assert document["detail"]["horizons"]["10"]["mean"] == report.detail.horizons[10].mean
     assert "detail" not in report.to_dict()
 

@@ -89,7 +89,7 @@ def test_what_is_stored_of_a_run_does_not_depend_on_the_ledger(
     assert first.members[0]["trust"]["trials"] == second.members[0]["trust"]["trials"] == 60
     for run, trials in ((first, 60), (second, 100_060)):
         expected = judge_trust(series, 5, trials)
-        assert run.members[0]["verdict"] == expected.word
+        assert run.members[0]["verdict"].startswith(expected.word)
         assert run.members[0]["trust"]["luck"] == pytest.approx(expected.luck, rel=1e-6)
     assert "100,060" in second.report().read_text("utf-8")
 

@@ -178,7 +178,7 @@ def printed(text: str, columns: int) -> Iterator[list[str]]:
             continue
         cells = [cell.strip() for cell in re.split("│", line)[1:-1]]
         assert len(cells) == columns
-        if cells[2] or cells[-1]:
+        if cells[2]:
             if row:
                 yield row
             row = cells

@@ -11,6 +11,8 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.engine.scores import daily_scores
+from alphamine.evaluation.trust.deflation import TrialCount
+from alphamine.evaluation.trust.verdict import judge_trust
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.jobs.pool_scores import score_pool
@@ -54,6 +56,7 @@ def test_one_pass_scores_and_combines_the_members(scorer: Scorer, pool: Pool) ->
         np.testing.assert_allclose(found.train_rank_ic[:, i], train.rank_ic, atol=1e-12)
         np.testing.assert_allclose(found.valid_rank_ic[:, i], valid.rank_ic, atol=1e-12)
         np.testing.assert_allclose(found.train[i].turnover, train.turnover, atol=1e-12)
+    assert (found.proven, found.noise) == (None, [])
     assert found.design is not None
     assert found.design.x.shape == (*panel.shape, len(pool))
 
@@ -111,3 +114,23 @@ def test_a_few_trials_of_many_are_kept(scorer: Scorer) -> None:
     for number in range(1000):
         kept.note(number, f"{number}", series)
     assert len(kept._kept) == 200
+
+
+def test_members_that_are_noise_by_themselves_are_left_out_of_what_is_proven(
+    scorer: Scorer, pool: Pool
+) -> None:
+    found = score_pool(pool, scorer, tried=TrialCount(60))
+    panel = scorer.evaluator.panel
+    horizon = panel.label_spec.horizon
+    noise = []
+    for member in pool.members:
+        [values] = am.values([member.oriented], panel)
+        daily = daily_scores(values, scorer.train)
+        noise.append(judge_trust(daily.rank_ic, horizon, 60).word == "noise-level")
+    assert found.noise == noise
+    assert 0 < sum(noise) < len(noise)
+    kept = [member for member, lost in zip(pool.members, noise, strict=True) if not lost]
+    signals = am.values([member.formula for member in kept], panel)
+    expected = combine(signals, [member.weight for member in kept], panel.universe)
+    assert found.proven is not None
+    assert found.proven.tobytes() == expected.tobytes()

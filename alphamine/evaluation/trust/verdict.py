@@ -1,4 +1,4 @@
-"""One word on a factor, from fixed rules, next to the numbers that made it."""
+"""One phrase on a factor, from fixed rules, next to the numbers that made it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from .deflation import (
     ratio_error,
     shape_of_centred,
 )
-from .inference import centred_test, too_little, two_sided_tail, upper_tail
+from .inference import centred_test, cosine_test, too_little, two_sided_tail, upper_tail
 
 FloatArray = npt.NDArray[np.float64]
 
 # The rules. A t of 3 is the hurdle of Harvey, Liu and Zhu (2016) for a newly found factor.
 SURVIVES_LUCK = 0.05
 SURVIVES_T = 3.0
-WEAK_PROBABILITY = 0.5
+# Promised are 10 %, and the test's own size leaves room for its error.
+WEAK_LUCK = 0.08
+VALID_TAIL = 0.05
+NOISE = "noise-level"
 PERIODS = 4
 
 
@@ -52,6 +55,10 @@ class Trust:
         Distinct formulas that anybody ever tried on the dataset, these among them (see
         `alphamine.data.dataset.ledger`); None where nobody knows. What is shown is deflated by the
         larger of the two counts.
+    valid_t : float or None
+        Cosine t-value on the valid split in the direction of the sign here, NaN if it has too few
+        days; None if there is no such split, or these are its days.
+    valid_degrees : int or None
     """
 
     t: float
@@ -63,12 +70,16 @@ class Trust:
     oriented: bool
     period_signs: tuple[int, ...]
     on_dataset: int | None = None
+    valid_t: float | None = None
+    valid_degrees: int | None = None
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Trust:
         """What `to_dict` gave."""
         known: dict[str, Any] = {f.name: recorded[f.name] for f in fields(cls)}
-        for name in ("t", "effective_days", "ratio", "error"):
+        undefined = ["t", "effective_days", "ratio", "error"]
+        undefined += ["valid_t"] if known["valid_degrees"] is not None else []
+        for name in undefined:
             known[name] = math.nan if known[name] is None else known[name]
         return cls(**{**known, "period_signs": tuple(known["period_signs"])})
 
@@ -102,18 +113,39 @@ class Trust:
 
     @property
     def word(self) -> str:
-        """Give the verdict: "noise-level", "weak" or "survives N trials".
+        """What the days of the test alone say: "noise-level", "weak" or "survives N trials".
 
-        noise-level: the deflated probability is below 0.5 (or undefined); survives: the best of as
-        many useless formulas shows such a t in at most 5 of 100 searches, |t| exceeds 3 and all
-        quarters agree in sign; weak: everything between.
+        survives: the best of as many useless formulas shows such a t in at most 5 of 100 searches,
+        |t| exceeds 3 and all quarters agree in sign; weak: luck does so in at most 8 of 100, or the
+        rest does not hold; noise-level: everything else. So at most 8 % of what is useless is
+        called anything but noise-level.
         """
-        if not self.deflated >= WEAK_PROBABILITY:
-            return "noise-level"
+        if not self.luck <= WEAK_LUCK:
+            return NOISE
         steady = all(sign == 1 for sign in self.period_signs)
         if steady and abs(self.t) > SURVIVES_T and self.luck <= SURVIVES_LUCK:
             return f"survives {self.tried:,} trial{'s' if self.tried != 1 else ''}"
         return "weak"
+
+    @property
+    def on_valid(self) -> str | None:
+        """What later days say: "confirmed", "contradicted" or "unconfirmed" on valid.
+
+        confirmed: by a one-sided test at 5 % the mean has the sign that train gave it there too;
+        contradicted: it has the other one. None where there is no such split.
+        """
+        if self.valid_t is None or self.valid_degrees is None:
+            return None
+        if upper_tail(self.valid_t, self.valid_degrees) <= VALID_TAIL:
+            return "confirmed on valid"
+        if upper_tail(-self.valid_t, self.valid_degrees) <= VALID_TAIL:
+            return "contradicted on valid"
+        return "unconfirmed on valid"
+
+    @property
+    def verdict(self) -> str:
+        """Word and later days in one phrase: "survives 500 trials, confirmed on valid"."""
+        return ", ".join(filter(None, (self.word, self.on_valid)))
 
     @property
     def evidence(self) -> str:
@@ -125,8 +157,15 @@ class Trust:
             f"t {self.t:+.1f} on {self.effective_days:,.0f} independent days; luck alone gives the "
             f"best of {count_of(self.tried)} such a t with a probability of {_share(self.luck)}; "
             f"{_share(self.deflated)} likely better than the average of such luck; {agree} of "
-            f"{len(self.period_signs)} sub-periods agree"
+            f"{len(self.period_signs)} sub-periods agree{self._later}"
         )
+
+    @property
+    def _later(self) -> str:
+        if self.valid_t is None:
+            return ""
+        known = "unknown" if np.isnan(self.valid_t) else f"{self.valid_t:+.1f}"
+        return f"; t on valid in the direction of its sign {known}"
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers and verdict as JSON-compatible values."""
@@ -135,7 +174,7 @@ class Trust:
             "deflated": self.deflated,
             "luck": self.luck,
             "period_signs": list(self.period_signs),
-            "verdict": self.word,
+            "verdict": self.verdict,
         }
         return {k: None if isinstance(v, float) and v != v else v for k, v in numbers.items()}
 
@@ -165,6 +204,7 @@ def judge_trust(
     *,
     oriented: bool = False,
     on_dataset: int | None = None,
+    valid: FloatArray | None = None,
 ) -> Trust:
     """Judge a daily IC series (about 50 us for 2,400 days).
 
@@ -191,6 +231,8 @@ def judge_trust(
         The sign was decided on other days: a series that is negative here has failed.
     on_dataset : int, optional
         Distinct formulas that were ever tried on the dataset.
+    valid : (D,) float64, optional
+        The same series on the valid split.
     """
     count = max(trials.trials if isinstance(trials, TrialCount) else trials, 1)
     x = series[~np.isnan(series)]
@@ -209,4 +251,17 @@ def judge_trust(
     certain = min(sign * ratio, sign * test.score / math.sqrt(max(days, 1.0)))
     error = ratio_error(certain, days, sign * skew, kurtosis)
     agree = tuple((sign * total > 0.0) - (sign * total < 0.0) for total in sums)
-    return Trust(test.t, test.degrees, days, count, certain, error, oriented, agree, on_dataset)
+    later = None if valid is None else cosine_test(valid, horizon)
+    return Trust(
+        test.t,
+        test.degrees,
+        days,
+        count,
+        certain,
+        error,
+        oriented,
+        agree,
+        on_dataset,
+        None if later is None else sign * later.t,
+        None if later is None else later.degrees,
+    )

@@ -128,7 +128,8 @@ def test_verdict_follows_strength_and_trials() -> None:
     assert judged(0.40, 1000) == "survives 1,000 trials"
     # The same factor is worth less the more were tried to find it.
     assert judged(0.14, 2) == "survives 2 trials"
-    assert judged(0.14, 20_000) == "weak"
+    assert judged(0.14, 13_000) == "weak"
+    assert judged(0.14, 20_000) == "noise-level"
 
 
 def test_an_orientation_from_other_days_is_kept() -> None:
