@@ -60,10 +60,10 @@ def _entry(op: Operator) -> dict[str, Any]:
 
 def _targets(op: Operator) -> list[str]:
     """What exports can express the operator in."""
-    if op.path_dependent:
-        return []
-    tables = [] if op.recipe is None else ["pandas", "polars", "duckdb"]
-    return ["numpy", *tables, *(["qlib"] if "qlib" in op.dialects else []), "latex"]
+    from alphamine.exporters.support import support
+
+    said = {target: how for target, how in support(op).items() if how}
+    return [target if how == "yes" else f"{target} ({how})" for target, how in said.items()]
 
 
 def _print_catalogue(entries: list[Operator]) -> None:

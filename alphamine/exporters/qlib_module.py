@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def outermost(formula: Node) -> Call | None:
-    """The formula's last step, if it is a statistic of the day of one input."""
+    """The formula's last step, if it is a statistic of the day of one input; or its opposite's."""
+    if isinstance(formula, Call) and formula.operator.name == "reverse":
+        [formula] = formula.inputs
     if not isinstance(formula, Call) or len(formula.inputs) != 1:
         return None
     return formula if formula.operator.family is Family.CROSS_SECTION else None
@@ -68,10 +70,11 @@ class QlibModule(NumpyModule):
             if tier == 2 and call is not None:
                 given = [self._called(call), "[x]", "universe", *map(repr, call.params)]
                 meaning = wrapped(f"{call.operator.meaning}.", 8)
+                sign = "" if call is self.pool.formulas[index] else "-"
                 body = [
                     docstring([f"The last step of formula {index + 1}.", "", *meaning]),
                     'with np.errstate(all="ignore"):',
-                    f"    return by_day({', '.join(given)})",
+                    f"    return {sign}by_day({', '.join(given)})",
                 ]
                 found.append(function(f"across_{index + 1}", "x: Any, universe: Any", body, "Any"))
         return found

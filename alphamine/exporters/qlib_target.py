@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # qlib's own norms are other numbers: ranks lie in 3.46 (r / n - 0.5), equal values are no gap.
 PROCESSOR: Final = "CrossSection"
-_INFINITE: Final = frozenset({"divide", "power", "log"})
+_INFINITE: Final = frozenset({"divide", "inverse", "power", "log"})
 # What is guarded is written more than once, so the text of nested guards grows fast.
 _NESTED: Final = 5
 
@@ -52,7 +52,7 @@ class _Guarded(Qlib):
         if name == "ts_delta":  # Delta reads a day too few before the first one that is asked for
             before = Apply("Ref", (self.write(node.inputs[0]), Number(int(node.params[0]))))
             return _infix("subtract", self.write(node.inputs[0]), before)
-        syntax = super().write_call(node)
+        syntax = self._plain(node)
         if name in _INFINITE:
             return _where(_infix("less", Apply("Abs", (syntax,)), Number(inf)), syntax)
         if "min_periods" not in node.operator.context or node.operator.window is None:
@@ -60,6 +60,17 @@ class _Guarded(Qlib):
         d = int(node.params[node.operator.window])
         need = required_observations(d, self.min_periods)
         return syntax if need <= 1 else _where(self._enough(node, d, need), syntax)
+
+    def _plain(self, node: Call) -> Syntax:
+        """The call without guards."""
+        match node.operator.name:
+            case "reverse":  # there is no unary minus
+                return _infix("subtract", Number(0), self.write(node.inputs[0]))
+            case "inverse":
+                return _infix("divide", Number(1), self.write(node.inputs[0]))
+            case "sqrt":
+                return Apply("Power", (self.write(node.inputs[0]), Number(0.5)))
+        return super().write_call(node)
 
     def _enough(self, node: Call, d: int, need: int) -> Syntax:
         """Whether a window holds as many values as it needs."""

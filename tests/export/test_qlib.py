@@ -37,7 +37,7 @@ QLIB: dict[str, Any] = {
     **{name: rolling(name.lower()) for name in ("Mean", "Std", "Sum", "Max", "Min", "Count")},
     "Abs": np.abs, "Log": np.log, "Sign": np.sign, "Add": lambda x, y: x + y, "Cov": covariance,
     "If": lambda c, a, b: pd.DataFrame(np.where(c, a, b), c.index, c.columns),
-    "Ref": lambda x, d: x.shift(d), "Delta": lambda x, d: x - x.shift(d),
+    "Power": np.power, "Ref": lambda x, d: x.shift(d), "Delta": lambda x, d: x - x.shift(d),
 }  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def panel() -> Panel:
         "sign(close / ts_delta(close, 1))",
         "ts_mean(1 / ts_delta(close, 1), 3)",
         "ts_sum(log(ts_delta(close, 1)), 3)",
+        "-ts_mean(sqrt(ts_delta(close, 1)), 3) * inverse(ts_delta(volume, 2))",
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::alphamine.errors.UnitWarning")
@@ -92,7 +93,9 @@ def test_what_qlib_would_compute_otherwise_is_refused_with_the_reason(
     assert reason in found["reason"]
 
 
-@pytest.mark.parametrize("text", ["zscore(ts_mean(close, 5))", "rank(ts_mean(close, 5))"])
+@pytest.mark.parametrize(
+    "text", ["zscore(ts_mean(close, 5))", "rank(ts_mean(close, 5))", "-rank(ts_mean(close, 5))"]
+)
 def test_a_processor_takes_an_outermost_step_across_the_day(text: str) -> None:
     found = tier(parse(text), 1)
     assert (found["tier"], found["expression"]) == (2, "Mean($close, 5)")
@@ -100,7 +103,7 @@ def test_a_processor_takes_an_outermost_step_across_the_day(text: str) -> None:
 
 
 def test_the_numpy_code_has_every_formula_the_last_steps_and_the_pool(panel: Panel) -> None:
-    texts = ("ts_mean(close, 5) / close", "rank(ts_delta(close, 3))", "ts_sum(rank(volume), 4)")
+    texts = ("ts_mean(close, 5) / close", "-rank(ts_delta(close, 3))", "ts_sum(rank(volume), 4)")
     pool = AlphaPool(tuple(parse(text) for text in texts), (0.5, -1.0, 2.0))
     written = qlib_files(pool, "signal_a", panel)
     rows = json.loads(written["qlib_factors.json"])
