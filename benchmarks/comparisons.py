@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from alphamine.data.synthetic.market import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.jobs.island import Island
+from alphamine.jobs.plan import island_seeds
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
 from alphamine.operators import CATALOGUE, Family
+from alphamine.pool.blend import Blend, blend
 from alphamine.pool.combine import combine
 from alphamine.pool.make import make_pool
 from alphamine.pool.pool import Pool
@@ -35,7 +38,7 @@ from alphamine.searchers.rl.settings import PRESETS
 ROOT = Path(__file__).parents[1]
 # Members of a pool.
 SIZE = 20
-MARKS = (500, 1000, 2000, 3000, 5000, 10_000, 20_000)
+MARKS = (500, 1000, 2000, 3000, 5000, 8000, 10_000, 20_000, 40_000)
 TIME_ONLY = {
     name: 0.0
     for name, op in CATALOGUE.items()
@@ -47,12 +50,16 @@ Marks = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Row:
-    """A searcher, its settings, and what of the grammar and of the pool differs."""
+    """A searcher, its settings, and what of the grammar and of the pool differs.
+
+    `each` is what an island evaluates; without, one search has the whole budget.
+    """
 
     searcher: str = "rl"
     options: Mapping[str, Any] = field(default_factory=dict)
     grammar: Mapping[str, Any] = field(default_factory=dict)
     pool: Mapping[str, Any] = field(default_factory=dict)
+    each: int | None = None
 
 
 def _preset(name: str) -> Row:
@@ -100,6 +107,12 @@ ROWS: dict[str, Row] = {
     "fcs": _preset("fcs"),
 }
 
+ISLANDS: dict[str, Row] = {
+    f"{name}, islands of {each:,}": replace(ROWS[name], each=each)
+    for name in ("random", "genetic", "local", "rl")
+    for each in (1000, 2000, 2500, 5000, 10_000)
+}
+
 
 @dataclass(frozen=True)
 class Market:
@@ -109,11 +122,14 @@ class Market:
     ----------
     scorer : Scorer
     measure : callable
-        What a pool has found, by name.
+        What a pool, or what islands have come to, has found, by name.
+    signal : str
+        Of these measures the one that depends on the weights.
     """
 
     scorer: Scorer
-    measure: Callable[[Pool], dict[str, float]]
+    measure: Callable[[Pool | Blend], dict[str, float]]
+    signal: str
 
 
 @contextmanager
@@ -140,7 +156,7 @@ def synthetic(seed: int = 0) -> Iterator[Market]:
 def _known(panel: Panel) -> Market:
     truth = planted(panel.notes)
 
-    def measure(pool: Pool) -> dict[str, float]:
+    def measure(pool: Pool | Blend) -> dict[str, float]:
         formulas = [member.formula for member in pool.members]
         known = recovery(formulas, panel, truth)
         return {
@@ -149,7 +165,7 @@ def _known(panel: Panel) -> Market:
             "delivered": delivered(_signal(pool, panel.sample("valid").panel), panel, truth),
         }
 
-    return Market(Scorer(panel, panel.sample(), threads=1), measure)
+    return Market(Scorer(panel, panel.sample(), threads=1), measure, "delivered")
 
 
 @contextmanager
@@ -161,7 +177,19 @@ def csi300() -> Iterator[Market]:
     """
     splits = {"valid: 2018-01-01, test: 2020-07-01": "valid: 2019-01-01, test: 2020-01-01"}
     with loaded("cn_csi800.yaml", splits, universe="CSI300", horizon=20) as panel:
-        yield Market(Scorer(panel, panel.sample(), threads=1), lambda pool: _combined(pool, panel))
+        yield _real(panel)
+
+
+@contextmanager
+def shipped(name: str, universe: str) -> Iterator[Market]:
+    """A real panel with the splits and the five-day labels of its specification."""
+    with loaded(f"{name}.yaml", {}, universe=universe) as panel:
+        yield _real(panel)
+
+
+def _real(panel: Panel) -> Market:
+    scorer = Scorer(panel, panel.sample(), threads=1)
+    return Market(scorer, lambda pool: _combined(pool, panel), "rank_ic")
 
 
 MARKETS: Mapping[str, Callable[[], AbstractContextManager[Market]]] = {
@@ -169,17 +197,25 @@ MARKETS: Mapping[str, Callable[[], AbstractContextManager[Market]]] = {
     "market 11": partial(synthetic, 11),
     "market 12": partial(synthetic, 12),
     "csi300": csi300,
+    "China": partial(shipped, "cn_csi800", "CSI300"),
+    "United States": partial(shipped, "us_1500", "SP500"),
+    "India": partial(shipped, "in_nse", "ADV500"),
 }
 
 
-def _combined(pool: Pool, panel: Panel) -> dict[str, float]:
-    """Mean IC and rank IC on valid of the members with their weights."""
+def _combined(pool: Pool | Blend, panel: Panel) -> dict[str, float]:
+    """Of the daily ICs and rank ICs on valid of the members with their weights."""
     valid = panel.sample("valid")
     daily = daily_scores(_signal(pool, valid.panel), valid)
-    return {"ic": float(np.nanmean(daily.ic)), "rank_ic": float(np.nanmean(daily.rank_ic))}
+    rank_ic = float(np.nanmean(daily.rank_ic))
+    return {
+        "ic": float(np.nanmean(daily.ic)),
+        "rank_ic": rank_ic,
+        "rank_icir": rank_ic / float(np.nanstd(daily.rank_ic, ddof=1)),
+    }
 
 
-def _signal(pool: Pool, panel: Panel) -> Any:
+def _signal(pool: Pool | Blend, panel: Panel) -> Any:
     """The members with their weights, (T, N)."""
     values = am.values([member.formula for member in pool.members], panel)
     return combine(values, [member.weight for member in pool.members], panel.universe)
@@ -207,31 +243,51 @@ class Clock:
 def compare(
     market: Market, row: Row, seed: int, evaluations: int, keep: Callable[[Marks], None]
 ) -> None:
-    """One search; `keep` is given what it had found at each mark."""
+    """One search; `keep` is given what it had found at each mark.
+
+    Islands are measured at the end only: at each mark those that come first and have evaluated so
+    much among them.
+    """
     scorer = market.scorer
     language = Grammar.for_panel(scorer.panel.schema, **{"max_lookback": 120, **row.grammar})
-    searcher = Clock(make_searcher(row.searcher, SearchContext(language, seed), row.options))
     limit = 0.99 if "parity" in row.pool else 0.7
-    pool = make_pool(scorer.train, SIZE, limit, **row.pool)
+    empty = make_pool(scorer.train, SIZE, limit, **row.pool)
+    count = 1 if row.each is None else max(evaluations // row.each, 1)
+    searchers = [
+        Clock(make_searcher(row.searcher, SearchContext(language, own), row.options))
+        for own in island_seeds(seed, count)
+    ]
+    islands = [Island(searcher, copy(empty)) for searcher in searchers]
     marks, found = list(MARKS), []
     began, measuring = time.process_time(), 0.0
 
+    def times() -> dict[str, float]:
+        spent = {part: sum(s.seconds[part] for s in searchers) for part in ("ask", "tell")}
+        return {"seconds": time.process_time() - began - measuring, **spent}
+
     def observe(progress: Progress) -> None:
         nonlocal measuring
-        if marks and progress.evaluated >= marks[0]:
+        if row.each is None and marks and progress.evaluated >= marks[0]:
+            spent, pool = times(), islands[0].pool
             now = time.process_time()
-            found.append(
-                {
-                    "evaluations": marks.pop(0),
-                    **market.measure(study.islands[0].pool),
-                    "objective": study.islands[0].pool.score,
-                    "seconds": now - began - measuring,
-                    **searcher.seconds,
-                }
-            )
+            known = {**market.measure(pool), "objective": pool.score, **spent}
+            found.append({"evaluations": marks.pop(0), **known})
             keep(found)
             measuring += time.process_time() - now
 
     with tempfile.TemporaryDirectory() as folder, closing(Store.create(Path(folder), {})) as store:
-        study = Study([Island(searcher, pool)], scorer, store, 32)
-        study.run(Budget(evaluations), observe)
+        Study(islands, scorer, store, 32).run(Budget(evaluations), observe)
+    if row.each is not None:
+        spent = times()
+        pools = [island.pool for island in islands]
+        for mark in MARKS:
+            if mark % row.each == 0 and mark <= evaluations:
+                found.append({"evaluations": mark, **_together(market, pools[: mark // row.each])})
+        found[-1].update(spent)
+        keep(found)
+
+
+def _together(market: Market, pools: Sequence[Pool]) -> dict[str, float]:
+    """What islands have found, distilled, and what the average of their signals is worth."""
+    average = market.measure(blend(pools))[market.signal]
+    return {**market.measure(blend(pools, SIZE)), "average": average}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from .comparisons import MARKETS, MARKS, ROWS, Marks, compare
+from .comparisons import ISLANDS, MARKETS, MARKS, ROWS, Marks, compare
 from .tables import table, write_readme
 
 HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ def main() -> None:
     """Run what `searchers.json` lacks; write it and the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.searchers", description=__doc__)
     parser.add_argument("--market", choices=list(MARKETS), default="synthetic")
-    parser.add_argument("--rows", nargs="*", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--rows", nargs="*", choices=[*ROWS, *ISLANDS], default=list(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--evaluations", type=int, default=5000)
     parser.add_argument("--into", type=Path, default=RESULTS)
@@ -105,7 +105,7 @@ def main() -> None:
                 known = _read(given.into).get(given.market, {}).get(row, {}).get(str(seed))
                 if not known or known[-1]["evaluations"] < reached:
                     keep = partial(_keep, given.into, given.market, row, seed)
-                    compare(market, ROWS[row], seed, given.evaluations, keep)
+                    compare(market, {**ROWS, **ISLANDS}[row], seed, given.evaluations, keep)
     if given.into == RESULTS:
         found = {f"searchers {name}": rows for name, rows in _read(RESULTS).items()}
         tables = {f"searchers {name}": partial(section, name) for name in MARKETS}
