@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,9 @@ class Evaluation:
     sketch : (size,) float32, optional
         Unit vector; the product of two is about the mean daily rank correlation on train of their
         formulas. None where nothing was evaluated.
+    daily_ics : (days,) float64, optional
+        Daily ICs on train as the pool sees them, missing values counting as average. None where
+        nothing was evaluated.
     """
 
     candidate: Candidate
@@ -131,6 +134,7 @@ class Evaluation:
     gain: float = 0.0
     repeated: bool = False
     sketch: npt.NDArray[np.float32] | None = None
+    daily_ics: npt.NDArray[np.float64] | None = None
 
     @property
     def sign(self) -> int:
@@ -145,7 +149,7 @@ class Searcher(Protocol):
         """Propose at most `n` formulas, each inside the grammar's limits; none while it waits."""
         ...
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         """Take the results of one `ask`, in its order, and the pool after them."""
         ...
 

@@ -16,7 +16,7 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
@@ -125,7 +125,7 @@ class GeneticSearcher:
     def _draw(self, n: int) -> list[int]:
         return [int(i) for i in self._rng.integers(len(self._population), size=n)]
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self._pool = pool.formulas
         for result in results:
             if math.isfinite(result.fitness) and not result.repeated:

@@ -16,7 +16,7 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
@@ -109,7 +109,7 @@ class LocalSearcher:
     def _member(self) -> Node:
         return self._pool[int(self._rng.random() * len(self._pool))]
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self._pool = pool.formulas
 
     def state_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from alphamine.errors import SearchError
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Capabilities, Evaluation, SearchContext, Searcher, Spender
 from .base import capabilities as capabilities_of
@@ -116,7 +116,7 @@ class PortfolioSearcher:
             for c in self._arms[arm].ask(count)
         ]
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         own: dict[str, list[Evaluation]] = {}
         for result in results:
             arm, _, within = result.candidate.arm.partition(_WITHIN)
@@ -133,7 +133,7 @@ class PortfolioSearcher:
         best = max((r.fitness for r in results), default=-np.inf)
         self._credit.see(best, len(pool.formulas))
 
-    def _tell(self, name: str, results: list[Evaluation], pool: PoolView) -> None:
+    def _tell(self, name: str, results: list[Evaluation], pool: PoolModel) -> None:
         """Tell an arm of its proposals; some may have been made before a stop."""
         arm = self._arms[name]
         digests = [result.candidate.formula.digest for result in results]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from alphamine.expression.nodes import Node
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
@@ -48,7 +48,7 @@ class RandomSearcher:
     def _new(self) -> Node:
         return self._memory.new(lambda: self._grammar.sample(self._rng))
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         """Scores do not matter to chance."""
 
     def state_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
 from alphamine.expression.text.parser import parse
 from alphamine.extras import parzen_study
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory
@@ -151,7 +151,7 @@ class TuneSearcher:
                 )
         return study
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         for (turn, places), result in zip(self._pending, results, strict=True):
             # A setting that cannot be judged is worth nothing.
             value = result.fitness if math.isfinite(result.fitness) else 0.0

@@ -11,7 +11,6 @@ from typing import Any, Final
 from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
-from alphamine.pool.sketch import Sketch
 from alphamine.runs.model_ledger import ModelLedger
 from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
 from alphamine.searchers.models import Modeller
@@ -65,7 +64,6 @@ class Island:
         self.abilities = capabilities(searcher)
         self.pending: deque[Round] = deque()
         self.fruitless = 0
-        self._sketch = Sketch(pool.cells)
 
     @property
     def exhausted(self) -> bool:
@@ -80,7 +78,7 @@ class Island:
     def tell(self, results: Sequence[Evaluation]) -> None:
         """The results of the oldest round."""
         self.pending.popleft()
-        self.searcher.tell(results, self.pool.view())
+        self.searcher.tell(results, self.pool.model())
 
     def judge_models(
         self, ledger: ModelLedger, place: tuple[int, int, int], evaluations: int
@@ -120,7 +118,12 @@ class Island:
         for evaluation, vector in self._with_vectors(evaluations, at_hand, compute):
             formula = evaluation.candidate.formula
             gain = pool.offer(formula, evaluation.sign, evaluation.fitness, vector)
-            found[formula.digest] = replace(evaluation, gain=gain, sketch=self._sketch(vector))
+            found[formula.digest] = replace(
+                evaluation,
+                gain=gain,
+                sketch=pool.sketch(vector),
+                daily_ics=pool.daily_ics(vector),
+            )
             if stop():
                 raise Stopped
         self.pool = pool

@@ -10,7 +10,7 @@ has the same bits alone and among a thousand others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,12 +49,29 @@ class Form:
     def of(cls, gram: Gram, shares: tuple[float, float], ridge: float) -> Form:
         """The form of a pool's members."""
         matrix = shares[0] * gram.matrix + shares[1] * gram.covariance
-        own = np.diag(matrix)
+        return cls.at_minimum(matrix, gram.label, shares, ridge)
+
+    @classmethod
+    def at_minimum(
+        cls, matrix: FloatArray, label: FloatArray, shares: tuple[float, float], ridge: float
+    ) -> Form:
+        """The form of members with these terms, (K, K) without the ridge, and label means, (K,)."""
+        matrix, own = matrix.copy(), np.diag(matrix)
         # A member without any values has weight 0.
-        matrix[np.diag_indices(len(gram))] = np.where(own > 0.0, own * (1.0 + ridge), 1.0)
-        weights = fit_weights(matrix, gram.label)
-        quality = float((gram.label * weights).sum())
+        matrix[np.diag_indices(len(matrix))] = np.where(own > 0.0, own * (1.0 + ridge), 1.0)
+        weights = fit_weights(matrix, label)
+        quality = float((label * weights).sum())
         return cls(matrix, inverse(matrix), weights, quality, shares, ridge)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Form:
+        """The same form of the members in another order."""
+        square = np.ix_(order, order)
+        return replace(
+            self,
+            matrix=self.matrix[square],
+            inverse=self.inverse[square],
+            weights=self.weights[order],
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -142,21 +159,30 @@ def marginal_gains(
     """
     change = _Refitted(form, candidates) if refit else _Added(form, candidates)
     penalty = _ratio(candidates.raw_penalty, change.own)
-    gains, evicted = change.gain - penalty, []
+    gains = change.gain - penalty
+    evicted: list[tuple[int, ...]] = [()] * len(gains)
     singly = change.costs() - penalties[:, None]
-    for b in range(len(gains)):
-        out = [int(k) for k in np.flatnonzero(candidates.correlated[:, b])]
-        if full and not out:
-            out = [int(singly[:, b].argmin())]
-        if len(out) == 1:
-            gains[b] -= singly[out[0], b]
-        elif out:
-            gains[b] -= change.cost(b, out) - penalties[out].sum()
-        evicted.append(tuple(out))
+    alike = candidates.correlated.sum(axis=0)
+    if full:
+        least = singly.argmin(axis=0)
+        gains -= np.where(alike == 0, singly[least, np.arange(len(gains))], 0.0)
+        evicted = [(k,) for k in least.tolist()]
+    for b in np.flatnonzero(alike).tolist():
+        out = np.flatnonzero(candidates.correlated[:, b]).tolist()
+        alone = len(out) == 1
+        gains[b] -= singly[out[0], b] if alone else change.cost(b, out) - penalties[out].sum()
+        evicted[b] = tuple(out)
     before = form.quality - penalties.sum()
     return Gains(
         penalised(before + gains, 0.0, measure) - penalised(before, 0.0, measure), evicted, penalty
     )
+
+
+def losses(form: Form, penalties: FloatArray, measure: Measure) -> FloatArray:
+    """What the penalised objective of a pool loses without each of its members, (K,)."""
+    before = form.quality - penalties.sum()
+    lost = _ratio(form.weights * form.weights, np.diag(form.inverse)) - penalties
+    return penalised(before, 0.0, measure) - penalised(before - lost, 0.0, measure)
 
 
 class _Refitted:
@@ -219,9 +245,10 @@ def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def _summed(terms: FloatArray) -> FloatArray:
     """Sums over the first axis, one term after the other from 0; `sum` has no fixed order."""
-    total = np.zeros((len(terms) + 1, *terms.shape[1:]))
-    total[1:] = terms
-    return np.asarray(np.add.accumulate(total, out=total)[-1])
+    total = np.zeros(terms.shape[1:])
+    for term in terms:
+        total += term
+    return total
 
 
 def _ratio(top: FloatArray, bottom: FloatArray | np.float64) -> FloatArray:

@@ -40,6 +40,16 @@ class Gram:
     def __len__(self) -> int:
         return len(self._labels)
 
+    @property
+    def daily_ics(self) -> FloatArray:
+        """Of the members on the counted days, (members, counted days)."""
+        days = int(self._counted.sum())
+        return np.array([label[self._counted] for label in self._labels]).reshape(len(self), days)
+
+    def counted(self, daily: FloatArray) -> FloatArray:
+        """The counted days of a series (days,)."""
+        return daily[self._counted]
+
     def mean(self, daily: FloatArray | npt.NDArray[np.bool_]) -> FloatArray:
         """Mean over the counted days of series (..., days) without NaN."""
         # `einsum` sums in one order, whatever the threads.

@@ -45,6 +45,11 @@ class Objective:
         if not self.beta >= 0.0:
             raise SearchError(f"beta is 0 or more standard deviations, but got {self.beta}")
 
+    @property
+    def of_daily_ics(self) -> bool:
+        """Whether it depends on more than the mean of each member's ICs."""
+        return self.measure != "ic"
+
     def __call__(self, series: FloatArray) -> float:
         """The statistic of a series of daily ICs; NaN entries do not count.
 

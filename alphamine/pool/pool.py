@@ -21,8 +21,9 @@ from alphamine.expression.text.parser import parse
 
 from .gain import Candidates, Form, Gains, marginal_gains, penalised
 from .gram import Gram
+from .model import PoolModel
 from .objective import Measure, Objective
-from .view import PoolView
+from .sketch import Sketch
 from .weights import fit_weights
 
 Values = npt.NDArray[np.floating]
@@ -159,6 +160,7 @@ class Pool:
         self._horizon = train.panel.label_spec.horizon
         self._schema = train.panel.schema
         self.cells = Cells(train, series, self._labelled)
+        self.sketch = Sketch(self.cells)
         self._entries: list[Entry] = []
         self._gram = Gram(self.cells.label.scale > 0.0)
         self._fit = self._fitted(self._gram)
@@ -195,11 +197,23 @@ class Pool:
         """The objective less the penalties of the members: what offers make grow."""
         return self._penalised(self._fit, self._entries)
 
-    def view(self) -> PoolView:
-        """What searchers may see."""
-        formulas = tuple(member.formula for member in self.members)
-        return PoolView(
-            formulas, self.max_correlation, len(self) == self.capacity, self.token_price
+    def model(self) -> PoolModel:
+        """What searchers may see: the pool as it is now."""
+        fitness = np.array([entry.fitness for entry in self._entries])
+        order = np.argsort(-fitness, kind="stable")
+        entries = [self._entries[k] for k in order]
+        images = [self.sketch(entry.vector) for entry in entries]
+        daily = self._gram.daily_ics[order]
+        return PoolModel(
+            formulas=tuple(entry.formula for entry in entries),
+            max_correlation=self.max_correlation,
+            full=len(self) == self.capacity,
+            token_price=self.token_price,
+            measure=self.objective.measure,
+            form=self._fit.form.ordered(order),
+            penalties=self._penalties(entries),
+            sketches=np.array(images, dtype=np.float32).reshape(-1, self.sketch.size),
+            daily_ics=daily if self.objective.of_daily_ics else daily[:, :0],
         )
 
     def ic_series(self, weights: Mapping[Node, float] | None = None) -> FloatArray:
@@ -221,6 +235,11 @@ class Pool:
     def vector(self, values: Values) -> Vector:
         """What the pool needs of a formula's values, (T, N) on the rows of the train panel."""
         return self.cells.vector(values)
+
+    def daily_ics(self, vector: Vector) -> FloatArray:
+        """Of a formula on the days that count, (days,); missing values count as average."""
+        [daily] = self.cells.products(vector, [self.cells.label])
+        return self._gram.counted(daily)
 
     def gains(
         self, vectors: Sequence[Vector], lengths: Sequence[int] | None = None, refit: bool = True

@@ -36,6 +36,11 @@ class Sketch:
         self._cells = np.concatenate([np.zeros(0, np.int64), *chosen])
         self._days = np.repeat(days, [len(names) for names in chosen])
 
+    @property
+    def size(self) -> int:
+        """Of an image."""
+        return len(self._cells)
+
     def __call__(self, vector: Vector) -> npt.NDArray[np.float32]:
         """The image of a formula.
 

@@ -21,7 +21,7 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import (
     Candidate,
     Evaluation,
@@ -102,13 +102,15 @@ def _score(digest: str) -> float:
 
 
 def _judged(candidate: Candidate, fitness: float) -> Evaluation:
-    finite = fitness if math.isfinite(fitness) else math.nan
-    return Evaluation(candidate, {"rank_ic": finite, "ic": finite}, fitness)
+    if not math.isfinite(fitness):
+        return Evaluation(candidate, {"rank_ic": math.nan, "ic": math.nan}, fitness)
+    scores = {"rank_ic": fitness, "ic": fitness}
+    return Evaluation(candidate, scores, fitness, daily_ics=np.full(2, fitness))
 
 
-def _pool(results: Sequence[Evaluation]) -> PoolView:
+def _pool(results: Sequence[Evaluation]) -> PoolModel:
     best = sorted(results, key=lambda r: -r.fitness if math.isfinite(r.fitness) else 1.0)
-    return PoolView(tuple(r.candidate.formula for r in best[:3]))
+    return PoolModel.of(tuple(r.candidate.formula for r in best[:3]))
 
 
 def proposes_no_more_than_asked(case: Case) -> None:
@@ -120,7 +122,7 @@ def proposes_no_more_than_asked(case: Case) -> None:
             raise SearchError(f"ask({n}) returns at most {n} candidates, but got {len(candidates)}")
         for candidate in candidates:
             _check(case.context.grammar, candidate)
-        searcher.tell([_judged(c, _score(c.formula.digest)) for c in candidates], PoolView())
+        searcher.tell([_judged(c, _score(c.formula.digest)) for c in candidates], PoolModel())
 
 
 def _check(grammar: Grammar, candidate: Candidate) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.proposers.base import (
@@ -283,7 +283,7 @@ class MCTSSearcher:
             origin = "seed" if refined is None else "refine"
             yield Candidate(formula, origin, (*above, *proposal.parents), arm, notes)
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         formulas = [result.candidate.formula for result in results]
         sketches = [thinned(result.sketch) for result in results]
         near = self._repository.nearest(formulas, sketches)

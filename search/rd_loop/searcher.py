@@ -10,7 +10,7 @@ import numpy as np
 
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.credit import Credit, Trial
 from alphamine.searchers.memory import Memory
@@ -182,7 +182,7 @@ class RDLoopSearcher:
             candidate.formula, candidate.origin, candidate.parents, candidate.arm, notes
         )
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         """Validation and analysis."""
         self._reopen([result.candidate for result in results])
         known = [member.sketch for member in self._library.values()]

@@ -12,10 +12,9 @@ from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.expression.rank_key import rank_key
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 
 from .episodes import Episodes, IntArray
-from .synergy import Synergy
 
 FloatArray = npt.NDArray[np.float64]
 Sketches = npt.NDArray[np.float32]
@@ -32,11 +31,13 @@ class Replay:
     Attributes
     ----------
     ics : (n,) float64
-        Mean rank IC on train, 0 where there is none.
+        Mean IC on train, 0 where there is none.
     sketches : (n, size) float32
         Unit vectors whose products are about the mean daily rank correlations of the formulas.
     raw_penalties : (n,) float64
         For each formula the squared standard error of its IC times its tokens.
+    daily_ics : (n, days) float32
+        Daily ICs; (n, 0) if the pool's objective does not depend on them.
     """
 
     def __init__(self, steps: int, tokens: int) -> None:
@@ -46,6 +47,7 @@ class Replay:
         self.ics: FloatArray = np.zeros(0)
         self.sketches: Sketches = np.zeros((0, 0), dtype=np.float32)
         self.raw_penalties: FloatArray = np.zeros(0)
+        self.daily_ics: Sketches = np.zeros((0, 0), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self.formulas)
@@ -61,6 +63,7 @@ class Replay:
         ics: FloatArray,
         sketches: Sketches,
         raw_penalties: FloatArray,
+        daily_ics: Sketches,
     ) -> IntArray:
         """Remember judged episodes; their numbers."""
         first = len(self)
@@ -68,8 +71,8 @@ class Replay:
         self.formulas += formulas
         self.ics = np.concatenate([self.ics, ics])
         self.raw_penalties = np.concatenate([self.raw_penalties, raw_penalties])
-        before = self.sketches if first else np.zeros((0, sketches.shape[1]), dtype=np.float32)
-        self.sketches = np.concatenate([before, sketches])
+        self.sketches = _joined(self.sketches, sketches)
+        self.daily_ics = _joined(self.daily_ics, daily_ics)
         self._places |= {rank_key(formula): first + i for i, formula in enumerate(formulas)}
         return np.arange(first, len(self))
 
@@ -82,31 +85,24 @@ class Replay:
         self.formulas = [self.formulas[i] for i in chosen]
         self.ics, self.sketches = self.ics[chosen], self.sketches[chosen]
         self.raw_penalties = self.raw_penalties[chosen]
+        self.daily_ics = self.daily_ics[chosen]
         self._places = {rank_key(formula): i for i, formula in enumerate(self.formulas)}
 
-    def gains(self, pool: PoolView, level: bool = False) -> FloatArray:
+    def gains(self, pool: PoolModel, level: bool = False) -> FloatArray:
         """By how much the pool would gain with each formula, or lose it without; (n,).
 
         Parameters
         ----------
-        pool : PoolView
-            Members that are not remembered are passed over.
+        pool : PoolModel
         level : bool
             The pool's penalised objective with the formula instead.
         """
-        found = (self.place(formula) for formula in pool.formulas)
-        members = [place for place in found if place is not None]
-        raw_penalties = pool.token_price * self.raw_penalties
-        synergy = Synergy(
-            self.ics[members],
-            self.sketches[members],
-            raw_penalties[members],
-            pool.max_correlation,
-            pool.full,
-        )
-        gains = synergy.gains(self.ics, self.sketches, raw_penalties)
-        gains[members] = synergy.losses()
-        return gains + synergy.penalised_objective if level else gains
+        gains = pool.gains(self.ics, self.sketches, self.raw_penalties, self.daily_ics)
+        for formula, loss in zip(pool.formulas, pool.losses(), strict=True):
+            place = self.place(formula)
+            if place is not None:
+                gains[place] = loss
+        return gains + pool.penalised_objective if level else gains
 
     def state(self) -> dict[str, Any]:
         return {
@@ -114,6 +110,7 @@ class Replay:
             "ics": self.ics,
             "sketches": self.sketches,
             "raw_penalties": self.raw_penalties,
+            "daily_ics": self.daily_ics,
             "episodes": self._episodes.state(),
         }
 
@@ -122,5 +119,12 @@ class Replay:
         self.ics = np.asarray(state["ics"])
         self.sketches = np.asarray(state["sketches"])
         self.raw_penalties = np.asarray(state["raw_penalties"])
+        self.daily_ics = np.asarray(state["daily_ics"])
         self._episodes = Episodes.of_state(state["episodes"])
         self._places = {rank_key(formula): i for i, formula in enumerate(self.formulas)}
+
+
+def _joined(before: Sketches, more: Sketches) -> Sketches:
+    """Rows after rows; as long as nothing was known of any formula, they have no width."""
+    known = before if before.shape[1] else np.zeros((len(before), more.shape[1]), np.float32)
+    return np.concatenate([known, more])

@@ -20,7 +20,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
 from alphamine.libraries.formulas import read_formulas
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory, generator_from, generator_state
 from alphamine.searchers.variation import child
@@ -31,7 +31,7 @@ from .learner import Batch, FloatArray, Learner
 from .networks import Policy
 from .prior import prior_of
 from .reinforce import Reinforce
-from .replay import Replay
+from .replay import Replay, Sketches
 from .settings import RLSettings
 
 # Episodes written at once. Their number is fixed so that the first proposals do not depend on how
@@ -154,8 +154,8 @@ class RLSearcher:
                 found.append(_Asked(offspring, self._writer.tokenised(offspring.formula)))
         return found
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
-        new, again = self._remember(results), self._again[:_AGAIN]
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        new, again = self._remember(results, pool.of_daily_ics), self._again[:_AGAIN]
         self._again = []
         self._pool = pool.formulas
         if not len(self._replay):
@@ -175,32 +175,33 @@ class RLSearcher:
             kept = np.argsort(-rewards, kind="stable")[: self._settings.replay]
             self._replay.keep(np.sort(kept))
 
-    def _remember(self, results: Sequence[Evaluation]) -> list[tuple[int, str]]:
+    def _remember(self, told: Sequence[Evaluation], of_days: bool) -> list[tuple[int, str]]:
         """Add what was judged to the replay; numbers and origins."""
         judged = [
             (asked, result)
-            for asked, result in zip(self._asked, results, strict=True)
+            for asked, result in zip(self._asked, told, strict=True)
             if asked.episode is not None and not result.repeated
         ]
         self._asked = []
         if not judged:
             return []
-        size = max((len(r.sketch) for _, r in judged if r.sketch is not None), default=1)
-        size = self._replay.sketches.shape[1] or size
-        sketches = np.zeros((len(judged), size), dtype=np.float32)
-        for i, (_, result) in enumerate(judged):
-            if result.sketch is not None:
-                sketches[i] = result.sketch
-        ics = np.array([_ic(result) for _, result in judged])
-        raw_penalties = np.array([_raw_penalty(result) for _, result in judged])
+        results = [result for _, result in judged]
+        sketches = _rows([r.sketch for r in results], self._replay.sketches.shape[1])
+        daily_ics = _rows(
+            [r.daily_ics if of_days else None for r in results], self._replay.daily_ics.shape[1]
+        )
+        ics = np.array([_ic(result) for result in results])
+        raw_penalties = np.array([_raw_penalty(result) for result in results])
         episodes = [asked.episode for asked, _ in judged if asked.episode is not None]
         formulas = [asked.candidate.formula for asked, _ in judged]
-        numbers = self._replay.add(Episodes.all(episodes), formulas, ics, sketches, raw_penalties)
+        numbers = self._replay.add(
+            Episodes.all(episodes), formulas, ics, sketches, raw_penalties, daily_ics
+        )
         return [
             (int(i), asked.candidate.origin) for i, (asked, _) in zip(numbers, judged, strict=True)
         ]
 
-    def _rewards(self, pool: PoolView) -> FloatArray:
+    def _rewards(self, pool: PoolModel) -> FloatArray:
         if self._settings.reward == "single":
             return np.abs(self._replay.ics)
         return self._replay.gains(pool, level=self._settings.reward == "level")
@@ -236,14 +237,24 @@ def make_learner(
     return Flow(policy, settings) if settings.learner == "flow" else Reinforce(policy, settings)
 
 
+def _rows(parts: Sequence[npt.NDArray[np.floating] | None], width: int) -> Sketches:
+    """As many rows, 0 where there is none; of the width of those that came before, if it is any."""
+    width = width or max((len(part) for part in parts if part is not None), default=0)
+    rows = np.zeros((len(parts), width), dtype=np.float32)
+    for row, part in zip(rows, parts, strict=True):
+        if part is not None:
+            row[:] = part
+    return rows
+
+
 def _ic(result: Evaluation) -> float:
-    """Mean rank IC on train of what the pool may take, 0 of all else."""
-    ic = result.scores.get("rank_ic", math.nan)
-    return ic if math.isfinite(result.fitness) and math.isfinite(ic) else 0.0
+    """Mean IC on train of what the pool may take, 0 of all else."""
+    daily = result.daily_ics
+    return 0.0 if daily is None else float(daily.mean())
 
 
 def _raw_penalty(result: Evaluation) -> float:
     """Squared standard error of the IC times the formula's tokens; 0 where it is not known."""
-    ic, t = _ic(result), result.scores.get("t", math.nan)
-    error = ic / t if t and math.isfinite(t) else 0.0
+    ic, t = (result.scores.get(name, math.nan) for name in ("rank_ic", "t"))
+    error = ic / t if t and math.isfinite(ic / t) else 0.0
     return error * error * result.candidate.formula.length

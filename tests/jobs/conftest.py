@@ -13,7 +13,7 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.expression.text.parser import parse
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation
 
 TRAIN, VALID, TEST = (0, 200), (206, 280), (286, 340)
@@ -59,7 +59,7 @@ class Scripted:
     def __init__(self, formulas: Iterable[str]) -> None:
         self.formulas = [parse(text) for text in formulas]
         self.position = 0
-        self.told: list[tuple[list[Evaluation], PoolView]] = []
+        self.told: list[tuple[list[Evaluation], PoolModel]] = []
 
     def ask(self, n: int) -> list[Candidate]:
         start = self.position
@@ -67,7 +67,7 @@ class Scripted:
         size = len(self.formulas)
         return [Candidate(self.formulas[i % size], "script") for i in range(start, start + n)]
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self.told.append((list(results), pool))
 
     def state_dict(self) -> dict[str, Any]:

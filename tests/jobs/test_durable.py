@@ -24,8 +24,8 @@ from alphamine.jobs.executors.serial import Serial
 from alphamine.jobs.island import Island
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Study
+from alphamine.pool.model import PoolModel
 from alphamine.pool.pool import Pool
-from alphamine.pool.view import PoolView
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.run import Run
@@ -58,7 +58,7 @@ class Restless:
         formulas = [self._grammar.sample(rng) for _ in range(count)]
         return [Candidate(f, "clock", arm="dice", notes=notes) for f in formulas]
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         for result in results:
             c = result.candidate
             self.told.append(
@@ -183,7 +183,7 @@ class Planner(RandomSearcher):
         self.diary.append(f"ask {number}: {len(found)}")
         return found
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self.diary.append(f"tell {len(results)}")
 
 

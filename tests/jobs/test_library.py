@@ -25,7 +25,7 @@ from alphamine.models import fitted as fitted_module
 from alphamine.models.base import Design, FitError, FloatArray, Rows
 from alphamine.models.linear import LinearModel
 from alphamine.models.registry import make_model
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.runs.library import ModelPool
 from alphamine.runs.run import Run
 from alphamine.searchers.base import Evaluation
@@ -303,7 +303,7 @@ class ScriptedModeller(Scripted):
     def tell_models(self, results: Sequence[ModelEvaluation]) -> None:
         self.heard += results
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self.told.append((list(results), pool))
 
 

@@ -69,11 +69,11 @@ def test_the_pool_changes_only_for_the_better(
 ) -> None:
     pool = Pool(train, capacity, limit, token_price=penalty)
     for index in np.random.default_rng(seed).permutation(len(offers)):
-        before, formulas = pool.penalised_objective, pool.view().formulas
+        before, formulas = pool.penalised_objective, pool.model().formulas
         offered, values = offers[index]
         gain = pool.offer(*offered, pool.vector(values))
         assert gain >= 0.0
-        assert (gain > 0.0) == (pool.view().formulas != formulas)
+        assert (gain > 0.0) == (pool.model().formulas != formulas)
         assert pool.penalised_objective == pytest.approx(before + gain, abs=1e-12)
         assert (
             pool.penalised_objective == pool.score

@@ -14,7 +14,7 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import call
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.random import RandomSearcher
 from alphamine.searchers.registry import SEARCHERS, make_searcher
@@ -108,7 +108,7 @@ class _Hasty(RandomSearcher):
 
 
 class _Fragile(RandomSearcher):
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self.total = [math.floor(r.fitness) for r in results]
 
 

@@ -17,7 +17,7 @@ from alphamine.expression.nodes import Node, field
 from alphamine.expression.rank_key import rank_key
 from alphamine.expression.text.parser import parse
 from alphamine.operators.types import PRICE, VOLUME
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.variation import EDITS, child
@@ -84,7 +84,7 @@ def best_after(name: str, market: Market, seed: int, evaluations: int, batch: in
         scores = market.score([c.formula for c in asked])
         best = max(best, *scores)
         searcher.tell(
-            [Evaluation(c, {}, f) for c, f in zip(asked, scores, strict=True)], PoolView()
+            [Evaluation(c, {}, f) for c, f in zip(asked, scores, strict=True)], PoolModel()
         )
     return best
 
@@ -182,7 +182,7 @@ def test_no_two_proposals_rank_alike() -> None:
     for _ in range(20):
         results = [Evaluation(c, {}, 1.0 / c.formula.size) for c in searcher.ask(20)]
         keys += [rank_key(r.candidate.formula) for r in results]
-        searcher.tell(results, PoolView())
+        searcher.tell(results, PoolModel())
     assert len(set(keys)) == len(keys)
 
 
@@ -192,7 +192,7 @@ def test_crossover_takes_donors_from_the_pool() -> None:
         "swap": 0.0, "retune": 0.0, "random": 0.0,
     }  # fmt: skip
     searcher = make_searcher("genetic", SearchContext(Grammar(max_length=12), 4), options)
-    pool = PoolView((TARGET,))
+    pool = PoolModel.of((TARGET,))
     bred = []
     for _ in range(4):
         asked = searcher.ask(20)

@@ -15,7 +15,7 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Field, Node
 from alphamine.expression.text.parser import parse
 from alphamine.jobs.search import search
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.variation import EDITS
@@ -28,7 +28,7 @@ MEMBERS = tuple(
 )
 
 
-def asked_of(options: dict[str, Any], pool: PoolView, n: int = 1000) -> list[Candidate]:
+def asked_of(options: dict[str, Any], pool: PoolModel, n: int = 1000) -> list[Candidate]:
     """What is asked for in one batch after the pool was shown."""
     searcher = make_searcher("local", SearchContext(GRAMMAR, 1), {"warmup": 0, **options})
     searcher.tell([], pool)
@@ -36,12 +36,12 @@ def asked_of(options: dict[str, Any], pool: PoolView, n: int = 1000) -> list[Can
 
 
 def test_draws_come_first_and_then_their_share() -> None:
-    asked = asked_of({"warmup": 100, "fresh": 0.5}, PoolView(MEMBERS), 1100)
+    asked = asked_of({"warmup": 100, "fresh": 0.5}, PoolModel.of(MEMBERS), 1100)
     sampled = [candidate.origin == "random" for candidate in asked]
     assert all(sampled[:100])
     # 500 of 1,000 within four standard errors.
     assert 430 < sum(sampled[100:]) < 570
-    assert all(c.origin == "random" for c in asked_of({"fresh": 0.0}, PoolView(), 50))
+    assert all(c.origin == "random" for c in asked_of({"fresh": 0.0}, PoolModel(), 50))
 
 
 def test_edits_are_of_every_member_alike_and_at_their_rates() -> None:
@@ -55,9 +55,9 @@ def test_edits_are_of_every_member_alike_and_at_their_rates() -> None:
         "wrap": 0.0,
         "subtree": 0.0,
     }
-    asked = asked_of(options, PoolView(MEMBERS), 8)
+    asked = asked_of(options, PoolModel.of(MEMBERS), 8)
     assert {c.origin for c in asked} <= {"retune", "field"}
-    wide = asked_of({"fresh": 0.0}, PoolView(MEMBERS), 400)
+    wide = asked_of({"fresh": 0.0}, PoolModel.of(MEMBERS), 400)
     by_parent = Counter(c.parents[0] for c in wide if c.origin != "random")
     assert set(by_parent) == {member.digest for member in MEMBERS}
     assert min(by_parent.values()) > 100
@@ -114,7 +114,7 @@ def test_scores_matter_only_through_the_pool() -> None:
     for round_ in range(6):
         asked, same = one.ask(40), other.ask(40)
         assert [c.formula for c in asked] == [c.formula for c in same]
-        pool = PoolView(tuple(c.formula for c in asked[:5]))
+        pool = PoolModel.of(tuple(c.formula for c in asked[:5]))
         one.tell([Evaluation(c, {"rank_ic": 0.1}, 0.1) for c in asked], pool)
         other.tell([Evaluation(c, {"rank_ic": -0.9}, float(round_)) for c in same], pool)
 

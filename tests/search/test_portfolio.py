@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings
 from alphamine.searchers.random import RandomSearcher
@@ -31,7 +31,7 @@ class Told(RandomSearcher):
         self.said = [Candidate(c.formula, c.origin, arm="inner", notes={"n": 1}) for c in made]
         return self.said
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         assert [r.candidate for r in results] == self.said
         self.told += [r.candidate for r in results]
         self.rounds += 1
@@ -59,7 +59,7 @@ def test_each_arm_is_told_of_its_own_proposals_once_and_in_order() -> None:
         assert len(candidates) == n
         assert {c.arm for c in candidates} <= {"random:inner", "genetic:inner"}
         asked.update(c.arm.partition(":")[0] for c in candidates)
-        searcher.tell([judged(c) for c in candidates], PoolView())
+        searcher.tell([judged(c) for c in candidates], PoolModel())
     assert {name: len(arm.told) for name, arm in arms.items()} == asked
     assert all(arm.rounds <= 4 for arm in arms.values())
 
@@ -83,7 +83,7 @@ def share_of_genetic(scheduler: str, seed: int) -> float:
         chances = [0.5 if name == "genetic" else 0.05 for name in names]
         searcher.tell(
             [judged(c, float(rng.random() < p)) for c, p in zip(candidates, chances, strict=True)],
-            PoolView(),
+            PoolModel(),
         )
     return late.count("genetic") / len(late)
 
@@ -109,7 +109,7 @@ def test_settings_reach_the_arms_and_seeds_differ() -> None:
 class Unrepeatable(Told):
     capabilities = Capabilities(repeatable=False)
 
-    def tell(self, results: Sequence[Evaluation], pool: PoolView) -> None:
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self.told += [r.candidate for r in results]
 
 
@@ -124,5 +124,5 @@ def test_stored_proposals_reach_all_arms_though_nobody_was_asked() -> None:
     stored = made()[0].ask(16)
     searcher, arms = made()
     assert not searcher.capabilities.repeatable
-    searcher.tell([judged(c) for c in stored], PoolView())
+    searcher.tell([judged(c) for c in stored], PoolModel())
     assert {name: len(arm.told) for name, arm in arms.items()} == {"random": 8, "genetic": 8}

@@ -12,7 +12,7 @@ import pytest
 from alphamine.errors import MissingDependency, SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.tune import TuneSearcher, TuneSettings
 
@@ -44,7 +44,7 @@ def run(searcher: TuneSearcher, rounds: int, batch: int = 5) -> list[tuple[str, 
     for _ in range(rounds):
         candidates = searcher.ask(batch)
         results = [Evaluation(c, {}, score(c.formula)) for c in candidates]
-        searcher.tell(results, PoolView())
+        searcher.tell(results, PoolModel())
         found += [(str(r.candidate.formula), r.fitness) for r in results]
     return found
 
@@ -92,7 +92,7 @@ def test_a_stop_between_ask_and_tell_loses_nothing() -> None:
     restored.load_state_dict(json.loads(json.dumps(searcher.state_dict())))
     for other in (whole, restored):
         results = [Evaluation(c, {}, score(c.formula)) for c in tuner_candidates(asked)]
-        other.tell(results, PoolView())
+        other.tell(results, PoolModel())
     assert run(whole, 2) == run(restored, 2)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.mcts.repository import Known, thinned
 from alphamine.searchers.mcts.scoring import Metrics
@@ -32,7 +32,7 @@ def test_with_five_thousand_alphas_a_candidate_costs_less_than_a_millisecond() -
     costs = []
     for _ in range(BATCHES):
         results = [_judged(candidate, rng) for candidate in searcher.ask(BATCH)]
-        pool = PoolView(tuple(r.candidate.formula for r in results[:20]))
+        pool = PoolModel.of(tuple(r.candidate.formula for r in results[:20]))
         began = time.thread_time()
         searcher.tell(results, pool)
         assert searcher.repository.avoid is not None

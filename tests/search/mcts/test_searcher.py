@@ -12,7 +12,7 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.text.parser import parse
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Evaluation, SearchContext, Searcher
 from alphamine.searchers.mcts.searcher import MCTSSearcher
 from alphamine.searchers.mcts.settings import MCTSSettings
@@ -45,7 +45,7 @@ def _told(searcher: Searcher, rounds: int, batch: int = 24) -> list[Evaluation]:
             results.append(Evaluation(candidate, scores, fitness, fitness / 10, sketch=sketch))
         everything += results
         best = sorted(everything, key=lambda r: -r.fitness)[:10]
-        searcher.tell(results, PoolView(tuple(r.candidate.formula for r in best)))
+        searcher.tell(results, PoolModel.of(tuple(r.candidate.formula for r in best)))
     return everything
 
 
@@ -91,8 +91,8 @@ def test_what_was_proposed_in_another_life_becomes_part_of_the_trees() -> None:
     second.load_state_dict(saved)
     scores = {"rank_ic": 0.03, "rank_icir": 0.3, "turnover": 0.4}
     results = [Evaluation(candidate, scores, 0.03) for candidate in stored]
-    second.tell(results, PoolView())
-    first.tell(results, PoolView())
+    second.tell(results, PoolModel())
+    first.tell(results, PoolModel())
     new = [c.formula for c in second.ask(24)]
     assert new
     assert not set(new) & {candidate.formula for candidate in stored}

@@ -17,7 +17,7 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.llm.base import RefusedError
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.proposers.base import SeedContext
@@ -68,7 +68,7 @@ def _run(searcher: Searcher, rounds: int = 6, batch: int = 8) -> list[Candidate]
             results.append(Evaluation(candidate, scores, fitness, fitness / 10))
             asked.append(candidate)
         best = sorted(results, key=lambda r: -r.fitness)[:5]
-        searcher.tell(results, PoolView(tuple(r.candidate.formula for r in best)))
+        searcher.tell(results, PoolModel.of(tuple(r.candidate.formula for r in best)))
     return asked
 
 
@@ -166,7 +166,7 @@ def test_a_duplicate_and_a_forbidden_part_are_mended_or_given_up() -> None:
     with serving(lambda request, number: Turn(proposal("rank(close / vwap)"))) as server:
         searcher = _searcher(_client(server), trees=1)
         [first] = searcher.ask(1)
-        searcher.tell([Evaluation(first, {"rank_ic": 0.03, "rank_icir": 0.3}, 0.03)], PoolView())
+        searcher.tell([Evaluation(first, {"rank_ic": 0.03, "rank_icir": 0.3}, 0.03)], PoolModel())
         before = len(server.requests)
         asked = searcher.ask(1)
     assert asked == []

@@ -13,7 +13,7 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.llm.base import BudgetError, ChatAnswer, ChatRequest, TransportError, Usage
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation
 from alphamine.searchers.rd_loop.build import SpendingRDLoopSearcher, build
@@ -88,7 +88,7 @@ def told(
     research: RDLoopSearcher, candidates: Sequence[Candidate], gain: float = 0.01
 ) -> list[ModelCandidate]:
     results = [Evaluation(c, SCORES, 0.03, gain) for c in candidates]
-    research.tell(results, PoolView(tuple(c.formula for c in candidates[-10:])))
+    research.tell(results, PoolModel.of(tuple(c.formula for c in candidates[-10:])))
     return research.ask_models()
 
 

@@ -14,7 +14,7 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.libraries.formulas import read_formulas
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.rd_loop.ideas import FACTOR_ARMS, NEW, PRUNE, REFINE
 from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
@@ -55,7 +55,7 @@ def rounds(
         asked = research.ask(batch)
         results = [Evaluation(c, SCORES, 0.03, gains(c)) for c in asked]
         kept = [*kept, *(r.candidate.formula for r in results if r.gain > 0)][-10:]
-        research.tell(results, PoolView(tuple(kept)))
+        research.tell(results, PoolModel.of(tuple(kept)))
         found += asked
     return found
 
@@ -203,7 +203,7 @@ def test_the_rule_of_acceptance() -> None:
             Evaluation(first[2], SCORES, 0.03, 0.1, sketch=-sketch(0.01, 1, 0)),
             Evaluation(first[3], SCORES, 0.03, 0.1, repeated=True),
         ],
-        PoolView((first[0].formula,)),
+        PoolModel.of((first[0].formula,)),
     )
     second = research.ask(4)
     research.tell(
@@ -213,7 +213,7 @@ def test_the_rule_of_acceptance() -> None:
             Evaluation(second[2], {"rank_ic": np.nan}, -np.inf),
             Evaluation(second[3], SCORES, 0.03, 0.0, sketch=sketch(1, 0, 1)),
         ],
-        PoolView((first[0].formula,)),
+        PoolModel.of((first[0].formula,)),
     )
     log = learnt([*second, *research.ask(1)])
     one, two = log[0], log[1]
@@ -265,7 +265,7 @@ def test_a_stop_between_any_two_batches_changes_nothing(batch: int) -> None:
         asked = research.ask(batch)
         results = [Evaluation(c, {**SCORES, "ic": np.nan}, 0.03, gain(c)) for c in asked]
         kept = [*kept, *(r.candidate.formula for r in results if r.gain > 0)][-10:]
-        research.tell(results, PoolView(tuple(kept)))
+        research.tell(results, PoolModel.of(tuple(kept)))
         done += asked
     assert [(c.formula, c.arm, c.notes) for c in done] == [
         (c.formula, c.arm, c.notes) for c in whole

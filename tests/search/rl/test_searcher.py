@@ -13,7 +13,7 @@ import pytest
 from alphamine.errors import MissingDependency, SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
-from alphamine.pool.view import PoolView
+from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.rl import build as building
@@ -84,7 +84,7 @@ def test_every_learner_learns(name: str, grammar: Grammar) -> None:
         asked = agent.ask(20)
         values = [_value(c.formula) for c in asked]
         rounds.append(float(np.mean(values)))
-        agent.tell([judged(c, v) for c, v in zip(asked, values, strict=True)], PoolView())
+        agent.tell([judged(c, v) for c, v in zip(asked, values, strict=True)], PoolModel())
     assert np.mean(rounds[-4:]) > 1.15 * np.mean(rounds[:3]), rounds
 
 
@@ -93,7 +93,7 @@ def _value(formula: Node) -> float:
 
 
 def judged(candidate: Candidate, ic: float, sketch: np.ndarray | None = None) -> Evaluation:
-    return Evaluation(candidate, {"rank_ic": ic}, abs(ic), sketch=sketch)
+    return Evaluation(candidate, {"rank_ic": ic}, abs(ic), 0.0, False, sketch, np.full(2, ic))
 
 
 def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
@@ -102,16 +102,17 @@ def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
     asked = agent.ask(3)
     sketches = np.eye(4, dtype=np.float32)[[0, 0, 1]]
     told = [judged(c, m, s) for c, m, s in zip(asked, (0.05, 0.04, 0.03), sketches, strict=True)]
-    agent.tell(told, PoolView())
+    agent.tell(told, PoolModel())
     state = agent.state_dict()
     replay = Replay(9, len(grammar.tokens))
     replay.load(state["replay"], {field.name: field for field in grammar.fields})
     np.testing.assert_allclose(replay.ics, [0.05, 0.04, 0.03])
-    alone = replay.gains(PoolView())
-    beside = replay.gains(PoolView((asked[0].formula,), 0.7))
+    alone = replay.gains(PoolModel())
+    member = PoolModel.of((asked[0].formula,), [0.05], sketches[:1], max_correlation=0.7)
+    beside = replay.gains(member)
     assert alone.argsort().tolist() == [2, 1, 0]
     assert beside[1] < 0.0 < 0.005 < beside[2]
-    unit = math.sqrt(1.01)
+    unit = math.sqrt(1.1)  # the ridge
     # The second would have to take the place of the first; the third comes beside it.
     assert math.isclose(beside[1], (0.04 - 0.05) / unit)
     assert math.isclose(beside[2], (math.hypot(0.05, 0.03) - 0.05) / unit)
@@ -123,7 +124,7 @@ def test_given_formulas_come_first_and_are_learnt_from(grammar: Grammar) -> None
     asked = agent.ask(4)
     assert [str(c.formula) for c in asked[:2]] == ["close / open", "ts_corr(close, volume, 5)"]
     assert [c.origin for c in asked] == ["given", "given", asked[2].origin, asked[3].origin]
-    agent.tell([judged(c, 0.01) for c in asked], PoolView())
+    agent.tell([judged(c, 0.01) for c in asked], PoolModel())
     assert len(agent.state_dict()["replay"]["ics"]) == 4
 
 
@@ -131,7 +132,7 @@ def test_children_of_members_come_between_the_episodes(grammar: Grammar) -> None
     given = "close / open; ts_corr(close, volume, 5)"
     agent = searcher(grammar, 0, given=given, offspring=5)
     asked = agent.ask(2)
-    pool = PoolView(tuple(c.formula for c in asked))
+    pool = PoolModel.of(tuple(c.formula for c in asked))
     agent.tell([judged(c, 0.01) for c in asked], pool)
     members = {formula.digest for formula in pool.formulas}
     asked = agent.ask(60)
@@ -159,7 +160,7 @@ def test_children_of_members_come_between_the_episodes(grammar: Grammar) -> None
 def test_nothing_is_bred_from_less_than_two_members(grammar: Grammar) -> None:
     agent = searcher(grammar, 0, given="close / open", offspring=5)
     [only] = agent.ask(1)
-    agent.tell([judged(only, 0.01)], PoolView((only.formula,)))
+    agent.tell([judged(only, 0.01)], PoolModel.of((only.formula,)))
     assert {c.origin for c in agent.ask(40)} <= {"policy", "prior"}
 
 
