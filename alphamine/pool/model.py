@@ -87,7 +87,8 @@ class PoolModel:
         full : bool
         """
         count = len(formulas)
-        images = np.zeros((count, 0)) if sketches is None else np.asarray(sketches)
+        known = np.zeros((count, 0)) if sketches is None else sketches
+        images = np.asarray(known, dtype=np.float64)
         matrix = images @ images.T
         np.fill_diagonal(matrix, 1.0)
         label = np.zeros(count) if ics is None else np.asarray(ics, dtype=np.float64)
