@@ -1,4 +1,4 @@
-"""A searcher of a package of somebody else's: by object, by class, by name, by entry point."""
+"""Plug-ins of a package of somebody else's: by object, by class, by name, by entry point."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,16 @@ from alphamine.searchers.registry import SEARCHERS
 from alphamine.testing.searcher import check_searcher
 
 ROOT = Path(__file__).parents[1]
-# What a stranger writes: a hill climber of some thirty lines.
-PACKAGE = '''"""Searches of ours."""
+# What a stranger writes: a hill climber of some thirty lines, an operator, a source, an engine.
+PACKAGE = '''"""Searches of ours, on data of ours, by an engine of ours."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from alphamine.data.sources.base import Source
+from alphamine.data.sources.raw import RawData
+from alphamine.engine.base import ValuesEngine
+from alphamine.engine.reference import ReferenceNodes
 from alphamine.searchers.base import Candidate
 from alphamine.searchers.memory import generator_from, generator_state
 
@@ -72,6 +77,47 @@ class Climber:
         self.rng, self.best = generator_from(state["rng"]), list(state["best"])
 
 
+class Waves(Source):
+    """Prices that swing, each with its own period."""
+
+    days: int = 300
+    symbols: int = 20
+
+    def read(self, wanted):
+        day, name = np.arange(self.days)[:, None], np.arange(self.symbols)
+        noise = np.random.default_rng(1).normal(0, 0.01, (self.days, self.symbols))
+        close = 30 + np.sin(day / (3 + name)) + np.cumsum(noise, axis=0)
+        columns = {
+            "open": close * 1.001,
+            "close": close,
+            "high": close * 1.01,
+            "low": close * 0.99,
+            "volume": 100.0 * (1 + (7 * day + name * name) % 13),
+        }
+        return RawData(
+            np.busday_offset("2020-01-06", np.arange(self.days), roll="forward"),
+            np.array([f"W{i:02d}" for i in range(self.symbols)]),
+            columns,
+        )
+
+
+class Plain(ValuesEngine):
+    """Every node by its numpy function: nothing is shared between formulas, nothing is kept."""
+
+    name = "plain"
+
+    def __init__(self, panel, settings):
+        self.nodes = ReferenceNodes(panel, settings.dtype, settings.min_periods)
+
+    def stream(self, formulas):
+        for index, formula in enumerate(formulas):
+            values, counts = {}, {}
+            for node in formula.walk():
+                values[node], own = self.nodes.compute(node, values)
+                counts[node] = own + sum(counts[child] for child in set(node.inputs))
+            yield index, values[formula], counts[formula]
+
+
 def ts_spread(x, d):
     """Highest minus lowest of d days."""
     history = np.concatenate([np.full((d - 1, x.shape[1]), np.nan), x])
@@ -101,6 +147,12 @@ version = "1.0"
 climber = "climbers:Climber"
 broken_climber = "climbers.missing:Climber"
 
+[project.entry-points."alphamine.sources"]
+waves = "climbers:Waves"
+
+[project.entry-points."alphamine.backends"]
+plain = "climbers:Plain"
+
 [project.entry-points."alphamine.operators"]
 climbing = "climbers:operators"
 failing = "climbers:no_operators"
@@ -110,85 +162,91 @@ py-modules = ["climbers"]
 """
 
 
+SPEC = """
+name: waves
+source: {kind: waves, days: 260}
+universe: all
+min_names: 5
+splits: {train: 2020-01-06, valid: 2020-08-03, test: 2020-11-02}
+"""
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the package was installed: a folder for PYTHONPATH."""
-    source, target = tmp_path_factory.mktemp("climbers"), tmp_path_factory.mktemp("site")
+    """The interpreter of an environment of its own, in which the package was installed.
+
+    It sees the packages of this one, alphamine among them.
+    """
+    source, target = tmp_path_factory.mktemp("climbers"), tmp_path_factory.mktemp("environment")
     (source / "climbers.py").write_text(PACKAGE)
     (source / "pyproject.toml").write_text(PROJECT)
+    venv.create(target, symlinks=True)
+    [site] = target.glob("lib/python*/site-packages")
+    seen = [str(Path(am.__file__).parents[1]), *(path for path in sys.path if path)]
+    (site / "seen.pth").write_text("\n".join(dict.fromkeys(seen)) + "\n")
+    options = "--quiet --no-deps --no-build-isolation --no-index --disable-pip-version-check"
     subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            "--target",
-            str(target),
-            str(source),
-        ],
+        [sys.executable, "-m", "pip", "install", *options.split(), "--target", str(site), source],
         check=True,
         capture_output=True,
     )
-    return target
+    return target / "bin" / "python"
 
 
 def command(installed: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "alphamine.cli", *arguments]
+    return [str(installed), "-m", "alphamine.cli", *arguments]
 
 
-def environment(installed: Path, cache: Path) -> dict[str, str]:
-    paths = [str(installed), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    given = {"PYTHONPATH": os.pathsep.join(p for p in paths if p), "ALPHAMINE_CACHE": str(cache)}
-    return {**os.environ, **given}
+def environment(cache: Path) -> dict[str, str]:
+    return {**os.environ, "ALPHAMINE_CACHE": str(cache)}
 
 
-def searching(folder: Path, budget: int) -> tuple[str, ...]:
-    return (
-        "search",
-        "--data",
-        str(ROOT / "data_specs" / "synthetic.yaml"),
-        "--searcher",
-        "climber",
-        "--budget",
-        str(budget),
-        "--seed",
-        "5",
-        "--run-dir",
-        str(folder),
-        "--executor",
-        "processes",
-        "--workers",
-        "2",
-    )
+def searching(folder: Path, spec: Path, budget: int) -> tuple[str, ...]:
+    options = {
+        "data": spec,
+        "searcher": "climber",
+        "backend": "plain",
+        "budget": budget,
+        "seed": 5,
+        "run-dir": folder,
+        "executor": "processes",
+        "workers": 2,
+    }
+    return ("search", *(f"--{name}={value}" for name, value in options.items()))
 
 
 @pytest.mark.slow
-def test_a_plugin_is_run_by_the_command_line_killed_and_resumed(
+def test_plugins_are_run_by_the_command_line_killed_and_resumed(
     installed: Path, tmp_path: Path
 ) -> None:
-    env = environment(installed, tmp_path / "cache")
+    env, spec = environment(tmp_path / "cache"), tmp_path / "waves.yaml"
+    spec.write_text(SPEC)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command(installed, *searching(whole, 600)), check=True, env=env)
-    child = subprocess.Popen(command(installed, *searching(cut, 600)), env=env)
+    subprocess.run(command(installed, *searching(whole, spec, 600)), check=True, env=env)
+    child = subprocess.Popen(command(installed, *searching(cut, spec, 600)), env=env)
     limit = time.monotonic() + 120
     while time.monotonic() < limit and not _evaluated(cut):
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert 0 < _evaluated(cut) < 600
-    subprocess.run(command(installed, "resume", str(cut)), check=True, env=env)
+    workers = ("--executor", "processes", "--workers", "2")
+    subprocess.run(command(installed, "resume", str(cut), *workers), check=True, env=env)
     first, second = am.open_run(whole), am.open_run(cut)
+    assert first.facts["panel"]["symbols"] == 20
+    assert first.facts["engine"].split(", ")[1] == "plain"
     assert repr(first.records) == repr(second.records)
-    assert repr(first.pool) == repr(second.pool)
+    pools = [[(m["formula"], m["weight"]) for m in run.members] for run in (first, second)]
+    assert pools[0] == pools[1]
     assert {record.origin for record in first.records} == {"climb"}
     assert any(record.notes["best"] for record in first.records)
-    # The grammar samples the package's operator too.
+    # The grammar samples the package's operator too, and a run of it can be opened anywhere.
     assert any("ts_spread" in record.formula for record in first.records)
+    code = "import sys, alphamine as am; print(*am.open_run(sys.argv[1]).pool.formulas, sep='\\n')"
+    shown = subprocess.run(
+        [installed, "-c", code, whole], env=env, check=True, capture_output=True, text=True
+    )
+    assert shown.stdout.splitlines() == [formula for formula, _ in pools[0]]
 
 
 def _evaluated(folder: Path) -> int:
@@ -198,19 +256,23 @@ def _evaluated(folder: Path) -> int:
         return 0
 
 
-def test_an_installed_searcher_is_known_by_name(installed: Path, tmp_path: Path) -> None:
-    env = environment(installed, tmp_path)
+def test_what_is_installed_is_known_by_name_and_keeps_its_law(
+    installed: Path, tmp_path: Path
+) -> None:
+    env = environment(tmp_path)
     code = (
         "from alphamine.searchers.registry import SEARCHERS, settings\n"
-        "from alphamine.testing.searcher import check_searcher\n"
+        "from alphamine.testing import check_backend, check_searcher, check_source\n"
         "import climbers\n"
         "assert SEARCHERS['climber'].meaning == 'Draws formulas, and notes the best one.'\n"
         "assert settings('climber', {'patience': 5}).patience == 5\n"
         "check_searcher(climbers.Climber, rounds=3, batch=12)\n"
+        "check_source({'kind': 'waves', 'days': 60})\n"
+        "check_backend(climbers.Plain, ('close', 'rank(ties)', 'ts_corr(close, volume, 5)'))\n"
         "print(*SEARCHERS)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        [str(installed), "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert {"climber", "random", "genetic", "tune", "rl"} <= set(done.stdout.split())
     job = tmp_path / "job.yaml"
@@ -232,7 +294,7 @@ def test_an_installed_operator_is_known_to_the_command_line(
 ) -> None:
     done = subprocess.run(
         command(installed, "operators", "ts_spread"),
-        env=environment(installed, tmp_path),
+        env=environment(tmp_path),
         capture_output=True,
         text=True,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel, require_panel
 from alphamine.errors import SearchError
+from alphamine.registry import add_operators
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.encoding import finite
@@ -147,6 +148,7 @@ def search(
     SearchError, DataError
     """
     require_panel(panel)
+    add_operators()
     limits = Budget(budget, seconds, tokens, money)
     chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
     method_options, earlier = from_earlier_runs(options or {})
@@ -243,6 +245,7 @@ def resume(
         was searched, or the run's test split was opened.
     """
     directory = Path(run_dir)
+    add_operators()
     config = ExecutorConfig(executor, workers, address)
     Run(directory)  # says so if there is none, before a lock would make the directory
     with ExitStack() as held:

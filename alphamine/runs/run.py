@@ -26,6 +26,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.operators import Kind
 from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.registry import add_operators
 from alphamine.rendering import renderer
 
 from .budget import Budget
@@ -554,3 +555,5 @@ def open_run(directory: str | PathLike[str], panel: Panel | None = None) -> Run:
             f"{type(directory).__name__}"
         )
     return Run(Path(directory), panel)
+    add_operators()  # those of plug-ins that the search may have used
+    return Run(Path(directory))
