@@ -554,6 +554,5 @@ def open_run(directory: str | PathLike[str], panel: Panel | None = None) -> Run:
             "a run is opened by the path of its directory, such as 'runs/first', but got "
             f"{type(directory).__name__}"
         )
-    return Run(Path(directory), panel)
     add_operators()  # those of plug-ins that the search may have used
-    return Run(Path(directory))
+    return Run(Path(directory), panel)
