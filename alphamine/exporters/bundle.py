@@ -211,6 +211,7 @@ def _content(
     kits = files("alphamine.exporters.kits")
     text["__init__.py"] = f'"""{pool}: see README.md."""\n'
     text["__main__.py"] = (kits / "command.py").read_text(encoding="utf-8")
+    text["readers.py"] = (kits / "readers.py").read_text(encoding="utf-8")
     text["test_equivalence.py"] = (kits / "equivalence.py").read_text(encoding="utf-8")
     text["spec.schema.json"] = encoded(JSON_SCHEMA)
     spec = describe(pool, targets)
