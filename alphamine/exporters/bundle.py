@@ -21,8 +21,10 @@ from alphamine.errors import AlphamineError, DataError, nearest
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
+from alphamine.runs.library import BY_MODEL, ModelPool
 
 from .golden import golden, last_days, made_up
+from .numpy_target import MODEL_FILES
 from .readme import readme
 from .spec import JSON_SCHEMA, check, describe, encoded, sha256
 from .targets import EXPORTERS, Request
@@ -47,6 +49,8 @@ OWN_FILES: Final = frozenset(
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 # The signal is at most so far from the reference on the golden input.
 TOLERANCE: Final = 1e-9
+# What a model makes of formulas, only these can say.
+BY_MODEL_TARGETS: Final = ("numpy", "latex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ def export(
     Parameters
     ----------
     source : AlphaPool, Node or str
-        For instance `run.pool`. Text is a formula.
+        For instance `run.pool` or `run.library`. Text is a formula. A library that a linear model
+        combines is written as the weighted sum that it is; one by LightGBM with its trees beside
+        the code, for the targets "numpy" and "latex".
     directory : path
         Must not exist. Its name is that of a Python package.
     targets : sequence of str
@@ -118,6 +124,7 @@ def export(
     """
     pool = _pool(source, panel, min_periods)
     chosen = _chosen(targets)
+    _require_sayable(pool, chosen)
     path = _path(directory)
     if path.exists():
         raise DataError(f"a bundle is written to a new directory, but {path} exists; remove it")
@@ -152,7 +159,9 @@ def load_bundle(directory: str | PathLike[str]) -> Bundle:
                 raise DataError(f"{path / name} was changed after the export; export again")
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no whole bundle: {error}; export again") from None
-    return Bundle(path, spec, AlphaPool.from_dict(spec["pool"]))
+    by_model = spec["pool"]["standardisation"] == BY_MODEL
+    pool = (ModelPool if by_model else AlphaPool).from_dict(spec["pool"])
+    return Bundle(path, spec, pool)
 
 
 def _path(directory: object) -> Path:
@@ -176,7 +185,8 @@ def _pool(source: AlphaPool | Node | str, panel: Panel | None, min_periods: Any)
         )
     if not len(source):
         raise AlphamineError("an empty pool has no signal to export; search longer")
-    return source
+    linear = source.linear if isinstance(source, ModelPool) else None
+    return source if linear is None else linear
 
 
 def _chosen(targets: Sequence[str]) -> list[str]:
@@ -191,6 +201,24 @@ def _chosen(targets: Sequence[str]) -> list[str]:
     if not targets:
         raise AlphamineError(f"an export has at least one target of {', '.join(EXPORTERS)}")
     return [target for target in EXPORTERS if target in targets]
+
+
+def _require_sayable(pool: AlphaPool, targets: list[str]) -> None:
+    """Refuse targets that cannot say what a model makes of the formulas."""
+    if not isinstance(pool, ModelPool):
+        return
+    name = pool.model.name
+    if name not in MODEL_FILES:
+        raise AlphamineError(
+            f"exported code computes pools that {', '.join(MODEL_FILES)} or a linear model "
+            f"combines, but this one is combined by {name}; its file is in "
+            "`run.library.model.files()`, which PyTorch reads"
+        )
+    if foreign := [target for target in targets if target not in BY_MODEL_TARGETS]:
+        raise AlphamineError(
+            f"the target {foreign[0]!r} cannot say what {name} makes of the formulas; those that "
+            f"can are {', '.join(BY_MODEL_TARGETS)}"
+        )
 
 
 def _content(
@@ -217,6 +245,8 @@ def _content(
     spec = describe(pool, targets)
     text["README.md"] = readme(spec)
     content = {name: body.encode() for name, body in text.items()}
+    if isinstance(pool, ModelPool):
+        content[MODEL_FILES[pool.model.name]] = pool.model.content
     content |= golden(made_up(pool) if panel is None else last_days(panel, pool), pool)
     spec["files"] = {name: sha256(body) for name, body in sorted(content.items())}
     return content | {"spec.json": encoded(spec).encode()}

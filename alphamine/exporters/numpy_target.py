@@ -5,12 +5,13 @@ An operator of a user's own is exported in the same way where its source is self
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.operators import Family, Kind
+from alphamine.runs.library import ModelPool
 
-from .kits import numpy_kit
+from .kits import model_kit, numpy_kit
 from .module import Module, docstring, function, quoted, refused, wrapped
 from .program import across, identifier
 from .source import NotSelfContained, Source
@@ -37,6 +38,10 @@ class NumpyModule(Module):
 
     def helpers(self, source: Source, code: list[str]) -> None:
         """Take in those of the kit that the code calls."""
+        if isinstance(self.pool, ModelPool):
+            source.imports["Path"] = "from pathlib import Path"
+            name = f"forecast_{self.pool.model.name}"
+            source.add(getattr(model_kit, name), name)
         for helper in ("finite", "codes", "inside", "by_symbol", "by_day", "standardised"):
             if any(f"{helper}(" in part for part in code):
                 source.add(getattr(numpy_kit, helper), helper)
@@ -116,6 +121,8 @@ class NumpyModule(Module):
         """Statements that call the formulas and return what they make together."""
         pool, universe = self.pool, self.read("universe", 1)
         lines = ["shared(v)"] if self.program.shared else []
+        if isinstance(pool, ModelPool):
+            return [*lines, *_forecast(pool, universe)]
         if pool.standardisation == "none":
             return [*lines, f"return inside(formula_1(v), {universe})"]
         pairs = [
@@ -136,6 +143,22 @@ class NumpyModule(Module):
             "return np.where(seen, total, np.nan)",
         ]
 
+
+def _forecast(pool: ModelPool, universe: str) -> list[str]:
+    """Statements that return what a model makes of the formulas' ranks."""
+    names = ", ".join(f"formula_{place}" for place in range(1, len(pool) + 1))
+    return [
+        f"formulas = ({names},)",
+        f"z = [standardised(inside(f(v), {universe}), True) for f in formulas]",
+        "x = np.nan_to_num(np.stack(z, axis=-1)).astype(np.float32)",
+        "seen = np.any([~np.isnan(part) for part in z], axis=0)",
+        f"total = forecast_{pool.model.name}(x, {universe}, Path(__file__).parent)",
+        "return np.where(seen, total, np.nan)",
+    ]
+
+
+MODEL_FILES: Final = {"lightgbm": "model.txt"}
+"""Models that exported code can ask, and the files that they are in."""
 
 _TAKEN = frozenset(
     {

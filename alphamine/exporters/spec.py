@@ -50,7 +50,7 @@ def describe(pool: AlphaPool, targets: list[str]) -> dict[str, Any]:
         "lookback": pool.lookback,
         "universe": _UNIVERSE,
         "settings": {
-            "standardisation": pool.standardisation,
+            "standardisation": made["standardisation"],
             "min_periods": pool.min_periods,
             "missing": "NaN and infinities count as missing; x / 0 and log(x <= 0) are missing",
             "dtype": "float64",
@@ -153,7 +153,7 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
             "pool": _object(
                 {
                     "schema": _COUNT,
-                    "standardisation": {"enum": ["rank", "value", "none"]},
+                    "standardisation": {"enum": ["rank", "value", "none", "model"]},
                     "min_periods": {"type": ["string", "number"]},
                     "fields": {"type": "object"},
                     "formulas": {"type": "array"},

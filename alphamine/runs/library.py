@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from alphamine.models.fitted import FittedModel, sha256
 from alphamine.pool.alpha_pool import AlphaPool
 
 MODEL_FOLDER: Final = "model"
+BY_MODEL: Final = "model"
+"""Standardisation, as JSON says it, of a pool that a model combines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +91,43 @@ class ModelPool(AlphaPool):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Refused: JSON does not hold a fitted model.
+        """JSON values; `from_dict` makes an equal pool of them, and a plain pool refuses them."""
+        model = self.model
+        # A dataclass with slots is another class than the one that `super()` knows.
+        return {
+            **AlphaPool.to_dict(self),
+            "standardisation": BY_MODEL,
+            "model": {
+                "name": model.name,
+                "settings": dict(model.settings),
+                "suffix": model.suffix,
+                "content": base64.b64encode(model.content).decode(),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_dict` made, also after a passage through JSON.
 
         Raises
         ------
         SearchError
+            If the data is of a newer schema, or no pool with a model.
         """
-        raise SearchError(
-            f"a pool that {self.model.name} combines is not plain JSON; write it with "
-            "alphamine.export, or take its formulas"
+        plain = AlphaPool.from_dict({**data, "standardisation": "rank"})
+        try:
+            model = dict(data["model"])
+            content = base64.b64decode(model.pop("content"), validate=True)
+            fitted = FittedModel(content=content, **model)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SearchError(f"this is no pool with a model: {error!r}") from None
+        return cls(
+            plain.formulas,
+            plain.weights,
+            min_periods=plain.min_periods,
+            records=plain.records,
+            provenance=plain.provenance,
+            model=fitted,
         )
 
     def __str__(self) -> str:

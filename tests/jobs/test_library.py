@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -322,5 +323,9 @@ def test_any_searcher_may_propose_models(small_panel: Panel, tmp_path: Path) -> 
     assert linear is not None
     panel = small_panel.without_test()
     np.testing.assert_allclose(run.library.signal(panel), linear.signal(panel), atol=1e-6)
-    with pytest.raises(SearchError, match="not plain JSON"):
-        run.library.to_dict()
+    restored = ModelPool.from_dict(json.loads(json.dumps(run.library.to_dict())))
+    assert restored == run.library
+    with pytest.raises(SearchError, match="standardisation is rank, value or none"):
+        am.AlphaPool.from_dict(run.library.to_dict())
+    with pytest.raises(SearchError, match="no pool with a model"):
+        ModelPool.from_dict(linear.to_dict())
