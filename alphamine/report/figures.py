@@ -14,6 +14,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from alphamine.runs.model_ledger import ModelRecord
+
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito's palette).
 COLOURS = {"train": "#0072b2", "valid": "#d55e00", "all": "#009e73"}
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
@@ -62,6 +64,30 @@ def cumulative_returns(
                 line={"color": COLOURS.get(split), "width": 2, "dash": dash},
             )
     return figure.update_yaxes(tickformat=".2~%")
+
+
+def library_over_time(models: Sequence[ModelRecord]) -> go.Figure:
+    """Mean rank IC on valid of every model that was judged, and of the one that stood, by trials.
+
+    Parameters
+    ----------
+    models : sequence of ModelRecord
+        In order; those that failed are left out.
+    """
+    figure = _figure("formulas evaluated", "mean rank IC, valid")
+    judged = [m for m in models if m.failure is None]
+    for accepted, name, colour in ((False, "rejected", "train"), (True, "accepted", "valid")):
+        shown = [m for m in judged if m.accepted is accepted]
+        figure.add_scatter(
+            x=[m.evaluations for m in shown],
+            y=_rounded([m.fit["numbers"]["valid"]["rank_ic"] for m in shown]),
+            mode="lines+markers" if accepted else "markers",
+            line={"shape": "hv", "width": 2},
+            name=name,
+            text=[f"{m.proposal.model}, {len(m.proposal.formulas)} formulas" for m in shown],
+            marker={"color": COLOURS[colour]},
+        )
+    return figure
 
 
 def best_so_far(

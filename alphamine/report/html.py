@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from . import figures
 from .book import Book, book_of, luck_line, member_reports
 from .lineage import lineages
-from .research import arm_rows, research_log
+from .research import arm_rows, library_rows, research_log
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -82,7 +82,8 @@ def run_page(run: Run) -> str:
             if len(islands) > 1
         ],
         trees=lineages(run.records),
-        research=research_log(run.records),
+        research=research_log(run.records, run.models),
+        libraries=library_rows(run.models),
         arms=arm_rows(run.records),
         openings=run.test_openings,
         book=book,
@@ -204,6 +205,8 @@ def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
     if any(r.valid is not None for r in records):
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
     yield "histogram", figures.ic_histogram(histogram)
+    if run.models:
+        yield "library", figures.library_over_time(run.models)
     names = [f"#{member['position']}" for member in run.members]
     yield "correlation", figures.correlation_map(names, run.correlation)
 

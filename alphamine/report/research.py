@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from alphamine.runs.model_ledger import ModelRecord
     from alphamine.runs.records import Record
 
 _UNKNOWN: Final = "the run ended before this was analysed"
@@ -32,6 +33,8 @@ class ResearchTurn:
     attempts : list of Attempt
     failures : list of str
         Tasks that no mend made into a formula.
+    model : str
+        What was tried of the library's model, if the hypothesis was about that.
     decision, feedback : str
         What the loop made of it.
     gain : float
@@ -48,6 +51,7 @@ class ResearchTurn:
     source: str
     attempts: list[Attempt] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    model: str = ""
     decision: str = ""
     feedback: str = _UNKNOWN
     gain: float = 0.0
@@ -64,7 +68,9 @@ class ArmRow:
     gain: float
 
 
-def research_log(records: Sequence[Record]) -> list[ResearchTurn]:
+def research_log(
+    records: Sequence[Record], models: Sequence[ModelRecord] = ()
+) -> list[ResearchTurn]:
     """Hypotheses in their order; none if the search made none."""
     turns: dict[int, ResearchTurn] = {}
     learnt: dict[int, Mapping[str, Any]] = {}
@@ -88,7 +94,77 @@ def research_log(records: Sequence[Record]) -> list[ResearchTurn]:
             # Nothing of it could be tried: it stands in the log alone.
             turn = turns[number] = _turn(number, str(entry.get("arm", "")), entry)
         turn.decision, turn.feedback = str(entry["decision"]), str(entry["feedback"])
+    for model in models:
+        number = model.proposal.notes.get("turn")
+        if isinstance(number, int):
+            turns[number] = _about_model(number, model)
     return [turns[number] for number in sorted(turns)]
+
+
+def _about_model(number: int, model: ModelRecord) -> ResearchTurn:
+    """A hypothesis about the model of the library."""
+    proposal = model.proposal
+    turn = _turn(number, proposal.arm, proposal.notes)
+    turn.model = (
+        f"{proposal.notes.get('model', proposal.model)} on {len(proposal.formulas)} formulas"
+    )
+    turn.decision, turn.feedback = decided(model), ruling(model)
+    turn.spent = model.evaluations
+    return turn
+
+
+def decided(model: ModelRecord) -> str:
+    """What became of a model, in a word."""
+    return "accepted" if model.accepted else "failed" if model.failure else "rejected"
+
+
+def ruling(model: ModelRecord) -> str:
+    """Why, in words with the numbers."""
+    if model.failure:
+        return f"it could not be fitted: {model.failure}"
+    found = (model.fit["numbers"].get("valid") or {}).get("rank_ic")
+    shown = f"{found:+.4f}" if isinstance(found, float) else "undefined"
+    word = "better than" if model.accepted else "not shown to be better than"
+    against = "the model accepted before" if model.against else "no signal"
+    return f"rank IC {shown} on valid, {word} {against} (p {model.p_value:.3f})"
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryRow:
+    """The library as it was accepted at one time.
+
+    Attributes
+    ----------
+    evaluations : int
+        Formulas tried by then.
+    formulas : int
+    model, why : str
+    numbers : mapping
+        Mean rank IC by split.
+    looks : int
+        Models that had been held against valid by then.
+    """
+
+    evaluations: int
+    formulas: int
+    model: str
+    why: str
+    numbers: Mapping[str, float]
+    looks: int
+
+
+def library_rows(models: Sequence[ModelRecord]) -> list[LibraryRow]:
+    """How library and model became what they are, in order; of several islands together."""
+    rows = []
+    for looks, model in enumerate(models, 1):
+        if model.accepted:
+            numbers = {split: found["rank_ic"] for split, found in model.fit["numbers"].items()}
+            settings = ", ".join(f"{k}={v:.3g}" for k, v in sorted(model.fit["settings"].items()))
+            name = f"{model.proposal.model}({settings})"
+            why = str(model.proposal.notes.get("statement", model.proposal.arm))
+            size = len(model.proposal.formulas)
+            rows.append(LibraryRow(model.evaluations, size, name, why, numbers, looks))
+    return rows
 
 
 def _turn(number: int, arm: str, words: Mapping[str, Any]) -> ResearchTurn:

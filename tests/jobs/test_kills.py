@@ -44,11 +44,12 @@ def disturbed(
     kills: int,
     inside: bool = False,
     islands: int = 1,
+    search: dict[str, Any] = SEARCH,
     **executor: Any,
 ) -> list[Run]:
     """Runs that were killed so often in all."""
     settings = {
-        "search": {**SEARCH, "searcher": searcher, "islands": islands}, "executor": executor,
+        "search": {**search, "searcher": searcher, "islands": islands}, "executor": executor,
         "kills": kills, "seed": kills, "inside": inside,
     }  # fmt: skip
     killer = Path(__file__).with_name("killer.py")
@@ -126,3 +127,26 @@ def test_many_kills_inside_the_checkpoint_writer(
         pytest.importorskip("ray")
     for run in disturbed(tmp_path, searcher, 25, inside=True, **EXECUTORS[executor]):
         require_same(run, whole(searcher))
+
+
+RESEARCH: dict[str, Any] = {
+    "budget": 48,
+    "seed": 1,
+    "batch": 8,
+    "options": {"models": "ridge lightgbm", "library_step": 2, "tuning": 0},
+}
+
+
+def require_same_research(run: Run, whole: Run) -> None:
+    require_same(run, whole)
+    assert repr(run.models) == repr(whole.models)
+    assert run.facts["library"] == whole.facts["library"]
+    assert run.library == whole.library
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+def test_kills_of_the_research_loop(kills: int, small_panel: Panel, tmp_path: Path) -> None:
+    whole = am.search(small_panel, "rd_loop", run_dir=tmp_path / "whole", **RESEARCH)
+    assert any(record.accepted for record in whole.models)
+    for run in disturbed(tmp_path / "cut", "rd_loop", kills, search=RESEARCH):
+        require_same_research(run, whole)

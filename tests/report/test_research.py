@@ -7,7 +7,8 @@ from typing import Any
 
 import alphamine as am
 from alphamine.report.html import run_page
-from alphamine.report.research import arm_rows, research_log
+from alphamine.report.research import arm_rows, library_rows, research_log
+from alphamine.runs.model_ledger import ModelProposal, ModelRecord
 from alphamine.runs.records import Record
 
 WORDS = {"statement": "s", "reason": "r", "expected": "e", "family": "f", "source": "person"}
@@ -41,6 +42,35 @@ def test_turns_are_put_together_with_what_was_learnt_later() -> None:
     assert "ended before" in second.feedback
     assert (third.decision, third.statement, third.attempts) == ("failed", "s", [])
     assert research_log([_record("z", None)]) == []
+
+
+def _model(turn: int | None, accepted: bool, failure: str | None = None) -> ModelRecord:
+    notes = {"step": "library", "statement": "more"} if turn is None else {"turn": turn, **WORDS}
+    proposal = ModelProposal("d", "ridge", {}, 0, ("a", "b"), "research", "model", notes)
+    numbers = {} if failure else {"train": {"rank_ic": 0.04}, "valid": {"rank_ic": 0.03}}
+    fit = {"settings": {"alpha": 0.05}, "numbers": numbers, "series": [], "failure": failure}
+    return ModelRecord(proposal, 0, 40, fit, accepted, 0.001, 0.02, "before")
+
+
+def test_models_are_part_of_the_log_and_of_the_library_s_story() -> None:
+    models = [
+        _model(None, True),
+        _model(1, False),
+        _model(2, False, "out of memory"),
+        _model(4, True),
+    ]
+    turns = research_log([_record("a", 0), _record("c", 3)], models)
+    assert [turn.number for turn in turns] == [0, 1, 2, 3, 4]
+    assert [turn.decision for turn in turns[1:3]] == ["rejected", "failed"]
+    assert turns[1].feedback == (
+        "rank IC +0.0300 on valid, not shown to be better than the model accepted before (p 0.020)"
+    )
+    assert turns[2].feedback == "it could not be fitted: out of memory"
+    assert turns[4].model == "ridge on 2 formulas"
+    first, second = library_rows(models)
+    assert (first.looks, second.looks) == (1, 4)
+    assert (first.why, second.model) == ("more", "ridge(alpha=0.05)")
+    assert second.numbers == {"train": 0.04, "valid": 0.03}
 
 
 def test_arms_are_counted_by_name() -> None:
