@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ def test_python_blocks_run_from_top_to_bottom(tmp_path: Path) -> None:
     # A smaller budget than a reader would give; everything else as printed.
     text = "\n".join(blocks)
     assert "budget=2000" in text
-    shutil.copytree(ROOT / "data_specs", tmp_path / "data_specs")
     text = text.replace("budget=2000", "budget=100") + "\nprint(report.rank_ic, formula)\n"
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True
