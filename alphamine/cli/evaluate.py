@@ -199,7 +199,7 @@ def _show(report: FactorReport) -> None:
             percent(row.turnover),
         )
     print_table(screen, table)
-    for remark in report.remarks:
+    for remark in filter(None, (report.place, *report.remarks)):
         screen.print(remark, soft_wrap=True)
 
 

@@ -25,9 +25,11 @@ from alphamine.rendering import renderer
 
 from .decay import HORIZONS
 from .detail import Detail, detail_of
+from .landscape import FORMULAS, landscape_if_quick, landscape_of
 from .problems import problem as explain
 from .problems import remarks
 from .signal import Signal
+from .stats import jsonable
 from .summary import Summary
 from .trust.verdict import Trust, tried_of
 
@@ -106,6 +108,31 @@ class FactorReport(Hinted, Summary):
         """How many formulas were tried: to arrive at this one, and on the dataset."""
         return tried_of(self.trials, self.trust.on_dataset)
 
+    @cached_property
+    def percentile(self) -> float:
+        """Share of random formulas with a smaller absolute rank IC on these days (`landscape`).
+
+        The first time on a dataset, 500 of them are scored for it.
+        """
+        return landscape_of(self.sample).percentile(self.rank_ic)
+
+    @property
+    def known_percentile(self) -> float:
+        """`percentile`, if it takes a few seconds at most; else NaN."""
+        known = landscape_if_quick(self.sample)
+        return math.nan if known is None else known.percentile(self.rank_ic)
+
+    @property
+    def place(self) -> str:
+        """`known_percentile` in words; empty where it is not known."""
+        place = self.known_percentile
+        if math.isnan(place):
+            return ""
+        return (
+            f"the absolute rank IC is larger than that of {place:.1%} of {FORMULAS} random "
+            "formulas on these days"
+        )
+
     @property
     def verdict(self) -> str:
         """The verdict's word, and the numbers that made it."""
@@ -175,6 +202,7 @@ class FactorReport(Hinted, Summary):
             "infinite": self.infinite,
             "unit_warnings": list(self.unit_warnings),
             "label": {**asdict(self.label), "settled_share": self.settled_share},
+            "percentile": jsonable(self.known_percentile),
             "trials": self.trials,
             "trials_on_dataset": self.trust.on_dataset,
             "trust": self.trust.to_dict(),
@@ -230,9 +258,10 @@ class FactorReport(Hinted, Summary):
             for name, row in self.rows()
         )
         said = f"{html.escape(self.rationale)}<br>" if self.rationale else ""
+        place = f"<br>{html.escape(self.place)}" if self.place else ""
         return (
             f"<table><caption><code>{html.escape(str(self.formula))}</code><br>{said}"
-            f"{html.escape(self.caption)}</caption>"
+            f"{html.escape(self.caption)}{place}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 

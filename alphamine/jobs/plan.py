@@ -245,6 +245,7 @@ def describe(panel: Panel, scorer: Scorer) -> dict[str, Any]:
             "symbols": symbols,
             "fields": list(panel.schema),
             "groups": list(panel.groups),
+            "min_names": panel.min_names,
         },
         "splits": {
             sample.name: {

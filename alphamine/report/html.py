@@ -81,6 +81,7 @@ def run_page(run: Run) -> str:
             for member, islands in zip(members, blend["finders"] if blend else (), strict=False)
             if len(islands) > 1
         ],
+        places=_places(run, members),
         trees=lineages(run.records),
         research=research_log(run.records, run.models),
         libraries=library_rows(run.models),
@@ -91,6 +92,16 @@ def run_page(run: Run) -> str:
         member_reports=member_reports(run, panel),
         figures={name: _block(figure) for name, figure in _figures(run, book)},
     )
+
+
+def _places(run: Run, members: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Percentiles of the members' rank ICs among random formulas, by split where known."""
+    known = {split: run.landscape(split) for split in run.facts["combined"]}
+    return {
+        split: [landscape.percentile(member[f"{split}_rank_ic"]) for member in members]
+        for split, landscape in known.items()
+        if landscape is not None and split in ("train", "valid")
+    }
 
 
 def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:

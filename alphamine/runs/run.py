@@ -18,6 +18,12 @@ import numpy.typing as npt
 from alphamine.data.dataset.ledger import DatasetLedger, Opening
 from alphamine.engine.cells import Series
 from alphamine.errors import AlphamineError, Hinted, SearchError, UnitWarning
+from alphamine.evaluation.landscape import (
+    NullLandscape,
+    identity_of,
+    kept_landscape,
+    landscape_if_quick,
+)
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.evaluation.trust.verdict import Trust, tried_of
 from alphamine.expression.canonical import oriented
@@ -153,6 +159,23 @@ class Run(Hinted):
     def tried(self) -> str:
         """How many formulas were tried: by the run, and on the dataset."""
         return tried_of(self.trials, self.on_dataset)
+
+    def landscape(self, split: str) -> NullLandscape | None:
+        """Rank ICs of random formulas on a split that was searched (see `evaluation.landscape`).
+
+        None where they are not kept, and the panel is not at hand or large.
+        """
+        if self._panel is not None:
+            name = None if split == "all" else split
+            return landscape_if_quick(self._panel.without_test().sample(name))
+        panel = self.facts["panel"]
+        if "min_names" not in panel:
+            return None  # recorded by an earlier version
+        label, days = dict(self.facts["label"]), self.facts["splits"][split]
+        label.pop("settled_share", None)
+        ends = (days["start"], days["end"])
+        known = panel["dataset"], panel["fields"], label, ends, panel["min_names"]
+        return kept_landscape(identity_of(*known))
 
     @cached_property
     def dataset_openings(self) -> list[Opening] | None:

@@ -1,0 +1,110 @@
+"""Percentiles among random formulas: uniform for others like them, computed once, no trials."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import alphamine as am
+from alphamine.data.dataset.ledger import DatasetLedger
+from alphamine.data.labels import LabelSpec
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Splits
+from alphamine.evaluation import landscape
+from alphamine.evaluation.landscape import FORMULAS, NullLandscape, landscape_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ALPHAMINE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_percentiles_of_fresh_random_formulas_are_uniform(
+    market: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = landscape_of(market.sample())
+    assert len(known.rank_ic) == FORMULAS
+    monkeypatch.setattr(landscape, "_SEED", 7)
+    fresh = landscape._rank_ics(market.sample())
+    assert len(np.intersect1d(fresh, known.rank_ic)) < FORMULAS / 2
+    places = [known.percentile(rank_ic) for rank_ic in fresh]
+    assert stats.kstest(places, "uniform").pvalue > 0.01
+
+
+def test_a_percentile_is_a_mean_rank() -> None:
+    known = NullLandscape(np.array([0.01, 0.02, 0.02, 0.05]))
+    for rank_ic in (0.0, 0.015, -0.02, 0.03, -0.2):
+        below = stats.percentileofscore(known.rank_ic, abs(rank_ic), kind="mean") / 100
+        assert known.percentile(rank_ic) == pytest.approx((4 * below + 0.5) / 5)
+    assert math.isnan(known.percentile(math.nan))
+    assert math.isnan(NullLandscape(np.array([])).percentile(0.1))
+
+
+def test_numbers_are_those_of_evaluate(market: Panel) -> None:
+    known = landscape_of(market.sample())
+    formulas = list(islice(landscape._draws(market.sample()), 40))
+    table = am.evaluate(formulas, market)
+    expected = table.rank_ic[(table.coverage >= 0.5) & table.rank_ic.notna()].abs()
+    places = known.rank_ic.searchsorted(expected)
+    nearest = np.minimum(
+        np.abs(known.rank_ic[np.minimum(places, FORMULAS - 1)] - expected),
+        np.abs(known.rank_ic[places - 1] - expected),
+    )
+    assert nearest.max() < 1e-9
+
+
+def test_it_is_computed_once_and_no_trial(
+    market: Panel, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = am.evaluate("volume", market).percentile
+    assert 0.9 < first < 1.0  # the market's own effect
+    with DatasetLedger(market.dataset) as ledger:
+        assert ledger.count() == 1
+    assert len(list((cache / "landscapes").iterdir())) == 1
+    monkeypatch.setattr(landscape, "_rank_ics", None)
+    again = am.evaluate("volume", market)
+    assert again.percentile == again.to_dict()["percentile"] == first
+    assert f"{first:.1%} of 500 random formulas" in again._repr_html_()
+
+
+def test_it_is_one_of_a_label_and_a_split(market: Panel) -> None:
+    split = replace(market, splits=Splits((0, 150), (156, 290), None, gap=6))
+    panels = {
+        "all": market.sample(),
+        "train": split.sample(),
+        "valid": split.sample("valid"),
+        "label": replace(market, label_spec=LabelSpec(horizon=1)).sample(),
+    }
+    found = {name: landscape_of(sample).rank_ic for name, sample in panels.items()}
+    assert len({ics.tobytes() for ics in found.values()}) == 4
+
+
+def test_nobody_waits_for_it_unasked_on_a_large_panel(
+    market: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landscape, "_QUICK_CELLS", 0)
+    report = am.evaluate("volume", market)
+    assert math.isnan(report.known_percentile)
+    assert (report.to_dict()["percentile"], report.place) == (None, "")
+    assert report.percentile > 0.9
+    assert report.known_percentile == report.percentile
+
+
+def test_a_run_shows_the_places_of_its_members(market: Panel, tmp_path: Path) -> None:
+    panel = replace(market, splits=Splits((0, 180), (186, 290), None, gap=6))
+    run = am.search(panel, "random", budget=40, run_dir=tmp_path / "run", pool_size=3)
+    page = run.report().read_text("utf-8")
+    place = landscape_of(panel.sample("valid")).percentile(run.members[0]["valid_rank_ic"])
+    assert "smaller absolute rank IC on valid" in page
+    assert f"#1 {place:.1%}" in page
+    # Without the panel at hand, what is kept is found by what the run has recorded.
+    kept = am.open_run(run.directory).landscape("valid")
+    assert kept is not None
+    assert kept.percentile(run.members[0]["valid_rank_ic"]) == place
