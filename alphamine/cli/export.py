@@ -24,7 +24,7 @@ def export(
     ],
     to: Annotated[Path, typer.Option(help="Directory to write; it must not exist.")],
     targets: Annotated[
-        str, typer.Option(help="Of numpy, pandas, polars, duckdb, qlib and latex.")
+        str, typer.Option(help="Of numpy, pandas, polars, duckdb, streaming, qlib and latex.")
     ] = "numpy,pandas",
     data: options.OptionalData = None,
     min_periods: Annotated[

@@ -40,6 +40,7 @@ OWN_FILES: Final = frozenset(
         "golden.npz",
         "golden_input.parquet",
         "golden_output.parquet",
+        "readers.py",
         "spec.json",
         "spec.schema.json",
         "test_equivalence.py",

@@ -54,6 +54,27 @@ def readme(spec: dict[str, Any]) -> str:
         "## Is it still right?", "", "```", "python BUNDLE/test_equivalence.py", "```", "",
         "compares the code with `golden_output.parquet` to 1e-9, missing cells included; "
         "`python -m BUNDLE verify` checks that no file was changed.", "",
+        *_others(spec["targets"]),
         "## Formulas", "", *formulas, "", "## Where it comes from", "", *source, "",
         "`spec.json` has the rest (schema: `spec.schema.json`).", "",
     ])  # fmt: skip
+
+
+def _others(targets: list[str]) -> list[str]:
+    """What the targets are for that compute from no file."""
+    lines: list[str] = []
+    if "streaming" in targets:
+        lines += [
+            "## Day by day", "", "```python", "from BUNDLE.signal_streaming import Stream", "",
+            'stream = Stream()  # or Stream.load("state.npz")',
+            "signal = stream.append(date, symbols, fields, universe)", 'stream.save("state.npz")',
+            "```", "", "One day in, its signal out; the values are those of all days at once.", "",
+        ]  # fmt: skip
+    if "qlib" in targets:
+        lines += [
+            "## In qlib", "", "```",
+            "QLIB_DATA=DIR QLIB_MARKET=csi300 qrun BUNDLE/qlib_workflow.yaml", "```", "",
+            "`qlib_factors.json` says which formulas are expressions of qlib; "
+            "`qlib_handler.py` computes the others, and the pool's signal.", "",
+        ]  # fmt: skip
+    return lines
