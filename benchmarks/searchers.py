@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,47 @@ MEASURES = {
     ),
 }
 SHOWN = (1000, 3000, 5000, 20_000)
+# Of searches with and without islands; a market has some of these.
+ISLAND_MEASURES = (
+    ("recovery", "recovered", 1.0),
+    ("delivered", "delivered", 1.0),
+    ("average", "delivered by the average of the islands, before it is distilled", 1.0),
+    ("rank_ic", "rank IC on valid, times 100", 100.0),
+    ("rank_icir", "rank ICIR on valid", 1.0),
+    ("seconds", "seconds of CPU", 1.0),
+)
+ISLAND_SHOWN = (5000, 8000, 10_000, 20_000, 40_000)
 
 
 def section(market: str, results: dict[str, Any]) -> str:
-    """Means over seeds with 95 % intervals of the mean (Student); of two seeds, both values."""
+    """Searches without islands."""
     found = results[f"searchers {market}"]
-    shown = [mark for mark in SHOWN if any(_at(seeds, mark) for seeds in found.values())]
+    rows = {row: seeds for row, seeds in found.items() if row not in ISLANDS}
+    return _tables(rows, MEASURES[market], SHOWN)
+
+
+def islands(market: str, results: dict[str, Any]) -> str:
+    """Searches with islands, each beside the same one without."""
+    found = results[f"islands {market}"]
+    rows = {}
+    for row in [*ROWS, *ISLANDS]:
+        alone = row.split(",")[0]
+        if row in ISLANDS and row in found:
+            rows |= {name: found[name] for name in (alone, row) if name in found}
+    every = [m for seeds in rows.values() for marks in seeds.values() for m in marks]
+    measures = [chosen for chosen in ISLAND_MEASURES if any(chosen[0] in m for m in every)]
+    return _tables(rows, measures, ISLAND_SHOWN)
+
+
+def _tables(
+    found: Mapping[str, dict[str, Marks]],
+    measures: Sequence[tuple[str, str, float]],
+    marks: Sequence[int],
+) -> str:
+    """Means over seeds with 95 % intervals of the mean (Student); of two seeds, both values."""
+    shown = [mark for mark in marks if any(_at(seeds, mark) for seeds in found.values())]
     parts = []
-    for name, title, scale in MEASURES[market]:
+    for name, title, scale in measures:
         rows = []
         for row, seeds in found.items():
             cells = [
@@ -107,9 +141,11 @@ def main() -> None:
                     keep = partial(_keep, given.into, given.market, row, seed)
                     compare(market, {**ROWS, **ISLANDS}[row], seed, given.evaluations, keep)
     if given.into == RESULTS:
-        found = {f"searchers {name}": rows for name, rows in _read(RESULTS).items()}
-        tables = {f"searchers {name}": partial(section, name) for name in MARKETS}
-        write_readme(found, HERE / "README.md", tables)
+        found = _read(RESULTS)
+        tables = {f"searchers {name}": partial(section, name) for name in MEASURES}
+        tables |= {f"islands {name}": partial(islands, name) for name in MARKETS}
+        results = {key: found.get(key.split(" ", 1)[1]) for key in tables}
+        write_readme(results, HERE / "README.md", tables)
 
 
 if __name__ == "__main__":

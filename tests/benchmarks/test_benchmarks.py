@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +154,24 @@ def test_a_search_is_measured_by_the_pool_that_it_has_filled(
     assert seen[-1]["evaluations"] == 64
     assert seen[-1]["objective"] > seen[0]["objective"] > 0.0
     assert seen[-1]["nearest"] > 0.1
+
+
+def test_islands_are_measured_together_and_the_first_is_the_search_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from benchmarks import comparisons
+
+    monkeypatch.setattr(comparisons, "MARKS", (32, 64))
+    monkeypatch.setattr(comparisons, "SIZE", 3)
+    alone: list[dict[str, float]] = []
+    together: list[dict[str, float]] = []
+    row = comparisons.ROWS["random"]
+    with comparisons.synthetic() as market:
+        comparisons.compare(market, row, 0, 32, alone.extend)
+        comparisons.compare(market, replace(row, each=32), 0, 64, together.extend)
+    assert [m["evaluations"] for m in together] == [32, 64]
+    for measure in ("recovery", "delivered"):
+        assert together[0][measure] == pytest.approx(alone[0][measure], abs=1e-9)
+    assert together[0]["average"] == pytest.approx(together[0]["delivered"], abs=1e-9)
+    # Three formulas stand for six, and say something else.
+    assert together[1]["average"] != together[1]["delivered"]
