@@ -20,6 +20,7 @@ from alphamine.pool.model import PoolModel
 from .base import Candidate, Capabilities, Evaluation, SearchContext, Searcher, Spender
 from .base import capabilities as capabilities_of
 from .credit import Credit, Trial
+from .models import ModelCandidate, ModelEvaluation, Modeller
 from .schedulers import Odds, require_scheduler
 
 # Between an arm and what it credits itself.
@@ -149,6 +150,26 @@ class PortfolioSearcher:
             found = list(row)
             for start in range(0, len(found), self._turn):
                 yield arm, found[start : start + self._turn]
+
+    def ask_models(self) -> list[ModelCandidate]:
+        """Those of arms that propose models, too."""
+        return [
+            replace(c, arm=f"{name}{_WITHIN}{c.arm}")
+            for name, arm in self._arms.items()
+            if isinstance(arm, Modeller)
+            for c in arm.ask_models()
+        ]
+
+    def tell_models(self, results: Sequence[ModelEvaluation]) -> None:
+        own: dict[str, list[ModelEvaluation]] = {}
+        for result in results:
+            name, _, within = result.candidate.arm.partition(_WITHIN)
+            told = replace(result, candidate=replace(result.candidate, arm=within))
+            own.setdefault(name, []).append(told)
+        for name, told_to in own.items():
+            arm = self._arms[name]
+            if isinstance(arm, Modeller):
+                arm.tell_models(told_to)
 
     def state_dict(self) -> dict[str, Any]:
         return {

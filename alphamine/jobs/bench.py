@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -131,10 +132,16 @@ class Bench:
         # A panel may have many names that never enter the universe.
         self._names = np.flatnonzero(panel.universe.any(axis=0))
         self._inside = panel.universe[:, self._names]
-        self._label = np.full(self._inside.shape, np.nan)
-        self._label[scorer.train.rows] = standard_ranks(scorer.train.label[:, self._names])
         self._block = block_length(len(scorer.valid.label), panel.label_spec.horizon)
         self._ranks: dict[str, npt.NDArray[np.float32]] = {}
+
+    @cached_property
+    def _label(self) -> FloatArray:
+        """Ranks of the label on train, (T, names)."""
+        train = self._samples[0]
+        label = np.full(self._inside.shape, np.nan)
+        label[train.rows] = standard_ranks(train.label[:, self._names])
+        return label
 
     @property
     def train(self) -> str:

@@ -30,6 +30,7 @@ from alphamine.searchers.base import (
     Spender,
     capabilities,
 )
+from alphamine.searchers.models import ModelCandidate, ModelEvaluation, Modeller
 
 Factory = Callable[[SearchContext], Searcher]
 _ARRAY: Final = "$array"
@@ -277,6 +278,37 @@ def accounts_for_what_it_spends(case: Case) -> None:
             raise SearchError(f"{what} spent never fall, but went from {before} to {after}")
 
 
+def proposes_models_that_can_be_judged(case: Case) -> None:
+    """A `Modeller` proposes models of the context on formulas of the grammar, whatever comes."""
+    searcher = case.new()
+    if not isinstance(searcher, Modeller):
+        return
+    for number in range(case.rounds):
+        results = [_judged(c, _score(c.formula.digest)) for c in searcher.ask(case.batch)]
+        searcher.tell(results, _pool(results))
+        models = searcher.ask_models()
+        for candidate in models:
+            _check_model(case.context, candidate)
+        failure = "out of memory" if number % 3 == 1 else None
+        searcher.tell_models(
+            [ModelEvaluation(c, number % 3 == 0, 0.001, 0.02, failure=failure) for c in models]
+        )
+        _through_json(searcher.state_dict())
+
+
+def _check_model(context: SearchContext, candidate: ModelCandidate) -> None:
+    model = candidate.model
+    if model.name not in context.models:
+        raise SearchError(
+            f"models are those of the context ({', '.join(context.models) or 'none'}), but got "
+            f"{model.name!r}"
+        )
+    if not model.formulas or len(set(model.formulas)) < len(model.formulas):
+        raise SearchError(f"a model combines formulas, each once, but got {model.formulas}")
+    for formula in model.formulas:
+        _check(context.grammar, Candidate(formula, candidate.origin, notes=candidate.notes))
+
+
 Law = Callable[[Case], None]
 LAWS: Final[tuple[Law, ...]] = (
     proposes_no_more_than_asked,
@@ -284,6 +316,7 @@ LAWS: Final[tuple[Law, ...]] = (
     survives_bad_scores,
     seldom_repeats_itself,
     accounts_for_what_it_spends,
+    proposes_models_that_can_be_judged,
 )
 LAWS_OF_REPEATABLE: Final[tuple[Law, ...]] = (follows_its_seed, begins_alike, resumes)
 LAWS_OF_OTHERS: Final[tuple[Law, ...]] = (learns_from_what_is_told,)

@@ -94,7 +94,8 @@ def test_a_page_shows_hypotheses_as_text(tmp_path: Path) -> None:
     run = am.search(panel, "rd_loop", 24, 0, tmp_path / "run", seeds=seeds, batch=8)
     page = run_page(run)
     assert "Research log" in page
-    assert page.count("<summary>") == len(research_log(run.records))
+    shown = len(research_log(run.records)) + len(run.members)
+    assert page.count("<summary>") == shown
     hostile = "<script>alert(1)</script>"
     desk = type("Desk", (), {"take": lambda self, turn: [hostile] if turn == 1 else []})()
     other = am.search(

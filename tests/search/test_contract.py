@@ -16,6 +16,7 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import call
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.models import ModelCandidate, ModelEvaluation, ModelSpec
 from alphamine.searchers.random import RandomSearcher
 from alphamine.searchers.registry import SEARCHERS, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
@@ -38,6 +39,30 @@ def test_every_searcher_keeps_the_contract(name: str) -> None:
         rounds=rounds,
         batch=batch,
     )
+
+
+@pytest.mark.parametrize("name", ["rd_loop", "portfolio"])
+def test_searchers_of_models_keep_the_contract(name: str) -> None:
+    options = (
+        {"arms": {"rd_loop": {"library_step": 2}, "random": {}}} if name == "portfolio" else {}
+    )
+    context = SearchContext(Grammar(max_length=10), 0, models=("ridge", "lightgbm"))
+    check_searcher(lambda c: make_searcher(name, c, options), context, rounds=5, batch=20)
+
+
+class _Modelling(RandomSearcher):
+    """Proposes a model that nobody knows."""
+
+    def ask_models(self) -> list[ModelCandidate]:
+        return [ModelCandidate(ModelSpec("oracle", {}, ()), "script")]
+
+    def tell_models(self, results: Sequence[ModelEvaluation]) -> None:
+        """Nothing to learn."""
+
+
+def test_models_that_nobody_can_judge_are_refused() -> None:
+    with pytest.raises(SearchError, match=r"models are those of the context \(none\), but got"):
+        check_searcher(_Modelling, rounds=2, batch=5)
 
 
 @pytest.mark.parametrize("name", SEARCHERS)
