@@ -20,8 +20,10 @@ import numpy.typing as npt
 from alphamine.errors import OperatorError
 
 from . import units as unit_rules
+from .laws import NO_LAWS, Laws
 from .terms import Recipe
 from .types import Input, Kind, Param, ParamValue
+from .typeset import Typeset
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Reference: TypeAlias = Callable[..., Array]
@@ -104,6 +106,21 @@ class Operator:
         The reference in terms that pandas, Polars and SQL have (see `recipes`), from the inputs,
         the parameters and, if it asks for `min_periods`, `need`. Without one, exports to these
         targets refuse the operator by name.
+    usage : int, optional
+        How often people use it, from which searches sample it: occurrences in the texts of Alpha101
+        and Alpha191 together (Kakushadze 2016; GTJA 2017), under our names; `abs`, which people put
+        around differences only, counts a third. None: neither knows it. 0: it takes part only if a
+        grammar names it.
+    laws : Laws
+        By which the canonical form rewrites it.
+    counts_truths : bool
+        Whether truth values make sense as its numbers: they are counted, averaged or a mask.
+    levels : int
+        Levels that it adds to the depth of a formula.
+    latex : str or Typeset, optional
+        The name of the function, or how it is written; by default a function by its own name.
+    symbolic : callable, optional
+        `symbolic(sympy, *inputs)`: what it is to SymPy; without it algebra does not look inside.
     """
 
     name: str
@@ -124,6 +141,12 @@ class Operator:
     dialects: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cost: float = 1.0
     recipe: Recipe | None = None
+    usage: int | None = None
+    laws: Laws = NO_LAWS
+    counts_truths: bool = False
+    levels: int = 1
+    latex: str | Typeset | None = None
+    symbolic: Callable[..., Any] | None = None
 
     @property
     def searchable(self) -> bool:

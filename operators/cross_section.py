@@ -11,6 +11,7 @@ from . import terms as t
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
+from .laws import Laws
 from .numeric import DRIVERS, average_ranks, from_uniform
 from .slices import Moments, Rows, magnitudes
 from .types import ParamValue, Unit
@@ -20,14 +21,28 @@ _shelf = Shelf(Family.CROSS_SECTION)
 _entry = _shelf.entry
 
 
-@_entry(units.rank, cost=3, monotone=True, alpha101="rank", recipe=lambda x: r.Slice(x).ranks)
+@_entry(
+    units.rank,
+    cost=3,
+    monotone=True,
+    alpha101="rank",
+    recipe=lambda x: r.Slice(x).ranks,
+    usage=306,
+    laws=Laws(idempotent=True, nonnegative=True),
+)
 def rank(x: Array) -> Array:
     """Rank within the day, 0 lowest to 1 highest, ties averaged."""
     n = (~np.isnan(x)).sum(axis=1, keepdims=True)
     return (average_ranks(x) - 1.0) / np.where(n > 1, n - 1.0, np.nan)
 
 
-@_entry(units.ratio, monotone=True, recipe=lambda x: r.Slice(x).zscores)
+@_entry(
+    units.ratio,
+    monotone=True,
+    recipe=lambda x: r.Slice(x).zscores,
+    usage=12,
+    laws=Laws(odd=(0,)),
+)
 def zscore(x: Array) -> Array:
     """(x - mean) / std (ddof 1) of the day; missing if all are equal."""
     return Moments(Rows(x)).zscores
@@ -39,6 +54,8 @@ def zscore(x: Array) -> Array:
     bounds={"scale": (1e-9, None)},
     alpha101="scale",
     recipe=r.scaled_to,
+    usage=9,
+    laws=Laws(odd=(0,)),
 )
 def scale(x: Array, scale: float = 1.0) -> Array:
     """`x` divided so that the day's magnitudes add up to scale."""

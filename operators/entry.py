@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 
 from alphamine.errors import OperatorError
 
 from . import units
 from .catalogue import Family, Lookback, Operator, Reference, no_lookback, window_lookback
+from .laws import Laws
 from .terms import Recipe
 from .types import REQUIRED, Input, Kind, Param
+from .typeset import Typeset
 
 Function = TypeVar("Function", bound=Reference)
 Bounds: TypeAlias = tuple[float | None, float | None]
@@ -24,8 +26,36 @@ _PARAMS: dict[str, ParamKind] = {
 }  # fmt: skip
 
 
-# Languages of others in which an operator may have another name.
-DIALECTS: Final = frozenset({"alpha101", "alphagen", "qlib"})
+class Properties(TypedDict, total=False):
+    """What an entry may say of its operator beside the signature (see `Operator`).
+
+    `bounds` and `choices` are limits of parameters by name; the last three are names in the
+    languages of others.
+    """
+
+    output: Kind
+    lookback: Lookback | None
+    tier: int
+    cost: float
+    commutative: bool
+    monotone: bool
+    fills_missing: bool
+    path_dependent: bool
+    bounds: Mapping[str, Bounds]
+    choices: Mapping[str, tuple[str, ...]]
+    recipe: Recipe | None
+    usage: int | None
+    laws: Laws
+    counts_truths: bool
+    levels: int
+    latex: str | Typeset | None
+    symbolic: Callable[..., Any] | None
+    alpha101: str
+    alphagen: str
+    qlib: str
+
+
+DIALECTS: Final = ("alpha101", "alphagen", "qlib")
 
 
 class Shelf:
@@ -46,45 +76,26 @@ class Shelf:
         return tuple(self._entries)
 
     def entry(
-        self,
-        unit: units.UnitRule = units.first,
-        *,
-        output: Kind = Kind.NUMBER,
-        lookback: Lookback | None = None,
-        tier: int = 1,
-        cost: float = 1.0,
-        commutative: bool = False,
-        monotone: bool = False,
-        fills_missing: bool = False,
-        path_dependent: bool = False,
-        bounds: Mapping[str, Bounds] | None = None,
-        choices: Mapping[str, tuple[str, ...]] | None = None,
-        recipe: Recipe | None = None,
-        **dialects: str,
+        self, unit: units.UnitRule = units.first, **properties: Unpack[Properties]
     ) -> Callable[[Function], Function]:
         """Make an entry of the decorated reference function (see `from_function`).
 
-        Its name, less a trailing underscore, is the operator's; `dialects` are its names in other
-        languages.
+        Its name, less a trailing underscore, is the operator's.
 
         Raises
         ------
         OperatorError
-            If an argument is neither a property of an operator nor a dialect.
+            If an argument is no property of an operator.
         """
-        if unknown := sorted(set(dialects) - DIALECTS):
+        if unknown := sorted(set(properties) - set(Properties.__annotations__)):
             raise OperatorError(
                 f"an entry has no property {unknown[0]!r}, and there is no such dialect; the "
-                f"dialects are {', '.join(sorted(DIALECTS))}"
+                f"dialects are {', '.join(DIALECTS)}"
             )
 
         def add(function: Function) -> Function:
-            operator = from_function(
-                function.__name__.removesuffix("_"), function, self.family, unit=unit,
-                output=output, lookback=lookback, tier=tier, cost=cost, commutative=commutative,
-                monotone=monotone, fills_missing=fills_missing, path_dependent=path_dependent,
-                bounds=bounds or {}, choices=choices or {}, dialects=dialects, recipe=recipe,
-            )  # fmt: skip
+            name = function.__name__.removesuffix("_")
+            operator = from_function(name, function, self.family, unit=unit, **properties)
             self._entries.append(operator)
             return function
 
@@ -98,18 +109,7 @@ def from_function(
     *,
     unit: units.UnitRule,
     meaning: str | None = None,
-    output: Kind = Kind.NUMBER,
-    lookback: Lookback | None = None,
-    tier: int = 1,
-    cost: float = 1.0,
-    commutative: bool = False,
-    monotone: bool = False,
-    fills_missing: bool = False,
-    path_dependent: bool = False,
-    bounds: Mapping[str, Bounds],
-    choices: Mapping[str, tuple[str, ...]],
-    dialects: Mapping[str, str],
-    recipe: Recipe | None = None,
+    **properties: Unpack[Properties],
 ) -> Operator:
     """Read the inputs, parameters and meaning of an operator from its reference function.
 
@@ -124,6 +124,12 @@ def from_function(
     OperatorError
         If the signature has arguments that cannot be told.
     """
+    given: dict[str, Any] = dict(properties)
+    dialects: dict[str, str] = {
+        dialect: given.pop(dialect) for dialect in DIALECTS if dialect in given
+    }
+    bounds, choices = given.pop("bounds", {}), given.pop("choices", {})
+    lookback = given.pop("lookback", None)
     inputs, params, context = [], [], []
     try:
         arguments = inspect.signature(function).parameters.values()
@@ -155,11 +161,18 @@ def from_function(
     windowed = any(p.kind == "window" for p in params)
     first_line = (function.__doc__ or "").strip().split("\n")[0]
     return Operator(
-        name, family, tuple(inputs), meaning or first_line.replace("`", "").rstrip("."), function,
-        tuple(params), tuple(context), output, unit,
-        lookback or (window_lookback if windowed else no_lookback), tier, commutative, monotone,
-        fills_missing, path_dependent, dialects, cost, recipe,
-    )  # fmt: skip
+        name,
+        family,
+        tuple(inputs),
+        meaning or first_line.replace("`", "").rstrip("."),
+        function,
+        tuple(params),
+        tuple(context),
+        unit=unit,
+        lookback=lookback or (window_lookback if windowed else no_lookback),
+        dialects=dialects,
+        **given,
+    )
 
 
 def _annotation(argument: inspect.Parameter) -> str:

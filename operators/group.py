@@ -11,6 +11,7 @@ from . import recipes as r
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
+from .laws import Laws
 from .slices import Codes, Groups, Moments
 from .types import Kind
 from .windows import paired, powers_of_two
@@ -19,14 +20,25 @@ _shelf = Shelf(Family.GROUP)
 _entry = _shelf.entry
 
 
-@_entry(cost=3, alpha101="indneutralize", recipe=lambda x, group: r.Slice(x, group).from_mean)
+@_entry(
+    cost=3,
+    alpha101="indneutralize",
+    recipe=lambda x, group: r.Slice(x, group).from_mean,
+    usage=21,
+    laws=Laws(odd=(0,)),
+)
 def group_neutralize(x: Array, group: Codes) -> Array:
     """`x` minus the mean of its group."""
     m = Moments(Groups(x, group))
     return m.slice.restore(m.deviations * m.up)
 
 
-@_entry(units.rank, cost=4, recipe=lambda x, group: r.Slice(x, group).ranks)
+@_entry(
+    units.rank,
+    cost=4,
+    recipe=lambda x, group: r.Slice(x, group).ranks,
+    laws=Laws(idempotent=True, nonnegative=True),
+)
 def group_rank(x: Array, group: Codes) -> Array:
     """Rank within the group, 0 lowest to 1 highest, ties averaged."""
     g = Groups(x, group)

@@ -13,7 +13,9 @@ from . import terms as t
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
+from .laws import Laws
 from .types import Kind
+from .typeset import ATOM, LOOSE, POWER, Typeset, relation
 
 _shelf = Shelf(Family.ELEMENTWISE)
 _entry = _shelf.entry
@@ -24,28 +26,52 @@ def _decided(x: Array, y: Array, truth: np.ndarray) -> Array:
     return np.where(np.isnan(x) | np.isnan(y), np.nan, truth)
 
 
-@_entry(units.comparison, output=Kind.BOOLEAN, cost=0.1, recipe=lambda x, y: t.decided(x < y, x, y))
+@_entry(
+    units.comparison,
+    output=Kind.BOOLEAN,
+    cost=0.1,
+    recipe=lambda x, y: t.decided(x < y, x, y),
+    usage=35,
+    latex=relation("<"),
+)
 def less(x: Array, y: Array) -> Array:
     """Whether x < y."""
     return _decided(x, y, x < y)
 
 
 @_entry(
-    units.comparison, output=Kind.BOOLEAN, cost=0.1, recipe=lambda x, y: t.decided(x <= y, x, y)
+    units.comparison,
+    output=Kind.BOOLEAN,
+    cost=0.1,
+    recipe=lambda x, y: t.decided(x <= y, x, y),
+    usage=4,
+    latex=relation(r"\le"),
 )
 def less_equal(x: Array, y: Array) -> Array:
     """Whether x <= y."""
     return _decided(x, y, x <= y)
 
 
-@_entry(units.comparison, output=Kind.BOOLEAN, cost=0.1, recipe=lambda x, y: t.decided(x > y, x, y))
+@_entry(
+    units.comparison,
+    output=Kind.BOOLEAN,
+    cost=0.1,
+    recipe=lambda x, y: t.decided(x > y, x, y),
+    usage=35,
+    latex=relation(">"),
+)
 def greater(x: Array, y: Array) -> Array:
     """Whether x > y."""
     return _decided(x, y, x > y)
 
 
 @_entry(
-    units.comparison, output=Kind.BOOLEAN, cost=0.1, recipe=lambda x, y: t.decided(x >= y, x, y)
+    units.comparison,
+    output=Kind.BOOLEAN,
+    cost=0.1,
+    recipe=lambda x, y: t.decided(x >= y, x, y),
+    usage=4,
+    latex=relation(r"\ge"),
 )
 def greater_equal(x: Array, y: Array) -> Array:
     """Whether x >= y."""
@@ -58,6 +84,8 @@ def greater_equal(x: Array, y: Array) -> Array:
     cost=0.1,
     commutative=True,
     recipe=lambda x, y: t.decided(t.equal(x, y), x, y),
+    usage=1,
+    latex=relation("="),
 )
 def equal(x: Array, y: Array) -> Array:
     """Whether x == y."""
@@ -70,6 +98,8 @@ def equal(x: Array, y: Array) -> Array:
     cost=0.1,
     commutative=True,
     recipe=lambda x, y: t.decided(~t.equal(x, y), x, y),
+    usage=1,
+    latex=relation(r"\ne"),
 )
 def not_equal(x: Array, y: Array) -> Array:
     """Whether x differs from y."""
@@ -82,6 +112,8 @@ def not_equal(x: Array, y: Array) -> Array:
     cost=0.1,
     commutative=True,
     recipe=lambda x, y: t.decided(~t.equal(x, 0) & ~t.equal(y, 0), x, y),
+    usage=8,
+    latex=relation(r"\wedge"),
 )
 def and_(x: Truth, y: Truth) -> Array:
     """Whether both are true."""
@@ -94,13 +126,22 @@ def and_(x: Truth, y: Truth) -> Array:
     cost=0.1,
     commutative=True,
     recipe=lambda x, y: t.decided(~t.equal(x, 0) | ~t.equal(y, 0), x, y),
+    usage=4,
+    latex=relation(r"\vee"),
 )
 def or_(x: Truth, y: Truth) -> Array:
     """Whether at least one is true."""
     return _decided(x, y, (x != 0.0) | (y != 0.0))
 
 
-@_entry(units.ratio, output=Kind.BOOLEAN, cost=0.1, recipe=lambda x: t.decided(t.equal(x, 0), x))
+@_entry(
+    units.ratio,
+    output=Kind.BOOLEAN,
+    cost=0.1,
+    recipe=lambda x: t.decided(t.equal(x, 0), x),
+    usage=1,
+    latex=Typeset(r"\neg <0>", POWER, (ATOM,)),
+)
 def not_(x: Truth) -> Array:
     """Whether x is false."""
     return _decided(x, x, x == 0.0)
@@ -112,6 +153,8 @@ def not_(x: Truth) -> Array:
     cost=0.1,
     fills_missing=True,
     recipe=lambda x: t.truth(~t.present(x)),
+    usage=0,
+    laws=Laws(even=True),
 )
 def is_nan(x: Array) -> Array:
     """Whether x is missing."""
@@ -122,6 +165,10 @@ def is_nan(x: Array) -> Array:
     units.branches,
     cost=0.1,
     recipe=lambda condition, a, b: t.known(t.where(t.equal(condition, 0), b, a), condition),
+    usage=70,
+    latex=Typeset(
+        r"\begin{cases} <1> & \text{if } <0> \\ <2> & \text{otherwise} \end{cases}", LOOSE
+    ),
 )
 def if_else(condition: Truth, a: Array, b: Array) -> Array:
     """`a` where the condition is true, b where it is false."""

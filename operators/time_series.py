@@ -9,6 +9,7 @@ from . import terms as t
 from . import units
 from .catalogue import Array, Family, shift_lookback
 from .entry import Shelf
+from .laws import Laws
 from .windows import Windows, shifted
 
 _shelf = Shelf(Family.TIME_SERIES)
@@ -16,7 +17,14 @@ _entry = _shelf.entry
 
 
 @_entry(
-    lookback=shift_lookback, cost=0.1, qlib="Ref", alphagen="Ref", alpha101="delay", recipe=t.ago
+    lookback=shift_lookback,
+    cost=0.1,
+    qlib="Ref",
+    alphagen="Ref",
+    alpha101="delay",
+    recipe=t.ago,
+    usage=328,
+    laws=Laws(odd=(0,)),
 )
 def ts_delay(x: Array, d: int) -> Array:
     """`x` of d days ago."""
@@ -30,6 +38,8 @@ def ts_delay(x: Array, d: int) -> Array:
     alphagen="Delta",
     alpha101="delta",
     recipe=lambda x, d: x - t.ago(x, d),
+    usage=85,
+    laws=Laws(odd=(0,)),
 )
 def ts_delta(x: Array, d: int) -> Array:
     """`x` minus x of d days ago."""
@@ -52,6 +62,9 @@ def ts_returns(x: Array, d: int = 1) -> Array:
     qlib="Mean",
     alphagen="Mean",
     recipe=r.window(lambda w: w.mean),
+    usage=87,
+    laws=Laws(odd=(0,), window_of_one=True),
+    counts_truths=True,
 )
 def ts_mean(x: Array, d: int, *, min_periods: int) -> Array:
     """Mean of the last d days."""
@@ -64,6 +77,9 @@ def ts_mean(x: Array, d: int, *, min_periods: int) -> Array:
     alphagen="Sum",
     alpha101="sum",
     recipe=r.window(lambda w: t.total(t.ago(w.x), w.d)),
+    usage=167,
+    laws=Laws(odd=(0,), window_of_one=True),
+    counts_truths=True,
 )
 def ts_sum(x: Array, d: int, *, min_periods: int) -> Array:
     """Sum of the last d days."""
@@ -79,6 +95,8 @@ def ts_sum(x: Array, d: int, *, min_periods: int) -> Array:
     cost=3,
     alpha101="product",
     recipe=r.window(lambda w: r.product(w.x, w.d)),
+    usage=2,
+    laws=Laws(window_of_one=True),
 )
 def ts_product(x: Array, d: int, *, min_periods: int) -> Array:
     """Product of the last d days."""
@@ -99,6 +117,8 @@ def ts_product(x: Array, d: int, *, min_periods: int) -> Array:
     alphagen="Std",
     alpha101="stddev",
     recipe=r.window(lambda w: w.std, 2),
+    usage=26,
+    laws=Laws(even=True, nonnegative=True),
 )
 def ts_std_dev(x: Array, d: int, *, min_periods: int) -> Array:
     """Standard deviation (ddof 1) of the last d days."""
@@ -110,6 +130,7 @@ def ts_std_dev(x: Array, d: int, *, min_periods: int) -> Array:
     units.ratio,
     cost=2,
     recipe=r.window(lambda w: w.today / w.scaled_std, 2),
+    laws=Laws(odd=(0,)),
 )
 def ts_zscore(x: Array, d: int, *, min_periods: int) -> Array:
     """(x - mean) / std of the last d days; missing if they are all equal."""
@@ -117,7 +138,10 @@ def ts_zscore(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked(np.where(w.varies, w.today / w.scaled_std, np.nan), least=2)
 
 
-@_entry(recipe=r.window(lambda w: w.today_from_mean))
+@_entry(
+    recipe=r.window(lambda w: w.today_from_mean),
+    laws=Laws(odd=(0,)),
+)
 def ts_av_diff(x: Array, d: int, *, min_periods: int) -> Array:
     """`x` minus its mean of the last d days."""
     w = Windows(x, d, min_periods)
@@ -141,6 +165,8 @@ def ts_scale(x: Array, d: int, constant: float = 0.0, *, min_periods: int) -> Ar
     alphagen="Min",
     alpha101="ts_min",
     recipe=r.window(lambda w: w.low),
+    usage=32,
+    laws=Laws(mirror="ts_max", window_of_one=True),
 )
 def ts_min(x: Array, d: int, *, min_periods: int) -> Array:
     """Smallest of the last d days."""
@@ -154,6 +180,8 @@ def ts_min(x: Array, d: int, *, min_periods: int) -> Array:
     alphagen="Max",
     alpha101="ts_max",
     recipe=r.window(lambda w: w.high),
+    usage=27,
+    laws=Laws(mirror="ts_min", window_of_one=True),
 )
 def ts_max(x: Array, d: int, *, min_periods: int) -> Array:
     """Largest of the last d days."""
@@ -165,6 +193,8 @@ def ts_max(x: Array, d: int, *, min_periods: int) -> Array:
     units.count,
     alpha101="Ts_ArgMin",
     recipe=r.window(lambda w: w.oldest(w.low)),
+    usage=4,
+    laws=Laws(swap="ts_arg_max", nonnegative=True),
 )
 def ts_arg_min(x: Array, d: int, *, min_periods: int) -> Array:
     """Days since the smallest of the last d days, 0 for today; the oldest of equal ones."""
@@ -175,6 +205,8 @@ def ts_arg_min(x: Array, d: int, *, min_periods: int) -> Array:
     units.count,
     alpha101="Ts_ArgMax",
     recipe=r.window(lambda w: w.oldest(w.high)),
+    usage=6,
+    laws=Laws(swap="ts_arg_min", nonnegative=True),
 )
 def ts_arg_max(x: Array, d: int, *, min_periods: int) -> Array:
     """Days since the largest of the last d days, 0 for today; the oldest of equal ones."""
@@ -194,6 +226,8 @@ def _days_since_high(x: Array, d: int, need: int) -> Array:
     cost=2,
     alpha101="Ts_Rank",
     recipe=r.window(lambda w: w.rank_of_today, 2),
+    usage=93,
+    laws=Laws(nonnegative=True),
 )
 def ts_rank(x: Array, d: int, *, min_periods: int) -> Array:
     """Rank of today within the last d days, 0 lowest to 1 highest, ties averaged."""
@@ -204,6 +238,9 @@ def ts_rank(x: Array, d: int, *, min_periods: int) -> Array:
 @_entry(
     alpha101="decay_linear",
     recipe=r.window(lambda w: w.weighted(w.d - t.age)),
+    usage=73,
+    laws=Laws(odd=(0,), window_of_one=True),
+    counts_truths=True,
 )
 def ts_decay_linear(x: Array, d: int, *, min_periods: int) -> Array:
     """Mean of the last d days with weights 1 to d, today d."""
@@ -214,6 +251,7 @@ def ts_decay_linear(x: Array, d: int, *, min_periods: int) -> Array:
     tier=2,
     bounds={"factor": (1e-6, 1.0)},
     recipe=r.window(lambda w, factor: w.weighted(t.power(factor, t.age))),
+    laws=Laws(odd=(0,), window_of_one=True),
 )
 def ts_decay_exp_window(x: Array, d: int, factor: float = 0.5, *, min_periods: int) -> Array:
     """Mean of the last d days with weights factor ** age."""

@@ -13,6 +13,7 @@ from . import recipes as r
 from . import units
 from .catalogue import Array, Family
 from .entry import Shelf
+from .laws import Laws
 from .types import ParamValue, Unit
 from .windows import Windows, paired, shifted
 
@@ -28,6 +29,8 @@ _entry = _shelf.entry
     alphagen="Cov",
     alpha101="covariance",
     recipe=lambda x, y, d, need: r.Pair(x, y, d, need).covariance,
+    usage=4,
+    laws=Laws(odd=(0, 1)),
 )
 def ts_covariance(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     """Covariance (ddof 1) of x and y over the last d days."""
@@ -41,6 +44,8 @@ def ts_covariance(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     commutative=True,
     alpha101="correlation",
     recipe=lambda x, y, d, need: r.Pair(x, y, d, need).correlation,
+    usage=125,
+    laws=Laws(odd=(0, 1)),
 )
 def ts_corr(x: Array, y: Array, d: int, *, min_periods: int) -> Array:
     """Pearson correlation of x and y over the last d days; missing if either is constant."""

@@ -134,22 +134,21 @@ def _filled(pattern: Node, bound: dict[Node, Node]) -> Node:
 
 def _signed(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     """Move a minus from the inputs outwards, or drop it."""
-    if op.name in rules.ODD:
-        for i in rules.ODD[op.name]:
-            bare = _unsigned(inputs[i])
-            if bare is not None:
-                return _minus(_make(op, [*inputs[:i], bare, *inputs[i + 1 :]], params))
+    laws = op.laws
+    for i in laws.odd:
+        bare = _unsigned(inputs[i])
+        if bare is not None:
+            return _minus(_make(op, [*inputs[:i], bare, *inputs[i + 1 :]], params))
+    if not (laws.even or laws.swap or laws.mirror):
         return None
     found = [bare for bare in map(_unsigned, inputs) if bare is not None]
     if len(found) < len(inputs):
         return None
-    if op.name in rules.EVEN:
+    if laws.even:
         return _make(op, found, params)
-    if op.name in rules.SWAPPED:
-        return _make(get(rules.SWAPPED[op.name]), found, params)
-    if op.name in rules.MIRRORED:
-        return _minus(_make(get(rules.MIRRORED[op.name]), found, params))
-    return None
+    if laws.swap:
+        return _make(get(laws.swap), found, params)
+    return _minus(_make(get(laws.mirror), found, params)) if laws.mirror else None
 
 
 def _minus(node: Node) -> Node:
@@ -175,14 +174,14 @@ def _literal_sign(op: Operator, inputs: Inputs, params: Params) -> Node | None:
 def _repeated(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     """Drop what an operation on the result of a like one does not change."""
     below = inputs[0]
-    if params and op.name in rules.WINDOW_OF_ONE and params[0] == 1:
+    if params and op.laws.window_of_one and params[0] == 1:
         return below
     if not isinstance(below, Call):
         return None
-    if op.name == "abs" and below.operator.name in rules.NONNEGATIVE:
+    if op.name == "abs" and below.operator.laws.nonnegative:
         return below
     same = below.operator is op and list(below.inputs[1:]) == list(inputs[1:])
-    if same and op.name in rules.IDEMPOTENT and below.params == params:
+    if same and op.laws.idempotent and below.params == params:
         return below
     if same and op.name == "ts_delay":
         return call(op, below.inputs[0], int(params[0]) + int(below.params[0]))

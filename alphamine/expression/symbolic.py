@@ -7,34 +7,17 @@ numbers: `x / x` is 1 there and missing here where x is 0, so `simplify` may fil
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from alphamine.errors import FormulaError
+from alphamine.operators.units import powered
 
 from .canonical import canonicalise
 from .nodes import Call, Constant, Node, call, constant
 
 if TYPE_CHECKING:
     import sympy
-
-_ALGEBRA = (
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "reverse",
-    "inverse",
-    "abs",
-    "sqrt",
-    "max",
-    "min",
-    "log",
-    "exp",
-    "power",
-    "sign",
-)
 
 
 class _Bridge:
@@ -58,30 +41,10 @@ class _Bridge:
 
         if isinstance(node, Constant):
             return _exact(node.value)
-        if not isinstance(node, Call) or node.operator.name not in _ALGEBRA:
+        build = node.operator.symbolic if isinstance(node, Call) else None
+        if build is None or _has_open_exponent(node):
             return self.symbol(node)
-        inputs = [self.there(child) for child in node.inputs]
-        a, b = (inputs * 2)[:2]
-        name = node.operator.name
-        if name == "power" and not isinstance(node.inputs[1], Constant):
-            return self.symbol(node)
-        build: dict[str, Callable[[], Any]] = {
-            "add": lambda: a + b,
-            "subtract": lambda: a - b,
-            "multiply": lambda: a * b,
-            "divide": lambda: a / b,
-            "reverse": lambda: -a,
-            "inverse": lambda: 1 / a,
-            "power": lambda: a**b,
-            "abs": lambda: sympy.Abs(a),
-            "sqrt": lambda: sympy.sqrt(a),
-            "max": lambda: sympy.Max(a, b),
-            "min": lambda: sympy.Min(a, b),
-            "log": lambda: sympy.log(a),
-            "exp": lambda: sympy.exp(a),
-            "sign": lambda: sympy.sign(a),
-        }
-        return build[name]()
+        return build(sympy, *(self.there(child) for child in node.inputs))
 
     def back(self, e: Any) -> Node:
         import sympy
@@ -124,6 +87,15 @@ class _Bridge:
         return reduce(lambda a, b: call("multiply", a, b), [self.back(part) for part in e.args])
 
 
+def _has_open_exponent(node: Node) -> bool:
+    """Whether it is a power of anything but a literal, which algebra would take apart."""
+    return (
+        isinstance(node, Call)
+        and node.operator.unit is powered
+        and not isinstance(node.inputs[1], Constant)
+    )
+
+
 def _exact(value: float) -> Any:
     """A literal as the number a person means: 0.1 is one tenth."""
     import sympy
@@ -161,7 +133,7 @@ def _rebuilt(node: Node) -> Node:
     """`node` with the inputs of its opaque parts simplified."""
     if not isinstance(node, Call):
         return node
-    algebraic = node.operator.name in _ALGEBRA
+    algebraic = node.operator.symbolic is not None
     inputs = [_rebuilt(child) if algebraic else simplify(child) for child in node.inputs]
     try:
         return call(node.operator, *inputs, *node.params)

@@ -133,7 +133,6 @@ def register_operator(
         fills_missing=fills_missing,
         bounds=bounds or {},
         choices=choices or {},
-        dialects={},
         recipe=recipe,
     )
     if not operator.inputs:

@@ -327,7 +327,6 @@ def test_operators_of_a_users_own_are_exported_by_their_source(
         lookback=lambda params: int(params[0]),
         bounds={},
         choices={},
-        dialects={},
     )
     monkeypatch.setitem(CATALOGUE._entries, operator.name, operator)
     bundle = am.export("rank(ts_half_step(close, 3))", tmp_path / "out", ["numpy"])

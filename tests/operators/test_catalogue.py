@@ -6,13 +6,22 @@ import pickle
 from collections import Counter
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 
 from alphamine.errors import OperatorError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.fields import STANDARD_FIELDS
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.nodes import call
+from alphamine.expression.symbolic import to_sympy
+from alphamine.expression.text.latex import to_latex
 from alphamine.operators import CATALOGUE, UNITS, Family, Kind, Operator, get
-from alphamine.operators.catalogue import Catalogue
+from alphamine.operators.catalogue import Array, Catalogue
 from alphamine.operators.entry import Shelf
+from alphamine.operators.laws import Laws
 from alphamine.operators.types import CONSTANT, COUNT, MONEY, PRICE, RANK, RATIO, VOLUME, Unit
+from alphamine.operators.typeset import ATOM, Typeset
 
 TIER_1 = """
 add subtract multiply divide abs sign log signed_power power sqrt inverse reverse max min if_else
@@ -166,3 +175,45 @@ def test_a_misspelt_property_of_an_entry_is_no_dialect() -> None:
     with pytest.raises(OperatorError, match="no property 'comutative'"):
         shelf.entry(comutative="yes")
     assert shelf.operators == ()
+
+
+def test_all_that_is_known_of_an_operator_is_in_its_entry() -> None:
+    """The grammar, the canonical form, LaTeX and SymPy take it from there."""
+    shelf = Shelf(Family.ELEMENTWISE)
+
+    @shelf.entry(
+        usage=400,
+        laws=Laws(odd=(0,), idempotent=True),
+        latex=Typeset(r"\lfloor <0> \rceil", ATOM),
+        symbolic=lambda sympy, x: x * 2,
+        counts_truths=True,
+        levels=0,
+    )
+    def nearest_even(x: Array) -> Array:
+        """`x` to the nearest even number."""
+        return 2.0 * np.rint(x / 2.0)
+
+    [op] = shelf.operators
+    CATALOGUE.add(op)
+    try:
+        close, start = (STANDARD_FIELDS[name].node for name in ("close", "open"))
+        once = call(op, close)
+        assert canonicalise(call(op, call(op, -close))) is -once
+        assert to_latex(once + 1) == r"\lfloor \mathrm{close} \rceil + 1"
+        assert str(to_sympy(once)) == "2*close"
+        grammar = Grammar(operators=[op, "rank", "ts_quantile", "less"], max_depth=3)
+        weights = [grammar.weights[name] for name in ("nearest_even", "rank", "ts_quantile")]
+        assert weights == [20.0, 306**0.5, 3.0]
+        # A truth value may be its input, and it adds no level of its own.
+        truth = call("less", close, start)
+        assert grammar.problem(call("rank", call(op, truth))) is None
+        assert grammar.problem(call("rank", call("ts_quantile", truth, 5))) is not None
+    finally:
+        del CATALOGUE._entries["nearest_even"]
+
+
+def test_laws_name_operators_whose_laws_name_them() -> None:
+    for op in CATALOGUE.values():
+        for law in ("mirror", "swap"):
+            other = getattr(op.laws, law)
+            assert other is None or getattr(CATALOGUE[other].laws, law) == op.name

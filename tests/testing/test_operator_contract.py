@@ -23,7 +23,7 @@ def test_every_operator_keeps_the_contract(name: str) -> None:
 
 
 def operator(function: Callable[..., Array], family: Family, **declared: object) -> Operator:
-    settings: dict[str, object] = {"bounds": {}, "choices": {}, "dialects": {}, "unit": first}
+    settings: dict[str, object] = {"unit": first}
     return from_function(function.__name__, function, family, **(settings | declared))
 
 

@@ -42,7 +42,7 @@ def points(grammar: Grammar, formula: Node) -> Iterator[Point]:
         node = point.node
         if isinstance(node, Call):
             below = point.lookback - node.operator.lookback(node.params)
-            levels = point.levels - (node.operator.name != "reverse")
+            levels = point.levels - node.operator.levels
             stack += [
                 Point((*point.path, i), child, spare + child.length, levels, below)
                 for i, child in enumerate(node.inputs)

@@ -6,6 +6,7 @@ limits of length, depth and look-back, reads at least one field, and pairs no va
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -24,7 +25,6 @@ from .prefix import Prefix
 from .productions import LITERAL, BoundOperator, Types, moves
 from .reach import Reach, tabulate
 from .sampling import Sampler
-from .usage import prior
 from .vocabulary import Token, Vocabulary
 
 WINDOWS: Final = (1, 2, 3, 5, 10, 20, 40, 60)
@@ -33,6 +33,8 @@ FIELDS: Final = ("open", "high", "low", "close", "vwap", "volume")
 # Formulas compare stocks with each other, and levels of prices or volumes do so badly.
 _DIMENSIONLESS_ROOT: Final = 6.0
 _ATTEMPTS: Final = 1000
+# Usage of an operator that people's formulas do not know.
+_UNSEEN: Final = 9
 
 
 class Grammar:
@@ -54,7 +56,8 @@ class Grammar:
     units : bool
         Whether unlike units are kept apart.
     weights : mapping of str to float, optional
-        Relative weights of operators, over those of `usage.prior`; 0 leaves one out.
+        Relative weights of operators, over those that follow from `Operator.usage`; 0 leaves one
+        out.
 
     Raises
     ------
@@ -243,7 +246,7 @@ class Grammar:
     def levels(self, node: Node) -> int:
         """Depth of an expression, a minus adding no level."""
         below = max((self.levels(child) for child in node.inputs), default=0)
-        return below + (not isinstance(node, Call) or node.operator.name != "reverse")
+        return below + (node.operator.levels if isinstance(node, Call) else 1)
 
     def type_of(self, node: Node) -> int | None:
         """Number of an expression's type; None if the grammar has no such."""
@@ -291,6 +294,14 @@ class Grammar:
         return f"{node.operator.name} takes no ({shown})"
 
 
+def _prior(op: Operator) -> float:
+    """Weight in sampling: the root of the operator's usage, so that rare ones still appear.
+
+    One that people's formulas do not know counts as if it had been seen a few times.
+    """
+    return math.sqrt(_UNSEEN if op.usage is None else op.usage)
+
+
 def _weights(
     operators: Iterable[str | Operator] | None, given: Mapping[str, float]
 ) -> dict[str, float]:
@@ -305,7 +316,7 @@ def _weights(
             raise SearchError(
                 f"a grammar takes operators of 1 to 3 inputs with finite memory, not {op.signature}"
             )
-    weights = {op.name: prior(op.name) or float(operators is not None) for op in chosen}
+    weights = {op.name: _prior(op) or float(operators is not None) for op in chosen}
     for name, weight in given.items():
         if name not in weights or not 0.0 <= weight < float("inf"):
             raise SearchError(

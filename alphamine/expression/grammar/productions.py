@@ -18,8 +18,6 @@ from alphamine.operators.types import CONSTANT, RATIO, Param
 
 # Rules under which all inputs must agree: a bare constant joins dimensionless numbers only.
 _AGREEING = (units.same, units.comparison, units.branches)
-# Truth values as numbers make sense when they are counted, averaged or used as a mask.
-_COUNTING = frozenset({"ts_sum", "ts_mean", "ts_decay_linear", "multiply"})
 # For operators on trailing windows: one row says nothing new, two rows next to nothing.
 _SHORTEST_LOOKBACK = 2
 
@@ -82,8 +80,8 @@ class BoundOperator:
 
     @property
     def levels(self) -> int:
-        """Levels that it adds to a formula; a minus adds none, so that it can move about."""
-        return 0 if self.operator.name == "reverse" else 1
+        """Levels that it adds to a formula."""
+        return self.operator.levels
 
     def bound(self, window: int | None) -> tuple[ParamValue, ...]:
         """The literals, with the window in its place."""
@@ -160,7 +158,7 @@ def _sensible(op: Operator, types: Sequence[ValueType], with_units: bool) -> boo
     for declared, given in zip(op.inputs, types, strict=True):
         if not declared.kind.accepts(given.kind):
             return False
-        if given == BOOLEAN and declared.kind is Kind.NUMBER and op.name not in _COUNTING:
+        if given == BOOLEAN and declared.kind is Kind.NUMBER and not op.counts_truths:
             return False
     literals = [t.literal for t in types]
     if op.unit is units.powered:
