@@ -631,6 +631,26 @@ def test_export_writes_a_bundle_of_a_run_that_computes_by_itself(
     pd.testing.assert_series_equal(got, want, rtol=1e-9, atol=1e-9)
 
 
+def test_the_library_of_a_run_is_traded_and_exported(cli: Cli, workplace: Path) -> None:
+    import alphamine as am
+
+    budget = ("--budget", "60", "--seed", "1", "--run-dir", "researched")
+    done = cli("search", "--data", "tiny.yaml", "--searcher", "rd_loop", *budget, "--json")
+    assert document(done)["library"]["model"] in ("ridge", "lightgbm")
+    library = am.open_run(workplace / "researched").library
+    shown = document(cli("export", "researched", "--library", "--to", "by_model",
+                         "--targets", "numpy", "--json"))  # fmt: skip
+    assert [f["canonical"] for f in shown["spec"]["formulas"]] == list(map(str, library.formulas))
+    options = ("--data", "tiny.yaml", "--split", "valid", "--topk", "5", "--json")
+    by_model = document(cli("backtest", "researched", "--library", *options))
+    by_weights = document(cli("backtest", "researched", *options))
+    assert by_model["formula"] == str(library)
+    assert by_model["trials"] == by_weights["trials"] == library.trials
+    refused = cli("export", "rank(close)", "--library", "--to", "nowhere")
+    assert refused.returncode == 2
+    assert "--library is that of a run" in refused.stderr
+
+
 def test_export_of_a_formula_keeps_its_setting(cli: Cli, workplace: Path) -> None:
     said = cli(
         "export",

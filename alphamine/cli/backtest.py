@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alphamine.errors import DataError
+from alphamine.errors import DataError, SearchError
 
 from . import options
 from .formulas import FormulaCell
@@ -75,6 +75,7 @@ def backtest(
     price: options.Price = None,
     splits: options.Splits = None,
     dialect: options.Dialect = "brain",
+    library: options.Library = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
 ) -> None:
@@ -95,7 +96,7 @@ def backtest(
     }
     rule = _rule(strategy, {k: v for k, v in given.items() if v is not None}, panel)
     report = simulate(
-        _source(signal, panel),
+        _source(signal, panel, library),
         panel,
         rule,
         mode,
@@ -164,13 +165,16 @@ def _rivals(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _source(signal: str, panel: Panel) -> Any:
-    """What `backtest` is given: a formula, or the pool of a run."""
-    if not Path(signal).is_dir():
-        return signal
+def _source(signal: str, panel: Panel, library: bool) -> Any:
+    """What `backtest` is given: a formula, or the pool or the library of a run."""
     from alphamine.runs.run import Run
 
-    return Run(Path(signal), panel).pool
+    if Path(signal).is_dir():
+        run = Run(Path(signal), panel)
+        return run.library if library else run.pool
+    if library:
+        raise SearchError(f"--library is that of a run, but {signal!r} is no directory of one")
+    return signal
 
 
 _WAYS = (

@@ -31,6 +31,7 @@ def export(
         str, typer.Option(help="Values that a window of the formula needs: full, or a count.")
     ] = "full",
     dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
+    library: options.Library = False,
     json: options.Json = False,
 ) -> None:
     """Write code, specification and golden files of a signal; alphamine is not needed to run it."""
@@ -41,7 +42,9 @@ def export(
     if Path(source).is_dir():
         run = open_run(source)
         run.require_finished("a bundle is written")
-        signal: AlphaPool | Node = run.pool
+        signal: AlphaPool | Node = run.library if library else run.pool
+    elif library:
+        raise SearchError(f"--library is that of a run, but {source!r} is no directory of one")
     else:
         signal = parse(source, dialect, None if panel is None else panel.schema)
     need = min_periods if min_periods == "full" else _count(min_periods)

@@ -52,6 +52,13 @@ Backend = Annotated[
     str | None, typer.Option(help="Engine: auto (default), cpu, reference, or a plug-in's.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Library = Annotated[
+    bool,
+    typer.Option(
+        "--library",
+        help="Of a run: its library by the fitted model (rd_loop), not the pool by its weights.",
+    ),
+]
 
 
 def number_or_word(text: str | None) -> int | str | None:
