@@ -140,8 +140,8 @@ class RecipeModule(Module):
 
     def inline(self, node: Call) -> Term | None:
         """The term of arithmetic of single cells on named operands, if nothing has to be kept."""
-        if not inline(node):
-            return None
+        if not inline(node) or all(isinstance(child, Constant) for child in node.inputs):
+            return None  # of constants alone, Python would make a number and no column
         inputs = [
             Term("number", (child.value,))
             if isinstance(child, Constant)

@@ -39,7 +39,7 @@ ENVIRONMENTS = {
     "polars": ("polars", ["polars"]),
     "duckdb": ("duckdb", ["duckdb"]),
 }
-READS = "open * high * low * close * vwap * group_mean(close, volume, sector)"
+READS = "anchor * open * high * low * close * vwap * group_mean(close, volume, sector)"
 
 
 @dataclass

@@ -67,6 +67,16 @@ def test_random_formulas_equal_the_reference(
         assert not off_by(target, AlphaPool.of(formula), panel, runners)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.filterwarnings("ignore::alphamine.errors.UnitWarning")
+def test_arithmetic_of_constants_is_computed_on_every_cell(
+    target: str, panel: Panel, runners: dict[str, Any]
+) -> None:
+    for text in ("close * (1 - 0.147155)", "close + 1 / 0", "ts_sum(log(0 - 2) + close, 3)"):
+        formula = parse(text, fields=panel.schema)
+        assert not off_by(target, AlphaPool.of(formula), panel, runners)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_many_random_formulas_equal_the_reference(
