@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alphamine.evaluation.stats import SeriesStats
 
-from .figures import bars, cumulative_ic, histogram, month_map
+from .figures import bars, cumulative_ic, cumulative_quantiles, histogram, month_map
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -42,6 +42,7 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
             y=f"{own.horizon}-row return less the day's mean",
             percent=True,
         ),
+        "earned": cumulative_quantiles(dates, own.daily, own.horizon),
         "horizons": _stat_bars(detail.horizons, "rows held"),
         "delays": _stat_bars(detail.delays, "rows between signal and entry"),
         "decay": _stat_bars(detail.decay, "single day of holding"),

@@ -90,6 +90,42 @@ def library_over_time(models: Sequence[ModelRecord]) -> go.Figure:
     return figure
 
 
+def cumulative_quantiles(
+    dates: Sequence[str], daily: npt.NDArray[np.float64], horizon: int
+) -> go.Figure:
+    """What each quantile has earned beyond the mean, and the top less the bottom one.
+
+    Parameters
+    ----------
+    dates : (days,) str
+    daily : (days, Q) float64
+        Returns over `horizon` rows, of portfolios that are formed every day: a day counts for one
+        part in `horizon`, as in overlapping portfolios that are held so long.
+    horizon : int
+    """
+    figure = _figure("date", "sum of returns less the day's mean")
+    earned = np.cumsum(np.nan_to_num(daily), axis=0) / horizon
+    count = daily.shape[1]
+    for i in range(count):
+        # Blue below the middle, orange above it, the fainter the nearer to it.
+        figure.add_scatter(
+            x=list(dates),
+            y=_rounded(earned[:, i]),
+            name=f"quantile {i + 1}",
+            mode="lines",
+            opacity=0.45 + 0.55 * abs(2 * i / max(count - 1, 1) - 1),
+            line={"color": COLOURS["train" if 2 * i < count - 1 else "valid"], "width": 1.5},
+        )
+    figure.add_scatter(
+        x=list(dates),
+        y=_rounded(earned[:, -1] - earned[:, 0]),
+        name="top less bottom",
+        mode="lines",
+        line={"color": COLOURS["all"], "width": 2, "dash": "dash"},
+    )
+    return figure.update_yaxes(tickformat=".2~%")
+
+
 def best_so_far(
     fitness: Sequence[float], luck: tuple[Sequence[int], Sequence[float]] = ((), ())
 ) -> go.Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from alphamine.report import figures
 
@@ -47,3 +48,16 @@ def test_long_names_beside_bars_are_cut_and_stay_apart() -> None:
     assert list(figure.data[0].y) == names
     assert list(figure.layout.yaxis.ticktext) == [*["Automotive components…"] * 2, "Banks"]
     assert list(figure.layout.yaxis.tickvals) == names
+
+
+def test_quantiles_earn_a_part_of_every_day() -> None:
+    rng = np.random.default_rng(0)
+    daily = rng.normal(0, 0.01, (50, 5))
+    daily[3] = np.nan
+    figure = figures.cumulative_quantiles([str(i) for i in range(50)], daily, 5)
+    frame = pd.DataFrame(daily).fillna(0.0).cumsum() / 5
+    assert [line.name for line in figure.data][-1] == "top less bottom"
+    for i in range(5):
+        np.testing.assert_allclose(figure.data[i].y, frame[i], atol=6e-6)
+    np.testing.assert_allclose(figure.data[5].y, frame[4] - frame[0], atol=6e-6)
+    assert len({(line.line.color, line.opacity) for line in figure.data[:5]}) == 5
