@@ -20,7 +20,7 @@ from alphamine.data.synthetic.market import planted
 from alphamine.engine.scores import daily_scores
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.jobs.island import Island
-from alphamine.jobs.plan import island_seeds
+from alphamine.jobs.opening import island_seeds
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
 from alphamine.operators import CATALOGUE, Family

@@ -8,20 +8,19 @@ and its runs can be stopped and resumed.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from alphamine.errors import SearchError, UnitWarning
+from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
-from alphamine.expression.text.parser import parse
 from alphamine.extras import parzen_study
+from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
@@ -38,8 +37,9 @@ class TuneSettings:
     Attributes
     ----------
     formulas : str
-        What is tuned: one formula, or several with semicolons between them, for instance those of
-        a pool (`run:DIRECTORY`). They take turns; those without a window or a literal are left out.
+        What is tuned: one formula, or several with semicolons between them, `library:NAME`, or
+        those of a pool (`run:DIRECTORY`) or of a file (`file:PATH`). They take turns; those without
+        a window or a literal are left out.
     memory : int
         Proposals that are not repeated.
     """
@@ -67,13 +67,13 @@ class TuneSearcher:
         grammar = self._grammar = context.grammar
         self._seed = context.seed
         self._memory = Memory(chosen.memory)
-        texts = [text for text in chosen.formulas.split(";") if text.strip()]
-        if not texts:
+        schema = {field.name: field for field in grammar.fields}
+        templates = read_formulas(chosen.formulas, schema)
+        if not templates:
             raise SearchError(
                 "tune needs a formula whose windows are to be tuned, but got none; give option "
                 'formulas, for instance "ts_corr(close, volume, 10)"'
             )
-        templates = [self._template(text) for text in texts]
         tunable = [(t, knobs) for t in templates if (knobs := tuple(_knobs(grammar, t)))]
         if not tunable:
             raise SearchError(
@@ -85,13 +85,6 @@ class TuneSearcher:
         self._asked = 0
         self._pending: list[tuple[int, tuple[int, ...]]] = []
         self._told: list[tuple[int, tuple[int, ...], float]] = []
-
-    def _template(self, text: str) -> Node:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitWarning)
-            return canonicalise(
-                parse(text, fields={field.name: field for field in self._grammar.fields})
-            )
 
     def ask(self, n: int) -> list[Candidate]:
         studies = [self._study(turn) for turn in range(len(self._templates))]

@@ -28,9 +28,9 @@ def evaluate(
     formulas: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|library:NAME",
+            metavar="FILE|library:NAME|run:DIR",
             help="Many instead of one: a text file with `NAME = FORMULA` or a formula on each "
-            "line, or library:alpha101 or library:alpha158.",
+            "line, or library:alpha101 or library:alpha158, or the pool of a run (run:DIR).",
         ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="train (default) or valid.")] = None,
@@ -121,14 +121,13 @@ def _many(
         return {}
     if given := [option for option, value in single.items() if value]:
         raise AlphamineError(f"{given[0]} is for the report of one formula; leave it out")
-    from alphamine.libraries import library_texts
-    from alphamine.libraries.lines import read_file
+    from alphamine.runs.references import LIBRARY, RUN, named_formulas
 
-    if not source.startswith(_LIBRARY):
-        return read_file(Path(source))
-    if dialect != "brain":
-        raise AlphamineError("libraries are written in the dialect brain; leave out --dialect")
-    return dict(library_texts(source.removeprefix(_LIBRARY)))
+    if dialect != "brain" and source.startswith((LIBRARY, RUN)):
+        raise AlphamineError(
+            "libraries and runs are written in the dialect brain; leave out --dialect"
+        )
+    return named_formulas(source)
 
 
 def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) -> None:
@@ -161,7 +160,6 @@ def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) 
         _show_many(rows, f"{panel.name}, {sample.name}; out of {trials:,} distinct formulas tried")
 
 
-_LIBRARY: Final = "library:"
 _HEADINGS: Final = (
     "",
     "days",

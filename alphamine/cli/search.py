@@ -16,6 +16,7 @@ from .formulas import FormulaCell
 from .output import console, number, percent, print_json, print_table
 
 if TYPE_CHECKING:
+    from alphamine.jobs.config import Job
     from alphamine.runs.run import Run
 
 
@@ -51,8 +52,9 @@ def search(
     price: options.Price = None,
     splits: options.Splits = None,
     placebo: Annotated[
-        int, typer.Option(metavar="B", help="Repeat on B block-shuffled labels; 19 give 5 %.")
-    ] = 0,
+        int | None,
+        typer.Option(metavar="B", help="Repeat on B block-shuffled labels; 19 give 5 %."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Search for formulas; print the pool, write a report. Ctrl-C ends it in good order."""
@@ -76,6 +78,7 @@ def search(
         "delay": delay,
         "price": price,
         "splits": splits,
+        "placebos": placebo,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     if job is None and data is None:
@@ -89,7 +92,7 @@ def search(
     from alphamine.jobs.config import read_job
 
     path = None if job is None else shipped.path_of("jobs", job)
-    conclude(_run(read_job(path, changes), path.stem if path else None, placebo), json)
+    conclude(_run(read_job(path, changes), path.stem if path else None), json)
 
 
 def conclude(run: Run, json: bool) -> None:
@@ -116,30 +119,14 @@ def warn_if_altered(run: Run) -> None:
         )
 
 
-def _run(job: Any, name: str | None, placebos: int) -> Run:
+def _run(job: Job, name: str | None) -> Run:
     from alphamine import load
     from alphamine.jobs.progress import progress_bar
     from alphamine.jobs.search import search as start
 
     panel = load(job.data, **job.overrides)
     with progress_bar(console(stderr=True), job.budget, job.seconds) as observe:
-        return start(
-            panel,
-            job.searcher,
-            seed=job.seed,
-            run_dir=job.run_dir,
-            seconds=job.seconds,
-            tokens=job.tokens,
-            money=job.money,
-            options=job.options,
-            seeds=job.seeds,
-            combine=job.combine,
-            llm=job.llm,
-            name=name,
-            placebos=placebos,
-            observe=observe,
-            **job.settings,
-        )
+        return start(panel, name=name, observe=observe, **job.settings)
 
 
 def _show(run: Run, page: Path) -> None:

@@ -16,8 +16,8 @@ from alphamine.runs.run import Run, open_run
 from alphamine.runs.store import FILE_NAME
 
 from .config import Comparison
-from .plan import number_of_islands
 from .search import resume, search
+from .search_config import number_of_islands
 from .signals import stop_on_signal
 from .study import Progress
 
@@ -141,8 +141,8 @@ def _run(
         "seed": seed,
         "options": dict(options),
         "budget": comparison.budget,
-        "grammar": settings["grammar"],
-        "pool": comparison.pool.model_dump(exclude_none=True),
+        "grammar": comparison.grammar.settings,
+        "pool": comparison.pool.settings,
         "batch": comparison.batch,
         "backend": comparison.backend,
         "distil": comparison.distil,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -25,42 +28,25 @@ from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, settings
 
 from .executors.config import ExecutorConfig
-from .plan import number_of_islands
+from .search_config import GrammarConfig, PoolConfig, number_of_islands, with_preset
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class PoolConfig(_Strict):
-    """The pool: how many members, how alike two of them may be, and what they maximise."""
+def _reader(part: Any) -> PlainValidator:
+    """Makes a part of a configuration of a mapping, whose values are of the part's own types."""
+    kinds = get_type_hints(part)
+    known: dict[str, Any] = {own.name: (kinds[own.name], own.default) for own in fields(part)}
+    form: type[BaseModel] = create_model(part.__name__, __base__=_Strict, **known)
 
-    size: Annotated[int, Field(ge=1, le=200)] = 20
-    max_correlation: Annotated[float, Field(gt=0, le=1)] = 0.7
-    objective: Literal["ic", "icir", "lcb"] | None = None
-    token_price: Annotated[float, Field(ge=0)] | None = None
-    parity: Literal["alphagen"] | None = None
+    def read(given: Any) -> Any:
+        if isinstance(given, part):
+            return given
+        return part(**form.model_validate(given).model_dump(exclude_unset=True))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the job gives beside the size and the correlation."""
-        return self.model_dump(exclude_none=True, exclude={"size", "max_correlation"})
-
-
-class GrammarConfig(_Strict):
-    """What formulas may be like; `Grammar` has the defaults."""
-
-    windows: list[int] | None = None
-    constants: list[int | float] | None = None
-    max_length: int | None = None
-    max_depth: int | None = None
-    max_lookback: int | None = None
-    units: bool | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the job gives; the grammar's defaults stand for the rest."""
-        return self.model_dump(exclude_none=True)
+    return PlainValidator(read)
 
 
 class Task(_Strict):
@@ -97,8 +83,8 @@ class Task(_Strict):
     delay: int | None = None
     price: str | None = None
     splits: Literal["spec", "none"] = "spec"
-    grammar: GrammarConfig = GrammarConfig()
-    pool: PoolConfig = PoolConfig()
+    grammar: Annotated[GrammarConfig, _reader(GrammarConfig)] = GrammarConfig()
+    pool: Annotated[PoolConfig, _reader(PoolConfig)] = PoolConfig()
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
     islands: Literal["auto", "none"] | Annotated[int, Field(ge=1)] = "auto"
     distil: Literal["reproduction", "none"] = "reproduction"
@@ -145,9 +131,7 @@ class Task(_Strict):
         """Arguments of `alphamine.search` that do not depend on the searcher."""
         return {
             "budget": self.budget,
-            "grammar": self.grammar.settings,
-            "pool_size": self.pool.size,
-            "max_correlation": self.pool.max_correlation,
+            "grammar": self.grammar,
             "pool": self.pool.settings,
             "batch": self.batch,
             "islands": self.islands,
@@ -168,7 +152,8 @@ class Job(Task):
     searcher : str
         Name of a registered searcher, with its settings in `options`.
     seeds : list of str
-        Formulas (or `library:NAME`) that the searcher is asked to start from.
+        Formulas (or `library:NAME`, `run:DIRECTORY`, `file:PATH`) that the searcher is asked to
+        start from.
     combine : list of str
         Models that combine the pool at the end, for the report.
     seconds, tokens, money : optional
@@ -177,6 +162,10 @@ class Job(Task):
     seed : int
     llm : mapping
         The language model of a searcher that asks one (see `LLMSettings`).
+    placebos : int
+        Searches on shuffled labels at the end (see `search`).
+    preset : {"kdd23", "fcs"}, optional
+        A published configuration (see `with_preset`).
     """
 
     searcher: str = "genetic"
@@ -188,6 +177,17 @@ class Job(Task):
     money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     llm: dict[str, int | float | str] = {}
+    placebos: Annotated[int, Field(ge=0)] = 0
+    preset: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, content: Any) -> Any:
+        """The settings that the preset has and the job does not."""
+        try:
+            return with_preset(content.get("preset"), content)
+        except SearchError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("searcher")
     @classmethod
@@ -195,6 +195,15 @@ class Job(Task):
         if name not in SEARCHERS:
             raise ValueError(f"one of {', '.join(SEARCHERS)}")
         return name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments of `alphamine.search`, beside the panel."""
+        own = (
+            *("searcher", "options", "seeds", "combine", "seconds", "tokens", "money", "seed"),
+            *("llm", "placebos", "run_dir"),
+        )
+        return {**super().settings, **{name: getattr(self, name) for name in own}}
 
     def check(self) -> None:
         super().check()
@@ -258,9 +267,11 @@ def _read(form: type[Form], path: Path | None, changes: Mapping[str, Any]) -> Fo
         return form.model_validate({**content, **changes})
     except ValidationError as error:
         raise SearchError(f"{source}: {_explain(error, form)}") from None
+    except SearchError as error:
+        raise SearchError(f"{source}: {error}") from None
 
 
-_PARTS: Final[dict[str, type[BaseModel]]] = {"pool": PoolConfig, "grammar": GrammarConfig}
+_PARTS: Final[dict[str, Any]] = {"pool": PoolConfig, "grammar": GrammarConfig}
 
 
 def _explain(error: ValidationError, form: type[Task]) -> str:
@@ -268,9 +279,9 @@ def _explain(error: ValidationError, form: type[Task]) -> str:
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            model = _PARTS.get(str(item["loc"][0]), form)
-            known = ", ".join(model.model_fields)
-            problems.append(f"there is no key {key!r}; there are: {known}")
+            part = _PARTS.get(str(item["loc"][0]))
+            known = form.model_fields if part is None else [own.name for own in fields(part)]
+            problems.append(f"there is no key {key!r}; there are: {', '.join(known)}")
         elif item["type"] == "missing":
             problems.append(f"{key} is missing")
         elif item["type"] == "invalid-json-value":

@@ -7,19 +7,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel, require_panel
 from alphamine.errors import SearchError
 from alphamine.registry import add_operators
 from alphamine.runs.budget import Budget
-from alphamine.runs.checkpoint import Checkpoints
-from alphamine.runs.encoding import finite
 from alphamine.runs.lock import locked
+from alphamine.runs.references import resolved
 from alphamine.runs.reveal import load_again
 from alphamine.runs.run import TEST_OPENED, Run
 from alphamine.runs.schema import SEALED
@@ -27,15 +24,22 @@ from alphamine.runs.store import Store
 from alphamine.runs.times import now
 from alphamine.version import __version__
 
+from .data_facts import describe, require_same_data
 from .executors.config import ExecutorConfig
-from .inbox import SERVICE, Inbox, last_turn
+from .inbox import last_turn
 from .method import Method, SearcherLike
-from .plan import Plan, describe, from_earlier_runs, number_of_islands
+from .opening import open_study
 from .progress import shown
 from .scorer import Scorer
-from .session import Session
+from .search_config import (
+    GrammarConfig,
+    PoolConfig,
+    SearchConfig,
+    number_of_islands,
+    with_preset,
+)
 from .signals import stop_on_signal
-from .study import Progress, Study
+from .study import Progress
 
 
 def search(
@@ -52,7 +56,8 @@ def search(
     seeds: Sequence[str] = (),
     services: Mapping[str, Any] | None = None,
     llm: Mapping[str, Any] | None = None,
-    grammar: Mapping[str, Any] | None = None,
+    grammar: Mapping[str, Any] | GrammarConfig | None = None,
+    preset: str | None = None,
     pool_size: int = 20,
     max_correlation: float = 0.7,
     pool: Mapping[str, Any] | None = None,
@@ -103,6 +108,9 @@ def search(
         `alphamine.llm.settings.LLMSettings`). Its exchanges are recorded in the run's directory.
     grammar : mapping, optional
         Settings of `Grammar` that differ from its defaults.
+    preset : {"kdd23", "fcs"}, optional
+        A published configuration of AlphaGen's policy: settings of the searcher, of the grammar and
+        of the pool, where `options`, `grammar` and `pool` say nothing else.
     pool_size, max_correlation
         How many formulas are kept, and how alike two of them may be.
     pool : mapping, optional
@@ -149,57 +157,60 @@ def search(
     """
     require_panel(panel)
     add_operators()
-    limits = Budget(budget, seconds, tokens, money)
-    chosen = {"size": pool_size, "max_correlation": max_correlation, **(pool or {})}
-    method_options, earlier = from_earlier_runs(options or {})
-    method = Method.of(searcher)
-    plan = Plan(
-        method.name,
-        seed,
-        method_options,
-        dict(grammar or {}),
-        chosen,
-        batch,
-        placebos,
-        earlier,
-        [str(formula) for formula in seeds],
-        list(combine),
-        dict(llm or {}),
-        number_of_islands("none" if method.single and islands == "auto" else islands, budget),
-        distil,
-        backend,
+    given = with_preset(
+        preset,
+        {
+            "searcher": searcher,
+            "options": options or {},
+            "grammar": grammar or {},
+            "pool": {**_said(preset, pool_size, max_correlation), **(pool or {})},
+        },
     )
-    config = ExecutorConfig(executor, workers, address)
+    method = Method.of(given["searcher"])
+    method_options, tried = resolved(given["options"])
+    starts, tried_there = resolved([str(formula) for formula in seeds])
+    islands = "none" if method.single and islands == "auto" else islands
+    limits = Budget(budget, seconds, tokens, money)
+    config = SearchConfig(
+        searcher=method.name,
+        seed=seed,
+        options=method_options,
+        seeds=starts,
+        grammar=GrammarConfig.of(given["grammar"]),
+        pool=PoolConfig.of(given["pool"]),
+        limits=limits,
+        batch=batch,
+        islands=number_of_islands(islands, budget),
+        distil=distil,
+        placebos=placebos,
+        combine=list(combine),
+        llm=dict(llm or {}),
+        backend=backend,
+        executor=ExecutorConfig(executor, workers, address),
+        earlier=asdict(tried.joined(tried_there)),
+    )
     visible = panel.without_test()
     scorer = Scorer(visible, backend=backend)
     title = name or f"{panel.name}-{method.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
-    equipped = plan.equipped(services, directory)
-    parts = partial(plan.parts, method=method, services=equipped)
-    # People are heard by the run, not by its placebos.
-    listening = {SERVICE: Inbox(directory), **equipped}
-    searching = plan.parts(scorer, method, listening)
-    limits.check(searching[0].searcher, method.name)
     facts = {
         "name": title,
         "run": uuid.uuid4().hex,
         "version": __version__,
-        **plan.facts(),
-        "budget": budget,
-        "limits": asdict(limits),
+        **config.facts(),
         "source": dict(panel.source if source is None else source),
         **describe(visible, scorer),
     }
     with ExitStack() as held:
-        held.enter_context(locked(directory))
-        store = held.enter_context(closing(Store.create(directory, facts)))
-        store.event("started", {"at": now()})
-        checkpoints = Checkpoints(directory, facts["run"])
-        runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
-        ledger = held.enter_context(DatasetLedger.of(panel, "search", _title_of(facts)))
-        study = Study(searching, scorer, store, batch, runner, checkpoints, ledger)
+
+        def begin() -> Store:
+            held.enter_context(locked(directory))
+            store = Store.create(directory, facts)
+            store.event("started", {"at": now()})
+            return store
+
+        session = open_study(held, config, method, panel, scorer, directory, services, begin)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
         session.run(observe or held.enter_context(shown(progress, budget, seconds)), stop)
     return Run(directory, panel)
 
@@ -246,7 +257,7 @@ def resume(
     """
     directory = Path(run_dir)
     add_operators()
-    config = ExecutorConfig(executor, workers, address)
+    workforce = ExecutorConfig(executor, workers, address)
     Run(directory)  # says so if there is none, before a lock would make the directory
     with ExitStack() as held:
         held.enter_context(locked(directory))
@@ -257,32 +268,30 @@ def resume(
         limits = Budget(**facts["limits"]).raised(changes)
         _require_resumable(store, facts, limits, directory)
         panel = panel or load_again(facts)
-        plan = Plan.of(facts)
-        scorer = Scorer(panel.without_test(), backend=plan.backend)
-        _require_same_data(facts, scorer.panel, scorer)
-        method = Method.of_run(plan.searcher, searcher)
-        equipped = plan.equipped(services, directory)
-        parts = partial(plan.parts, method=method, services=equipped)
-        listening = {SERVICE: Inbox(directory, last_turn(store)), **equipped}
-        searching = plan.parts(scorer, method, listening)
-        limits.check(searching[0].searcher, plan.searcher)
-        checkpoints = Checkpoints(directory, facts["run"])
-        runner = held.enter_context(closing(config.build(scorer, searching[0].pool.cells)))
-        ledger = held.enter_context(DatasetLedger.of(panel, "search", _title_of(facts)))
-        study = Study(searching, scorer, store, plan.batch, runner, checkpoints, ledger)
-        store.forget("finished")
-        store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
-        store.event("resumed", {"evaluations": store.count()})
+        config = SearchConfig.of_facts(facts, workforce).within(limits)
+        scorer = Scorer(panel.without_test(), backend=config.backend)
+        require_same_data(facts, scorer)
+        method = Method.of_run(config.searcher, searcher)
+
+        def go_on() -> Store:
+            store.forget("finished")
+            store.write_facts({"budget": limits.evaluations, "limits": asdict(limits)})
+            store.event("resumed", {"evaluations": store.count()})
+            return store
+
+        turn = last_turn(store)
+        session = open_study(held, config, method, panel, scorer, directory, services, go_on, turn)
         stop = stop or held.enter_context(stop_on_signal())
-        session = Session(study, plan, limits, panel.notes, runner, parts, ledger)
         watch = shown(progress, limits.evaluations, limits.seconds)
         session.run(observe or held.enter_context(watch), stop)
     return Run(directory, panel)
 
 
-def _title_of(facts: Mapping[str, Any]) -> str:
-    """How the ledger of a dataset calls a run: names may be equal, these are not."""
-    return f"{facts['name']} ({facts['run'][:8]})"
+def _said(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
+    """What of the pool was asked for: a preset gives way to it, and not to our defaults."""
+    asked = {"size": pool_size, "max_correlation": max_correlation}
+    usual = {} if preset is None else PoolConfig().settings
+    return {name: value for name, value in asked.items() if value != usual.get(name)}
 
 
 def _require_unaltered(store: Store, directory: Path) -> None:
@@ -325,16 +334,6 @@ def _require_resumable(
             f"{done} of {limits.evaluations} formulas; raise it to continue: --seconds "
             f"{2 * math.ceil(facts['seconds'])}"
         )
-
-
-def _require_same_data(facts: Mapping[str, Any], panel: Panel, scorer: Scorer) -> None:
-    for what, given in finite(describe(panel, scorer)).items():
-        if facts[what] != given:
-            raise SearchError(
-                f"a run goes on with the data and the engine of its beginning, but its {what} was "
-                f"{facts[what]!r} and is {given!r} now; load the data as the run did, or search "
-                "anew"
-            )
 
 
 def _free_directory(title: str) -> Path:

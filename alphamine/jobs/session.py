@@ -14,7 +14,6 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import PlantedSignal
-from alphamine.runs.budget import Budget
 from alphamine.runs.combination import combine_by, visible_samples
 from alphamine.runs.encoding import finite
 from alphamine.runs.run import INTERRUPTED
@@ -26,9 +25,9 @@ from .island import Island
 from .kept_library import keep_library
 from .outcome import blended, outcome
 from .placebo import placebo
-from .plan import Plan
 from .pool_scores import PoolScores, score_pool
 from .scorer import Scorer
+from .search_config import SearchConfig
 from .study import Progress, Study
 
 
@@ -38,8 +37,7 @@ class Session:
     Parameters
     ----------
     study : Study
-    plan : Plan
-    limits : Budget
+    config : SearchConfig
     notes : mapping
         Of the panel; a synthetic market notes its planted formulas.
     executor : Executor
@@ -53,16 +51,14 @@ class Session:
     def __init__(
         self,
         study: Study,
-        plan: Plan,
-        limits: Budget,
+        config: SearchConfig,
         notes: Mapping[str, Any],
         executor: Executor,
         parts: Callable[[Scorer], list[Island]],
         ledger: DatasetLedger,
     ) -> None:
         self.study = study
-        self.plan = plan
-        self.limits = limits
+        self.config = config
         self.notes = notes
         self.executor = executor
         self._parts = parts
@@ -73,13 +69,13 @@ class Session:
         study, scorer = self.study, self.study.scorer
         # Those of an earlier sitting, which a ledger that was lost since does not hold.
         self._ledger.add(study.store.digests(0))
-        stopped = study.run(self.limits, observe, stop)
+        stopped = study.run(self.config.limits, observe, stop)
         quick = stopped == INTERRUPTED
 
         def say(phase: str) -> None:
             observe(study.progress(phase))
 
-        tried = TrialCount(**self.plan.earlier).joined(study.trial_count())
+        tried = TrialCount(**self.config.earlier).joined(study.trial_count())
         found, truth = self._found(), self._truth()
         count = len(found)
         say(f"scoring the {count} members of the pool")
@@ -88,14 +84,14 @@ class Session:
             scorer,
             truth,
             tried,
-            features=bool(self.plan.combine),
+            features=bool(self.config.combine),
             watch=lambda done: say(f"scored member {done} of {count}"),
         )
         members, results = outcome(found, scores, study, tried, truth, quick)
-        if self.plan.placebos and not quick:
-            say(f"searching again on {self.plan.placebos} shuffled labels")
+        if self.config.placebos and not quick:
+            say(f"searching again on {self.config.placebos} shuffled labels")
             results["placebo"] = placebo(
-                scorer, self.plan.placebos, self.plan.seed, study.best, self._replay
+                scorer, self.config.placebos, self.config.seed, study.best, self._replay
             )
         results["models"] = self._combinations(scores, say)
         results["library"] = keep_library(study.islands, study.store.path.parent)
@@ -121,11 +117,11 @@ class Session:
         pools = [island.pool for island in self.study.islands]
         if len(pools) == 1:
             return pools[0]
-        return blend(pools, None if self.plan.distil == "none" else pools[0].capacity)
+        return blend(pools, None if self.config.distil == "none" else pools[0].capacity)
 
     def _combinations(self, scores: PoolScores, say: Callable[[str], None]) -> list[dict[str, Any]]:
         samples, found = visible_samples(self.study.scorer.panel), []
-        for name in self.plan.combine if scores.train else ():
+        for name in self.config.combine if scores.train else ():
             say(f"combining by {name}")
             assert scores.design is not None
             found.append(combine_by(name, {}, scores.design, samples).to_dict())
@@ -137,6 +133,6 @@ class Session:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
             self.executor.turn_to(scorer, islands[0].pool.cells)
-            study = Study(islands, scorer, store, self.plan.batch, self.executor)
-            study.run(self.limits, lambda progress: None)
+            study = Study(islands, scorer, store, self.config.batch, self.executor)
+            study.run(self.config.limits, lambda progress: None)
             return study.best

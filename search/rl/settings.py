@@ -160,7 +160,8 @@ class Preset:
 
     options: Mapping[str, Any]
     grammar: Mapping[str, Any]
-    pool_size: int
+    pool: Mapping[str, Any]
+    searcher: str = "rl"
 
 
 def _published(max_length: int, windows: tuple[int, ...]) -> Preset:
@@ -173,7 +174,8 @@ def _published(max_length: int, windows: tuple[int, ...]) -> Preset:
         "max_lookback": 100,
         "units": False,
     }
-    return Preset(_PPO, MappingProxyType(language), 20)
+    pool = {"size": 20, "max_correlation": 0.99, "parity": "alphagen"}
+    return Preset(_PPO, MappingProxyType(language), MappingProxyType(pool))
 
 
 # AlphaGen as of the paper (KDD 2023) and as of its later code. Its operators Var and Mad and its

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from alphamine.errors import AlphamineError
-from alphamine.jobs.config import read_comparison, read_job
+from alphamine.errors import AlphamineError, SearchError
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.jobs.config import Job, read_comparison, read_job
+from alphamine.jobs.executors.config import ExecutorConfig
+from alphamine.jobs.search import search
+from alphamine.jobs.search_config import GrammarConfig, PoolConfig, SearchConfig
+from alphamine.pool.alphagen import AlphaGenPool
+from alphamine.pool.pool import Pool
+from alphamine.runs.budget import Budget
+from alphamine.searchers.rl.settings import PRESETS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -90,3 +102,85 @@ def test_settings_of_settings_are_read_as_they_are_written(tmp_path: Path) -> No
     )
     arms = {"genetic": {"population": 30}, "random": None}
     assert read_job(job_file, {}).options == {"turn": 4, "arms": arms}
+
+
+def test_a_preset_fills_in_what_the_job_does_not_say(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text(
+        "data: d.yaml\npreset: kdd23\noptions: {hidden: 8}\n"
+        "pool: {size: 5}\ngrammar: {max_depth: 9}\n"
+    )
+    job, preset = read_job(job_file, {}), PRESETS["kdd23"]
+    assert job.searcher == "rl"
+    assert job.options == {**preset.options, "hidden": 8}
+    assert job.pool == PoolConfig(5, 0.99, parity="alphagen")
+    assert job.grammar.settings == {**preset.grammar, "max_depth": 9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "kdd24"}, "no preset 'kdd24'; did you mean 'kdd23'"),
+        ({"preset": "fcs", "searcher": "genetic"}, "the preset fcs is one of 'rl', but got 'gene"),
+        ({"preset": "fcs", "pool": {"sise": 3}}, "no key 'pool.sise'; there are: size, max_corr"),
+        ({"pool": {"ridge": "much"}}, "pool.ridge must be"),
+        ({"pool": {"size": 0}}, "a pool holds at least 1 formula, but its size is 0"),
+        ({"pool": {"max_correlation": 1.5}}, "(max_correlation) is in (0, 1], but got 1.5"),
+        ({"grammar": {"operators": "rank"}}, "grammar.operators must be"),
+        ({"placebos": -1}, "placebos must be greater than or equal to 0"),
+    ],
+)
+def test_parts_and_presets_are_validated(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(AlphamineError, match="the options: ") as refused:
+        read_job(None, {"data": "x", **changes})
+    assert message in str(refused.value)
+
+
+def test_every_setting_of_the_grammar_and_of_the_pools_can_be_configured() -> None:
+    def parameters(function: Callable[..., object]) -> set[str]:
+        return set(inspect.signature(function).parameters)
+
+    def names(part: type) -> set[str]:
+        return {field.name for field in dataclasses.fields(part)}
+
+    assert names(GrammarConfig) == parameters(Grammar) - {"fields"}
+    pools = parameters(Pool) | parameters(AlphaGenPool)
+    assert names(PoolConfig) == (pools - {"train", "capacity"}) | {"size", "parity"}
+
+
+def test_the_api_job_files_and_the_ledger_have_the_same_settings() -> None:
+    config = {field.name for field in dataclasses.fields(SearchConfig)}
+    limits = {field.name for field in dataclasses.fields(Budget)} - {"evaluations"}
+    workers = {field.name for field in dataclasses.fields(ExecutorConfig)}
+    settings = (config - {"limits", "executor", "earlier"}) | limits | workers | {"budget"}
+    handles = {"run_dir", "preset"}  # where it is recorded, and a short way to name settings
+    data = {"data", "universe", "horizon", "delay", "price", "splits"}
+    assert set(Job.model_fields) == settings | handles | data
+    called = {"panel", "services", "name", "source", "progress", "observe", "stop"}
+    shorthand = {"pool_size", "max_correlation"}
+    assert set(inspect.signature(search).parameters) == settings | handles | called | shorthand
+    recorded = SearchConfig().facts()
+    assert set(recorded) == (config - {"executor"}) | {"budget"}
+    assert SearchConfig.of_facts(
+        json.loads(json.dumps(recorded)), ExecutorConfig()
+    ) == dataclasses.replace(SearchConfig(), seeds=[], combine=[])
+
+
+def test_a_job_s_arguments_are_those_of_the_api(tmp_path: Path) -> None:
+    job = read_job(
+        None, {"data": "x", "pool": {"ridge": 0.2, "size": 4}, "grammar": {"units": False}}
+    )
+    inspect.signature(search).bind(None, **job.settings)
+    assert job.settings["pool"] == {"size": 4, "max_correlation": 0.7, "ridge": 0.2}
+    assert GrammarConfig.of(job.settings["grammar"]).settings == {"units": False}
+
+
+def test_settings_in_python_are_as_strict_as_in_a_file() -> None:
+    with pytest.raises(
+        SearchError, match="a grammar has no setting 'max_dept'; did you mean 'max_depth'"
+    ):
+        GrammarConfig.of({"max_dept": 3})
+    with pytest.raises(SearchError, match="a pool has no setting 'sise'; did you mean 'size'"):
+        PoolConfig.of({"sise": 3})
+    with pytest.raises(SearchError, match="a seed is a whole number"):
+        SearchConfig(seed=-1)

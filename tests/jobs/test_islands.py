@@ -16,8 +16,9 @@ from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs import study as study_module
 from alphamine.jobs.island import Island
-from alphamine.jobs.plan import island_seeds, number_of_islands
+from alphamine.jobs.opening import island_seeds
 from alphamine.jobs.scorer import Scorer
+from alphamine.jobs.search_config import number_of_islands
 from alphamine.jobs.study import Study
 from alphamine.pool.pool import Pool
 from alphamine.runs.budget import Budget

@@ -22,8 +22,8 @@ from alphamine.evaluation.report import FactorReport
 from alphamine.evaluation.summary import Summary
 from alphamine.expression.canonical import canonicalise, oriented
 from alphamine.expression.text.parser import parse
-from alphamine.jobs.plan import from_earlier_runs
 from alphamine.pool.combine import combine
+from alphamine.runs.references import resolved
 from alphamine.runs.run import Run
 from alphamine.runs.store import Store
 
@@ -84,7 +84,7 @@ def test_the_ledger_holds_formulas_as_they_were_evaluated(run: Run, small_panel:
         ):
             assert record in frame.index
             assert abs(frame.train_rank_ic[member["digest"]]) == member["train_rank_ic"]
-    options, _ = from_earlier_runs({"seeds": f"run:{run.directory}"})
+    options, _ = resolved({"seeds": f"run:{run.directory}"})
     assert options["seeds"] == "; ".join(frame.formula[m["digest"]] for m in members)
 
 

@@ -1,0 +1,141 @@
+"""How a search is put together, whether it begins or goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from copy import copy
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alphamine.data.dataset.ledger import DatasetLedger
+from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.libraries.formulas import read_formulas
+from alphamine.llm.client import Client
+from alphamine.llm.settings import LLMSettings
+from alphamine.pool.make import make_pool
+from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.store import Store
+from alphamine.searchers.base import SearchContext
+from alphamine.searchers.models import Modeller
+
+from .bench import KINDS, Bench
+from .inbox import SERVICE, Inbox
+from .island import Island
+from .library import Library
+from .method import Method
+from .scorer import Scorer
+from .search_config import GrammarConfig, SearchConfig
+from .session import Session
+from .study import Study
+
+Services = Mapping[str, Any]
+
+
+def open_study(
+    held: ExitStack,
+    config: SearchConfig,
+    method: Method,
+    panel: Panel,
+    scorer: Scorer,
+    directory: Path,
+    services: Services | None,
+    store_of: Callable[[], Store],
+    turn: int = 0,
+) -> Session:
+    """A search that is ready to run.
+
+    Parameters
+    ----------
+    held : ExitStack
+        Where what is opened is closed in the end.
+    config : SearchConfig
+    method : Method
+        How to come by a searcher.
+    panel : Panel
+    scorer : Scorer
+        On the part of it that can be searched.
+    directory : Path
+        Of the run.
+    services : mapping of str to object, optional
+        What searchers may use, besides the language model of the configuration.
+    store_of : callable
+        Opens the ledger, or begins it: asked when all settings are known to be sound.
+    turn : int
+        Up to which people's proposals were heard.
+
+    Raises
+    ------
+    SearchError, LLMError
+        If a setting breaks a law, or a key or a record is missing.
+    """
+    equipped = _equipped(config, services, directory)
+    parts = partial(new_islands, config, method, equipped)
+    # People are heard by the run, not by its placebos.
+    listening = {SERVICE: Inbox(directory, turn), **equipped}
+    islands = new_islands(config, method, listening, scorer)
+    config.limits.check(islands[0].searcher, method.name)
+    store = held.enter_context(closing(store_of()))
+    facts = store.facts()
+    runner = held.enter_context(closing(config.executor.build(scorer, islands[0].pool.cells)))
+    # Names of runs may be equal; with the beginning of their identity they are not.
+    title = f"{facts['name']} ({facts['run'][:8]})"
+    ledger = held.enter_context(DatasetLedger.of(panel, "search", title))
+    checkpoints = Checkpoints(directory, facts["run"])
+    study = Study(islands, scorer, store, config.batch, runner, checkpoints, ledger)
+    return Session(study, config, panel.notes, runner, parts, ledger)
+
+
+def new_islands(
+    config: SearchConfig, method: Method, services: Services, scorer: Scorer
+) -> list[Island]:
+    """Searchers, each with an empty pool.
+
+    Raises
+    ------
+    SearchError
+        If a setting breaks a law.
+    """
+    panel = scorer.panel
+    language = _grammar(panel, scorer.train, config.grammar)
+    seeds = tuple(f for text in config.seeds for f in read_formulas(text, panel.schema))
+    empty = make_pool(scorer.train, **config.pool.settings)
+    judged = scorer.valid is not None
+    models = KINDS if judged else ()
+    contexts = [
+        SearchContext(language, seed, services=services, seeds=seeds, models=models)
+        for seed in island_seeds(config.seed, config.islands)
+    ]
+    searchers = [method.build(context, config.options) for context in contexts]
+    modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)
+    bench = Bench(scorer) if modelling else None
+    return [
+        Island(searcher, copy(empty), None if bench is None else Library(bench))
+        for searcher in searchers
+    ]
+
+
+def island_seeds(seed: int, islands: int) -> list[int]:
+    """Of each island; the first has that of the search, as one that is alone."""
+    others = [np.random.SeedSequence((seed, k)) for k in range(1, islands)]
+    return [seed, *(int(other.generate_state(1)[0]) for other in others)]
+
+
+def _equipped(config: SearchConfig, services: Services | None, run_dir: Path) -> Services:
+    """What the searcher may use: what it is given, and the language model of the configuration."""
+    given = services or {}
+    if not config.llm:
+        return given
+    chosen = LLMSettings.of(config.llm)
+    return {**given, "llm": Client(chosen, chosen.record(run_dir))}
+
+
+def _grammar(panel: Panel, train: Sample, config: GrammarConfig) -> Grammar:
+    """The grammar of the panel; formulas leave most of the train split with a value."""
+    longest = min(120, train.panel.shape[0] // 2)
+    return Grammar.for_panel(panel.schema, **{"max_lookback": longest, **config.settings})

@@ -1,0 +1,80 @@
+"""One way to name formulas: in seeds, in options, and on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import alphamine as am
+from alphamine.data.panel import Panel
+from alphamine.errors import AlphamineError, SearchError
+from alphamine.libraries import library_texts
+from alphamine.runs.references import named_formulas, resolved
+from alphamine.runs.run import Run
+
+
+@pytest.fixture(scope="module")
+def run(small_panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("first") / "run"
+    return am.search(small_panel, "random", 60, seed=2, run_dir=folder, pool={"token_price": 0})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.txt"
+    path.write_text("# two of them\nfast = rank(volume)\nts_mean(close, 5) / close\n")
+    return path
+
+
+def test_formulas_have_names_wherever_they_are(run: Run, file: Path) -> None:
+    assert named_formulas("library:alpha158") == dict(library_texts("alpha158"))
+    mine = {"fast": "rank(volume)", "3": "ts_mean(close, 5) / close"}
+    assert named_formulas(str(file)) == named_formulas(f"file:{file}") == mine
+    shown = {str(m["position"]): m["formula"] for m in run.members}
+    assert named_formulas(f"run:{run.directory}") == shown
+
+
+def test_references_are_found_at_any_depth_and_their_trials_count(run: Run, file: Path) -> None:
+    options = {"arms": {"tune": {"formulas": f"run:{run.directory}"}}, "turn": 3, "x": (1, 2)}
+    found, count = resolved(options)
+    texts = [record.formula for record in run.pool_records]
+    assert found == {"arms": {"tune": {"formulas": "; ".join(texts)}}, "turn": 3, "x": (1, 2)}
+    assert count.trials == 60
+    seeds, none = resolved([f"file:{file}", "library:alpha101", "close"])
+    assert seeds == ["rank(volume); ts_mean(close, 5) / close", "library:alpha101", "close"]
+    assert none.trials == 0
+
+
+@pytest.mark.parametrize("form", ["run", "file"])
+def test_tune_starts_from_a_reference(
+    form: str, run: Run, file: Path, small_panel: Panel, tmp_path: Path
+) -> None:
+    source = {"run": f"run:{run.directory}", "file": f"file:{file}"}[form]
+    tuned = am.search(
+        small_panel, "tune", 6, run_dir=tmp_path / "tune", options={"formulas": source}
+    )
+    assert tuned.evaluated == 6
+    assert tuned.trials == 6 + 60 * (form == "run")
+
+
+@pytest.mark.parametrize("form", ["run", "file", "library"])
+def test_searches_start_from_any_reference(
+    form: str, run: Run, file: Path, small_panel: Panel, tmp_path: Path
+) -> None:
+    source = {"run": f"run:{run.directory}", "file": f"file:{file}", "library": "library:alpha158"}
+    panel = small_panel
+    if form == "library":
+        close = panel.columns["close"]
+        columns = dict.fromkeys(("high", "low", "vwap"), close) | dict(panel.columns)
+        panel = Panel.from_arrays(panel.dates, panel.symbols, columns)
+    seeded = am.search(panel, "genetic", 20, run_dir=tmp_path / "seeds", seeds=[source[form]])
+    assert seeded.trials == 20 + 60 * (form == "run")
+    assert seeded.facts["seeds"] != [source[form]] or form == "library"
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match=r"holds a file run\.sqlite"):
+        resolved({"formulas": f"run:{tmp_path}"})
+    with pytest.raises(AlphamineError, match="cannot read the formulas"):
+        resolved([f"file:{tmp_path / 'no.txt'}"])
