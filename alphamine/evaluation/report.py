@@ -242,7 +242,7 @@ class FactorReport(Hinted, Summary):
 
     def __repr__(self) -> str:
         said = self.problem or (
-            f"rank IC {self.rank_ic:+.4f}, ICIR {self.rank_icir:+.2f}; {self.trust.word}"
+            f"rank IC {self.rank_ic:+.4f}, ICIR {self.rank_icir:+.2f}; {self.trust.verdict}"
         )
         return f"<FactorReport {self.formula} on {self.panel}, {self.split}: {said}>"
 

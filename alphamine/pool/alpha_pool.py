@@ -104,7 +104,10 @@ class AlphaPool(Hinted):
 
     def __repr__(self) -> str:
         verdicts = [str(row.get("verdict") or "not judged") for row in self.records]
-        counts = Counter("survives" if v.startswith("survives") else v for v in verdicts)
+        # Without the number of trials, and without what later days say.
+        counts = Counter(
+            "survives" if v.startswith("survives") else v.split(",")[0] for v in verdicts
+        )
         judged = "".join(f", {count} {word}" for word, count in counts.items())
         return f"<AlphaPool of {len(self)} formulas, out of {self.trials:,} tried{judged}>"
 

@@ -88,7 +88,7 @@ def run_page(run: Run) -> str:
         arms=arm_rows(run.records),
         openings=run.test_openings,
         book=book,
-        survivors=sum(str(member["verdict"]).startswith("survives") for member in members),
+        survivors=sum(_survives(str(member["verdict"])) for member in members),
         member_reports=member_reports(run, panel),
         figures={name: _block(figure) for name, figure in _figures(run, book)},
     )
@@ -249,6 +249,11 @@ def _trials(run: Run) -> str:
         f"{run.trials:,} distinct formulas were tried to find these{others}. The best of so many "
         "looks good by luck alone: believe the verdicts, which allow for it, before the rank ICs."
     )
+
+
+def _survives(verdict: str) -> bool:
+    """Whether a member survives what was tried, and later days do not speak against it."""
+    return verdict.startswith("survives") and "contradicted" not in verdict
 
 
 def _missing(value: float | None) -> bool:
