@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from alphamine.data.panel import Panel
     from alphamine.evaluation.report import FactorReport
+    from alphamine.evaluation.residual import Residual
 
 
 def evaluate(
@@ -59,6 +60,14 @@ def evaluate(
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     json: options.Json = False,
+    residual: Annotated[
+        str | None,
+        typer.Option(
+            metavar="default|NAMES",
+            help="Also the rank IC of factor and label without styles and groups: all styles and "
+            "the sector, or some, such as size,beta,sector.",
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="With --json: quantiles, horizons, exposures and all.")
     ] = False,
@@ -66,9 +75,13 @@ def evaluate(
     """Score one formula, year by year, or many; say how far to believe them."""
     from alphamine import evaluate as judge
     from alphamine import load
+    from alphamine.evaluation.risk import settings_from
 
     many = _many(
-        formula, formulas, dialect, {"--html": html, "--full": full, "--rationale": rationale}
+        formula,
+        formulas,
+        dialect,
+        {"--html": html, "--full": full, "--rationale": rationale, "--residual": residual},
     )
     panel = load(
         data,
@@ -105,10 +118,16 @@ def evaluate(
     )
     if html is not None:
         report.write_html(html)
+    found = None
+    if residual is not None and report.problem is None:
+        found = report.without(settings_from(residual, report.sample.panel))
     if json:
-        print_json(report.to_dict(full))
+        own = {} if found is None else {"residual": found.to_dict()}
+        print_json({**report.to_dict(full), **own})
     else:
         _show(report)
+        if found is not None:
+            _show_residual(report, found)
 
 
 def _many(
@@ -199,6 +218,21 @@ def _show(report: FactorReport) -> None:
     print_table(screen, table)
     for remark in filter(None, (report.place, *report.remarks)):
         screen.print(remark, soft_wrap=True)
+
+
+def _show_residual(report: FactorReport, found: Residual) -> None:
+    """Raw and residual side by side."""
+    for name, mean, std, t in (
+        ("raw", report.rank_ic, report.rank_ic_std, report.trust.t),
+        ("residual", found.stats.mean, found.stats.std, found.stats.t),
+    ):
+        console().print(
+            f"{name}: rank IC {number(mean)}, standard deviation {std:.4f} a day, t {number(t, 1)}"
+        )
+    console().print(
+        f"residual: factor and label without {found.described}; weights: {found.settings.weights}",
+        soft_wrap=True,
+    )
 
 
 def _show_many(rows: list[dict[str, Any]], caption: str) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from alphamine.data.labels import LabelSpec
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.reference import MinPeriods
+from alphamine.engine.reference import MinPeriods, Values
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError, Hinted
 from alphamine.expression.nodes import Node
@@ -28,6 +28,8 @@ from .detail import Detail, detail_of
 from .landscape import FORMULAS, landscape_if_quick, landscape_of
 from .problems import problem as explain
 from .problems import remarks
+from .residual import Residual, residual_of
+from .risk import RiskSettings
 from .signal import Signal
 from .stats import jsonable
 from .summary import Summary
@@ -109,6 +111,21 @@ class FactorReport(Hinted, Summary):
         return tried_of(self.trials, self.trust.on_dataset)
 
     @cached_property
+    def residual(self) -> Residual:
+        """The factor without styles and groups against the label without them; see `without`."""
+        return self.without()
+
+    def without(self, risk: RiskSettings | None = None) -> Residual:
+        """The daily rank IC of what some styles and groups leave of the factor and of the label.
+
+        Parameters
+        ----------
+        risk : RiskSettings, optional
+            By default all styles, and the panel's sector or its first group.
+        """
+        return residual_of(self._values(), self.sample, risk)
+
+    @cached_property
     def percentile(self) -> float:
         """Share of random formulas with a smaller absolute rank IC on these days (`landscape`).
 
@@ -159,13 +176,15 @@ class FactorReport(Hinted, Summary):
         """
         if self.problem is not None:
             raise AlphamineError(self.problem)
-        request, sample = self.request, self.sample
-        evaluator = Evaluator(
-            sample.panel, request.dtype, request.min_periods, backend=request.backend
-        )
-        [values] = evaluator.values([self.formula])
-        signal = Signal(values, sample)
+        request = self.request
+        signal = Signal(self._values(), self.sample)
         return detail_of(signal, self.daily, request.horizons, request.quantiles)
+
+    def _values(self) -> Values:
+        """Of the formula on the sample's panel, (T, N)."""
+        request, panel = self.request, self.sample.panel
+        evaluator = Evaluator(panel, request.dtype, request.min_periods, backend=request.backend)
+        return evaluator.values([self.formula])[0]
 
     def rows(self) -> Iterator[tuple[str, Summary]]:
         """The table by year, and all days as its last row."""
@@ -188,7 +207,7 @@ class FactorReport(Hinted, Summary):
         Parameters
         ----------
         full : bool
-            With the long form, under `detail`; None there if no day has a score.
+            With the long form, under `detail` and `residual`; None there if no day has a score.
         """
         document = {
             "formula": str(self.formula),
@@ -212,6 +231,7 @@ class FactorReport(Hinted, Summary):
         }
         if full:
             document["detail"] = None if self.problem else self.detail.to_dict()
+            document["residual"] = None if self.problem else self.residual.to_dict()
         return document
 
     def to_frame(self) -> pd.DataFrame:
