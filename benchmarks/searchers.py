@@ -95,8 +95,10 @@ def _tables(
             cells = [
                 interval([scale * m[name] for m in _at(seeds, mark) if name in m]) for mark in shown
             ]
-            rows.append([row, *cells])
-        parts.append(table([title, *(f"{mark:,} evaluations" for mark in shown)], rows))
+            if any(cell != "-" for cell in cells):
+                rows.append([row, *cells])
+        if rows:
+            parts.append(table([title, *(f"{mark:,} evaluations" for mark in shown)], rows))
     return "\n\n".join(parts)
 
 

@@ -48,3 +48,6 @@ def test_rewards_are_the_gains_of_the_pool_under_its_objective(
     vectors = scorer.vectors([replay.formulas[k] for k in others], island.pool.cells)
     expected = island.pool.gains(vectors)
     assert np.corrcoef(rewards[others], expected)[0, 1] > 0.9
+    restored = make_searcher("rl", SearchContext(grammar, 1), {"hidden": 8, "steps": 1})
+    restored.load_state_dict(searcher.state_dict())
+    np.testing.assert_array_equal(restored._replay.gains(model), rewards)
