@@ -137,7 +137,7 @@ class Splits:
         return _named_sample(panel, panel.splits, name)
 
     @staticmethod
-    def reveal_test(panel: Panel) -> Sample:
+    def _test_sample(panel: Panel) -> Sample:
         """The test split. Only for `run.reveal_test()`, which records it in the ledger first."""
         if panel.splits is None:
             raise DataError(f"panel {panel.name!r} has no splits, so there is no 'test'")

@@ -143,7 +143,7 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
         ledger.opened(len(members))
         looks = ledger.openings()
     opened = len(run.test_openings)
-    sample = Splits.reveal_test(panel)
+    sample = Splits._test_sample(panel)
     on_dataset = None if looks is None else sum(look.formulas for look in looks)
     rows = _rows(pool, library, sample, len(members) * opened, on_dataset)
     dates = sample.panel.dates[sample.rows]

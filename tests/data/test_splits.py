@@ -125,10 +125,10 @@ def test_the_test_split_is_closed_and_can_be_cut_away() -> None:
     with pytest.raises(DataError, match=r"reveal_test"):
         cut.sample("test")
     with pytest.raises(DataError, match="no split 'test'; it has train, valid"):
-        Splits.reveal_test(cut)
+        Splits._test_sample(cut)
     for name in ("train", "valid"):
         np.testing.assert_array_equal(cut.sample(name).label, whole.sample(name).label)
-    assert Splits.reveal_test(whole).rows == slice(90, 120)
+    assert Splits._test_sample(whole).rows == slice(90, 120)
 
 
 def test_samples_have_names_and_defaults() -> None:

@@ -310,8 +310,8 @@ def test_some_bad_days_and_short_splits_are_remarked(market: Panel) -> None:
     ("settings", "law"),
     [
         ({"quantiles": 1}, "2 to 50 quantiles"),
-        ({"horizons": (5, 0)}, "at least 1 row"),
-        ({"trials": 0}, "at least 1 formula"),
+        ({"horizons": (5, 0)}, "whole number of rows, at least 1"),
+        ({"trials": 0}, "at least 1, or run.trial_count"),
     ],
 )
 def test_impossible_requests_are_refused(market: Panel, settings: dict, law: str) -> None:

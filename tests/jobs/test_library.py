@@ -86,7 +86,7 @@ def test_the_library_is_a_row_of_the_revealed_test(small_panel: Panel, tmp_path:
     *_, combined, library = found.reveal_test().rows
     assert combined.formula == "combined"
     assert library.formula == str(found.library)
-    sample = type(small_panel.splits).reveal_test(small_panel)
+    sample = type(small_panel.splits)._test_sample(small_panel)
     daily = daily_scores(found.library.signal(sample.panel), sample)
     assert library.numbers == Summary.of(daily)
 

@@ -146,7 +146,7 @@ def test_the_command_line(
 
 def test_the_sealed_test(run: Run, small_panel: Panel, capsys: pytest.CaptureFixture[str]) -> None:
     report = run.reveal_test()
-    sample = Splits.reveal_test(small_panel)
+    sample = Splits._test_sample(small_panel)
     for row in report.to_dict()["rows"][:-1]:
         [values] = am.values([am.parse(row["formula"])], sample.panel)
         own = Summary.of(daily_scores(values, sample))

@@ -36,7 +36,7 @@ def test_the_ledger_knows_before_the_numbers_do(
         assert entry["trials"] == 60
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(Splits, "reveal_test", staticmethod(broken))
+    monkeypatch.setattr(Splits, "_test_sample", staticmethod(broken))
     with pytest.raises(RuntimeError, match="power cut"):
         run.reveal_test()
     assert len(run.test_openings) == 1
@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_test_rows(run: Run, small_panel: Panel) -> Non
     report = run.reveal_test()
     start, stop = small_panel.splits.test  # type: ignore[union-attr,misc]
     assert (report.start, report.end) == tuple(str(small_panel.dates[i]) for i in (start, stop - 1))
-    sample = Splits.reveal_test(small_panel)
+    sample = Splits._test_sample(small_panel)
     for row in report.rows[:-1]:
         values = am.values([am.parse(row.formula)], sample.panel)[0]
         expected = np.nanmean(daily_scores(values, sample).rank_ic)
