@@ -80,6 +80,11 @@ def capabilities(searcher: object) -> Capabilities:
     return found if isinstance(found, Capabilities) else Capabilities()
 
 
+def silence(searcher: object) -> str:
+    """Why a searcher proposes nothing, as it says in an attribute `silence`; empty as a rule."""
+    return str(getattr(searcher, "silence", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A formula proposed by a searcher.

@@ -22,7 +22,7 @@ from alphamine.runs.records import Proposal, Record
 from alphamine.runs.run import INTERRUPTED
 from alphamine.runs.score import Score, as_mapping
 from alphamine.runs.store import Store
-from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.base import Candidate, Evaluation, silence
 
 from .executors.base import Executor, never
 from .executors.serial import Serial
@@ -169,7 +169,9 @@ class Study:
             self._turn = number + 1
             island.fruitless = 0 if found else island.fruitless + 1
             if all(island.exhausted for island in self.islands):
-                return f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
+                said = [why for island in self.islands if (why := silence(island.searcher))]
+                nothing = f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
+                return ": ".join([nothing, *said[:1]])
             observe(self.progress())
         return "the budget was spent"
 

@@ -43,11 +43,17 @@ class Dialogue:
     client : ChatClient
     system : str
         The beginning of every conversation.
+
+    Attributes
+    ----------
+    failure : str
+        Why the last question was not answered at all; empty if it was.
     """
 
     def __init__(self, client: ChatClient, system: str) -> None:
         self.client = client
         self._system = system
+        self.failure = ""
 
     def ask(
         self,
@@ -78,8 +84,10 @@ class Dialogue:
             request = self._request(asked, schema, model, number, reply, objection)
             try:
                 answer = self.client.ask(request)
-            except (TransportError, BudgetError):
+            except (TransportError, BudgetError) as error:
+                self.failure = str(error)
                 return ()
+            self.failure = ""
             reply = answer.text[:_ECHO]
             try:
                 found = json_object(answer.text)

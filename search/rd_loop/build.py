@@ -7,7 +7,6 @@ from typing import Any
 from alphamine.searchers.base import Candidate, SearchContext
 from alphamine.searchers.proposers.spending import Account, require_replay
 
-from .ideas import ResearchProposer
 from .language import LanguageProposer
 from .searcher import RDLoopSearcher
 from .settings import RDLoopSettings
@@ -16,12 +15,18 @@ from .settings import RDLoopSettings
 class SpendingRDLoopSearcher(RDLoopSearcher):
     """The same with a language model that makes the hypotheses: it has something to account for."""
 
-    def __init__(self, context: SearchContext, proposer: ResearchProposer) -> None:
+    def __init__(self, context: SearchContext, proposer: LanguageProposer) -> None:
         super().__init__(context, proposer)
+        self._language = proposer
         self._account = Account(context.services["llm"])
 
     def ask(self, n: int) -> list[Candidate]:
         return self._account.ask(super().ask, n)
+
+    @property
+    def silence(self) -> str:
+        """Why nothing is proposed, if it is the language model that is not heard."""
+        return self._language.silence
 
     def spent(self) -> dict[str, float]:
         """What was paid for the search, by earlier lives of it too."""

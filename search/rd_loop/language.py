@@ -57,6 +57,11 @@ class LanguageProposer:
         self._persons = HeuristicProposer(context)
         self._tuning = (context.settings or RDLoopSettings()).tuning
 
+    @property
+    def silence(self) -> str:
+        """Why the language model was not heard; empty if it was."""
+        return self._dialogue.failure
+
     def propose(self, situation: Situation, n: int) -> Idea:
         if ":" in situation.words:
             idea = self._persons.propose(situation, n)

@@ -187,7 +187,7 @@ def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_th
     most = sum(len(m["content"]) // 4 + 1 for m in asked) * 4e-6 + 500 * 8e-6
     assert spent + most > 0.05
     assert 0 < run.evaluated < 500
-    assert run.facts["finished"]
+    assert run.facts["stopped"].endswith("llm: the budget was spent; raise it to ask for more")
 
 
 def test_stopped_research_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
