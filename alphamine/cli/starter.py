@@ -44,7 +44,7 @@ def notebook(spec: str) -> str:
             "A formula, and how far to believe it: the verdict counts the formulas that were tried."
         ),
         _code('report = am.evaluate("rank(-ts_returns(close, 5))", panel)', "report"),
-        _code("report.figures()['cumulative_rank_ic']"),
+        _code('report.figures()["cumulative"]'),
         _text("What it would have earned, after costs."),
         _code('am.backtest("rank(-ts_returns(close, 5))", panel)'),
         _text("A search for better ones. The test split is cut off until `run.reveal_test()`."),

@@ -49,6 +49,17 @@ def test_init_writes_what_runs(
     assert "alphamine search" in capsys.readouterr().out
 
 
+def test_the_notebook_runs(prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("init", str(tmp_path / "work"), "--data", str(prices))
+    monkeypatch.chdir(tmp_path / "work")
+    cells = json.loads(Path("first_factor.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert "budget=500" in code
+    names: dict[str, object] = {}
+    exec(code.replace("budget=500", "budget=16"), names)
+    assert names["run"].trials == 16  # type: ignore[attr-defined]
+
+
 def test_init_without_data_writes_the_template(tmp_path: Path) -> None:
     call("init", str(tmp_path))
     template = shipped.folder("data_specs") / "csv.yaml"
