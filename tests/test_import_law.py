@@ -38,6 +38,7 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
     ("module", "line"),
     [
         ("search/random.py", "from alphamine.data.panel import Panel"),
+        ("alphamine/pool/gram.py", "from alphamine.engine.native import load"),
         ("search/rl/prior.py", "import alphamine.jobs.study"),
         ("operators/units.py", "from alphamine.expression.nodes import Node"),
         ("alphamine/pool/weights.py", "from alphamine.searchers.base import Searcher"),

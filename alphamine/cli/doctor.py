@@ -136,9 +136,9 @@ def _facts() -> dict[str, Any]:
 
 
 def _backend() -> str:
-    from alphamine.engine.native import load
+    from alphamine.engine.base import kernel_library
 
-    library = load()
+    library = kernel_library("auto")
     if library is None:
         return "numpy reference"
     return f"kernel library, {library.name}, {len(library.kernels())} kernels"

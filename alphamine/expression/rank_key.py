@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from .canonical import canonicalise
+from .canonical import canonicalise, unsigned
 from .nodes import Call, Constant, Node, call
 
 
@@ -46,8 +46,8 @@ def _outermost(node: Call) -> tuple[Node, int] | None:
     if node.operator.monotone:
         # `scale` to nothing makes all stocks equal.
         return None if 0.0 in node.params[:1] and name == "scale" else (inputs[0], 1)
-    if name == "reverse":
-        return inputs[0], -1
+    if (bare := unsigned(node)) is not node:
+        return bare, -1
     if len(inputs) != 2:
         return None
     a, b = inputs
