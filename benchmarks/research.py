@@ -130,7 +130,6 @@ def of_portfolio(name: str, seed: int, panel: Panel) -> dict[str, Any]:
 def research_section(results: dict[str, Any]) -> str:
     """Means over seeds."""
     columns = {
-        "factors": ("factors", 1.0),
         "valid rank_ic": ("rank IC on valid, times 100", 100.0),
         "valid excess": ("excess return with costs on valid, % a year", 100.0),
         "later rank_ic": ("rank IC on later days, times 100", 100.0),
@@ -144,8 +143,9 @@ def research_section(results: dict[str, Any]) -> str:
             for key, (_, scale) in columns.items()
         ]
         models = ", ".join(sorted({str(s["model"]) for s in seeds.values()}))
-        rows.append([row, models, *cells])
-    return table(["", "model", *(title for title, _ in columns.values())], rows)
+        factors = ", ".join(sorted({str(s["factors"]) for s in seeds.values()}))
+        rows.append([row, models, factors, *cells])
+    return table(["", "model", "factors", *(title for title, _ in columns.values())], rows)
 
 
 def portfolio_section(results: dict[str, Any]) -> str:
