@@ -27,7 +27,7 @@ def combine(
     run = open_run(run_dir)
     panel = None if data is None else load(data)
     found = [run.combine(name, panel=panel) for name in model]
-    own = {split: block["numbers"] for split, block in run.facts["combined"].items()}
+    own = {split: block["numbers"] for split, block in run.record.combined.items()}
     if json:
         print_json({"own_weights": own, "models": [one.to_dict() for one in found]})
         return

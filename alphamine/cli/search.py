@@ -132,10 +132,11 @@ def _run(job: Job, name: str | None) -> Run:
 def _show(run: Run, page: Path) -> None:
     from rich.table import Table
 
-    fitted = run.facts["fitted_on"]
+    record = run.record
+    fitted = record.fitted_on
     table = Table(
         title=f"pool of {run.name}",
-        caption=f"out of {run.tried} (stopped because {run.facts['stopped']}); verdicts are on "
+        caption=f"out of {run.tried} (stopped because {record.stopped}); verdicts are on "
         f"{fitted}, deflated by the larger number",
         caption_justify="left",
     )
@@ -174,20 +175,20 @@ def _show(run: Run, page: Path) -> None:
             "it finds (token_price 0)",
             soft_wrap=True,
         )
-    if (blend := run.facts.get("blend")) is not None:
-        _show_islands(blend)
-    for split, block in run.facts["combined"].items():
+    if record.blend is not None:
+        _show_islands(record.blend)
+    for split, block in record.combined.items():
         ic, icir = block["numbers"]["rank_ic"], block["numbers"]["rank_icir"]
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
-    if (luck := run.facts.get("placebo")) is not None:
+    if (luck := record.placebo) is not None:
         runs = len(luck["best"])
         screen.print(
             f"placebo: luck alone finds something as good with p = {luck['p_value']:.3f} "
             f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)"
         )
-    if run.facts["recovery"] is not None:
-        screen.print(f"share of the planted signal recovered: {percent(run.facts['recovery'])}")
-    if (share := run.facts.get("delivered")) is not None:
+    if record.recovery is not None:
+        screen.print(f"share of the planted signal recovered: {percent(record.recovery)}")
+    if (share := record.delivered) is not None:
         screen.print(f"of the planted part of the label, with the pool's weights: {percent(share)}")
     screen.print(f"run directory: {run.directory}", soft_wrap=True)
     screen.print(f"report: {page}", soft_wrap=True)

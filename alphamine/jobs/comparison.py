@@ -178,14 +178,14 @@ def _row(name: str, runs: Sequence[Run], panel: Panel, reveal: bool) -> Row:
 
 
 def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
-    facts = run.facts
-    matrix = np.abs(np.array(facts["correlation"], dtype=np.float64))
+    record = run.record
+    matrix = np.abs(run.correlation)
     pairs = matrix[np.triu_indices(len(matrix), 1)]
     found = {
-        "valid_rank_ic": facts["combined"].get("valid", {}).get("numbers", {}).get("rank_ic"),
-        "recovery": facts["recovery"],
-        "delivered": facts.get("delivered"),
-        "per_second": run.evaluated / facts["seconds"],
+        "valid_rank_ic": record.combined.get("valid", {}).get("numbers", {}).get("rank_ic"),
+        "recovery": record.recovery,
+        "delivered": record.delivered,
+        "per_second": run.evaluated / record.seconds,
         "distinct": len({record.fitness for record in run.records}),
         "correlation": float(pairs.mean()) if len(pairs) else None,
     }

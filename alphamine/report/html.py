@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from . import figures
 from .book import Book, book_of, luck_line, member_reports
@@ -29,28 +29,6 @@ if TYPE_CHECKING:
     from alphamine.jobs.comparison import Estimate, Row
     from alphamine.runs.run import Run
 
-# What a page shows of a run that ended.
-_FACTS: Final = frozenset(
-    {
-        "budget",
-        "combined",
-        "correlation",
-        "finished",
-        "fitted_on",
-        "label",
-        "options",
-        "panel",
-        "recovery",
-        "searcher",
-        "seconds",
-        "seed",
-        "splits",
-        "stopped",
-        "trust",
-        "version",
-    }
-)
-
 
 def run_page(run: Run) -> str:
     """The report of a run as one HTML document without outside references.
@@ -60,21 +38,21 @@ def run_page(run: Run) -> str:
     SearchError
         If the run was recorded by a version that noted less than is shown.
     """
-    members = run.members
+    members, record = run.members, run.record
     _require_recorded(run, members)
-    blend = run.facts.get("blend")
+    blend = record.blend
     panel = run.panel_at_hand()
     book = book_of(run, panel)
     return _page(
         "run.html.j2",
         run.name,
         run=run,
-        facts=run.facts,
+        record=record,
         members=members,
-        combined=run.facts["combined"],
+        combined=record.combined,
         trials=_trials(run),
-        trust=run.facts["trust"],
-        placebo=run.facts.get("placebo"),
+        trust=record.trust,
+        placebo=record.placebo,
         blend=blend,
         found_twice=[
             (member["position"], len(islands))
@@ -96,7 +74,7 @@ def run_page(run: Run) -> str:
 
 def _places(run: Run, members: list[dict[str, Any]]) -> dict[str, list[float]]:
     """Percentiles of the members' rank ICs among random formulas, by split where known."""
-    known = {split: run.landscape(split) for split in run.facts["combined"]}
+    known = {split: run.landscape(split) for split in run.record.combined}
     return {
         split: [landscape.percentile(member[f"{split}_rank_ic"]) for member in members]
         for split, landscape in known.items()
@@ -107,8 +85,7 @@ def _places(run: Run, members: list[dict[str, Any]]) -> dict[str, list[float]]:
 def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
     from alphamine.runs.run import POOL_COLUMNS
 
-    lacking = sorted(_FACTS - run.facts.keys())
-    lacking += sorted({f"pool: {name}" for row in members for name in {*POOL_COLUMNS} - {*row}})
+    lacking = sorted({f"pool: {name}" for row in members for name in {*POOL_COLUMNS} - {*row}})
     if lacking:
         raise run.lacks(", ".join(lacking))
 
@@ -190,7 +167,7 @@ def _environment() -> Environment:
 
 def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
     records = run.records
-    combined = run.facts["combined"]
+    combined = run.record.combined
     series = {
         split: (block["dates"], block["rank_ic"])
         for split, block in combined.items()
@@ -212,7 +189,7 @@ def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
     )
     luck = luck_line(run.members, run.evaluated)
     yield "best", figures.best_so_far([r.fitness for r in records], luck)
-    histogram = {run.facts["fitted_on"]: [r.train["rank_ic"] for r in records]}
+    histogram = {run.record.fitted_on: [r.train["rank_ic"] for r in records]}
     if any(r.valid is not None for r in records):
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]
     yield "histogram", figures.ic_histogram(histogram)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -26,7 +25,6 @@ from alphamine.evaluation.landscape import (
 )
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.evaluation.trust.verdict import Trust, tried_of
-from alphamine.expression.canonical import oriented
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
@@ -38,8 +36,10 @@ from alphamine.rendering import renderer
 from .budget import Budget
 from .encoding import finite
 from .library import LibraryFacts, ModelPool
+from .migration import migrated_correlation, migrated_member
 from .model_ledger import ModelLedger, ModelRecord
 from .records import Record
+from .run_record import RunRecord
 from .store import Store
 
 if TYPE_CHECKING:
@@ -129,6 +129,21 @@ class Run(Hinted):
         """What the run was: searcher, seed, budget, panel, splits, label, and how it ended."""
         with self._store() as store:
             return store.facts()
+
+    @property
+    @_as_recorded
+    def record(self) -> RunRecord:
+        """What a run that has ended has recorded of itself.
+
+        Raises
+        ------
+        SearchError
+            If it was recorded by a version that noted less.
+        """
+        self.require_finished("a record is read")
+        if lacking := RunRecord.lacking(self.facts):
+            raise self.lacks(", ".join(lacking))
+        return RunRecord.of(self.facts)
 
     @cached_property
     @_as_recorded
@@ -308,16 +323,9 @@ class Run(Hinted):
             return store.pool()
 
     def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
-        """A member whose verdict allows for what was tried on the dataset.
-
-        One of version 0.1.0, whose sign stood beside its formula, as one of today.
-        """
-        if "sign" not in member:
-            return {**member, **self._judged(member.get("trust", {}))}
-        rest = {name: value for name, value in member.items() if name != "sign"}
-        formula = oriented(_parsed(member["formula"], self._fields), member["sign"])
-        weight = member["sign"] * member["weight"]
-        return {"flat_days": math.nan, **rest, "formula": str(formula), "weight": weight}
+        """A member whose verdict allows for what was tried on the dataset."""
+        found = migrated_member(member, lambda text: _parsed(text, self._fields))
+        return {**found, **self._judged(found.get("trust", {}))}
 
     def _judged(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         """What was recorded is deflated by the run's own trials, the same for the same seed."""
@@ -330,9 +338,7 @@ class Run(Hinted):
     @_as_recorded
     def correlation(self) -> npt.NDArray[np.float64]:
         """Mean daily correlations on train of the pool's members as they are oriented, (K, K)."""
-        signs = np.array([member.get("sign", 1) for member in self._stored_members], dtype=float)
-        stored = np.array(self._recorded("correlation"), dtype=np.float64)
-        return np.asarray(np.outer(signs, signs) * stored)
+        return migrated_correlation(self._recorded("correlation"), self._stored_members)
 
     @cached_property
     @_as_recorded
@@ -499,27 +505,31 @@ class Run(Hinted):
     @_as_recorded
     def to_dict(self) -> dict[str, Any]:
         """Facts, trials and pool as JSON-compatible values."""
+        record = self.record
         return {
-            "name": self.name,
+            "name": record.name,
             "directory": str(self.directory),
             "trials": self.trials,
             "trials_on_dataset": self.on_dataset,
             "altered": self.altered,
             "pool": finite(self.members),
             "remarks": self.remarks,
-            "trust": self._recorded("trust"),
-            "placebo": self.facts.get("placebo"),
+            "trust": record.trust,
+            "placebo": record.placebo,
             "test_openings": self.test_openings,
             "dataset_openings": None
             if (looks := self.dataset_openings) is None
             else [asdict(look) for look in looks],
-            **{k: self._recorded(k) for k in ("searcher", "seed", "stopped", "recovery")},
-            "delivered": self.facts.get("delivered"),
-            "islands": self.facts.get("islands", 1),
-            "blend": self.facts.get("blend"),
-            "combined": {s: b["numbers"] for s, b in self._recorded("combined").items()},
-            "models": self.facts.get("models", []),
-            "library": self.facts.get("library"),
+            "searcher": record.searcher,
+            "seed": record.seed,
+            "stopped": record.stopped,
+            "recovery": record.recovery,
+            "delivered": record.delivered,
+            "islands": record.islands,
+            "blend": record.blend,
+            "combined": {split: part["numbers"] for split, part in record.combined.items()},
+            "models": list(record.models),
+            "library": record.library,
         }
 
     def lacks(self, what: str) -> SearchError:

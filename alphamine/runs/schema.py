@@ -60,9 +60,3 @@ CONTENT: Final = {
     "run": "SELECT key, value FROM run ORDER BY key",
     "pool": "SELECT position, digest, content FROM pool ORDER BY position",
 }
-# A run of version 0.1.0 is read as one of today's: it had neither arms nor notes.
-OLDER_VERSION: Final = 3
-OLDER_AS_NEW: Final = f"""
-CREATE TEMP VIEW eval AS SELECT seq, digest, formula, fitness, gain, origin, parents, '' AS arm,
-    NULL AS notes, failure, {", ".join(SCORES)} FROM main.eval;
-"""  # noqa: S608

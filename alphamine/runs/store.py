@@ -22,6 +22,7 @@ from alphamine.errors import SearchError, WorkFailed
 
 from .encoding import encode, undefined
 from .facts import Facts, decoded
+from .migration import OLDER_AS_NEW, OLDER_VERSION
 from .records import Proposal, Record, of_proposal, of_record, to_proposal, to_record
 from .schema import (
     APPLICATION_ID,
@@ -29,8 +30,6 @@ from .schema import (
     CONTENT,
     DIGESTS,
     INSERT_EVAL,
-    OLDER_AS_NEW,
-    OLDER_VERSION,
     SCHEMA,
     SCORES,
     SEALED,

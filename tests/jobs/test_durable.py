@@ -360,6 +360,8 @@ def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) ->
                 "UPDATE pool SET content = ? WHERE position = ?",
                 (json.dumps(old), position),
             )
+        for fact in ("islands", "distil", "blend", "models", "library", "dataset", "delivered"):
+            db.execute("DELETE FROM run WHERE key = ?", (fact,))
         db.execute("UPDATE run SET value = '\"0.1.0\"' WHERE key = 'version'")
         db.execute("PRAGMA user_version = 3")
         db.commit()
@@ -371,6 +373,15 @@ def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) ->
     signs = [1 if records[m["digest"]].formula == m["formula"] else -1 for m in new.members]
     turned = np.array(old.facts["correlation"]) * np.outer(signs, signs)
     np.testing.assert_array_equal(old.correlation, turned)
+    record = old.record
+    assert (record.version, record.islands, record.blend, record.delivered) == (
+        "0.1.0",
+        1,
+        None,
+        None,
+    )
+    assert record.combined == new.record.combined
+    assert old.to_dict()["models"] == []
     assert old.report().exists()
     with pytest.raises(SearchError, match=r"0\.1\.0"):
         am.resume(copied, small_panel, budget=120)
