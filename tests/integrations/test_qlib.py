@@ -147,6 +147,8 @@ MORE = (
     "ts_sum(log(ts_delta(close, 1)), 3)",
     "sign(close / ts_delta(close, 1)) * ts_max(high, 5)",
     "ts_min(ts_mean(close, 3), 4) / ts_median(close, 10)",
+    "-ts_mean(sqrt(ts_delta(close, 1)), 3) * inverse(ts_delta(volume, 2))",
+    "-ts_delta(close, 5)",
     "ts_product(1 + ts_delta(close, 1) / close, 5)",
 )
 
