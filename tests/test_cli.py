@@ -547,7 +547,7 @@ def test_search_ends_with_a_table_and_the_report(cli: Cli, workplace: Path) -> N
         "ICIR",
         "turnover",
         "max corr",
-        "out of 20 distinct formulas",
+        "out of 20 formulas tried",
         "planted signal recovered",
     ):
         assert part in done.stdout
