@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .study import Progress
+from .study import SEARCHING, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +70,7 @@ def progress_bar(console: Console, budget: int, seconds: float | None = None) ->
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("searching"),
+        TextColumn("{task.fields[phase]}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(
@@ -81,7 +81,9 @@ def progress_bar(console: Console, budget: int, seconds: float | None = None) ->
         TextColumn("{task.fields[left]} left"),
     )
     bar, pace = Bar(*columns, console=console), Pace(budget, seconds)
-    task = bar.add_task("", total=budget, best=0.0, members=0, left=clock_text(None))
+    task = bar.add_task(
+        "", total=budget, best=0.0, members=0, left=clock_text(None), phase=SEARCHING
+    )
 
     def observe(progress: Progress) -> None:
         bar.start()
@@ -90,6 +92,7 @@ def progress_bar(console: Console, budget: int, seconds: float | None = None) ->
             completed=progress.evaluated,
             best=max(progress.best, 0.0),
             members=progress.pool_size,
+            phase=progress.phase,
             left=clock_text(pace.left(progress.evaluated)),
         )
 
@@ -113,6 +116,7 @@ def notebook_bar(budget: int, seconds: float | None = None) -> Iterator[Observer
                 f'<progress value="{progress.evaluated}" max="{budget}"></progress> '
                 f"{progress.evaluated:,} of {budget:,} trials; best |rank IC| "
                 f"{max(progress.best, 0.0):.4f}, {progress.pool_size} in the pool; "
+                f"{progress.phase}; "
                 f"{clock_text(pace.left(progress.evaluated))} left"
             )
         )

@@ -79,3 +79,14 @@ def test_nobody_is_shown_anything_unasked(
     with shown(True, 10) as observe:
         observe(Progress(4, 0.1, 2))
     assert "4 trials" in capsys.readouterr().err
+
+
+def test_a_terminal_sees_what_goes_on_after_the_search() -> None:
+    from rich.console import Console
+
+    screen = io.StringIO()
+    with progress_bar(Console(file=screen, force_terminal=True, width=160), 10) as observe:
+        observe(Progress(10, 0.02, 3))
+        observe(Progress(10, 0.02, 3, "scored member 2 of 3"))
+    assert "searching" not in screen.getvalue().rsplit("scored member 2 of 3", 1)[1]
+    assert "scored member 2 of 3" in screen.getvalue()
