@@ -12,10 +12,12 @@ from alphamine.errors import DataError, SearchError
 from . import options
 from .formulas import FormulaCell
 from .output import console, number, percent, print_json, print_table
+from .search import warn_if_altered
 
 if TYPE_CHECKING:
     from alphamine.data.panel import Panel
     from alphamine.evaluation.backtest import BacktestReport
+    from alphamine.runs.run import Run
 
 
 def backtest(
@@ -96,7 +98,7 @@ def backtest(
     }
     rule = _rule(strategy, {k: v for k, v in given.items() if v is not None}, panel)
     report = simulate(
-        _source(signal, panel, library),
+        _source(signal, panel, split, library),
         panel,
         rule,
         mode,
@@ -165,16 +167,41 @@ def _rivals(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _source(signal: str, panel: Panel, library: bool) -> Any:
+def _source(signal: str, panel: Panel, split: str | None, library: bool) -> Any:
     """What `backtest` is given: a formula, or the pool or the library of a run."""
     from alphamine.runs.run import Run
 
     if Path(signal).is_dir():
         run = Run(Path(signal), panel)
+        _require_sealed(run, panel, split)
+        warn_if_altered(run)
         return run.library if library else run.pool
     if library:
         raise SearchError(f"--library is that of a run, but {signal!r} is no directory of one")
     return signal
+
+
+def _require_sealed(run: Run, panel: Panel, split: str | None) -> None:
+    """Refuse to trade a pool on the days that its search has sealed, as long as they are sealed."""
+    import numpy as np
+
+    from alphamine.runs.reveal import load_again
+
+    if run.test_openings or "data" not in (run.facts.get("source") or {}):
+        return
+    searched = load_again(run.facts)
+    if searched.splits is None or searched.splits.test is None:
+        return
+    if panel.name != searched.name and panel.dataset != searched.dataset:
+        return
+    traded = panel.sample() if split is None else panel.sample(split)
+    sealed = searched.dates[slice(*searched.splits.test)]
+    if len(both := np.intersect1d(traded.panel.dates[traded.rows], sealed)):
+        raise DataError(
+            f"run {run.name!r} has sealed {len(sealed)} days of {panel.name!r} from {sealed[0]} "
+            f"on, and {len(both)} of them would be traded; `alphamine reveal {run.directory}` "
+            "opens them, on record, and then backtests may trade them"
+        )
 
 
 _WAYS = (

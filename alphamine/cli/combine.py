@@ -9,6 +9,7 @@ import typer
 
 from . import options
 from .output import console, number, percent, print_json, print_table
+from .search import warn_if_altered
 
 
 def combine(
@@ -29,7 +30,8 @@ def combine(
     found = [run.combine(name, panel=panel) for name in model]
     own = {split: block["numbers"] for split, block in run.record.combined.items()}
     if json:
-        print_json({"own_weights": own, "models": [one.to_dict() for one in found]})
+        models = [one.to_dict() for one in found]
+        print_json({"own_weights": own, "models": models, "altered": run.altered})
         return
     table = Table(title=f"the {len(run.pool)} formulas of {run.name}, combined")
     table.add_column("by")
@@ -49,3 +51,4 @@ def combine(
                 percent(n["turnover"]),
             )
     print_table(console(), table)
+    warn_if_altered(run)

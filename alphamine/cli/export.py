@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,6 +16,9 @@ from .output import print_json
 if TYPE_CHECKING:
     from alphamine.expression.nodes import Node
     from alphamine.pool.alpha_pool import AlphaPool
+
+# What may be meant as a path, though it can be read as a division.
+_PATH: Final = re.compile(r"[\w.-]+(/[\w.-]+)*/?")
 
 
 def export(
@@ -37,16 +41,28 @@ def export(
     """Write code, specification and golden files of a signal; alphamine is not needed to run it."""
     from alphamine import load, open_run, parse
     from alphamine.exporters import export as write
+    from alphamine.expression.fields import STANDARD_FIELDS
 
     panel = None if data is None else load(data).without_test()
     if Path(source).is_dir():
         run = open_run(source)
         run.require_finished("a bundle is written")
+        if run.altered is not None:
+            raise SearchError(
+                f"a bundle carries the record of its run, but the ledger in {source} was altered: "
+                f"{run.altered}; restore it, or search anew"
+            )
         signal: AlphaPool | Node = run.library if library else run.pool
     elif library:
         raise SearchError(f"--library is that of a run, but {source!r} is no directory of one")
     else:
         signal = parse(source, dialect, None if panel is None else panel.schema)
+        if panel is None and _PATH.fullmatch(source) and not signal.fields & {*STANDARD_FIELDS}:
+            raise SearchError(
+                f"there is no directory {source!r}, and as a formula it reads no field of the "
+                "standard vocabulary; give the directory of a run, or the dataset that has these "
+                "fields: --data SPEC"
+            )
     need = min_periods if min_periods == "full" else _count(min_periods)
     chosen = [name.strip() for name in targets.split(",") if name.strip()]
     bundle = write(signal, to, chosen, panel=panel, min_periods=need)

@@ -39,12 +39,16 @@ class Design:
         The universe.
     reach : int
         Rows after t that the label of t reads.
+    known : (T, N) bool, optional
+        Cells of the universe in which a formula has a value: there is nothing to forecast others
+        from. All of the universe by default.
     """
 
     x: Features
     y: FloatArray
     inside: npt.NDArray[np.bool_]
     reach: int
+    known: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, formulas: Sequence[Node], evaluator: Evaluator, *samples: Sample) -> Design:
@@ -70,11 +74,15 @@ class Design:
         y = np.full(panel.shape, np.nan)
         for sample in samples:
             y[sample.rows] = standard_ranks(sample.label)
-        return cls(x, y, panel.universe, panel.label_spec.reach)
+        known = np.zeros(panel.shape, dtype=bool)
+        return cls(x, y, panel.universe, panel.label_spec.reach, known)
 
     def fill(self, index: int, values: npt.NDArray[np.floating]) -> None:
         """Make a feature of the values (T, N) of a formula."""
-        self.x[..., index] = np.nan_to_num(ranks(values, self.inside))
+        found = ranks(values, self.inside)
+        self.x[..., index] = np.nan_to_num(found)
+        if self.known is not None:
+            np.logical_or(self.known, ~np.isnan(found), out=self.known)
 
     @property
     def days(self) -> Rows:
@@ -155,7 +163,8 @@ def signal_of(model: Model, design: Design, days: Rows | None = None) -> FloatAr
     Returns
     -------
     (T, N) float64
-        NaN outside the universe.
+        NaN outside the universe, and where no formula has a value.
     """
     model.fit(design, design.days if days is None else days)
-    return np.where(design.inside, model.predict(design), np.nan)
+    where = design.inside if design.known is None else design.known
+    return np.where(where, model.predict(design), np.nan)

@@ -42,6 +42,8 @@ from .times import now
 FILE_NAME: Final = "run.sqlite"
 EVENTS_NAME: Final = "events.jsonl"
 _PAGE_CACHE_KIB: Final = 65536
+# SQLite's own messages about a damaged file may quote bytes of it, which Python cannot decode.
+_DAMAGE: Final = (sqlite3.Error, UnicodeError)
 
 
 class Store:
@@ -131,7 +133,7 @@ class Store:
                         "alphamine that wrote it"
                     )
                 return cls(db, path, version)
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise SearchError(
                 f"{path} is not a readable SQLite file ({error}); restore it or search anew"
             ) from error
@@ -372,7 +374,7 @@ class Store:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeError) as error:
             raise WorkFailed(
                 f"{self.path} could not be read or written: {error}; what was committed before "
                 "is kept: mend the cause, then `alphamine resume`"

@@ -121,7 +121,9 @@ def test_two_levels_of_unknown_names_are_refused(market: Frame) -> None:
 
 
 def test_a_column_can_say_who_is_in_the_universe(market: Frame) -> None:
-    panel = Panel.from_frame(market.assign(member=market["symbol"] != "AA"), universe="member")
+    panel = Panel.from_frame(
+        market.assign(member=market["symbol"] != "AA"), universe="member", factor="adj_factor"
+    )
     assert not panel.universe[:, 0].any()
     assert panel.universe[:, 4].all()
     assert "member" not in panel.columns
@@ -153,7 +155,7 @@ def test_bad_frames_are_refused(
     change: Callable[[Frame], Any], message: str, market: Frame
 ) -> None:
     with pytest.raises(DataError, match=message):
-        Panel.from_frame(change(market))
+        Panel.from_frame(change(market.drop(columns="adj_factor")))
 
 
 def test_settings_that_name_no_column_are_refused(market: Frame) -> None:
@@ -200,3 +202,14 @@ def test_texts_may_stand_beside_numbers() -> None:
     frame["extra"] = ["a", [1], *"abcdef"]
     with pytest.raises(DataError, match=r"column 'extra' of the frame, row 2, \[1\] is neither"):
         Panel.from_frame(frame, fields=["close"])
+
+
+@pytest.mark.parametrize("name", ["adj_factor", "Adj Close", "AdjClose", "adjusted_close"])
+def test_a_column_that_adjusts_by_its_name_is_no_field(market: Frame, name: str) -> None:
+    frame = market.rename(columns={"adj_factor": name})
+    with pytest.raises(DataError, match=f"{name!r} is called like one that adjusts prices"):
+        Panel.from_frame(frame)
+    plain = Panel.from_frame(frame, fields=["close"])
+    given = {"factor": name} if "factor" in name else {"adjusted_close": name}
+    adjusted = Panel.from_frame(frame, fields=["close"], **given)
+    assert (plain.field("close") != adjusted.field("close")).any()

@@ -12,7 +12,10 @@ from scipy.stats import rankdata, spearmanr
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import SearchError
+from alphamine.models.base import Design
+from alphamine.runs.combination import combine_by, visible_samples
 from alphamine.runs.run import Run
 
 
@@ -84,3 +87,15 @@ def test_bad_models_are_refused_before_the_search(
     assert not (tmp_path / "run").exists()
     with pytest.raises(SearchError, match="alpha"):
         run.combine("ridge", {"alpha": -1.0})
+
+
+def test_there_is_no_forecast_where_no_formula_has_a_value(small_panel: Panel) -> None:
+    pytest.importorskip("sklearn")
+    panel = small_panel.without_test()
+    formulas = [am.parse("ts_mean(close, 20) / close"), am.parse("ts_delta(volume, 5)")]
+    known = panel.universe & np.any([~np.isnan(v) for v in am.values(formulas, panel)], axis=0)
+    assert not known[:5].any()
+    samples = visible_samples(panel)
+    design = Design.of(formulas, Evaluator(samples[-1].panel), samples[0])
+    signal = combine_by("ridge", {}, design, samples).signal
+    np.testing.assert_array_equal(~np.isnan(signal), known)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.spec import Spec, mapping
+from alphamine.errors import DataError
 
 from .raw import RawData
 
@@ -16,6 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 # Columns that are used unasked, where a specification says nothing of adjustment.
 FACTOR: Final = "adj_factor"
 ADJUSTED_CLOSE: Final = "Adj Close"
+_ADJUSTING: Final = ("adjfactor", "adjclose", "adjustedclose", "closeadj")
 
 
 def required_columns(spec: Spec) -> tuple[str, ...]:
@@ -42,7 +46,32 @@ def field_columns(spec: Spec, raw: RawData) -> dict[str, str]:
         return mapping(spec.fields)
     part = spec.adjustment
     used = {*conventional_columns(spec), part.factor, part.adjusted_close}
-    return {name: name for name in raw.columns if name not in used}
+    names = [name for name in raw.columns if name not in used]
+    if part.adjusted_close is None and "factor" not in part.model_fields_set:
+        refuse_unused(
+            names,
+            "adjustment: {factor: NAME}",
+            "adjustment: {adjusted_close: NAME}",
+            "adjustment: {factor: null}",
+        )
+    return {name: name for name in names}
+
+
+def refuse_unused(names: Iterable[str], factor: str, adjusted: str, otherwise: str) -> None:
+    """Refuse columns that adjust prices as their names say, where nothing has said what they are.
+
+    Raises
+    ------
+    DataError
+        Prices would be taken as they are, and the column as a field.
+    """
+    for name in names:
+        if re.sub(r"[^a-z]", "", name.lower()) in _ADJUSTING:
+            say = (factor if "factor" in name.lower() else adjusted).replace("NAME", repr(name))
+            raise DataError(
+                f"column {name!r} is called like one that adjusts prices, but nothing says that it "
+                f"does: say {say}, or, if prices are adjusted already, {otherwise}"
+            )
 
 
 def factor_of(spec: Spec, raw: RawData) -> FloatArray | None:

@@ -17,7 +17,7 @@ from alphamine.data.wording import brief, listing
 from alphamine.errors import DataError
 from alphamine.expression.fields import STANDARD_FIELDS
 
-from .adjustment import vendor_factor
+from .adjustment import refuse_unused, vendor_factor
 from .numbers import NumberStyle
 from .raw import RawData
 from .selection import Selection, every_column
@@ -56,6 +56,9 @@ def panel_from_frame(frame: Any, date: str, symbol: str, settings: Mapping[str, 
     if fields is not None:
         columns = {name: raw.column(column) for name, column in fields.items()}
     options = panel_settings(options)
+    if fields is None and factor is None:
+        others = "list the others in fields=[...]"
+        refuse_unused(columns, "factor=NAME", "adjusted_close=NAME", others)
     if factor is not None:
         options["factor"] = factor
         prices = [name for name in columns if is_price(name, options["units"])]
