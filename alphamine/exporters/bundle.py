@@ -23,7 +23,7 @@ from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.runs.library import BY_MODEL, ModelPool
 
-from .golden import golden, last_days, made_up
+from .golden import golden, last_days, made_up, single_precision
 from .numpy_target import MODEL_FILES
 from .readme import readme
 from .spec import JSON_SCHEMA, check, describe, encoded, sha256
@@ -227,8 +227,6 @@ def _content(
 ) -> dict[str, bytes]:
     """Every file by its name."""
     text: dict[str, str] = {}
-    if isinstance(targets, str) or not isinstance(targets, Sequence):
-        raise AlphamineError(f'targets are a list such as ["pandas"], but got {targets!r}')
     for target in targets:
         for file, body in EXPORTERS[target](Request(pool, name, panel)).items():
             if file in text or file in OWN_FILES or not FILE_NAME.fullmatch(file):
@@ -243,12 +241,14 @@ def _content(
     text["readers.py"] = (kits / "readers.py").read_text(encoding="utf-8")
     text["test_equivalence.py"] = (kits / "equivalence.py").read_text(encoding="utf-8")
     text["spec.schema.json"] = encoded(JSON_SCHEMA)
+    days = made_up(pool) if panel is None else last_days(panel, pool)
     spec = describe(pool, targets)
+    spec["settings"]["agreement_with_float32"] = single_precision(days, pool)
     text["README.md"] = readme(spec)
     content = {name: body.encode() for name, body in text.items()}
     if isinstance(pool, ModelPool):
         content[MODEL_FILES[pool.model.name]] = pool.model.content
-    content |= golden(made_up(pool) if panel is None else last_days(panel, pool), pool)
+    content |= golden(days, pool)
     spec["files"] = {name: sha256(body) for name, body in sorted(content.items())}
     return content | {"spec.json": encoded(spec).encode()}
 

@@ -12,6 +12,7 @@ import pandas as pd
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.operators import Kind
+from alphamine.operators.numeric import row_correlation, standard_ranks
 from alphamine.pool.alpha_pool import AlphaPool
 
 _SYMBOLS = 40
@@ -69,6 +70,21 @@ def _labels(codes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.object_]:
     """Groups as text, None for none."""
     names = np.array([None, *(f"g{code}" for code in range(int(codes.max(initial=0)) + 1))])
     return np.asarray(names[codes + 1])
+
+
+def single_precision(panel: Panel, pool: AlphaPool) -> float | None:
+    """Mean daily rank correlation of the signal in single and in double precision.
+
+    Searches judge the former, exported code computes the latter. They part where a formula ranks
+    numbers that are equal but for rounding. None if no day has two names.
+    """
+    single, double = (
+        standard_ranks(pool.signal(panel, dtype).astype(np.float64))
+        for dtype in ("float32", "float64")
+    )
+    daily = row_correlation(single, double)
+    daily = daily[~np.isnan(daily)]
+    return float(daily.mean()) if len(daily) else None
 
 
 def golden(panel: Panel, pool: AlphaPool) -> dict[str, bytes]:

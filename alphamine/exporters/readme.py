@@ -51,6 +51,9 @@ def readme(spec: dict[str, Any]) -> str:
         "## Output", "", "`date`, `symbol`, `signal`; a higher signal is a higher forecast. "
         f"Standardisation of the formulas: {spec['settings']['standardisation']}; min_periods: "
         f"{spec['settings']['min_periods']}. {spec['settings']['missing']}.", "",
+        "It is computed in double precision. Searches judge values that are stored in single "
+        "precision: where formulas rank numbers that are equal up to rounding, the two order them "
+        f"differently. On the golden days their ranks correlate by {_agreement(spec)}.", "",
         "## Is it still right?", "", "```", "python BUNDLE/test_equivalence.py", "```", "",
         "compares the code with `golden_output.parquet` to 1e-9, missing cells included; "
         "`python -m BUNDLE verify` checks that no file was changed.", "",
@@ -78,3 +81,8 @@ def _others(targets: list[str]) -> list[str]:
             "`qlib_handler.py` computes the others, and the pool's signal.", "",
         ]  # fmt: skip
     return lines
+
+
+def _agreement(spec: dict[str, Any]) -> str:
+    found = spec["settings"]["agreement_with_float32"]
+    return "no number, for want of names" if found is None else f"{found:.4f}"

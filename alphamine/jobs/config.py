@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+import alphamine.shipped as shipped
 from alphamine.data.dataset.specfile import read_mapping
 from alphamine.data.paths import resolve
 from alphamine.engine.base import BACKENDS
@@ -261,7 +262,9 @@ def read_comparison(path: Path, changes: Mapping[str, Any]) -> Comparison:
 def _read(form: type[Form], path: Path | None, changes: Mapping[str, Any]) -> Form:
     content = {} if path is None else read_mapping(path)
     if path is not None and isinstance(content.get("data"), str):
-        content["data"] = str(resolve(content["data"], path.parent))
+        beside = resolve(content["data"], path.parent)
+        shipped_one = None if beside.exists() else shipped.find("data_specs", content["data"])
+        content["data"] = str(shipped_one or beside)
     source = "the options" if path is None else str(path)
     try:
         return form.model_validate({**content, **changes})

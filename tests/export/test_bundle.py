@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 import alphamine as am
 from alphamine.errors import AlphamineError, FormulaError
@@ -387,3 +388,19 @@ def test_hostile_names_of_columns_stay_data(count: int) -> None:
             assert [row[2] for row in got] == [2.0, 4.0], name
     with pytest.raises(FormulaError, match="NUL"):
         (2.0 * field("a\x00b")).to("duckdb")
+
+
+@pytest.mark.parametrize("text", ["ts_mean(close, 5) / close", "ts_std_dev(rank(open), 5)"])
+def test_what_single_precision_changes_is_said(text: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    close = 20.0 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 30)), axis=0))
+    days = np.busday_offset("2024-01-01", np.arange(60), roll="forward")
+    names = [f"N{i:02d}" for i in range(30)]
+    fields = {"close": close, "open": np.roll(close, 1, axis=0).round(1)}
+    panel = am.Panel.from_arrays(days, names, fields)
+    bundle = am.export(text, tmp_path / "signal_d", ["numpy"], panel=panel)
+    single, double = bundle.pool.signal(panel), bundle.pool.signal(panel, "float64")
+    daily = [spearmanr(single[day], double[day])[0] for day in range(60 - 12, 60)]
+    agreement = bundle.spec["settings"]["agreement_with_float32"]
+    assert agreement == pytest.approx(np.mean(daily), abs=1e-9)
+    assert f"correlate by {agreement:.4f}" in (bundle.directory / "README.md").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import alphamine as am
 from alphamine.errors import AlphamineError, SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.jobs.config import Job, read_comparison, read_job
@@ -29,6 +30,13 @@ REPOSITORY = Path(__file__).parents[2]
 def test_shipped_jobs_are_valid_and_their_data_exists(path: Path) -> None:
     read = read_comparison if path.name == "compare.yaml" else read_job
     assert Path(read(path, {}).data).is_file()
+
+
+def test_a_job_names_a_shipped_dataset_unless_a_file_has_its_name(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("data: synthetic\nsearcher: random\n")
+    assert am.load(read_job(tmp_path / "job.yaml", {}).data).name == "synthetic"
+    (tmp_path / "synthetic").write_text("")
+    assert read_job(tmp_path / "job.yaml", {}).data == str(tmp_path / "synthetic")
 
 
 def test_options_override_the_file(tmp_path: Path) -> None:
