@@ -50,7 +50,7 @@ def cli(workplace: Path) -> Cli:
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ, "ALPHAMINE_CACHE": str(workplace / "cache"), "PYTHONHASHSEED": seed,
-            "COLUMNS": str(columns),
+            "COLUMNS": str(columns), "ALPHAMINE_LEDGER": "off",
         }  # fmt: skip
         return subprocess.run(
             [sys.executable, "-m", "alphamine.cli", *arguments],
@@ -199,9 +199,12 @@ def test_piped_tables_keep_to_the_width_of_their_reader(cli: Cli, columns: int) 
     assert "…" not in "".join(table)
 
 
-def test_evaluate_prints_what_the_library_computes(cli: Cli, workplace: Path) -> None:
+def test_evaluate_prints_what_the_library_computes(
+    cli: Cli, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import alphamine as am
 
+    monkeypatch.setenv("ALPHAMINE_LEDGER", "off")
     formula = "rank(ts_delta(close, 5) / close)"
     printed = document(
         cli("evaluate", formula, "--data", "tiny.yaml", "--split", "valid", "--json")

@@ -216,7 +216,9 @@ def _show(report: FactorReport) -> None:
             percent(row.turnover),
         )
     print_table(screen, table)
-    for remark in filter(None, (report.place, *report.remarks)):
+    if report.place:
+        screen.print(report.place)
+    for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
 
 

@@ -31,6 +31,7 @@ import pandas as pd
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods, min_periods_of
+from alphamine.engine.storage import fresh
 from alphamine.errors import DataError, FormulaError, UnitWarning
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Field, Node
@@ -120,7 +121,7 @@ class FormulaLoader(DataLoader):  # type: ignore[misc]
         frame = found.swaplevel().sort_index()
         row, column = _cells(panel, frame.index)
         engine = Evaluator(panel, "float32", self.min_periods)
-        features = np.empty((len(frame), len(self.formulas)), dtype=np.float32)
+        features = fresh((len(frame), len(self.formulas)), np.float32)
         for index, values, _ in engine.stream(list(self.formulas.values())):
             features[:, index] = values[row, column]
         groups = {"feature": pd.DataFrame(features, frame.index, list(self.formulas))}

@@ -94,7 +94,7 @@ class PoolConfig(_Part):
     def __post_init__(self) -> None:
         # So that a job file is refused before any data is read; `Pool` has the other laws.
         if self.size < 1:
-            raise SearchError(f"a pool holds at least 1 formula, but its size is {self.size}")
+            raise SearchError(f"pool.size is at least 1, but got {self.size}")
         if not 0.0 < self.max_correlation <= 1.0:
             raise SearchError(
                 "a pool's largest mutual correlation (max_correlation) is in (0, 1], but got "

@@ -14,7 +14,7 @@ from kunquant_graph import translate
 
 import alphamine as am
 from alphamine.data.splits import Sample
-from alphamine.engine.evaluator import Backend, Evaluator
+from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node, call, constant
 
 FORMULAS = {
@@ -104,7 +104,7 @@ class Alphamine(Worker):
         return run
 
     def task_scores(
-        self, formulas: list[Any], rank_ic: bool, threads: int, backend: Backend = "auto"
+        self, formulas: list[Any], rank_ic: bool, threads: int, backend: str = "auto"
     ) -> Task:
         """Daily scores of many formulas, as a search asks for them."""
         nodes = [build(f) for f in formulas]

@@ -11,7 +11,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.engine.evaluator import Backend, Evaluator
+from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods
 from alphamine.engine.storage import row_stride
 from alphamine.engine.streaming import Stream
@@ -351,7 +351,7 @@ def test_spare_columns_have_the_digits_of_the_symbols(itemsize: int) -> None:
 
 
 def test_texts_are_formulas_and_a_backend_can_be_asked_for(panel: Panel) -> None:
-    backend: Backend = "reference"
+    backend: str = "reference"
     found = am.stream(["rank(close)", parse("volume")], panel.rows(3), backend=backend)
     assert found.formulas == (parse("rank(close)", fields=panel.schema), parse("volume"))
     np.testing.assert_array_equal(found.values[1], panel.columns["volume"][2].astype("f4"))

@@ -132,7 +132,7 @@ def test_a_preset_fills_in_what_the_job_does_not_say(tmp_path: Path) -> None:
         ({"preset": "fcs", "searcher": "genetic"}, "the preset fcs is one of 'rl', but got 'gene"),
         ({"preset": "fcs", "pool": {"sise": 3}}, "no key 'pool.sise'; there are: size, max_corr"),
         ({"pool": {"ridge": "much"}}, "pool.ridge must be"),
-        ({"pool": {"size": 0}}, "a pool holds at least 1 formula, but its size is 0"),
+        ({"pool": {"size": 0}}, "pool.size is at least 1, but got 0"),
         ({"pool": {"max_correlation": 1.5}}, "(max_correlation) is in (0, 1], but got 1.5"),
         ({"grammar": {"operators": "rank"}}, "grammar.operators must be"),
         ({"placebos": -1}, "placebos must be greater than or equal to 0"),

@@ -110,7 +110,7 @@ def test_poisoning_valid_and_test_changes_nothing_that_the_searcher_sees(
             study_of(panel, searcher, store).run(Budget(DISTINCT), ignore)
             valid.append([r.valid for r in store.records()])
         seen.append([
-            (str(e.candidate.formula), repr(dict(e.scores)), e.fitness, e.gain, pool)
+            (str(e.candidate.formula), repr(dict(e.scores)), e.fitness, e.gain, repr(pool))
             for results, pool in searcher.told for e in results
         ])  # fmt: skip
     assert seen[0] == seen[1]
