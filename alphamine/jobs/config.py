@@ -87,7 +87,7 @@ class Task(_Strict):
     grammar: Annotated[GrammarConfig, _reader(GrammarConfig)] = GrammarConfig()
     pool: Annotated[PoolConfig, _reader(PoolConfig)] = PoolConfig()
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
-    islands: Literal["auto", "none"] | Annotated[int, Field(ge=1)] = "auto"
+    islands: int | str = "auto"
     distil: Literal["reproduction", "none"] = "reproduction"
     executor: Literal["serial", "processes", "ray"] = "serial"
     workers: int | None = None

@@ -87,6 +87,10 @@ def arms(given: object) -> dict[str, object]:
         ({"data": "x", "workers": 2}, "'serial' has no workers"),
         ({"data": "x", "address": "host:1"}, "address is that of a Ray cluster"),
         ({"data": "x", "tokens": -1}, "tokens must be greater than 0"),
+        *(
+            ({"data": "x", "budget": 9, "islands": bad}, "islands are auto, none, or a number from")
+            for bad in (0, -1, 10, "many", "3")
+        ),
     ],
 )
 def test_each_violation_names_key_law_and_value(changes: dict[str, object], message: str) -> None:
