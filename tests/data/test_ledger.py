@@ -95,7 +95,9 @@ def test_a_killed_process_loses_nothing_that_it_reported() -> None:
     assert process.stdout is not None
     reported = [int(process.stdout.readline()) for _ in range(20)][-1]
     process.send_signal(signal.SIGKILL)
-    rest, _ = process.communicate()
+    # `communicate` alone would miss what `readline` has read ahead.
+    rest = process.stdout.read()
+    process.communicate()
     reported = max([reported, *(int(line) for line in rest.split("\n")[:-1])])
     with DatasetLedger("shared") as ledger:
         found = ledger.count()

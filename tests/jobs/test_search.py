@@ -126,7 +126,7 @@ def test_evaluations_are_a_frame(small_panel: Panel, tmp_path: Path) -> None:
     ("settings", "law"),
     [
         ({"searcher": "divination"}, "divination"),
-        ({"pool_size": 0}, "at least 1 formula"),
+        ({"pool_size": 0}, "pool.size is at least 1"),
         ({"max_correlation": 1.5}, r"in \(0, 1\]"),
         ({"options": {"popluation": 3}}, "population"),
         ({"grammar": {"max_length": 0}}, "max_length"),
