@@ -69,13 +69,14 @@ def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
     # Short runs have many checkpoints too.
     study._CHECKPOINT_SECONDS, study._CHECKPOINT_SHARE = 0.01, 1.0
     kills = runs = amid = 0
-    longest, complete = 0.0, False
+    longest, searching, complete = 0.0, 0.0, False
     while kills < settings["kills"] or not complete:
         directory = folder / f"{runs}"
         # The first run is left in peace: its time is what moments are sampled from.
         peaceful = not runs or kills >= settings["kills"]
         countdown, before = rng.randrange(8), rng.random() < 0.5
-        delay = rng.uniform(0.0, 1.0) * longest
+        # What follows a search may take longer than the search.
+        delay = rng.uniform(0.0, 1.0) * rng.choice((longest, searching))
         began = time.monotonic()
         child = os.fork()
         if not child:
@@ -84,7 +85,9 @@ def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
             work(panel, directory, settings)
             os._exit(0)
         complete = ended(child, FOREVER if peaceful or settings["inside"] else delay)
-        longest = longest or time.monotonic() - began
+        if not runs:
+            longest = time.monotonic() - began
+            searching = 2.0 * am.open_run(directory).facts["seconds"]
         kills += not complete
         amid += not complete and 0 < evaluated(directory) < settings["search"]["budget"]
         runs += complete
