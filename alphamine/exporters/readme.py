@@ -68,18 +68,31 @@ def _others(targets: list[str]) -> list[str]:
     lines: list[str] = []
     if "streaming" in targets:
         lines += [
-            "## Day by day", "", "```python", "from BUNDLE.signal_streaming import Stream", "",
+            "## Day by day",
+            "",
+            "```python",
+            "from BUNDLE.signal_streaming import Stream",
+            "",
             'stream = Stream()  # or Stream.load("state.npz")',
-            "signal = stream.append(date, symbols, fields, universe)", 'stream.save("state.npz")',
-            "```", "", "One day in, its signal out; the values are those of all days at once.", "",
-        ]  # fmt: skip
+            "signal = stream.append(date, symbols, fields, universe)",
+            'stream.save("state.npz")',
+            "```",
+            "",
+            "One day in, its signal out; the values are those of all days at once.",
+            "",
+        ]
     if "qlib" in targets:
         lines += [
-            "## In qlib", "", "```",
-            "QLIB_DATA=DIR QLIB_MARKET=csi300 qrun BUNDLE/qlib_workflow.yaml", "```", "",
+            "## In qlib",
+            "",
+            "```",
+            "QLIB_DATA=DIR QLIB_MARKET=csi300 qrun BUNDLE/qlib_workflow.yaml",
+            "```",
+            "",
             "`qlib_factors.json` says which formulas are expressions of qlib; "
-            "`qlib_handler.py` computes the others, and the pool's signal.", "",
-        ]  # fmt: skip
+            "`qlib_handler.py` computes the others, and the pool's signal.",
+            "",
+        ]
     return lines
 
 

@@ -62,7 +62,7 @@ Give one hypothesis and at most $count formulas that test it, as
 {"hypothesis": "...", "reason": "...", "expected": "...", "family": "two or three words", \
 "formulas": ["rank(ts_corr(close, volume, 10))"]}""")
 _MODEL: Final = Template("""\
-Propose the model that combines the library of $size factors. It stands for now: $standing.
+Propose the model that combines the library of $size factors. The model in use: $standing.
 
 Models and the limits of their settings:
 $models
