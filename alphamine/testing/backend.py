@@ -164,7 +164,7 @@ def nasty_panel(rows: int = 140, symbols: int = 21, seed: int = 3) -> Panel:
     }
     return Panel.from_arrays(
         np.busday_offset("2018-01-01", np.arange(rows), roll="forward"),
-        [f"S{i:02d}" for i in range(symbols)],
+        [f"S{i:03d}" for i in range(symbols)],
         fields,
         rng.random(shape) < 0.8,
         {"sector": np.where(rng.random(shape) < 0.1, "", rng.integers(0, 4, shape).astype(str))},

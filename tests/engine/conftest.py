@@ -14,35 +14,12 @@ from alphamine.engine.native import load
 from alphamine.engine.numpy_engine import NumpyEngine
 from alphamine.engine.reference import MinPeriods
 from alphamine.expression.nodes import Node
-
-
-def make_panel(rows: int, symbols: int, seed: int) -> Panel:
-    rng = np.random.default_rng(seed)
-    shape = (rows, symbols)
-
-    def holes(x: np.ndarray) -> np.ndarray:
-        return np.where(rng.random(shape) < 0.03, np.nan, x)
-
-    close = holes(np.exp(3 + 0.02 * rng.standard_normal(shape).cumsum(axis=0)))
-    close[: rows // 4, symbols // 3] = np.nan  # listed late
-    close[rows // 3 : rows // 2, symbols // 2] = 2.5  # suspended
-    fields = {
-        "close": close,
-        "volume": holes(np.exp(10 + rng.standard_normal(shape))),
-        "returns": holes(0.02 * rng.standard_normal(shape)),
-        "ties": holes(rng.integers(-2, 3, shape).astype(float)),
-        "level": np.full(shape, 3075.3),
-    }
-    names = np.where(rng.random(shape) < 0.1, "", rng.integers(0, 6, shape).astype(str))
-    dates = np.datetime64("2015-01-01") + np.arange(rows)
-    universe = rng.random(shape) < 0.8
-    tickers = [f"S{i:03d}" for i in range(symbols)]
-    return Panel.from_arrays(dates, tickers, fields, universe, {"sector": names}, min_names=5)
+from alphamine.testing.backend import nasty_panel
 
 
 @pytest.fixture(scope="session")
 def panel() -> Panel:
-    return make_panel(230, 53, seed=1)
+    return nasty_panel(230, 53, seed=1)
 
 
 @pytest.fixture(scope="session", params=["baseline", "best"])

@@ -13,8 +13,8 @@ from alphamine.engine.screening import Screen
 from alphamine.expression.nodes import Node, call, field
 from alphamine.expression.text.parser import parse
 from alphamine.operators import CATALOGUE, Kind, Operator
+from alphamine.testing.backend import nasty_panel
 
-from .conftest import make_panel
 from .test_kernels import EVALUATED, calls
 
 ROWS, DAYS = 160, 40
@@ -24,7 +24,7 @@ BACKENDS = ("cpu", "reference")
 @pytest.fixture(scope="module")
 def listed() -> Panel:
     """Names that come late, that are gone before the last days, that pause across their start."""
-    panel = make_panel(ROWS, 21, seed=7)
+    panel = nasty_panel(ROWS, 21, seed=7)
     quoted = np.ones(panel.shape, dtype=bool)
     first = ROWS - DAYS
     for symbol, (start, stop) in enumerate(

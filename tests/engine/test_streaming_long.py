@@ -14,8 +14,8 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.streaming import Stream
 from alphamine.expression.text.parser import parse
+from alphamine.testing.backend import nasty_panel
 
-from .conftest import make_panel
 from .test_properties import random_formulas
 from .test_streaming import AWKWARD, fields_of, labels_of, same
 
@@ -64,13 +64,13 @@ def run(panel: Panel, first: np.ndarray, count: int, folder: Path, seed: int) ->
 
 def test_a_stream_with_everything_that_can_happen(tmp_path: Path) -> None:
     first = np.r_[np.zeros(68, dtype=int), np.sort(np.random.default_rng(1).integers(1, 90, 40))]
-    run(listed_late(make_panel(100, 108, seed=9), first), first, 12, tmp_path, seed=5)
+    run(listed_late(nasty_panel(100, 108, seed=9), first), first, 12, tmp_path, seed=5)
 
 
 @pytest.mark.slow
 def test_500_days_of_500_formulas(tmp_path: Path) -> None:
     first = np.r_[np.zeros(70, dtype=int), np.sort(np.random.default_rng(2).integers(1, 480, 40))]
-    run(listed_late(make_panel(500, 110, seed=10), first), first, 500, tmp_path, seed=7)
+    run(listed_late(nasty_panel(500, 110, seed=10), first), first, 500, tmp_path, seed=7)
 
 
 TEXTS = ("rank(ts_mean(close, 40))", "ts_corr(rank(close), volume, 30)", "ts_count_nans(close, 9)")
@@ -78,8 +78,8 @@ CHILD = f"""
 import sys
 from pathlib import Path
 from alphamine.engine.streaming import Stream
-from tests.engine.conftest import make_panel
-path, panel = Path(sys.argv[1]), make_panel(400, 40, seed=12)
+from alphamine.testing.backend import nasty_panel
+path, panel = Path(sys.argv[1]), nasty_panel(400, 40, seed=12)
 found = Stream.load(path) if path.exists() else Stream({TEXTS}, panel.symbols)
 print("ready", flush=True)
 for row in range(400):
@@ -106,7 +106,7 @@ def killed(path: Path, days: int, wait: float) -> bool:
 
 
 def check_killed(path: Path, kills: int) -> None:
-    panel = make_panel(400, 40, seed=12)
+    panel = nasty_panel(400, 40, seed=12)
     formulas = [parse(text) for text in TEXTS]
     expected = Evaluator(panel).values(formulas)
     rng = np.random.default_rng(3)
