@@ -45,6 +45,7 @@ class Cassette:
         self._path = path
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
+        self._spent = False
         self.paid = Usage()
         raw = path.read_bytes() if path.exists() else b""
         whole = raw.rfind(b"\n") + 1
@@ -79,8 +80,17 @@ class Cassette:
         answer = line["answer"]
         return ChatAnswer(answer["text"], answer["model"], Usage(**line["usage"]), answer["whole"])
 
-    def missing(self, request: ChatRequest) -> ReplayError:
-        """That a request is not in the record, and what comes nearest."""
+    def missing(self, request: ChatRequest) -> BudgetError | ReplayError:
+        """That a request is not in the record, and what comes nearest.
+
+        A record says once that the budget was spent. Which of the questions that are asked side by
+        side learns of it first is chance, so it holds for whatever is missing.
+        """
+        if self._spent:
+            return BudgetError(
+                f"llm: the budget was spent when {self._path} was recorded, which has no request "
+                f"{request.template} of {request.sample!r}; record another with a larger one"
+            )
         places = [f"{line['request']['sample']}" for line in self._lines.values()]
         return ReplayError(
             f"a replay asks what was recorded, but {self._path} has no request {request.template} "
@@ -112,5 +122,6 @@ class Cassette:
 
     def _take(self, line: dict[str, Any]) -> None:
         self._lines[line["digest"]] = line
+        self._spent |= line.get("error") == "budget"
         if "usage" in line:
             self.paid += Usage(**line["usage"])

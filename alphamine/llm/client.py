@@ -70,11 +70,11 @@ class Client:
         known = self._recorded(request)
         if known is not None:
             return known
-        if self._exhausted:
-            raise BudgetError("llm: the budget was spent; raise it to ask for more")
         if self._server is None:
             assert self._cassette is not None
             raise self._cassette.missing(request)
+        if self._exhausted:
+            raise BudgetError("llm: the budget was spent; raise it to ask for more")
         secret = "" if self.settings.folder is not None else self.settings.secret()
         try:
             reserved = self._purse.reserve(request)
@@ -103,9 +103,8 @@ class Client:
             return None
         try:
             return self._cassette.find(request)
-        except (BudgetError, TransportError) as error:
+        except (BudgetError, TransportError):
             # What failed may be asked again, but not in a replay.
             if self.settings.mode == "replay":
-                self._exhausted |= isinstance(error, BudgetError)
                 raise
             return None
