@@ -50,12 +50,14 @@ WRITE_SEAL: Final = "INSERT OR REPLACE INTO seal VALUES (?, ?, ?)"
 # What is sealed, in words, and the rows that are hashed.
 SEALED: Final = {
     "eval": "evaluations",
+    "proposal": "proposals",
     "event": "events",
     "run": "facts",
     "pool": "members of the pool",
 }
 CONTENT: Final = {
     "eval": f"SELECT seq, {COLUMNS} FROM eval ORDER BY seq",  # noqa: S608
+    "proposal": "SELECT * FROM proposal ORDER BY round, position",
     "event": "SELECT kind, content FROM event ORDER BY seq",
     "run": "SELECT key, value FROM run ORDER BY key",
     "pool": "SELECT position, digest, content FROM pool ORDER BY position",

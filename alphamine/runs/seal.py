@@ -23,11 +23,17 @@ class Seal:
     rows : iterable of sequences
     broken : bool
         The rows are not those that were sealed before; whatever is added does not mend that.
+
+    Attributes
+    ----------
+    rows : int
+        How many were added.
+    broken : bool
     """
 
     def __init__(self, rows: Iterable[Sequence[Any]] = (), broken: bool = False) -> None:
         self._hash = blake2b(digest_size=16)
-        self._broken = broken
+        self.broken = broken
         self.rows = 0
         self.add(rows)
 
@@ -38,14 +44,14 @@ class Seal:
 
     def extended(self, rows: Iterable[Sequence[Any]]) -> Seal:
         """Another one, of more rows."""
-        longer = Seal(broken=self._broken)
+        longer = Seal(broken=self.broken)
         longer._hash, longer.rows = self._hash.copy(), self.rows
         longer.add(rows)
         return longer
 
     @property
     def hash(self) -> str:
-        return _BROKEN if self._broken else self._hash.hexdigest()
+        return _BROKEN if self.broken else self._hash.hexdigest()
 
 
 def _plain(value: Any) -> Any:

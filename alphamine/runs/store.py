@@ -166,9 +166,16 @@ class Store:
     def propose(self, number: int, proposals: Sequence[Proposal]) -> None:
         """Store what was proposed in a round, in place of what was stored of it and after."""
         rows = [of_proposal(number, i, proposal) for i, proposal in enumerate(proposals)]
+        before = self._seal("proposal") if self._sealed else Seal()
         with self._transaction() as db:
-            db.execute("DELETE FROM proposal WHERE round >= ?", (number,))
+            replaced = db.execute("DELETE FROM proposal WHERE round >= ?", (number,)).rowcount
             db.executemany("INSERT INTO proposal VALUES (?,?,?,?,?,?,?,?,?)", rows)
+            if self._sealed and replaced:
+                seal = Seal(db.execute(CONTENT["proposal"]), before.broken)
+            else:
+                seal = before.extended(rows)
+            self._write_seal("proposal", seal)
+        self._seals["proposal"] = seal
 
     def proposals(self, first: int) -> dict[int, list[Proposal]]:
         """What was proposed from round `first` on, by round."""
@@ -289,7 +296,7 @@ class Store:
 
         The rows are hashed again and compared with the hashes in the file and with those in
         `events.jsonl`. Of a run of an earlier version, which has none, nothing can be said: None.
-        With `tables` ("run", "pool", "eval", "event") only these are looked at, in the file alone.
+        With `tables` (names of `schema.SEALED`) only these are looked at, in the file alone.
         """
         if not self._sealed:
             return None
@@ -331,14 +338,16 @@ class Store:
         longer = self._seal(name).extended(rows) if self._sealed else Seal()
         with self._transaction() as db:
             yield db
-            if self._sealed:
-                db.execute(WRITE_SEAL, (name, longer.rows, longer.hash))
+            self._write_seal(name, longer)
         self._seals[name] = longer
 
     def _reseal(self) -> None:
         """Hash anew what is written whole, inside the transaction that writes it."""
-        for name in ("run", "pool") if self._sealed else ():
-            seal = Seal(self._db.execute(CONTENT[name]))
+        for name in ("run", "pool"):
+            self._write_seal(name, Seal(self._db.execute(CONTENT[name])))
+
+    def _write_seal(self, name: str, seal: Seal) -> None:
+        if self._sealed:
             self._db.execute(WRITE_SEAL, (name, seal.rows, seal.hash))
 
     def _last_seals(self) -> dict[str, tuple[int, str]] | None:

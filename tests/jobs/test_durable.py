@@ -289,6 +289,8 @@ EDITS: dict[str, tuple[str, str]] = {
     "evaluations deleted": ("DELETE FROM eval WHERE seq >= 40", "evaluations"),
     "a score edited": ("UPDATE eval SET train_rank_ic = 0.2 WHERE seq = 3", "evaluations"),
     "a row renamed": ("UPDATE eval SET formula = 'rank(close)' WHERE seq = 3", "evaluations"),
+    "a proposal edited": ("UPDATE proposal SET origin = 'seed' WHERE position = 3", "proposals"),
+    "proposals deleted": ("DELETE FROM proposal WHERE round = 1", "proposals"),
     "openings removed": ("DELETE FROM event WHERE kind = 'test opened'", "events"),
     "trials edited": (
         "UPDATE run SET value = replace(value, '\"trials\":60', '\"trials\":6') "
