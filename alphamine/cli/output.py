@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 
@@ -53,7 +53,27 @@ def print_table(screen: Console, table: Table) -> None:
     if _needed(screen, table) > screen.width:
         _print_list(screen, table)
     else:
+        _share_out(screen, table)
         screen.print(table)
+
+
+def _share_out(screen: Console, table: Table) -> None:
+    """Give each column what its longest word needs, and of the rest what its cells can use.
+
+    Left to itself rich takes from all columns alike, and so breaks words beside empty space.
+    """
+    spare = screen.width - _needed(screen, table)
+    wishes = []
+    for column in table.columns:
+        least, most = _measured(screen, column.header, *column.cells)
+        column.width = least
+        wishes.append((most - least, column))
+    for left, (wish, column) in zip(
+        range(len(wishes), 0, -1), sorted(wishes, key=lambda pair: pair[0]), strict=True
+    ):
+        given = min(wish, spare // left)
+        column.width += given
+        spare -= given
 
 
 def _print_list(screen: Console, table: Table) -> None:
@@ -76,9 +96,15 @@ def _print_list(screen: Console, table: Table) -> None:
 
 def _needed(screen: Console, table: Table) -> int:
     """Columns that a table takes at least if no word is broken."""
-    from rich.measure import Measurement
+    return _measured(screen, table)[0]
 
-    return Measurement.get(screen, screen.options.update_width(_ROOM), table).minimum
+
+def _measured(screen: Console, *what: RenderableType) -> tuple[int, int]:
+    """The widest of some things: without breaking a word, and without breaking a line."""
+    from rich.measure import measure_renderables
+
+    found = measure_renderables(screen, screen.options.update_width(_ROOM), what)
+    return found.minimum, found.maximum
 
 
 def print_json(document: dict[str, Any]) -> None:

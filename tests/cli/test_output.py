@@ -47,3 +47,17 @@ def test_no_width_breaks_a_number(width: int) -> None:
             cell for row in rows for cell in row
         ]
     assert max(map(len, screen.getvalue().splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", range(40, 100, 5))
+def test_no_width_breaks_a_heading(width: int) -> None:
+    headings = ("days", "pairs", "rank IC", "rank ICIR", "ICIR", "coverage", "turnover")
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_row("894", "172", "+0.0011", "+0.01", "-0.02", "100.0%", "3.0%")
+    screen = io.StringIO()
+    print_table(Console(file=screen, width=width), table)
+    shown = "".join(c if c.isalnum() else " " for c in screen.getvalue()).split()
+    assert {word for heading in headings for word in heading.split()} <= set(shown)
+    assert max(map(len, screen.getvalue().splitlines())) <= width
