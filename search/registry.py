@@ -123,10 +123,32 @@ _FITTING: Final[Mapping[str, Any]] = MappingProxyType(
 )
 
 
+def setting_of_text(name: str, key: str, text: str) -> Any:
+    """A setting of a searcher as it is written on a command line, read as its type says.
+
+    What is not of that type stays text, which `settings` refuses by name.
+    """
+    kinds = {own.name: _name_of(own.type) for own in fields(SEARCHERS.find(name).settings)}
+    read = _OF_TEXT.get(kinds.get(key, "str"), str)
+    try:
+        return read(text.strip())
+    except (ValueError, KeyError):
+        return text
+
+
+_OF_TEXT: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
+    {"int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__}
+)
+
+
+def _name_of(kind: object) -> str:
+    said = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    return "mapping" if said.startswith("Mapping[") else said
+
+
 def _check_type(name: str, key: str, kind: object, value: object) -> None:
     """A whole number may stand for a fraction, not the other way round."""
-    said = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-    said = "mapping" if said.startswith("Mapping[") else said
+    said = _name_of(kind)
     if isinstance(value, bool) != (said == "bool") or not isinstance(
         value, _FITTING.get(said, object)
     ):

@@ -32,6 +32,10 @@ def search(
             help="random, genetic (default), local, tune, rl, mcts, rd_loop, portfolio, or others."
         ),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the searcher; may be repeated."),
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Distinct formulas to evaluate.")] = None,
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
@@ -92,7 +96,15 @@ def search(
     from alphamine.jobs.config import read_job
 
     path = None if job is None else shipped.path_of("jobs", job)
-    conclude(_run(read_job(path, changes), path.stem if path else None), json)
+    written = dict(map(_setting, option or []))
+    conclude(_run(read_job(path, changes, written), path.stem if path else None), json)
+
+
+def _setting(written: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not equals:
+        raise AlphamineError(f"--option takes NAME=VALUE, for instance memory=1000, got {written}")
+    return name.strip(), value
 
 
 def conclude(run: Run, json: bool) -> None:

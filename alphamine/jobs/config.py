@@ -26,7 +26,7 @@ from alphamine.engine.base import BACKENDS
 from alphamine.errors import SearchError
 from alphamine.llm.base import LLMError
 from alphamine.llm.settings import LLMSettings
-from alphamine.searchers.registry import SEARCHERS, settings
+from alphamine.searchers.registry import SEARCHERS, setting_of_text, settings
 
 from .executors.config import ExecutorConfig
 from .search_config import GrammarConfig, PoolConfig, number_of_islands, with_preset
@@ -243,31 +243,49 @@ class Comparison(Task):
 Form = TypeVar("Form", bound=Task)
 
 
-def read_job(path: Path | None, changes: Mapping[str, Any]) -> Job:
+def read_job(
+    path: Path | None, changes: Mapping[str, Any], written: Mapping[str, str] | None = None
+) -> Job:
     """A job from a file, from options of the command line, or from a file changed by options.
+
+    Parameters
+    ----------
+    path : Path, optional
+    changes : mapping
+        Values by key, in place of those of the file.
+    written : mapping of str to str, optional
+        Settings of the searcher as they were written on the command line, in place of those of
+        the file; each is read as the type of the setting says.
 
     Raises
     ------
     DataError, SearchError
         Names the file, every key that is wrong, and the law that it breaks.
     """
-    return _read(Job, path, changes)
+    return _read(Job, path, changes, written or {})
 
 
 def read_comparison(path: Path, changes: Mapping[str, Any]) -> Comparison:
     """A comparison from a file, changed by options of the command line; see `read_job`."""
-    return _read(Comparison, path, changes)
+    return _read(Comparison, path, changes, {})
 
 
-def _read(form: type[Form], path: Path | None, changes: Mapping[str, Any]) -> Form:
+def _read(
+    form: type[Form], path: Path | None, changes: Mapping[str, Any], written: Mapping[str, str]
+) -> Form:
     content = {} if path is None else read_mapping(path)
     if path is not None and isinstance(content.get("data"), str):
         beside = resolve(content["data"], path.parent)
         shipped_one = None if beside.exists() else shipped.find("data_specs", content["data"])
         content["data"] = str(shipped_one or beside)
     source = "the options" if path is None else str(path)
+    content |= changes
     try:
-        return form.model_validate({**content, **changes})
+        if written:
+            searcher = str(content.get("searcher", Job.model_fields["searcher"].default))
+            chosen = {key: setting_of_text(searcher, key, text) for key, text in written.items()}
+            content["options"] = {**(content.get("options") or {}), **chosen}
+        return form.model_validate(content)
     except ValidationError as error:
         raise SearchError(f"{source}: {_explain(error, form)}") from None
     except SearchError as error:

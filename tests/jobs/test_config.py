@@ -51,6 +51,35 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert read_job(job_file, {"data": "here.yaml"}).data == "here.yaml"
 
 
+def test_settings_of_a_searcher_are_read_as_their_types_say(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text("data: d.yaml\nsearcher: rl\noptions: {offspring: 0.5, encoder: lstm}\n")
+    written = {"offspring": "0", "prior": "false", "learner": "ppo"}
+    assert read_job(job_file, {}, written).options == {
+        "offspring": 0.0, "encoder": "lstm", "prior": False, "learner": "ppo",
+    }  # fmt: skip
+    # A formula stays text, also where it is a number to YAML.
+    tuned = read_job(None, {"data": "x", "searcher": "tune"}, {"formulas": "1 - 2; -1.5"})
+    assert tuned.options == {"formulas": "1 - 2; -1.5"}
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({"tournament": "many"}, "tournament is of type int, got 'many'"),
+        ({"tournament": "2.5"}, "tournament is of type int, got '2.5'"),
+        ({"tournament": "0"}, "tournament is at least 1, got 0"),
+        ({"turnament": "2"}, "no setting 'turnament'; did you mean 'tournament'"),
+    ],
+)
+def test_a_setting_that_is_written_wrongly_is_refused(
+    written: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SearchError) as refused:
+        read_job(None, {"data": "x", "searcher": "genetic"}, written)
+    assert message in str(refused.value)
+
+
 def test_grammar_settings_are_only_those_given(tmp_path: Path) -> None:
     job_file = tmp_path / "job.yaml"
     job_file.write_text("data: d.yaml\ngrammar: {max_length: 9, windows: [5, 10]}\n")
