@@ -66,13 +66,11 @@ def _share_out(screen: Console, table: Table) -> None:
     wishes = []
     for column in table.columns:
         least, most = _measured(screen, column.header, *column.cells)
-        column.width = least
-        wishes.append((most - least, column))
-    for left, (wish, column) in zip(
-        range(len(wishes), 0, -1), sorted(wishes, key=lambda pair: pair[0]), strict=True
-    ):
+        wishes.append((most - least, least, column))
+    wishes.sort(key=lambda wish: wish[0])
+    for left, (wish, least, column) in zip(range(len(wishes), 0, -1), wishes, strict=True):
         given = min(wish, spare // left)
-        column.width += given
+        column.width = least + given
         spare -= given
 
 
