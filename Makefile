@@ -7,7 +7,7 @@ RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt $(wildcard setup.py operators/kernels/*.?pp)
 
-.PHONY: mine test lint check-types unit test-slow compat bench clean
+.PHONY: mine test lint check-types unit test-slow docs compat bench clean
 
 ## Install, search the embedded market for about two minutes, write the report.
 mine: $(VENV)/.installed
@@ -31,6 +31,11 @@ unit: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(RUN) pytest -n 2 -m slow
 
+## The documentation, as HTML in docs/_build; a broken link is an error.
+docs: $(VENV)/.installed-dev
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build
+	@echo "open docs/_build/index.html"
+
 ## The default suite with every Python that the machine has, and with the lowest versions allowed.
 compat:
 	$(PYTHON) tests/compat.py
@@ -53,4 +58,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python $(SOURCES)
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -22,14 +22,15 @@ def operators(
 
     if json:
         shown = CATALOGUE.values() if name is None else [get(name)]
-        print_json({"operators": [_entry(op) for op in shown]})
+        print_json({"operators": [entry(op) for op in shown]})
     elif name is None:
         _print_catalogue(list(CATALOGUE.values()))
     else:
         _print_entry(get(name))
 
 
-def _entry(op: Operator) -> dict[str, Any]:
+def entry(op: Operator) -> dict[str, Any]:
+    """All that the catalogue says of an operator, as JSON-compatible values."""
     return {
         "name": op.name,
         "signature": op.signature,
@@ -92,7 +93,7 @@ def _print_entry(op: Operator) -> None:
     table.add_row("family", f"{family}, tier {op.tier} ({searched})")
     table.add_row("inputs", ", ".join(f"{i.name} ({i.kind})" for i in op.inputs))
     for param in op.params:
-        table.add_row("parameter", _describe(param))
+        table.add_row("parameter", describe(param))
     table.add_row("result", str(op.output))
     table.add_row("unit", _unit_rule(op))
     table.add_row("look-back", _lookback_rule(op))
@@ -104,7 +105,8 @@ def _print_entry(op: Operator) -> None:
     print_table(screen, table)
 
 
-def _describe(param: Any) -> str:
+def describe(param: Any) -> str:
+    """A parameter in one line: its kind, limits and default."""
     parts = [f"{param.name}: {param.kind}"]
     if param.choices:
         parts.append(f"one of {', '.join(param.choices)}")

@@ -107,6 +107,13 @@ class Stream:
         found._replay()
         return found
 
+    def __repr__(self) -> str:
+        count = len(self.formulas)
+        return (
+            f"<Stream of {count} formula{'s' if count != 1 else ''}, {len(self.symbols)} symbols, "
+            f"look-back {self.lookback}, last day {self.last_day or 'none'}>"
+        )
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """Storage of values."""
