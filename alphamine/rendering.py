@@ -24,8 +24,8 @@ class Renderer(Protocol):
         """Every figure of a result, by name."""
         ...
 
-    def write_page(self, result: Any, path: Path) -> Path:
-        """Write a result as one self-contained HTML page."""
+    def write_page(self, result: Any, path: Path, single_file: bool = False) -> Path:
+        """Write a result as an HTML page, alone or with its library beside it."""
         ...
 
 

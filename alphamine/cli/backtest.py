@@ -11,7 +11,7 @@ from alphamine.errors import DataError, SearchError
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, number, percent, print_json, print_table
+from .output import console, number, percent, print_json, print_table, write_page
 from .search import warn_if_altered
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def backtest(
     dialect: options.Dialect = "brain",
     library: options.Library = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
+    single_file: options.SingleFile = False,
     json: options.Json = False,
 ) -> None:
     """Trade a signal on paper: costs, limits, suspensions, benchmark."""
@@ -112,8 +113,7 @@ def backtest(
         rivals=_rivals(rival or []),
         dialect=dialect,
     )
-    if html is not None:
-        report.write_html(html)
+    write_page(report, html, single_file)
     if json:
         print_json(report.to_dict())
     else:

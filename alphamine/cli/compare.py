@@ -31,6 +31,7 @@ def compare(
     reveal: Annotated[bool, typer.Option("--reveal", help="Open the test splits, on record.")] = (
         False
     ),
+    single_file: options.SingleFile = False,
     json: options.Json = False,
 ) -> None:
     """Run several searchers with equal budgets and seeds; print means and 95 % intervals."""
@@ -53,10 +54,13 @@ def compare(
     with comparison_bar(console(stderr=True), comparison.budget) as observe:
         rows = run_all(comparison, panel, folder, reveal, observe)
     from alphamine.report.html import comparison_page
+    from alphamine.report.library import put_beside
     from alphamine.report.renderer import write_text
 
-    text = comparison_page(rows, f"{path.stem} on {panel.name}", comparison.budget)
-    page = write_text(text, folder / "comparison.html")
+    page = folder / "comparison.html"
+    library = None if single_file else put_beside(page)
+    title = f"{path.stem} on {panel.name}"
+    write_text(comparison_page(rows, title, comparison.budget, library), page)
     if json:
         print_json({**_document(rows, folder, comparison.budget), "report": str(page)})
     else:

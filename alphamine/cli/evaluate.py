@@ -11,7 +11,7 @@ from alphamine.errors import AlphamineError
 
 from . import options
 from .formulas import FormulaCell
-from .output import console, count, number, percent, print_json, print_table
+from .output import console, count, number, percent, print_json, print_table, write_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,7 @@ def evaluate(
         str, typer.Option(help="Why it should forecast; shown in the page and in JSON.")
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
+    single_file: options.SingleFile = False,
     json: options.Json = False,
     residual: Annotated[
         str | None,
@@ -81,7 +82,13 @@ def evaluate(
         formula,
         formulas,
         dialect,
-        {"--html": html, "--full": full, "--rationale": rationale, "--residual": residual},
+        {
+            "--html": html,
+            "--single-file": single_file,
+            "--full": full,
+            "--rationale": rationale,
+            "--residual": residual,
+        },
     )
     panel = load(
         data,
@@ -116,8 +123,7 @@ def evaluate(
         backend=backend or "auto",
         rationale=rationale,
     )
-    if html is not None:
-        report.write_html(html)
+    write_page(report, html, single_file)
     found = None
     if residual is not None and report.problem is None:
         found = report.without(settings_from(residual, report.sample.panel))

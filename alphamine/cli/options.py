@@ -59,6 +59,13 @@ Library = Annotated[
         help="Of a run: its library by the fitted model (rd_loop), not the pool by its weights.",
     ),
 ]
+SingleFile = Annotated[
+    bool,
+    typer.Option(
+        "--single-file",
+        help="The page holds the library that draws its figures (5 MB), and can be sent alone.",
+    ),
+]
 
 
 def number_or_word(text: str | None) -> int | str | None:

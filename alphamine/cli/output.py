@@ -8,9 +8,16 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from alphamine.errors import AlphamineError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
     from rich.table import Table
+
+    from alphamine.evaluation.backtest.report import BacktestReport
+    from alphamine.evaluation.report import FactorReport
 
 
 # Of what is piped to where no terminal is: wide enough for every table.
@@ -25,6 +32,20 @@ def console(stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=_width(stream), markup=False, highlight=False, emoji=False)
+
+
+def write_page(report: FactorReport | BacktestReport, html: Path | None, single_file: bool) -> None:
+    """The page of a report, if one was asked for.
+
+    Raises
+    ------
+    AlphamineError
+        If `--single-file` was given without `--html`, or a file cannot be written.
+    """
+    if html is not None:
+        report.write_html(html, single_file=single_file)
+    elif single_file:
+        raise AlphamineError("--single-file says how a page is written; give --html FILE, too")
 
 
 def _width(stream: TextIO) -> int | None:

@@ -1,4 +1,4 @@
-"""`alphamine report RUN_DIR --html FILE`: one self-contained page."""
+"""`alphamine report RUN_DIR --html FILE`: the page of a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from . import options
+
 
 def report(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
     html: Annotated[Path, typer.Option(help="File to write.")],
+    single_file: options.SingleFile = False,
 ) -> None:
     """Write the HTML report of a run."""
     from alphamine import open_run
 
-    typer.echo(open_run(run_dir).report(html))
+    typer.echo(open_run(run_dir).report(html, single_file=single_file))

@@ -252,9 +252,21 @@ class FactorReport(Hinted, Summary):
             index=pd.DatetimeIndex(self.dates, name="date"),
         )
 
-    def write_html(self, path: str | PathLike[str]) -> Path:
-        """Write the report as one self-contained page."""
-        return renderer().write_page(self, Path(path))
+    def write_html(self, path: str | PathLike[str], *, single_file: bool = False) -> Path:
+        """Write the report as a page, and beside it the library that draws its figures.
+
+        Parameters
+        ----------
+        path : path
+        single_file : bool
+            The library, 5 MB, is in the page itself, which can then be sent alone.
+
+        Raises
+        ------
+        AlphamineError
+            If a file cannot be written.
+        """
+        return renderer().write_page(self, Path(path), single_file)
 
     def figures(self) -> dict[str, go.Figure]:
         """Every figure of the report, by name."""

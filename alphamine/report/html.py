@@ -1,8 +1,9 @@
-"""The single-file HTML reports of a run, of one formula and of a backtest.
+"""The HTML reports of a run, of one formula, of a backtest and of a comparison.
 
 Nothing that comes from data can become markup or code: the template escapes everything, figures
-travel as JSON in data blocks, and the page's policy admits two scripts by their hash (plotly and
-`page.js`) and no connection to anywhere.
+travel as JSON in data blocks, and the page's policy admits two scripts, plotly and `page.js`, and
+no connection to anywhere. Plotly is a file beside the page, and scripts may come from where the
+page does; or it is in the page, which then admits both by their hash alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import figures
 from .book import Book, book_of, luck_line, member_reports
+from .library import library_text
 from .lineage import lineages
 from .research import arm_rows, library_rows, research_log
 
@@ -30,8 +32,15 @@ if TYPE_CHECKING:
     from alphamine.runs.run import Run
 
 
-def run_page(run: Run) -> str:
-    """The report of a run as one HTML document without outside references.
+def run_page(run: Run, library: str | None = None) -> str:
+    """The report of a run as an HTML document.
+
+    Parameters
+    ----------
+    run : Run
+    library : str, optional
+        Name of the file beside the page that holds plotly (see `library.put_beside`); by default
+        the page holds it itself, and refers to nothing outside.
 
     Raises
     ------
@@ -46,6 +55,7 @@ def run_page(run: Run) -> str:
     return _page(
         "run.html.j2",
         run.name,
+        library,
         run=run,
         record=record,
         members=members,
@@ -90,21 +100,23 @@ def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
         raise run.lacks(", ".join(lacking))
 
 
-def factor_page(report: FactorReport) -> str:
-    """The report of one formula as one HTML document without outside references."""
+def factor_page(report: FactorReport, library: str | None = None) -> str:
+    """The report of one formula as an HTML document; `library` as in `run_page`."""
     found = {} if report.problem else report.figures()
     blocks = {name: _block(figure) for name, figure in found.items()}
-    return _page("factor.html.j2", str(report.formula), report=report, figures=blocks)
+    return _page("factor.html.j2", str(report.formula), library, report=report, figures=blocks)
 
 
-def backtest_page(report: BacktestReport) -> str:
-    """The report of one backtest as one HTML document without outside references."""
+def backtest_page(report: BacktestReport, library: str | None = None) -> str:
+    """The report of one backtest as an HTML document; `library` as in `run_page`."""
     blocks = {name: _block(figure) for name, figure in report.figures().items()}
-    return _page("backtest.html.j2", report.formula, report=report, figures=blocks)
+    return _page("backtest.html.j2", report.formula, library, report=report, figures=blocks)
 
 
-def comparison_page(rows: Sequence[Row], title: str, budget: int) -> str:
-    """Searchers beside each other as one HTML document without outside references."""
+def comparison_page(
+    rows: Sequence[Row], title: str, budget: int, library: str | None = None
+) -> str:
+    """Searchers beside each other as an HTML document; `library` as in `run_page`."""
     from alphamine.jobs.comparison import MEASURES
 
     shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
@@ -117,6 +129,7 @@ def comparison_page(rows: Sequence[Row], title: str, budget: int) -> str:
     return _page(
         "comparison.html.j2",
         title,
+        library,
         rows=rows,
         runs=len(rows[0].runs),
         budget=budget,
@@ -127,16 +140,14 @@ def comparison_page(rows: Sequence[Row], title: str, budget: int) -> str:
     )
 
 
-def _page(template: str, title: str, **context: Any) -> str:
-    from plotly.offline import get_plotlyjs
-
+def _page(template: str, title: str, library: str | None, **context: Any) -> str:
     draw = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
-    # A closing tag inside the library would end its script element early.
-    plotly = get_plotlyjs().replace("</script", "<\\/script")
+    plotly = library_text() if library is None else ""
+    policy = _policy([plotly, draw] if library is None else [draw], beside=library is not None)
     return (
         _environment()
         .get_template(template)
-        .render(title=title, policy=_policy(plotly, draw), plotly=plotly, draw=draw, **context)
+        .render(title=title, policy=policy, library=library, plotly=plotly, draw=draw, **context)
     )
 
 
@@ -207,14 +218,15 @@ def _block(figure: go.Figure) -> str:
     return text
 
 
-def _policy(*scripts: str) -> str:
+def _policy(scripts: Sequence[str], beside: bool) -> str:
+    """These scripts may run; and, where one lies `beside` the page, those of the page's origin."""
     digests = (
         base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts
     )
-    hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
+    allowed = " ".join([*(["'self'"] if beside else []), *(f"'sha256-{d}'" for d in digests)])
     # Plotly sets style attributes and writes a style sheet while it runs.
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

@@ -1,5 +1,13 @@
 
+const library = document.querySelector('script[src]');
 for (const block of document.querySelectorAll('script[type="application/json"]')) {
+  if (typeof Plotly === 'undefined') {
+    block.previousElementSibling.textContent = 'This figure is drawn by ' +
+      library.getAttribute('src') + ', which is not in the folder of this page. ' +
+      'Copy the two together, or write the page with --single-file.';
+    block.previousElementSibling.className = 'missing';
+    continue;
+  }
   const figure = JSON.parse(block.textContent);
   const ink = getComputedStyle(document.body).color;
   figure.layout.font = {color: ink, family: 'system-ui, sans-serif', size: 12};

@@ -14,6 +14,7 @@ from alphamine.runs.run import Run
 from .backtest_figures import backtest_figures
 from .factor_figures import factor_figures
 from .html import backtest_page, factor_page, run_page
+from .library import put_beside
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -30,8 +31,8 @@ figures.register(BacktestReport, backtest_figures)
 
 
 @singledispatch
-def page(result: Any) -> str:
-    """A result as one HTML document without outside references."""
+def page(result: Any, library: str | None = None) -> str:
+    """A result as an HTML document; `library` as in `html.run_page`."""
     raise AlphamineError(f"there is no page of a {type(result).__name__}")
 
 
@@ -40,15 +41,20 @@ page.register(BacktestReport, backtest_page)
 page.register(Run, run_page)
 
 
-def write_page(result: Any, path: Path) -> Path:
-    """Write a result as one self-contained HTML page.
+def write_page(result: Any, path: Path, single_file: bool = False) -> Path:
+    """Write a result as an HTML page, and beside it the library that draws its figures.
+
+    Parameters
+    ----------
+    single_file : bool
+        The library, 5 MB, is in the page itself, which can then be sent alone.
 
     Raises
     ------
     AlphamineError
         If the file cannot be written.
     """
-    return write_text(page(result), path)
+    return write_text(page(result, None if single_file else put_beside(path)), path)
 
 
 def write_text(text: str, path: Path) -> Path:

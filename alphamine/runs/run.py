@@ -449,8 +449,15 @@ class Run(Hinted):
         return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
 
     @_as_recorded
-    def report(self, path: str | PathLike[str] | None = None) -> Path:
-        """Write the HTML report; `report.html` in the run directory by default.
+    def report(self, path: str | PathLike[str] | None = None, *, single_file: bool = False) -> Path:
+        """Write the HTML report, and beside it the library that draws its figures.
+
+        Parameters
+        ----------
+        path : path, optional
+            `report.html` in the run directory by default.
+        single_file : bool
+            The library, 5 MB, is in the page itself, which can then be sent alone.
 
         Raises
         ------
@@ -459,7 +466,7 @@ class Run(Hinted):
         """
         self.require_finished("a report is written")
         target = Path(path) if path is not None else self.directory / "report.html"
-        return renderer().write_page(self, target)
+        return renderer().write_page(self, target, single_file)
 
     @property
     def remarks(self) -> list[str]:

@@ -212,12 +212,15 @@ def pages(
     formula = "ts_corr(rank(close), rank(volume), 10) * -1"
     rule = am.evaluate(formula, panel, rationale="Volume that follows the price is late.\n" * 3)
     run = am.search(panel, budget=60, seed=0, run_dir=folder / "run")
+    (folder / "alone").mkdir()
+    run.report()
     hostile = write_run(folder / "hostile", "</script><script>alert(1)</script>" + "x" * 200)
     return {
         "factor": rule.write_html(folder / "factor.html"),
         "backtest": backtest(formula, panel, "neutral").write_html(folder / "backtest.html"),
-        "run": run.report(),
         "hostile": hostile.report(),
+        "alone": rule.write_html(folder / "alone" / "factor.html", single_file=True),
+        "moved": Path(shutil.move(folder / "run", folder / "elsewhere")) / "report.html",
         "nothing": am.evaluate("close - close", panel).write_html(folder / "nothing.html"),
     }
 
@@ -228,7 +231,7 @@ def seen(pages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
     return {name: [found[page, width] for width in WIDTHS] for name, page in pages.items()}
 
 
-@pytest.mark.parametrize("kind", ["factor", "backtest", "run", "hostile", "nothing"])
+@pytest.mark.parametrize("kind", ["factor", "backtest", "hostile", "alone", "moved", "nothing"])
 def test_a_page_works_at_every_width(seen: dict[str, list[Seen]], kind: str) -> None:
     for width, page in zip(WIDTHS, seen[kind], strict=True):
         assert page.complaints == []
@@ -239,6 +242,14 @@ def test_a_page_works_at_every_width(seen: dict[str, list[Seen]], kind: str) -> 
         assert page.layout["drawn"] == page.layout["plots"]
         assert (page.layout["plots"] == 0) == (kind == "nothing")
         assert page.picture.startswith(b"\x89PNG")
+
+
+def test_a_page_without_its_library_says_so(pages: dict[str, Path], tmp_path: Path) -> None:
+    lonely = Path(shutil.copy(pages["factor"], tmp_path))
+    seen = look([lonely], (390,), tmp_path / "profile")[lonely, 390]
+    assert seen.layout["drawn"] == 0
+    assert all("ERR_FILE_NOT_FOUND" in complaint for complaint in seen.complaints)
+    assert seen.layout["page"] <= 390
 
 
 def test_what_a_page_must_not_do_is_noticed(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory, write_run: WriteRun) -> Page:
     run = write_run(tmp_path_factory.mktemp("plain") / "run")
-    return Page(run.report().read_text(encoding="utf-8"))
+    return Page(run.report(single_file=True).read_text(encoding="utf-8"))
 
 
 def test_only_two_scripts_may_run_and_nothing_may_load(plain: Page) -> None:

@@ -156,15 +156,21 @@ class BacktestReport(Hinted):
         """Equity, drawdown, months of turnover and cost, years, and capacity, by name."""
         return renderer().figures(self)
 
-    def write_html(self, path: str | PathLike[str]) -> Path:
-        """Write the report as one self-contained page.
+    def write_html(self, path: str | PathLike[str], *, single_file: bool = False) -> Path:
+        """Write the report as a page, and beside it the library that draws its figures.
+
+        Parameters
+        ----------
+        path : path
+        single_file : bool
+            The library, 5 MB, is in the page itself, which can then be sent alone.
 
         Raises
         ------
         AlphamineError
-            If the file cannot be written.
+            If a file cannot be written.
         """
-        return renderer().write_page(self, Path(path))
+        return renderer().write_page(self, Path(path), single_file)
 
     def __repr__(self) -> str:
         series = "return_with_cost"
