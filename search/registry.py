@@ -13,7 +13,7 @@ from alphamine.registry import Registry
 from .base import SearchContext, Searcher
 from .genetic import GeneticSearcher, GeneticSettings
 from .local import LocalSearcher, LocalSettings
-from .mcts.searcher import build as build_mcts
+from .mcts.build import build as build_mcts
 from .mcts.settings import MCTSSettings
 from .portfolio import PortfolioSettings
 from .portfolio import build as build_portfolio

@@ -119,7 +119,10 @@ class ChatClient(Protocol):
     temperature : float or None
     max_tokens : int
     repeatable : bool
-        Whether equal requests get equal answers, in another process too: it only replays.
+        Whether equal requests get equal answers, in another process too: what was answered is on
+        record.
+    replays : bool
+        Whether it answers from a record alone.
     """
 
     model: str
@@ -127,6 +130,7 @@ class ChatClient(Protocol):
     temperature: float | None
     max_tokens: int
     repeatable: bool
+    replays: bool
 
     def ask(self, request: ChatRequest) -> ChatAnswer:
         """The answer to a request.

@@ -46,6 +46,8 @@ class Cassette:
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
         self._spent = False
+        # Failures of transport since the last answer.
+        self._failed: set[str] = set()
         self.paid = Usage()
         raw = path.read_bytes() if path.exists() else b""
         whole = raw.rfind(b"\n") + 1
@@ -79,6 +81,15 @@ class Cassette:
             raise _ERRORS[line["error"]](line["reason"])
         answer = line["answer"]
         return ChatAnswer(answer["text"], answer["model"], Usage(**line["usage"]), answer["whole"])
+
+    def passing(self, request: ChatRequest) -> bool:
+        """Whether a request failed, and may be asked again in a live run.
+
+        The budget may be another one now, or the server back. But where answers came after a
+        failure, the search has gone on without: asked again, it would not be the same search.
+        """
+        line = self._lines.get(request.digest, {})
+        return line.get("error") == "budget" or request.digest in self._failed
 
     def missing(self, request: ChatRequest) -> BudgetError | ReplayError:
         """That a request is not in the record, and what comes nearest.
@@ -123,5 +134,9 @@ class Cassette:
     def _take(self, line: dict[str, Any]) -> None:
         self._lines[line["digest"]] = line
         self._spent |= line.get("error") == "budget"
+        if "answer" in line:
+            self._failed.clear()
+        elif line.get("error") == "transport":
+            self._failed.add(line["digest"])
         if "usage" in line:
             self.paid += Usage(**line["usage"])

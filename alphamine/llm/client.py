@@ -36,14 +36,15 @@ class Client:
         self.model, self.strong = settings.model, settings.strong
         self.temperature = None if settings.temperature < 0 else settings.temperature
         self.max_tokens = settings.max_tokens
-        self.repeatable = settings.mode == "replay"
         keeps = record is not None and settings.mode != "off"
         self._cassette = Cassette(record) if record is not None and keeps else None
+        self.replays = settings.mode == "replay"
+        self.repeatable = self._cassette is not None and settings.mode in ("auto", "replay")
         self._purse = Purse(settings, self._cassette.paid if self._cassette else Usage())
         self._server: Server | Queue | None = None
         # The record says once that the budget was spent, not of every question after that.
         self._exhausted = False
-        if settings.mode == "replay":
+        if self.replays:
             if self._cassette is None or not len(self._cassette):
                 raise ContentError(f"llm: there is no record to replay at {record}")
         elif settings.folder is not None:
@@ -101,10 +102,6 @@ class Client:
     def _recorded(self, request: ChatRequest) -> ChatAnswer | None:
         if self._cassette is None or self.settings.mode == "record":
             return None
-        try:
-            return self._cassette.find(request)
-        except (BudgetError, TransportError):
-            # What failed may be asked again, but not in a replay.
-            if self.settings.mode == "replay":
-                raise
+        if not self.replays and self._cassette.passing(request):
             return None
+        return self._cassette.find(request)

@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from alphamine.errors import SearchError
-from alphamine.llm.base import ChatClient
-from alphamine.searchers.base import Candidate, SearchContext
+from alphamine.llm.base import ChatAnswer, ChatClient, ChatRequest, Usage
+from alphamine.searchers.base import SearchContext
 
 
 class Account:
-    """What one of several users of a client has spent by it."""
+    """A client that counts what the answers to one of its users have cost.
 
-    def __init__(self, client: ChatClient) -> None:
-        self._client = client
-        self._tokens, self._money = 0.0, 0.0
+    Also what came from the record: a search that is resumed asks again for what it knew, and is to
+    be stopped by its budget where it would have been.
 
-    def ask(self, propose: Callable[[int], list[Candidate]], n: int) -> list[Candidate]:
-        """What a searcher proposes, which pays for it: nobody else is asked meanwhile."""
-        began = self._client.usage()
-        found = propose(n)
-        now = self._client.usage()
-        self._tokens += now.tokens - began.tokens
-        self._money += now.money - began.money
-        return found
+    Parameters
+    ----------
+    context : SearchContext
+
+    Attributes
+    ----------
+    context : SearchContext
+        The same with the account as its client.
+    """
+
+    def __init__(self, context: SearchContext) -> None:
+        self._client = client_of(context, "the searcher")
+        self.model, self.strong = self._client.model, self._client.strong
+        self.temperature, self.max_tokens = self._client.temperature, self._client.max_tokens
+        self.repeatable, self.replays = self._client.repeatable, self._client.replays
+        self.context = replace(context, services={**context.services, "llm": self})
+        self._lock = threading.Lock()
+        self._used = Usage()
+
+    def ask(self, request: ChatRequest) -> ChatAnswer:
+        """The client's answer.
+
+        Raises
+        ------
+        LLMError
+        """
+        answer = self._client.ask(request)
+        with self._lock:
+            self._used += answer.usage
+        return answer
+
+    def usage(self) -> Usage:
+        """Of this user, by earlier lives of it too."""
+        return self._used
 
     def spent(self) -> dict[str, float]:
-        """Tokens and money, of earlier lives too."""
-        return {"tokens": self._tokens, "money": self._money}
+        """The same as tokens and money."""
+        return {"tokens": self._used.tokens, "money": self._used.money}
 
-    def load(self, paid: dict[str, Any]) -> None:
-        """What `spent` had said."""
-        self._tokens, self._money = float(paid["tokens"]), float(paid["money"])
+    def state(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self._used)
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self._used = Usage(**saved)
 
 
 def client_of(context: SearchContext, who: str) -> ChatClient:
@@ -59,7 +90,7 @@ def require_replay(client: ChatClient) -> None:
     ------
     SearchError
     """
-    if not client.repeatable:
+    if not client.replays:
         raise SearchError(
             "the proposer cassette replays a record, but this client asks a server; give it "
             "llm={'mode': 'replay', 'cassette': FILE}"

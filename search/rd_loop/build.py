@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alphamine.searchers.base import Candidate, SearchContext
+from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.spending import Account, require_replay
 
 from .language import LanguageProposer
@@ -15,13 +15,10 @@ from .settings import RDLoopSettings
 class SpendingRDLoopSearcher(RDLoopSearcher):
     """The same with a language model that makes the hypotheses: it has something to account for."""
 
-    def __init__(self, context: SearchContext, proposer: LanguageProposer) -> None:
-        super().__init__(context, proposer)
-        self._language = proposer
-        self._account = Account(context.services["llm"])
-
-    def ask(self, n: int) -> list[Candidate]:
-        return self._account.ask(super().ask, n)
+    def __init__(self, context: SearchContext) -> None:
+        self._account = Account(context)
+        self._language = LanguageProposer(self._account.context)
+        super().__init__(self._account.context, self._language)
 
     @property
     def silence(self) -> str:
@@ -33,7 +30,7 @@ class SpendingRDLoopSearcher(RDLoopSearcher):
         return self._account.spent()
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "spent": self.spent()}
+        return {**super().state_dict(), "spent": self._account.state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
@@ -45,7 +42,7 @@ def build(context: SearchContext) -> RDLoopSearcher:
     chosen: RDLoopSettings = context.settings or RDLoopSettings()
     if chosen.proposer == "heuristic":
         return RDLoopSearcher(context)
-    proposer = LanguageProposer(context)
+    searcher = SpendingRDLoopSearcher(context)
     if chosen.proposer == "cassette":
         require_replay(context.services["llm"])
-    return SpendingRDLoopSearcher(context, proposer)
+    return searcher

@@ -66,6 +66,9 @@ def killed(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
     """How many kills there were, how many left a run with some of its evaluations, and the runs."""
     rng = random.Random(settings["seed"])
     panel = make_panel()
+    if "llm" in settings["search"]:
+        # Seconds, of which every child would spend its own.
+        import openai  # noqa: F401
     # Short runs have many checkpoints too.
     study._CHECKPOINT_SECONDS, study._CHECKPOINT_SHARE = 0.01, 1.0
     kills = runs = amid = 0

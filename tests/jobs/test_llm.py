@@ -21,7 +21,7 @@ pytest.importorskip("openai")
 OPTIONS = {"proposer": "llm", "trees": 4, "crossover": 0.0}
 
 
-def _analyst(request: dict[str, Any], number: int) -> Turn:
+def analyst(request: dict[str, Any], number: int) -> Turn:
     """Draws by the words of the question alone, so that equal questions get equal answers."""
     rng = np.random.default_rng(list(json.dumps(request["messages"][1:]).encode()))
     a, b = rng.choice(("open", "close", "volume"), 2, replace=False)
@@ -53,7 +53,7 @@ def _ledger(run: Run) -> list[tuple[Any, ...]]:
 def test_a_run_keeps_portraits_and_is_replayed_bit_for_bit(
     small_panel: Panel, tmp_path: Path
 ) -> None:
-    with serving(_analyst) as server:
+    with serving(analyst) as server:
         live = _search(small_panel, tmp_path / "live", server.url)
     record = tmp_path / "live" / "llm.jsonl"
     assert len(record.read_text().splitlines()) == len(server.requests)
@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_without_paying_twice(small_panel: Panel, tmp_path
         nonlocal seen
         seen = progress.evaluated
 
-    with serving(_analyst) as server:
+    with serving(analyst) as server:
         folder = tmp_path / "run"
         stopped = _search(small_panel, folder, server.url, observe=observe, stop=lambda: seen >= 24)
         before = _ledger(stopped)
@@ -92,7 +92,7 @@ def test_a_stopped_run_goes_on_without_paying_twice(small_panel: Panel, tmp_path
 def test_a_budget_of_tokens_ends_a_run_whose_results_are_kept(
     small_panel: Panel, tmp_path: Path
 ) -> None:
-    with serving(_analyst) as server:
+    with serving(analyst) as server:
         run = _search(small_panel, tmp_path / "run", server.url, budget=500, tokens=2000)
     # Each call is of 120 tokens; a batch or two may be under way.
     assert 17 <= len(server.requests) <= 60
@@ -108,7 +108,7 @@ def test_a_job_says_which_model(tmp_path: Path) -> None:
         read_job(None, {**changes, "llm": {"model": "sk-something"}})
 
 
-def _researcher(request: dict[str, Any], number: int) -> Turn:
+def researcher(request: dict[str, Any], number: int) -> Turn:
     """A hypothesis by the words of the question alone: formulas, or a model."""
     text = request["messages"][1]["content"]
     rng = np.random.default_rng(list(json.dumps(request["messages"][1:]).encode()))
@@ -135,7 +135,7 @@ def _research(panel: Panel, folder: Path, url: str, budget: int = 60, **more: An
 
 
 def test_research_is_recorded_and_replayed_bit_for_bit(small_panel: Panel, tmp_path: Path) -> None:
-    with serving(_researcher) as server:
+    with serving(researcher) as server:
         live = _research(small_panel, tmp_path / "live", server.url, 80)
     record = tmp_path / "live" / "llm.jsonl"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
@@ -156,7 +156,7 @@ def test_research_is_recorded_and_replayed_bit_for_bit(small_panel: Panel, tmp_p
 def test_the_researcher_sees_neither_days_nor_names_nor_numbers_of_valid(
     small_panel: Panel, tmp_path: Path
 ) -> None:
-    with serving(_researcher) as server:
+    with serving(researcher) as server:
         run = _research(small_panel, tmp_path / "run", server.url, 80)
     told = json.dumps([request["messages"] for request in server.requests])
     assert "accepted" in told
@@ -173,7 +173,7 @@ def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_th
     small_panel: Panel, tmp_path: Path
 ) -> None:
     prices = {"prompt_price": 4.0, "completion_price": 8.0, "max_tokens": 500}
-    with serving(_researcher) as server:
+    with serving(researcher) as server:
         llm = {"model": "m", "url": server.url, "max_money": 0.05, **prices}
         run = _research(small_panel, tmp_path / "run", server.url, 500, llm=llm)
     lines = [json.loads(line) for line in (tmp_path / "run" / "llm.jsonl").read_text().splitlines()]
@@ -198,7 +198,7 @@ def test_stopped_research_goes_on_without_paying_twice(small_panel: Panel, tmp_p
         nonlocal seen
         seen = progress.evaluated
 
-    with serving(_researcher) as server:
+    with serving(researcher) as server:
         folder = tmp_path / "run"
         stopped = _research(
             small_panel, folder, server.url, observe=observe, stop=lambda: seen >= 24

@@ -29,7 +29,8 @@ MODELS = ("ridge", "lightgbm")
 class Client:
     """Answers by a script: texts, or errors to raise; the last one again and again."""
 
-    model, strong, temperature, max_tokens, repeatable = "m", "", 1.0, 500, False
+    model, strong, temperature, max_tokens = "m", "", 1.0, 500
+    repeatable = replays = False
 
     def __init__(self, script: Sequence[Any]) -> None:
         self.script, self.asked = list(script), list[ChatRequest]()

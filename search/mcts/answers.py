@@ -1,0 +1,153 @@
+"""Who answers what a tree wants, and which of the answers may be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.nodes import Node
+from alphamine.searchers.base import SearchContext
+from alphamine.searchers.memory import Memory
+from alphamine.searchers.proposers.base import (
+    Outcome,
+    Proposal,
+    Proposer,
+    RefineContext,
+    SeedContext,
+    objection,
+)
+from alphamine.searchers.proposers.registry import PROPOSERS
+from alphamine.searchers.variation import child
+
+from .settings import MCTSSettings
+from .tree import Tree
+
+_CROSSINGS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a tree wants of a proposer: a root, or refinements of one of its nodes."""
+
+    tree: Tree
+    step: int
+    proposer: str
+    context: SeedContext
+
+    @property
+    def parent(self) -> Node | None:
+        """The formula to refine; None where a root is wanted."""
+        return self.context.formula if isinstance(self.context, RefineContext) else None
+
+
+class Answers:
+    """The proposers of a search, crossing, and the formulas that were proposed so far.
+
+    Parameters
+    ----------
+    context : SearchContext
+    settings : MCTSSettings
+
+    Attributes
+    ----------
+    repeatable, slow : bool
+        Whether all of the proposers are repeatable; whether any of them is slow.
+    """
+
+    def __init__(self, context: SearchContext, settings: MCTSSettings) -> None:
+        self._settings = settings
+        self._grammar = context.grammar
+        self._seeds = tuple(canonicalise(formula) for formula in context.seeds)
+        self._proposers: dict[str, Proposer] = {
+            name: PROPOSERS.find(name)(context) for name in settings.names
+        }
+        self.repeatable = all(p.repeatable for p in self._proposers.values())
+        self.slow = any(p.slow for p in self._proposers.values())
+        self.tried = Memory(settings.memory)
+
+    def given(self, number: int) -> bool:
+        """Whether the root of a tree is a formula that the search is to start from."""
+        return number < len(self._seeds)
+
+    def of(self, requests: Sequence[Request]) -> Iterator[list[Proposal]]:
+        """What is proposed in answer to each, several at a time."""
+        if len(requests) == 1:
+            return iter([self._answer(requests[0])])
+        with ThreadPoolExecutor(len(requests)) as threads:
+            return iter(list(threads.map(self._answer, requests)))
+
+    def _answer(self, request: Request) -> list[Proposal]:
+        proposer, context = self._proposers[request.proposer], request.context
+        if isinstance(context, RefineContext):
+            return proposer.refine(context, self._settings.proposals)
+        if self.given(request.tree.number):
+            return [Proposal((self._seeds[request.tree.number],), motif="given")]
+        share = self._settings.crossover
+        share /= max(1e-12, self._settings.fresh + self._settings.crossover)
+        if len(context.donors) > 1 and context.rng.random() < share:
+            crossed = self._crossed(context)
+            if crossed is not None:
+                return [crossed]
+        return proposer.seed(context, 1)
+
+    def _crossed(self, context: SeedContext) -> Proposal | None:
+        """A cross of two alphas that were kept."""
+        rng, donors = context.rng, context.donors
+        for _ in range(_CROSSINGS):
+            a, b = (donors[int(rng.random() * len(donors))] for _ in range(2))
+            made = child(self._grammar, rng, "crossover", a, b) if a is not b else None
+            if made is not None and objection(self._grammar, context.avoid, made.formula) is None:
+                reason = "a part of one alpha in another"
+                return Proposal(
+                    (made.formula,), rationale=reason, motif="cross", parents=made.parents
+                )
+        return None
+
+    def admissible(self, request: Request, proposal: Proposal) -> Proposal | None:
+        """A proposal with those of its settings that may be tried, mended if need be."""
+        proposer = self._proposers[request.proposer]
+        for attempt in range(self._settings.repairs + 1):
+            problem, kept = self._checked(request, proposal)
+            if kept:
+                return replace(proposal, formulas=kept)
+            if attempt < self._settings.repairs:
+                mended = proposer.repair(proposal, problem, request.context)
+                if mended is None:
+                    return None
+                proposal = mended
+        return None
+
+    def _checked(self, request: Request, proposal: Proposal) -> tuple[str, tuple[Node, ...]]:
+        """What is wrong with a proposal, and the settings with which nothing is."""
+        problem, kept = "it has no formula", []
+        for formula in map(canonicalise, proposal.formulas[: self._settings.settings]):
+            found = objection(self._grammar, request.context.avoid, formula, request.parent)
+            if found is None and not self.tried.add(formula):
+                found = "it orders stocks as a formula does that was tried before"
+            if found is None:
+                kept.append(formula)
+            else:
+                problem = found
+        return problem, tuple(kept)
+
+    def learn(self, name: str, outcome: Outcome) -> None:
+        """Let a proposer know what came of its proposal."""
+        proposer = self._proposers.get(name)
+        if proposer is not None:
+            proposer.learn(outcome)
+
+    def state(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "memory": self.tried.state(),
+            "proposers": {name: p.state_dict() for name, p in self._proposers.items()},
+        }
+
+    def load(self, saved: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.tried.load(saved["memory"])
+        for name, data in saved["proposers"].items():
+            self._proposers[name].load_state_dict(data)

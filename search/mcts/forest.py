@@ -1,0 +1,178 @@
+"""The trees that grow side by side, and the repository into which they are committed in order.
+
+A tree's nodes are offered, best first, when it and all trees before it have ended, so nothing
+depends on which result comes first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from alphamine.searchers.base import Candidate, Evaluation
+
+from . import state
+from .repository import Known, Nearest, Repository, Sketch, thinned
+from .scoring import DIMENSIONS, EFFECTIVENESS, Metrics, reward, soundness
+from .settings import MCTSSettings
+from .state import Schema
+from .tree import Refinement, Tree
+
+
+class Forest:
+    """Trees by their numbers, and what was measured of the alphas that the pool keeps.
+
+    Parameters
+    ----------
+    settings : MCTSSettings
+
+    Attributes
+    ----------
+    repository : Repository
+    """
+
+    def __init__(self, settings: MCTSSettings) -> None:
+        self._settings = settings
+        self.repository = Repository(settings)
+        self._trees: dict[int, Tree] = {}
+        self._begun = 0
+        self._kept: dict[str, Known] = {}
+
+    def ready(self, most: int) -> list[Tree]:
+        """Trees that wait for nothing, and new ones in place of those that have ended."""
+        growing = [tree for tree in self._trees.values() if not tree.done]
+        ready = [tree for tree in growing if not tree.awaited][:most]
+        while len(ready) < most and len(growing) < self._settings.trees:
+            tree = Tree(self._begun, self._settings.budget)
+            self._trees[tree.number] = tree
+            self._begun += 1
+            growing.append(tree)
+            ready.append(tree)
+        return ready
+
+    def plant(self, tree: Tree, rng: np.random.Generator) -> None:
+        """By chance, give a tree an alpha of the pool as its root."""
+        known = list(self._kept.values())
+        if known and rng.random() >= self._settings.fresh + self._settings.crossover:
+            self._grow(tree, self._node(known[int(rng.random() * len(known))]))
+
+    def awaits(self, candidate: Candidate) -> bool:
+        """Whether a candidate's tree still waits for it."""
+        return candidate.formula.digest in self._trees[int(candidate.notes["tree"])].awaited
+
+    def withdraw(self, digests: Iterable[str]) -> None:
+        """Wait no longer for what will not be evaluated."""
+        for digest in digests:
+            for tree in self._trees.values():
+                tree.awaited.pop(digest, None)
+
+    def hang(
+        self, results: Sequence[Evaluation]
+    ) -> list[tuple[Evaluation, Refinement | None, bool]]:
+        """Hang results into their trees.
+
+        Returns
+        -------
+        list of (Evaluation, Refinement or None, bool)
+            Each with the node that it refines, and whether it has a better reward than that.
+        """
+        formulas = [result.candidate.formula for result in results]
+        sketches = [thinned(result.sketch) for result in results]
+        near = self.repository.nearest(formulas, sketches)
+        return [
+            (result, *self._hang(result, sketch, nearest))
+            for result, sketch, nearest in zip(results, sketches, near, strict=True)
+        ]
+
+    def _hang(
+        self, result: Evaluation, sketch: Sketch | None, nearest: Nearest
+    ) -> tuple[Refinement | None, bool]:
+        candidate = result.candidate
+        formula, notes = candidate.formula, candidate.notes
+        tree = self._tree(candidate)
+        tree.awaited.pop(formula.digest, None)
+        dimension = str(notes.get("dimension", ""))
+        place = tree.find(candidate.parents[0]) if dimension and candidate.parents else None
+        tree.expansions = max(tree.expansions, int(notes.get("step", 0)) + (place is not None))
+        parent = None if place is None else tree.nodes[place]
+        if not math.isfinite(result.fitness):
+            tree.ended |= not tree.nodes
+            return parent, False
+        alike = max(nearest.likeness, _likeness_within(tree, sketch))
+        edits = 0 if place is None else len(list(tree.path(place)))
+        metrics = Metrics.of(result.scores, alike, soundness(formula, edits))
+        known = Known(formula, metrics, sketch, nearest)
+        node = self._node(known)
+        node.parent, node.key, node.dimension = place, str(notes.get("key", "")), dimension
+        node.notes = notes
+        if not tree.nodes and not node.effective:
+            tree.budget = min(tree.budget, self._settings.weak_budget)
+        self._grow(tree, node)
+        self._kept[formula.digest] = known
+        return parent, parent is not None and node.reward > parent.reward
+
+    def _tree(self, candidate: Candidate) -> Tree:
+        """The tree of a candidate; one that was not made in this life begins it anew."""
+        number = int(candidate.notes.get("tree", self._begun))
+        tree = self._trees.get(number)
+        if tree is None:
+            tree = self._trees[number] = Tree(number, self._settings.budget)
+            self._trees = dict(sorted(self._trees.items()))
+            self._begun = max(self._begun, number + 1)
+        if not tree.nodes and candidate.parents and candidate.notes.get("dimension"):
+            known = self._kept.get(candidate.parents[0])
+            if known is not None:
+                self._grow(tree, self._node(known))
+        return tree
+
+    def _grow(self, tree: Tree, node: Refinement) -> None:
+        tree.add(node, self._settings.growth, self._settings.max_budget)
+
+    def _node(self, known: Known) -> Refinement:
+        scores = self.repository.standing.scores(known.metrics)
+        place = DIMENSIONS.index(EFFECTIVENESS)
+        value = reward(scores) if self._settings.dimensions else scores[place]
+        effective = self.repository.effective(known.metrics)
+        return Refinement(known, scores, value, effective, best=value)
+
+    def keep(self, digests: Iterable[str]) -> None:
+        """Forget what was measured of all formulas but these, which the pool has."""
+        self._kept = {d: self._kept[d] for d in digests if d in self._kept}
+
+    def commit(self) -> None:
+        """Offer the nodes of ended trees, best first, as far as no earlier tree still grows."""
+        while self._trees and (tree := next(iter(self._trees.values()))).done:
+            del self._trees[tree.number]
+            # A root that came from the pool is offered as well: it may be too much like another.
+            for node in sorted(tree.nodes, key=lambda n: -n.reward):
+                if node.effective:
+                    self.repository.offer(node.known)
+
+    def state(self) -> dict[str, Any]:
+        """As JSON values and arrays."""
+        return {
+            "begun": self._begun,
+            "repository": self.repository.state(),
+            "trees": [state.of_tree(tree) for tree in self._trees.values()],
+            "kept": [state.of_known(known) for known in self._kept.values()],
+        }
+
+    def load(self, saved: Mapping[str, Any], schema: Schema) -> None:
+        """Restore what `state` returned."""
+        self._begun = saved["begun"]
+        self.repository = Repository.loaded(self._settings, saved["repository"], schema)
+        trees = [state.to_tree(data, schema) for data in saved["trees"]]
+        self._trees = {tree.number: tree for tree in trees}
+        known = [state.to_known(data, schema) for data in saved["kept"]]
+        self._kept = {k.formula.digest: k for k in known}
+
+
+def _likeness_within(tree: Tree, sketch: Sketch | None) -> float:
+    """Largest correlation with an effective node of a tree, which is to be admitted too."""
+    if sketch is None:
+        return 0.0
+    rows = [s for n in tree.nodes if n.effective and (s := n.known.sketch) is not None]
+    return float(np.abs(np.stack(rows) @ sketch).max()) if rows else 0.0
