@@ -7,8 +7,9 @@ chose: they are computed once, kept in the panel cache, and no trials of anythin
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
@@ -58,6 +59,27 @@ class NullLandscape:
             int(self.rank_ic.searchsorted(abs(rank_ic), side)) for side in ("left", "right")
         )
         return (low + high + 1) / (2 * count + 2)
+
+    def best_of(self, counts: Sequence[int]) -> list[float]:
+        """Expected largest absolute rank IC among n random formulas, for each n.
+
+        Exact for n of these formulas, drawn without replacement: the i-th smallest of M is the
+        largest of n with a chance of C(i - 1, n - 1) / C(M, n). NaN beyond M, where nothing was
+        measured.
+        """
+        total = len(self.rank_ic)
+        # Logarithms of factorials: C(500, 250) has 150 digits.
+        logs = np.array([math.lgamma(i + 1) for i in range(total + 1)])
+
+        def expected(n: int) -> float:
+            if not 1 <= n <= total:
+                return float("nan")
+            below = np.arange(n - 1, total)  # i - 1, of those that can be the largest
+            chances = logs[below] - logs[n - 1] - logs[below - n + 1]
+            chances -= logs[total] - logs[n] - logs[total - n]
+            return float(np.exp(chances) @ self.rank_ic[n - 1 :])
+
+        return [expected(n) for n in counts]
 
 
 def landscape_of(sample: Sample) -> NullLandscape:

@@ -21,6 +21,7 @@ from alphamine.evaluation.trust.deflation import expected_maximum
 if TYPE_CHECKING:
     from alphamine.data.panel import Panel
     from alphamine.evaluation.backtest.report import BacktestReport
+    from alphamine.evaluation.landscape import NullLandscape
     from alphamine.evaluation.report import FactorReport
     from alphamine.runs.run import Run
 
@@ -90,6 +91,18 @@ def luck_line(members: Sequence[dict[str, Any]], trials: int) -> tuple[list[int]
     points = np.unique(np.geomspace(1, trials, 60).astype(int))
     error = float(np.median(errors))
     return points.tolist(), [error * expected_maximum(2 * int(n)) for n in points]
+
+
+def chance_line(landscape: NullLandscape | None, trials: int) -> tuple[list[int], list[float]]:
+    """What the best of the first n formulas of a random search is expected to show, against n.
+
+    As far as random formulas were evaluated: a longer line would be a guess.
+    """
+    if landscape is None or trials < 1:
+        return [], []
+    most = min(trials, len(landscape.rank_ic))
+    points = np.unique(np.geomspace(1, max(most, 1), 60).astype(int)).tolist() if most else []
+    return points, landscape.best_of(points)
 
 
 def _splits(panel: Panel) -> list[str | None]:

@@ -127,9 +127,11 @@ def cumulative_quantiles(
 
 
 def best_so_far(
-    fitness: Sequence[float], luck: tuple[Sequence[int], Sequence[float]] = ((), ())
+    fitness: Sequence[float],
+    luck: tuple[Sequence[int], Sequence[float]] = ((), ()),
+    chance: tuple[Sequence[int], Sequence[float]] = ((), ()),
 ) -> go.Figure:
-    """The highest fitness among the first n trials, against n.
+    """The highest fitness among the first n trials, against n on a logarithmic scale.
 
     Parameters
     ----------
@@ -137,6 +139,8 @@ def best_so_far(
         Of each trial, in order.
     luck : (sequence of int, sequence of float)
         What the best of n useless formulas would show, for some n.
+    chance : (sequence of int, sequence of float)
+        What the best of n formulas shows that are drawn at random from the same data.
     """
     figure = _figure("formulas evaluated", "best |rank IC| so far, train")
     values = np.array([np.nan if not np.isfinite(x) else x for x in fitness])
@@ -152,15 +156,19 @@ def best_so_far(
             name="best so far",
             line={"color": COLOURS["train"], "width": 2, "shape": "hv"},
         )
-    if len(luck[0]):
-        figure.add_scatter(
-            x=list(luck[0]),
-            y=_rounded(luck[1]),
-            mode="lines",
-            name="luck alone",
-            line={"color": COLOURS["valid"], "width": 2, "dash": "dash"},
-        )
-    return figure
+    for name, (counts, heights), colour, dash in (
+        ("random formulas", chance, "all", "dot"),
+        ("luck alone", luck, "valid", "dash"),
+    ):
+        if len(counts):
+            figure.add_scatter(
+                x=list(counts),
+                y=_rounded(heights),
+                mode="lines",
+                name=name,
+                line={"color": COLOURS[colour], "width": 2, "dash": dash},
+            )
+    return figure.update_xaxes(type="log")
 
 
 def ic_histogram(scores: Mapping[str, Sequence[float]]) -> go.Figure:

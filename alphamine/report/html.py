@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from . import figures
-from .book import Book, book_of, luck_line, member_reports
+from .book import Book, book_of, chance_line, luck_line, member_reports
 from .library import library_text
 from .lineage import lineages
 from .research import arm_rows, library_rows, research_log
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from alphamine.evaluation.backtest.report import BacktestReport
+    from alphamine.evaluation.landscape import NullLandscape
     from alphamine.evaluation.report import FactorReport
     from alphamine.jobs.comparison import Estimate, Row
     from alphamine.runs.run import Run
@@ -52,6 +53,7 @@ def run_page(run: Run, library: str | None = None) -> str:
     blend = record.blend
     panel = run.panel_at_hand()
     book = book_of(run, panel)
+    landscape = run.landscape(record.fitted_on)
     return _page(
         "run.html.j2",
         run.name,
@@ -70,6 +72,7 @@ def run_page(run: Run, library: str | None = None) -> str:
             if len(islands) > 1
         ],
         places=_places(run, members),
+        drawn=0 if landscape is None else len(landscape.rank_ic),
         trees=lineages(run.records),
         research=research_log(run.records, run.models),
         libraries=library_rows(run.models),
@@ -78,7 +81,7 @@ def run_page(run: Run, library: str | None = None) -> str:
         book=book,
         survivors=sum(_survives(str(member["verdict"])) for member in members),
         member_reports=member_reports(run, panel),
-        figures={name: _block(figure) for name, figure in _figures(run, book)},
+        figures={name: _block(figure) for name, figure in _figures(run, book, landscape)},
     )
 
 
@@ -176,7 +179,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
+def _figures(
+    run: Run, book: Book, landscape: NullLandscape | None
+) -> Iterable[tuple[str, go.Figure]]:
     records = run.records
     combined = run.record.combined
     series = {
@@ -199,7 +204,8 @@ def _figures(run: Run, book: Book) -> Iterable[tuple[str, go.Figure]]:
         ),
     )
     luck = luck_line(run.members, run.evaluated)
-    yield "best", figures.best_so_far([r.fitness for r in records], luck)
+    chance = chance_line(landscape, run.evaluated)
+    yield "best", figures.best_so_far([r.fitness for r in records], luck, chance)
     histogram = {run.record.fitted_on: [r.train["rank_ic"] for r in records]}
     if any(r.valid is not None for r in records):
         histogram["valid"] = [r.valid["rank_ic"] for r in records if r.valid is not None]

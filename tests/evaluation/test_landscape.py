@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,19 @@ def test_a_percentile_is_a_mean_rank() -> None:
         assert known.percentile(rank_ic) == pytest.approx((4 * below + 0.5) / 5)
     assert math.isnan(known.percentile(math.nan))
     assert math.isnan(NullLandscape(np.array([])).percentile(0.1))
+
+
+def test_the_best_of_n_is_the_mean_over_all_choices() -> None:
+    values = np.sort(np.random.default_rng(0).exponential(size=9))
+    small = NullLandscape(values)
+    for n, best in enumerate(small.best_of(range(1, 10)), start=1):
+        assert best == pytest.approx(np.mean([max(c) for c in combinations(values, n)]), rel=1e-12)
+    assert np.isnan(small.best_of([0, 10])).all()
+    # Five hundred, as a landscape has: the ends are known, and it rises between them.
+    many = np.sort(np.random.default_rng(1).normal(size=500) ** 2)
+    line = NullLandscape(many).best_of(range(1, 501))
+    assert (line[0], line[-1]) == (pytest.approx(many.mean()), pytest.approx(many[-1]))
+    assert (np.diff(line) > 0).all()
 
 
 def test_numbers_are_those_of_evaluate(market: Panel) -> None:
@@ -104,6 +117,11 @@ def test_a_run_shows_the_places_of_its_members(market: Panel, tmp_path: Path) ->
     place = landscape_of(panel.sample("valid")).percentile(run.members[0]["valid_rank_ic"])
     assert "smaller absolute rank IC on valid" in page
     assert f"#1 {place:.1%}" in page
+    # The search curve stands beside that of as many random formulas.
+    line = landscape_of(panel.sample("train")).best_of([40])[0]
+    [curve] = [block for block in page.split("application/json") if '"random formulas"' in block]
+    assert f"{round(line, 5)}]" in curve
+    assert "the 500 formulas, drawn" in page
     # Without the panel at hand, what is kept is found by what the run has recorded.
     kept = am.open_run(run.directory).landscape("valid")
     assert kept is not None

@@ -25,6 +25,14 @@ def test_best_so_far_rises_only_and_ends_at_the_last_trial() -> None:
     assert 3 not in steps
 
 
+def test_best_so_far_stands_beside_luck_and_chance() -> None:
+    figure = figures.best_so_far([0.01, 0.03], ([1, 2], [0.02, 0.025]), ([1, 2], [0.01, 0.015]))
+    lines = {line.name: list(line.y) for line in figure.data}
+    assert lines["luck alone"] == [0.02, 0.025]
+    assert lines["random formulas"] == [0.01, 0.015]
+    assert figure.layout.xaxis.type == "log"
+
+
 def test_best_so_far_of_nothing_is_empty() -> None:
     assert not figures.best_so_far([-np.inf, -np.inf]).data
 
