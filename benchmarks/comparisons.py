@@ -23,6 +23,7 @@ from alphamine.jobs.island import Island
 from alphamine.jobs.opening import island_seeds
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
+from alphamine.llm.base import ChatClient
 from alphamine.operators import CATALOGUE, Family
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.combine import combine
@@ -34,6 +35,8 @@ from alphamine.runs.store import Store
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.rl.settings import PRESETS
+
+from .analyst import Analyst
 
 ROOT = Path(__file__).parents[1]
 # Members of a pool.
@@ -52,7 +55,8 @@ Marks = list[dict[str, Any]]
 class Row:
     """A searcher, its settings, and what of the grammar and of the pool differs.
 
-    `each` is what an island evaluates; without, one search has the whole budget.
+    `each` is what an island evaluates; without, one search has the whole budget. `client` makes the
+    language model that the searcher asks.
     """
 
     searcher: str = "rl"
@@ -60,6 +64,7 @@ class Row:
     grammar: Mapping[str, Any] = field(default_factory=dict)
     pool: Mapping[str, Any] = field(default_factory=dict)
     each: int | None = None
+    client: Callable[[], ChatClient] | None = None
 
 
 def _preset(name: str) -> Row:
@@ -73,6 +78,11 @@ def _alone(settings: Mapping[str, Any] | None = None, **differs: Mapping[str, An
     return Row("rl", {"offspring": 0, **(settings or {})}, **differs)
 
 
+def _advised(**settings: Any) -> Row:
+    """The tree search with the analyst's advice."""
+    return Row("mcts", {"proposer": "llm", **settings}, client=Analyst)
+
+
 ROWS: dict[str, Row] = {
     "random": Row("random"),
     "genetic": Row("genetic"),
@@ -83,6 +93,14 @@ ROWS: dict[str, Row] = {
     "mcts, effectiveness alone": Row("mcts", {"dimensions": False}),
     "mcts, nothing avoided": Row("mcts", {"avoided": 0}),
     "mcts, greedy": Row("mcts", {"exploration": 0.0}),
+    "mcts, no crosses": Row("mcts", {"crossover": 0.0}),
+    "mcts, any dimension": Row("mcts", {"temperature": 1000.0}),
+    "analyst": _advised(),
+    "analyst, no tree": _advised(budget=1, growth=0),
+    "analyst, greedy": _advised(exploration=0.0),
+    "analyst, effectiveness alone": _advised(dimensions=False),
+    "analyst, any dimension": _advised(temperature=1000.0),
+    "analyst, nothing avoided": _advised(avoided=0),
     "rl": Row(),
     "rl flow": Row("rl", {"learner": "flow"}),
     "rl flow mean": Row("rl", {"learner": "flow", "backup": "mean"}),
@@ -253,8 +271,10 @@ def compare(
     limit = 0.99 if "parity" in row.pool else 0.7
     empty = make_pool(scorer.train, SIZE, limit, **row.pool)
     count = 1 if row.each is None else max(evaluations // row.each, 1)
+    services = {} if row.client is None else {"llm": row.client()}
+    context = SearchContext(language, seed, services=services)
     searchers = [
-        Clock(make_searcher(row.searcher, SearchContext(language, own), row.options))
+        Clock(make_searcher(row.searcher, replace(context, seed=own), row.options))
         for own in island_seeds(seed, count)
     ]
     islands = [Island(searcher, copy(empty)) for searcher in searchers]

@@ -49,6 +49,11 @@ MEASURES = {
     ),
 }
 SHOWN = (1000, 3000, 5000, 20_000)
+# The tree search by who advises it, beside those that it has to beat.
+RIVALS = ("random", "genetic", "local", "rl")
+TREES = tuple(name for name in ROWS if name.startswith(("mcts", "analyst")))
+TREE_SEEDS = 5
+TREES_SHOWN = (1000, 2000, 5000)
 # Of searches with and without islands; a market has some of these.
 ISLAND_MEASURES = (
     ("recovery", "recovered", 1.0),
@@ -64,8 +69,20 @@ ISLAND_SHOWN = (5000, 8000, 10_000, 20_000, 40_000)
 def section(market: str, results: dict[str, Any]) -> str:
     """Searches without islands."""
     found = results[f"searchers {market}"]
-    rows = {row: seeds for row, seeds in found.items() if row not in ISLANDS}
+    hidden = {*ISLANDS, *TREES} - {"mcts"}
+    rows = {row: seeds for row, seeds in found.items() if row not in hidden}
     return _tables(rows, MEASURES[market], SHOWN)
+
+
+def trees(market: str, results: dict[str, Any]) -> str:
+    """The tree search, its parts and its advisers, on the seeds that most of them have."""
+    found = results[f"trees {market}"]
+    rows = {
+        row: {seed: marks for seed, marks in found[row].items() if int(seed) < TREE_SEEDS}
+        for row in (*RIVALS, *TREES)
+        if row in found
+    }
+    return _tables(rows, MEASURES[market], TREES_SHOWN)
 
 
 def islands(market: str, results: dict[str, Any]) -> str:
@@ -146,6 +163,7 @@ def main() -> None:
         found = _read(RESULTS)
         tables = {f"searchers {name}": partial(section, name) for name in MEASURES}
         tables |= {f"islands {name}": partial(islands, name) for name in MARKETS}
+        tables |= {f"trees {name}": partial(trees, name) for name in MEASURES}
         results = {key: found.get(key.split(" ", 1)[1]) for key in tables}
         write_readme(results, HERE / "README.md", tables)
 
