@@ -35,8 +35,10 @@ _SEED: Final = 500
 _TOGETHER: Final = 50
 # Draws after which a grammar has no more formulas that can be scored.
 _DRAWS: Final = 20 * FORMULAS
-# Silent on more of the universe than this, a formula is none that a search would keep either.
+# Silent on more of the universe, or without a rank IC on more of the days, a formula is none that a
+# search would keep either: the mean of a handful of days would be the largest of them all.
 _COVERAGE: Final = 0.5
+_DAYS: Final = 0.5
 # Cells of a panel on which all formulas take a few seconds: nobody is kept waiting longer unasked.
 _QUICK_CELLS: Final = 1_000_000
 
@@ -130,6 +132,7 @@ def identity_of(
         "days": list(days),
         "min_names": min_names,
         "formulas": FORMULAS,
+        "kept": [_COVERAGE, _DAYS],
         "version": __version__,
     }
 
@@ -148,8 +151,11 @@ def _rank_ics(sample: Sample) -> FloatArray:
     while len(found) < FORMULAS and (batch := list(islice(drawn, _TOGETHER))):
         scores = dict(evaluator.scores(batch, sample, turnover=False, counted=False))
         numbers = [Summary.of(scores[i]) for i in range(len(batch))]
+        least = _DAYS * len(sample.label)
         found += [
-            abs(n.rank_ic) for n in numbers if n.coverage >= _COVERAGE and not np.isnan(n.rank_ic)
+            abs(n.rank_ic)
+            for n in numbers
+            if n.coverage >= _COVERAGE and n.days >= least and not np.isnan(n.rank_ic)
         ]
     return np.array(found[:FORMULAS])
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from alphamine.data.splits import Splits
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError
 from alphamine.evaluation.backtest import backtest
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from alphamine.runs.run import Run
 
 
+FloatArray = npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The pool traded long and short, split by split; or why it could not be."""
+    """A pool or a factor traded long and short, split by split; or why it could not be."""
 
     reports: dict[str, BacktestReport]
     problem: str = ""
@@ -38,6 +43,17 @@ class Book:
         for split, report in self.reports.items():
             for year, numbers in report.by_year.items():
                 yield split, year, dict(numbers)
+
+    def earned(self) -> dict[str, tuple[list[str], FloatArray, FloatArray]]:
+        """Days, and daily returns before and after costs, by split."""
+        return {
+            split: (
+                [str(date) for date in report.dates],
+                report.daily["return_without_cost"],
+                report.daily["return_with_cost"],
+            )
+            for split, report in self.reports.items()
+        }
 
 
 def book_of(run: Run, panel: Panel | None) -> Book:
@@ -53,6 +69,24 @@ def book_of(run: Run, panel: Panel | None) -> Book:
     except AlphamineError as error:
         return Book(reports, str(error))
     return Book(reports)
+
+
+def neutral_book(report: FactorReport) -> Book:
+    """A factor's dollar-neutral book on the days that it was judged on, for BRAIN's checks.
+
+    The weights are the values of each day less their mean (`SimulationSettings`).
+    """
+    sample = report.sample
+    # The days that were judged are all that is left of the panel, under whichever name.
+    judged = (sample.rows.start, sample.rows.stop)
+    gap = sample.panel.shape[0] - sample.rows.stop
+    panel = replace(sample.panel, splits=Splits(judged, None, None, gap=gap))
+    try:
+        # Values, not a formula: what is drawn here has been counted when it was judged.
+        found = backtest(report._values(), panel, "neutral", split="train", trials=report.trials)
+    except AlphamineError as error:
+        return Book({}, str(error))
+    return Book({report.split: found})
 
 
 def member_reports(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from alphamine.evaluation.landscape import landscape_if_quick
 from alphamine.evaluation.stats import SeriesStats
 
-from .figures import bars, cumulative_ic, cumulative_quantiles, histogram, month_map
+from .figures import among_random, bars, cumulative_ic, cumulative_quantiles, histogram, month_map
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -61,6 +62,9 @@ def factor_figures(report: FactorReport) -> dict[str, go.Figure]:
         ),
         "styles": _stat_bars(detail.exposure.styles, None, "correlation of daily ranks"),
     }
+    landscape = landscape_if_quick(report.sample)
+    if landscape is not None and len(landscape.rank_ic):
+        found["landscape"] = among_random(landscape.rank_ic, abs(report.rank_ic))
     if detail.groups:
         few = dict(list(detail.groups.items())[:MOST_GROUPS])
         found["groups"] = _stat_bars(few, "rank IC within the group", None, sideways=True)

@@ -325,6 +325,23 @@ def histogram(values: Sequence[float], x: str) -> go.Figure:
     return figure
 
 
+def among_random(random: npt.ArrayLike, own: float) -> go.Figure:
+    """How the absolute rank ICs of random formulas are distributed, and where one stands.
+
+    Parameters
+    ----------
+    random : (formulas,) float64
+    own : float
+        The absolute rank IC of the formula in question.
+    """
+    figure = _figure("|mean rank IC|", "random formulas")
+    figure.add_histogram(x=_rounded(random), nbinsx=50, marker={"color": COLOURS["train"]})
+    figure.add_vline(x=own, line={"color": COLOURS["valid"], "width": 2, "dash": "dash"})
+    return figure.add_annotation(
+        x=own, y=1, yref="paper", text="this formula", showarrow=False, yanchor="bottom"
+    )
+
+
 def _figure(x: str | None, y: str | None) -> go.Figure:
     import plotly.graph_objects as go
 

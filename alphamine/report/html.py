@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from . import figures
-from .book import Book, book_of, chance_line, luck_line, member_reports
+from .book import Book, book_of, chance_line, luck_line, member_reports, neutral_book
 from .library import library_text
 from .lineage import lineages
 from .research import arm_rows, library_rows, research_log
@@ -106,8 +106,12 @@ def _require_recorded(run: Run, members: list[dict[str, Any]]) -> None:
 def factor_page(report: FactorReport, library: str | None = None) -> str:
     """The report of one formula as an HTML document; `library` as in `run_page`."""
     found = {} if report.problem else report.figures()
+    book = Book({}) if report.problem else neutral_book(report)
+    if book.reports:
+        found["book"] = figures.cumulative_returns(book.earned())
     blocks = {name: _block(figure) for name, figure in found.items()}
-    return _page("factor.html.j2", str(report.formula), library, report=report, figures=blocks)
+    title = str(report.formula)
+    return _page("factor.html.j2", title, library, report=report, book=book, figures=blocks)
 
 
 def backtest_page(report: BacktestReport, library: str | None = None) -> str:
@@ -190,19 +194,7 @@ def _figures(
         if block["dates"]
     }
     yield "cumulative", figures.cumulative_ic(series)
-    yield (
-        "earned",
-        figures.cumulative_returns(
-            {
-                split: (
-                    [str(date) for date in report.dates],
-                    report.daily["return_without_cost"],
-                    report.daily["return_with_cost"],
-                )
-                for split, report in book.reports.items()
-            }
-        ),
-    )
+    yield "earned", figures.cumulative_returns(book.earned())
     luck = luck_line(run.members, run.evaluated)
     chance = chance_line(landscape, run.evaluated)
     yield "best", figures.best_so_far([r.fitness for r in records], luck, chance)

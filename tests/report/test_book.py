@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,49 @@ def test_the_page_shows_what_a_backtest_of_the_pool_gives(run: Run, panel: Panel
             got = lines[f"{split}, {name} costs"]["y"]
             np.testing.assert_allclose(got, expected, atol=1e-5)
         assert max(lines[f"{split}, after costs"]["x"]) < str(panel.dates[200])
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_factor_is_judged_by_brain_on_its_own_days(
+    panel: Panel, split: str, tmp_path: Path
+) -> None:
+    formula = "rank(-ts_returns(close, 5))"
+    report = am.evaluate(formula, panel, split=split)
+    page = report.write_html(tmp_path / "factor.html").read_text(encoding="utf-8")
+    traded = am.backtest(formula, panel, "neutral", split=split)
+    names = [check.name for check in traded.checks]
+    assert {"sharpe", "fitness", "high_turnover", "concentrated_weight"} <= {*names}
+    section = page.split("Would BRAIN accept it?")[1].split("<h2>")[0]
+    assert f"fitness {traded.metrics['fitness']:+.2f}, turnover" in section
+    for check in traded.checks:
+        said = "pass" if check.passed else "fail"
+        assert f"<td>{check.name}</td><td>{said}</td>\n<td>{check.value:+.2f}</td>" in section
+    [before, after] = next(
+        figure["data"] for figure in figures_of(page) if "before costs" in json.dumps(figure)
+    )  # type: ignore[misc]
+    for line, series in ((before, "without"), (after, "with")):
+        expected = np.cumsum(traded.daily[f"return_{series}_cost"])
+        np.testing.assert_allclose(line["y"], expected, atol=1e-5)
+        assert line["x"] == [str(day) for day in traded.dates]
+
+
+def test_a_factor_stands_among_random_ones(panel: Panel, tmp_path: Path) -> None:
+    report = am.evaluate("ts_std_dev(volume, 13) / ts_mean(close, 7)", panel)
+    figure = report.figures()["landscape"]
+    drawn = np.array(figure.data[0].x)
+    assert len(drawn) == 500
+    assert figure.layout.shapes[0].x0 == abs(report.rank_ic)
+    below = (drawn < abs(report.rank_ic)).mean()
+    assert report.known_percentile == pytest.approx(below, abs=0.01)
+    page = report.write_html(tmp_path / "factor.html").read_text(encoding="utf-8")
+    assert f"larger than {report.known_percentile:.1%} of them" in page
+
+
+def test_a_book_that_cannot_be_traded_says_why(panel: Panel, tmp_path: Path) -> None:
+    few = panel.rows(14)  # fewer days than a backtest takes, enough for a rank IC
+    report = am.evaluate("rank(volume)", replace(few, splits=None))
+    page = report.write_html(tmp_path / "factor.html").read_text(encoding="utf-8")
+    assert "Its book could not be traded: a backtest needs at least" in page
 
 
 def test_members_fold_open_to_their_years(run: Run, panel: Panel) -> None:
