@@ -76,7 +76,7 @@ def evaluate(
     """Score one formula, year by year, or many; say how far to believe them."""
     from alphamine import evaluate as judge
     from alphamine import load
-    from alphamine.evaluation.risk import settings_from
+    from alphamine.data.risk import RiskSettings
 
     many = _many(
         formula,
@@ -126,7 +126,7 @@ def evaluate(
     write_page(report, html, single_file)
     found = None
     if residual is not None and report.problem is None:
-        found = report.without(settings_from(residual, report.sample.panel))
+        found = report.without(RiskSettings.of(residual))
     if json:
         own = {} if found is None else {"residual": found.to_dict()}
         print_json({**report.to_dict(full), **own})
@@ -230,15 +230,17 @@ def _show(report: FactorReport) -> None:
 
 def _show_residual(report: FactorReport, found: Residual) -> None:
     """Raw and residual side by side."""
+    raw = report.raw
     for name, mean, std, t in (
-        ("raw", report.rank_ic, report.rank_ic_std, report.trust.t),
+        ("raw", raw.mean, raw.std, raw.t),
         ("residual", found.stats.mean, found.stats.std, found.stats.t),
     ):
         console().print(
             f"{name}: rank IC {number(mean)}, standard deviation {std:.4f} a day, t {number(t, 1)}"
         )
     console().print(
-        f"residual: factor and label without {found.described}; weights: {found.settings.weights}",
+        f"residual: factor and label without {found.described}; weights: "
+        f"{found.projection.facts['weights']}",
         soft_wrap=True,
     )
 

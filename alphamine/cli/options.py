@@ -17,6 +17,14 @@ Delay = Annotated[
     int | None, typer.Option(help="Rows between signal and entry; 0 must be asked for.")
 ]
 Price = Annotated[str | None, typer.Option(help="Field of the entry and exit price.")]
+Residual = Annotated[
+    str | None,
+    typer.Option(
+        metavar="default|NAMES",
+        help="Target: what styles and groups leave of factor and label (default: all styles and "
+        "the sector), or names such as size,beta,sector.",
+    ),
+]
 Splits = Annotated[
     Literal["spec", "none"] | None,
     typer.Option(help="Splits of the specification (default), or none at all."),

@@ -54,6 +54,7 @@ def search(
     horizon: options.Horizon = None,
     delay: options.Delay = None,
     price: options.Price = None,
+    residual: options.Residual = None,
     splits: options.Splits = None,
     placebo: Annotated[
         int | None,
@@ -81,6 +82,7 @@ def search(
         "horizon": horizon,
         "delay": delay,
         "price": price,
+        "residual": residual,
         "splits": splits,
         "placebos": placebo,
     }

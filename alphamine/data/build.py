@@ -93,6 +93,8 @@ def build_panel(
         factor = frozen(check_field("factor", factor, days, names, price=True))
     rest = {key: settings[key] for key in ("costs", "notes", "name", "periods") if key in settings}
     label = settings.get("label_spec", LabelSpec())
+    if label.residual is not None:
+        label.residual.require_groups(codes, settings.get("name", "panel"))
     content = fingerprint([days, names, *columns.values(), members, *codes.values()], columns)
     return Panel(
         days,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.errors import DataError
+
+from .risk import RiskSettings
 
 if TYPE_CHECKING:
     from .panel import Panel
@@ -34,14 +36,20 @@ class LabelSpec:
     delisting : {"settle", "drop"}
         What a position is worth once a symbol's quotes have ended for good: its last price, or
         no label at all (for data whose quotes end for other reasons: renames, end of a source).
+    residual : RiskSettings, optional
+        Rank ICs are those of what styles and groups leave of the factor and of the label (see
+        `Projection`); by default of both as they are. Also as `RiskSettings.of` takes it.
     """
 
     horizon: int = 5
     delay: int = 1
     price: str = "close"
     delisting: Literal["settle", "drop"] = "settle"
+    residual: RiskSettings | None = None
 
     def __post_init__(self) -> None:
+        if self.residual is not None:
+            object.__setattr__(self, "residual", RiskSettings.of(self.residual))
         for name in ("horizon", "delay"):
             rows = getattr(self, name)
             if isinstance(rows, bool) or not isinstance(rows, Integral):
@@ -57,6 +65,12 @@ class LabelSpec:
                 f"a label's delay is 0 or more rows, but got {self.delay}: "
                 "a negative delay would enter before the signal is known"
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, of which an equal specification can be made; `residual` only if there is."""
+        found = asdict(self)
+        del found["residual"]
+        return found if self.residual is None else {**found, "residual": self.residual.to_dict()}
 
     @property
     def reach(self) -> int:

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, PrivateAttr, SerializeAsAny, model_validator
 
+from alphamine.errors import DataError
+
 from .parts import Day, DayParts, Part, SpecPath, TextParts
+from .risk import STYLES, RiskSettings
 from .sources.base import Source
 from .sources.registry import read_keys
 
@@ -88,6 +91,22 @@ class Calendar(Part):
     min_quoted: Annotated[int, Field(ge=1)] = 1
 
 
+class ResidualPart(Part):
+    """See `alphamine.data.risk.RiskSettings`."""
+
+    styles: list[str] = Field(default_factory=lambda: list(STYLES))
+    groups: list[str] | None = None
+    weights: Literal["inverse_volatility", "equal"] = "inverse_volatility"
+
+    @model_validator(mode="after")
+    def _known_styles(self) -> ResidualPart:
+        try:
+            RiskSettings.of(self.model_dump())
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
 class Label(Part):
     """See `alphamine.data.labels.LabelSpec`."""
 
@@ -95,6 +114,7 @@ class Label(Part):
     delay: int = 1
     price: str = "close"
     delisting: Literal["settle", "drop"] = "settle"
+    residual: ResidualPart | None = None
 
 
 class CostsPart(Part):

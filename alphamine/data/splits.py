@@ -14,6 +14,7 @@ from alphamine.errors import DataError
 
 from .keys import day_of
 from .labels import forward_returns
+from .residual import Projection
 
 if TYPE_CHECKING:
     from .panel import Panel
@@ -38,12 +39,28 @@ class Sample:
         Labels of the scored rows, NaN outside the universe.
     name : str
         "train", "valid", "test" or "all".
+    projection : Projection, optional
+        What is taken out of factors and of the label for the rank IC, if the label is residual.
     """
 
     panel: Panel
     rows: slice
     label: npt.NDArray[np.float64]
     name: str
+    projection: Projection | None = None
+
+    def relabelled(self, label: npt.NDArray[np.float64]) -> Sample:
+        """The sample with another label (rows, N), of the same kind."""
+        return _projected(replace(self, label=label))
+
+    def part(self, first: int, stop: int) -> Sample:
+        """The scored rows from number `first` to `stop`, with the history before them."""
+        return replace(
+            self,
+            rows=slice(self.rows.start + first, self.rows.start + stop),
+            label=self.label[first:stop],
+            projection=self.projection and self.projection.part(first, stop),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +184,16 @@ def _sample(panel: Panel, rows: Rows, name: str) -> Sample:
     label = forward_returns(cut).values[start:stop]
     label = np.where(cut.universe[start:stop], label, np.nan)
     label.setflags(write=False)
-    return Sample(cut, slice(start, stop), label, name)
+    return _projected(Sample(cut, slice(start, stop), label, name))
+
+
+def _projected(sample: Sample) -> Sample:
+    """With the regressions that a residual label asks for, on rows that the sample has."""
+    settings = sample.panel.label_spec.residual
+    if settings is None:
+        return sample
+    projection = Projection.of(sample.panel, sample.rows, sample.label, settings)
+    return replace(sample, projection=projection)
 
 
 def _date(value: Any, name: str) -> np.datetime64:

@@ -9,17 +9,20 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.residual import Projection
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.operators.numeric import average_ranks
 
-from .native import load
+from .native import NO_RANK, Residuals, load
 
 FloatArray = npt.NDArray[np.float64]
 Data = npt.NDArray[np.int16] | FloatArray
 Series: TypeAlias = Literal["rank", "value"]
 
 _MOST_NAMES: Final = 1 << 15
+# Kernels add products of a day with fewer names at once.
+_BLOCK_NAMES: Final = 1290
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -149,6 +152,16 @@ class Cells:
         Whether daily ranks or daily z-scores are compared.
     labelled : bool
         False: all cells of the universe, the label's value being 0 where there is none.
+
+    Raises
+    ------
+    SearchError
+        If the label is residual, and cells without one are asked for.
+
+    Notes
+    -----
+    If the sample's label is residual, what is standardised is what the sample's projection leaves
+    of the ranks (or values), times the roots of the weights of names.
     """
 
     def __init__(self, sample: Sample, series: Series = "rank", labelled: bool = True) -> None:
@@ -157,9 +170,18 @@ class Cells:
             inside = inside & ~np.isnan(sample.label)
         self.series, self.labelled = series, labelled
         self._rows = sample.rows
+        self.projection = sample.projection
+        if self.projection is not None:
+            if not labelled:
+                raise SearchError(
+                    "a residual is known of cells that have a label, but AlphaGen's pool takes "
+                    "those without one too; leave parity out, or search on the raw label"
+                )
+            inside = self.projection.inside
         enough = inside.sum(axis=1) >= sample.panel.min_names
         self._cells = DayCells(inside & enough[:, None])
-        self.label = self._vector(sample.label)
+        projection = self.projection
+        self.label = self._vector(sample.label if projection is None else projection.residual)
 
     @property
     def days(self) -> int:
@@ -195,7 +217,53 @@ class Cells:
         data, present, squares = (
             self._cells.ranks(values) if self.series == "rank" else self._cells.centred(values)
         )
+        parts = np.where(squares > 0.0, present, 0.0)
+        if self.projection is not None:
+            return self.standardised(self._residuals(self.projection, values, data, parts, squares))
+        return self._scaled(data, squares, parts)
+
+    def standardised(self, left: Residuals) -> Vector:
+        """The vector of a formula of whose numbers the projection leaves this."""
+        assert left.cells is not None
+        return self._scaled(left.cells, left.squares, left.parts)
+
+    def _scaled(self, data: Data, squares: FloatArray, parts: FloatArray) -> Vector:
         with np.errstate(divide="ignore"):
             scale = np.where(squares > 0.0, 1.0 / np.sqrt(squares), 0.0)
-        size = np.sqrt(np.where(squares > 0.0, present, 0.0) / np.maximum(self._cells.sizes, 1))
+        size = np.sqrt(np.where(squares > 0.0, parts, 0.0) / np.maximum(self._cells.sizes, 1))
         return Vector(data, scale, size)
+
+    def _residuals(
+        self,
+        projection: Projection,
+        values: npt.NDArray[np.floating],
+        data: Data,
+        present: FloatArray,
+        whole: FloatArray,
+    ) -> Residuals:
+        """What a projection leaves of the numbers of cells, which had these sums of squares."""
+        cells, library = self._cells, self._cells.library
+        unknown = np.isnan(values[cells.inside])
+        if library is not None and library.projects:
+            data = data.copy()
+            data[unknown] = NO_RANK if data.dtype == np.int16 else np.nan
+            return library.residual_cells(projection, [data])[0]
+        given = np.full(cells.inside.shape, np.nan)
+        given[cells.inside] = np.where(unknown, np.nan, data)
+        rest, _, left = projection.rest(given)
+        found = rest[cells.inside]
+        out: Data = found
+        if data.dtype == np.int16:
+            largest, peak = _largest(cells.sizes), cells.by_day(np.abs(found), np.maximum)
+            unit = np.divide(largest, peak, out=np.zeros_like(peak), where=peak > 0.0)
+            found = np.rint(found * np.repeat(unit, cells.sizes))
+            out = found.astype(np.int16)
+        parts = np.divide(left * present, whole, out=np.zeros_like(left), where=whole > 0.0)
+        # Its correlations are asked of scores.
+        return Residuals(out, np.full(len(left), np.nan), cells.by_day(found * found), parts)
+
+
+def _largest(sizes: npt.NDArray[np.int64]) -> FloatArray:
+    """Whole numbers whose squares, added over a day of so many cells, stay inside 32 bits."""
+    most = np.floor(np.sqrt(2147483647.0 / np.maximum(sizes, 1)))
+    return np.minimum(np.where(sizes < _BLOCK_NAMES, most, _BLOCK_NAMES - 1.0), 32767.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,10 +15,10 @@ from alphamine.data.splits import Sample
 from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
 
-from .base import EngineSettings, Output, Sinks, received
+from .base import EngineSettings, Output, Sinks, delivered, received
 from .cache import Kept, ValueCache
 from .lowering import Lowering
-from .native import Library, ScoredLabel
+from .native import Library, Residuals, ScoredLabel
 from .passes import PASSES, Batch
 from .program import ScoreSheet
 from .reference import ReferenceNodes, Values
@@ -71,15 +72,33 @@ class CpuEngine:
 
     def run(self, formulas: Sequence[Node], sinks: Sinks) -> Iterator[tuple[int, Output]]:
         """Yield (index, output) of each formula, in their order."""
-        whole = sinks.values or sinks.vectors is not None
+        if sinks.scores and sinks.scores.projection and not self.lowering.library.projects:
+            # A library of an earlier build: numpy scores what it computes.
+            for index, output in self.run(formulas, replace(sinks, scores=None, values=True)):
+                yield index, received(sinks, delivered(output.values), output.infinite)
+            return
+        residual = None if sinks.scores is None else sinks.scores.projection
+        # The ranks that residual scores are made of are those that a pool of their cells wants.
+        shared = (
+            sinks.vectors is not None
+            and sinks.vectors.projection is residual is not None
+            and sinks.vectors.series == "rank"
+        )
+        whole = sinks.values or (sinks.vectors is not None and not shared)
         size = self._batch_size(sinks, whole)
         for start in range(0, len(formulas), size):
             part = formulas[start : start + size]
             values = [fresh(self.arrays.panel.shape, self.arrays.dtype) for _ in part if whole]
-            counts, scored = self._batch(part, sinks, values)
+            counts, scored, left = self._batch(part, sinks, values, shared)
             for i, infinite in enumerate(counts):
                 daily = scored[i] if scored else None
-                if whole:
+                if sinks.vectors is not None and shared:
+                    vector = sinks.vectors.standardised(left[i])
+                    yield (
+                        start + i,
+                        Output(infinite, values[i] if sinks.values else None, daily, vector),
+                    )
+                elif whole:
                     yield start + i, received(sinks, values[i], infinite, daily)
                 else:
                     yield start + i, Output(infinite, daily=daily)
@@ -89,6 +108,9 @@ class CpuEngine:
         if whole:
             rows, symbols = self.arrays.panel.shape
             return max(1, _RESULT_BYTES // (rows * symbols * self.arrays.dtype.itemsize))
+        if sinks.scores is not None and sinks.scores.projection is not None:
+            cells = len(sinks.scores.projection.columns)
+            return max(1, _RESULT_BYTES // max(4 * cells, 1))
         days = 1 if sinks.scores is None else max(len(sinks.scores.label), 1)
         return max(self.threads * _SHARD, _RESULT_BYTES // (40 * days))
 
@@ -97,8 +119,12 @@ class CpuEngine:
         formulas: Sequence[Node],
         sinks: Sinks,
         values: Sequence[npt.NDArray[np.floating]],
-    ) -> tuple[list[int], list[DailyScores]]:
-        """Run one program; infinite cells and daily scores of each formula."""
+        kept: bool,
+    ) -> tuple[list[int], list[DailyScores], list[Residuals]]:
+        """Run one program: infinite cells, daily scores and residuals of each formula.
+
+        Of the latter what is left of the ranks only if it is to be `kept`.
+        """
         sample, sheet = sinks.scores, None
         if sample is not None:
             sheet = ScoreSheet.blank(
@@ -108,6 +134,7 @@ class CpuEngine:
                 len(formulas),
                 len(sample.label),
                 sinks.series,
+                sample.projection,
             )
         operations = [self.lowering.score] * (sheet is not None)
         operations += [self.lowering.emit] * bool(values)
@@ -116,20 +143,28 @@ class CpuEngine:
         if not sinks.counted:
             counts = [0] * len(counts)
         if sample is None or sheet is None:
-            return counts, []
+            return counts, [], []
+        left: list[Residuals] = []
+        if sheet.projection is not None and sheet.ranks is not None:
+            library = self.lowering.library
+            left = library.residual_cells(sheet.projection, [*sheet.ranks], self.threads, kept)
+            for own, pairs in zip(left, sheet.pairs, strict=True):
+                own.rank_ic[pairs < sheet.projection.fewest] = np.nan
         with np.errstate(invalid="ignore", divide="ignore"):
             coverage = sheet.present / sample.panel.universe[sample.rows].sum(axis=1)
-        return counts, [
+        scored = [
             DailyScores(
                 sheet.ic[i],
-                sheet.rank_ic[i],
+                left[i].rank_ic if left else sheet.rank_ic[i],
                 sheet.pairs[i],
                 coverage[i],
                 sheet.turnover[i],
                 counts[i],
+                sheet.rank_ic[i] if left else None,
             )
             for i in range(len(formulas))
         ]
+        return counts, scored, left
 
     def _label(self, sample: Sample) -> ScoredLabel:
         """The sample's label, prepared once."""

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from ctypes import c_char_p, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import alphamine.operators
+from alphamine.data.residual import ARRAYS, Projection
 from alphamine.errors import WorkFailed
 
 from .storage import fresh
@@ -27,6 +28,8 @@ Borders = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int16] | FloatArray
 
+NO_RANK: Final = -32768
+"""Marks a cell without a value among twice centred ranks."""
 INPUTS = 3
 PARAMS = 6
 # Buffers below are arrays shared by the whole program, from here on slots of the running thread.
@@ -45,6 +48,28 @@ OPERATION = np.dtype(
 )
 # An operation, an output and the inputs, all int32.
 INSTRUCTION = 2 + INPUTS
+
+
+class ProjectionStruct(ctypes.Structure):
+    """`AmProjection`."""
+
+    _fields_ = [
+        ("columns", c_void_p),
+        ("start", c_void_p),
+        ("lanes", c_void_p),
+        ("roots", c_void_p),
+        ("codes", c_void_p),
+        ("masses", c_void_p),
+        ("styles", c_int64),
+        ("groups", c_int64),
+    ]
+
+    @classmethod
+    def of(cls, projection: Projection) -> ProjectionStruct:
+        """Pointers to arrays that must outlive it."""
+        arrays = {name: getattr(projection, name).ctypes.data for name in ARRAYS}
+        shape = (projection.regressors, projection.masses.shape[1])
+        return cls(*arrays.values(), *shape)
 
 
 class ProgramStruct(ctypes.Structure):
@@ -83,6 +108,12 @@ class ProgramStruct(ctypes.Structure):
         ("pairs", c_void_p),
         ("present", c_void_p),
     ]
+
+
+class RanksStruct(ctypes.Structure):
+    """`AmRanks`."""
+
+    _fields_ = [("projection", ctypes.POINTER(ProjectionStruct)), ("ranks", c_void_p)]
 
 
 class DayStruct(ctypes.Structure):
@@ -132,6 +163,39 @@ _DAY_FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
 )
 
 
+# What scores on a residual label call: a library without them leaves these to numpy.
+_RESIDUAL_FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
+    ("am_residual_layout", c_int32, []),
+    ("am_run_ranked", c_int32, [c_void_p, c_void_p, c_void_p]),
+    (
+        "am_residual_cells",
+        c_int32,
+        [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int32, *[c_void_p] * 3, c_int64],
+    ),
+)
+
+
+class Residuals(NamedTuple):
+    """What a projection leaves of a formula.
+
+    Attributes
+    ----------
+    cells : (cells,) int16 or float64, or None
+        Times the roots of the weights; 0 where missing.
+    rank_ic : (days,) float64
+        Its correlation with what is left of the label; NaN where there is none.
+    squares : (days,) float64
+        Sums of the squares of `cells`.
+    parts : (days,) float64
+        Sums of weighted squares of what is left of numbers whose squares are 1 in the mean.
+    """
+
+    cells: Cells | None
+    rank_ic: FloatArray
+    squares: FloatArray
+    parts: FloatArray
+
+
 class Library:
     """One loaded kernel library.
 
@@ -146,6 +210,8 @@ class Library:
         Of the file: another build may give other last bits.
     runs_days : bool
         Whether it can go on day by day.
+    projects : bool
+        Whether it knows residual labels.
     """
 
     def __init__(self, path: Path) -> None:
@@ -153,10 +219,13 @@ class Library:
         dll = ctypes.CDLL(str(path))
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         days = _DAY_FUNCTIONS if hasattr(dll, "am_day_layout") else ()
-        for name, result, arguments in (*_FUNCTIONS, *days):
+        residual = _RESIDUAL_FUNCTIONS if hasattr(dll, "am_residual_layout") else ()
+        for name, result, arguments in (*_FUNCTIONS, *days, *residual):
             function = getattr(dll, name)
             function.restype, function.argtypes = result, arguments
         self.runs_days = bool(days) and dll.am_day_layout() == ctypes.sizeof(DayStruct)
+        sizes = ctypes.sizeof(ProjectionStruct) + ctypes.sizeof(RanksStruct)
+        self.projects = bool(residual) and dll.am_residual_layout() == sizes
         self.dll = dll
 
     @property
@@ -213,6 +282,43 @@ class Library:
             raise WorkFailed("ranking one day's values did not fit into memory")
         return ranks, present, squares
 
+    def residual_cells(
+        self, projection: Projection, given: Sequence[Cells], threads: int = 1, kept: bool = True
+    ) -> list[Residuals]:
+        """What a projection leaves of the numbers of its cells, formula by formula.
+
+        Parameters
+        ----------
+        projection : Projection
+        given : sequence of (cells,) int16 or float64
+            `NO_RANK`, or NaN, is missing. Of whole numbers whole numbers are left, scaled so that
+            `products` of a day fit into 32 bits.
+        threads : int
+        kept : bool
+            Whether what is left is wanted, beside its correlations.
+        """
+        days, count = len(projection.start) - 1, len(given)
+        outs: list[Cells] = [fresh(len(x), x.dtype) for x in given if kept]
+        rank_ic, squares, parts = (fresh((count, days)) for _ in range(3))
+        addresses = np.array([array.ctypes.data for array in (*given, *outs)], dtype=np.uintp)
+        struct = ProjectionStruct.of(projection)
+        status = self.dll.am_residual_cells(
+            ctypes.byref(struct),
+            days,
+            count,
+            addresses.ctypes.data,
+            addresses[count:].ctypes.data if kept else None,
+            all(x.dtype == np.int16 for x in given),
+            rank_ic.ctypes.data,
+            squares.ctypes.data,
+            parts.ctypes.data,
+            threads,
+        )
+        if status:
+            raise WorkFailed("the regressions of a few formulas did not fit into memory")
+        cells = outs if kept else [None] * count
+        return [Residuals(*one) for one in zip(cells, rank_ic, squares, parts, strict=True)]
+
     def products(
         self,
         x: Cells,
@@ -255,15 +361,19 @@ class Workspace:
         self._library = library
         self._handle = c_void_p(library.dll.am_workspace_new())
 
-    def run(self, program: ProgramStruct) -> None:
-        """Run a program.
+    def run(self, program: ProgramStruct, ranks: RanksStruct | None = None) -> None:
+        """Run a program, keeping ranks if they are asked for.
 
         Raises
         ------
         WorkFailed
             If the machine has not enough memory for the program's buffers.
         """
-        status = self._library.dll.am_run(ctypes.byref(program), self._handle)
+        dll, call = self._library.dll, ctypes.byref(program)
+        if ranks is None:
+            status = dll.am_run(call, self._handle)
+        else:
+            status = dll.am_run_ranked(call, ctypes.byref(ranks), self._handle)
         if status == 2:
             size = program.slots * program.rows * program.stride * program.dtype * program.threads
             raise WorkFailed(
@@ -368,12 +478,16 @@ def _current(level: str) -> Library | None:
 __all__ = [
     "INPUTS",
     "INSTRUCTION",
+    "NO_RANK",
     "OPERATION",
     "PARAMS",
     "SLOT_BASE",
     "DayStruct",
     "Library",
     "ProgramStruct",
+    "ProjectionStruct",
+    "RanksStruct",
+    "Residuals",
     "ScoredLabel",
     "Workspace",
     "library_path",

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from alphamine.data.panel import Panel
-from alphamine.data.splits import Sample
 from alphamine.expression.nodes import Constant, Node
 
 from .base import EngineSettings, Output, Sinks, ValuesEngine
@@ -93,5 +92,5 @@ class NumpyEngine(ValuesEngine):
         panel = self.panel.rows(sample.rows.stop, first)
         rows = slice(sample.rows.start - first, sample.rows.stop - first)
         short = NumpyEngine(panel, replace(self.settings, cache_bytes=0))
-        cut = Sample(panel, rows, sample.label, sample.name)
+        cut = replace(sample, panel=panel, rows=rows)
         yield from ValuesEngine.run(short, formulas, replace(sinks, scores=cut))

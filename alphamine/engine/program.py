@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.residual import Projection
 from alphamine.expression.nodes import Call, Constant, Field, Node
 
 from .cache import Kept
 from .graph import Graph
 from .lowering import Lowering
-from .native import INSTRUCTION, SLOT_BASE, ProgramStruct, ScoredLabel, Workspace
+from .native import (
+    INSTRUCTION,
+    SLOT_BASE,
+    ProgramStruct,
+    ProjectionStruct,
+    RanksStruct,
+    ScoredLabel,
+    Workspace,
+)
 from .shard import Shard
-from .storage import Padded, PanelArrays, aligned
+from .storage import Padded, PanelArrays, aligned, fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,8 @@ class ScoreSheet:
     pairs, present : (formulas, days) int64
     wanted : frozenset of str
         Which of `SERIES` are computed; the others stay as they are.
+    ranks : (formulas, cells) int16, optional
+        Twice the centred ranks in the cells of `projection`.
     """
 
     label: ScoredLabel
@@ -50,6 +62,8 @@ class ScoreSheet:
     pairs: npt.NDArray[np.int64]
     present: npt.NDArray[np.int64]
     wanted: frozenset[str]
+    projection: Projection | None
+    ranks: npt.NDArray[np.int16] | None
 
     @classmethod
     def blank(
@@ -60,6 +74,7 @@ class ScoreSheet:
         formulas: int,
         days: int,
         wanted: frozenset[str],
+        projection: Projection | None,
     ) -> ScoreSheet:
         """A sheet of missing scores; series that are not wanted share one row."""
         ic, rank_ic, turnover = (
@@ -69,7 +84,11 @@ class ScoreSheet:
             for name in ("ic", "rank_ic", "turnover")
         )
         pairs, present = (np.zeros((formulas, days), dtype=np.int64) for _ in range(2))
-        return cls(label, first_day, min_names, ic, rank_ic, turnover, pairs, present, wanted)
+        scores = (ic, rank_ic, turnover, pairs, present)
+        ranks = None
+        if projection is not None and "rank_ic" in wanted:
+            ranks = fresh((formulas, len(projection.columns)), np.int16)
+        return cls(label, first_day, min_names, *scores, wanted, projection, ranks)
 
     def fill(self, struct: ProgramStruct) -> None:
         """Tell a program where to write."""
@@ -79,6 +98,14 @@ class ScoreSheet:
         struct.pairs, struct.present = self.pairs.ctypes.data, self.present.ctypes.data
         for name in self.wanted:
             setattr(struct, name, getattr(self, name).ctypes.data)
+
+    @property
+    def beside(self) -> RanksStruct | None:
+        """Where ranks go."""
+        if self.projection is None or self.ranks is None:
+            return None
+        projection = ctypes.pointer(ProjectionStruct.of(self.projection))
+        return RanksStruct(projection, self.ranks.ctypes.data)
 
 
 @dataclass(slots=True)
@@ -166,7 +193,7 @@ class Program:
             scores.fill(struct)
         if partial:
             struct.rows = struct.first_day + struct.days
-        workspace.run(struct)
+        workspace.run(struct, None if scores is None else scores.beside)
         return infinite
 
 

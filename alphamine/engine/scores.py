@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -31,7 +31,8 @@ class DailyScores:
     ----------
     ic, rank_ic : (rows,) float64
         Pearson and Spearman correlation with the label; NaN on days with fewer pairs than the
-        panel's `min_names` or with a constant side.
+        panel's `min_names` or with a constant side. If the sample's label is residual, the rank IC
+        is that of what is left of factor and label, which needs more of them (see `Projection`).
     pairs : (rows,) int
         Names with both a value and a label, in the universe.
     coverage : (rows,) float64
@@ -41,6 +42,8 @@ class DailyScores:
         a share of the book, 0 to 2. NaN on the first day and where a day has no weights.
     infinite : int
         Cells that were infinite somewhere in the formula and became missing.
+    raw_rank_ic : (rows,) float64, optional
+        The Spearman correlation, where the rank IC is a residual one.
     """
 
     ic: FloatArray
@@ -49,10 +52,16 @@ class DailyScores:
     coverage: FloatArray
     turnover: FloatArray
     infinite: int = 0
+    raw_rank_ic: FloatArray | None = None
+
+    @property
+    def unchanged(self) -> DailyScores:
+        """With the rank IC of factor and label as they are."""
+        return self if self.raw_rank_ic is None else replace(self, rank_ic=self.raw_rank_ic)
 
     def flat(self, min_names: int) -> npt.NDArray[np.bool_]:
         """Days with enough names, all of which have the same value (or the same label); (rows,)."""
-        return np.asarray(np.isnan(self.rank_ic) & (self.pairs >= min_names))
+        return np.asarray(np.isnan(self.unchanged.rank_ic) & (self.pairs >= min_names))
 
 
 def daily_scores(
@@ -86,7 +95,12 @@ def daily_scores(
     ic, rank_ic, pairs, coverage, turnover = (
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )
-    return DailyScores(ic, rank_ic, pairs, coverage, turnover, infinite)
+    raw = DailyScores(ic, rank_ic, pairs, coverage, turnover, infinite)
+    if sample.projection is None:
+        return raw
+    residual = sample.projection.rank_ic(values[sample.rows], ranks)
+    residual[pairs < sample.projection.fewest] = np.nan
+    return replace(raw, rank_ic=residual, raw_rank_ic=rank_ic)
 
 
 def _block(

@@ -89,12 +89,6 @@ class Screen:
         """The last `days` days less the very last `without`; one object: engines remember it."""
         key = (days, without)
         if key not in self._parts:
-            stop = self.sample.rows.stop
             size = len(self.sample.label)
-            self._parts[key] = Sample(
-                self.sample.panel,
-                slice(stop - days, stop - without),
-                self.sample.label[size - days : size - without],
-                self.sample.name,
-            )
+            self._parts[key] = self.sample.part(size - days, size - without)
         return self._parts[key]

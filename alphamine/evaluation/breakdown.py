@@ -33,11 +33,6 @@ def by_month(series: FloatArray, dates: Dates) -> dict[str, float]:
     return {str(month): float(mean) for month, mean in zip(months, means, strict=True)}
 
 
-def default_group(panel: Panel) -> str | None:
-    """The group field that reports go by: the sector, else the first one, else none."""
-    return "sector" if "sector" in panel.groups else next(iter(panel.groups), None)
-
-
 def group_name(panel: Panel, group: str, code: int) -> str:
     """The name behind a code of a group field."""
     names = panel.group_names.get(group, ())

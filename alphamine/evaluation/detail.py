@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.risk import default_group
 from alphamine.engine.scores import DailyScores
 
-from .breakdown import by_group, by_month, by_year, default_group
+from .breakdown import by_group, by_month, by_year
 from .decay import DELAYS, LAGS, by_delay, by_horizon, by_lag, rank_autocorrelation
 from .exposure import Exposure, exposure
 from .loss import Loss

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
+from alphamine.data.risk import default_group
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression.nodes import Node, call
 from alphamine.expression.text.parser import parse
 
-from .breakdown import default_group, group_name
+from .breakdown import group_name
 from .signal import Signal, rank_correlation
 from .stats import SeriesStats, jsonable
 

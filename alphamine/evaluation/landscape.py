@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -141,7 +141,9 @@ def _identity(sample: Sample) -> dict[str, Any]:
     panel = sample.panel
     dates = panel.dates[sample.rows]
     days = (str(dates[0]), str(dates[-1]))
-    return identity_of(panel.dataset, panel.schema, asdict(panel.label_spec), days, panel.min_names)
+    return identity_of(
+        panel.dataset, panel.schema, panel.label_spec.to_dict(), days, panel.min_names
+    )
 
 
 def _rank_ics(sample: Sample) -> FloatArray:

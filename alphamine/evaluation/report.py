@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.labels import LabelSpec
+from alphamine.data.risk import RiskSettings
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods, Values
@@ -29,9 +30,8 @@ from .landscape import FORMULAS, landscape_if_quick, landscape_of
 from .problems import problem as explain
 from .problems import remarks
 from .residual import Residual, residual_of
-from .risk import RiskSettings
 from .signal import Signal
-from .stats import jsonable
+from .stats import SeriesStats, jsonable
 from .summary import Summary
 from .trust.verdict import Trust, tried_of
 
@@ -111,6 +111,11 @@ class FactorReport(Hinted, Summary):
         return tried_of(self.trials, self.trust.on_dataset)
 
     @cached_property
+    def raw(self) -> SeriesStats:
+        """The rank IC of factor and label as they are, whatever the label is free of."""
+        return SeriesStats.of(self.daily.unchanged.rank_ic, self.label.horizon)
+
+    @cached_property
     def residual(self) -> Residual:
         """The factor without styles and groups against the label without them; see `without`."""
         return self.without()
@@ -121,7 +126,7 @@ class FactorReport(Hinted, Summary):
         Parameters
         ----------
         risk : RiskSettings, optional
-            By default all styles, and the panel's sector or its first group.
+            By default those of the label, or else all styles and the panel's sector or first group.
         """
         return residual_of(self._values(), self.sample, risk)
 
@@ -220,7 +225,7 @@ class FactorReport(Hinted, Summary):
             "lookback": self.lookback,
             "infinite": self.infinite,
             "unit_warnings": list(self.unit_warnings),
-            "label": {**asdict(self.label), "settled_share": self.settled_share},
+            "label": {**self.label.to_dict(), "settled_share": self.settled_share},
             "percentile": jsonable(self.known_percentile),
             "trials": self.trials,
             "trials_on_dataset": self.trust.on_dataset,

@@ -22,8 +22,9 @@ from pydantic import (
 import alphamine.shipped as shipped
 from alphamine.data.dataset.specfile import read_mapping
 from alphamine.data.paths import resolve
+from alphamine.data.risk import RiskSettings
 from alphamine.engine.base import BACKENDS
-from alphamine.errors import SearchError
+from alphamine.errors import DataError, SearchError
 from alphamine.llm.base import LLMError
 from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, setting_of_text, settings
@@ -61,7 +62,7 @@ class Task(_Strict):
         Distinct formulas to evaluate.
     run_dir : str, optional
         Where the work is recorded.
-    universe, horizon, delay, price, splits : optional
+    universe, horizon, delay, price, residual, splits : optional
         What of the dataset specification the job changes.
     grammar : GrammarConfig
     pool : PoolConfig
@@ -83,6 +84,7 @@ class Task(_Strict):
     horizon: int | None = None
     delay: int | None = None
     price: str | None = None
+    residual: str | dict[str, JsonValue] | None = None
     splits: Literal["spec", "none"] = "spec"
     grammar: Annotated[GrammarConfig, _reader(GrammarConfig)] = GrammarConfig()
     pool: Annotated[PoolConfig, _reader(PoolConfig)] = PoolConfig()
@@ -98,7 +100,7 @@ class Task(_Strict):
     def _parts_fit_together(self) -> Self:
         try:
             self.check()
-        except SearchError as error:
+        except (SearchError, DataError) as error:
             raise ValueError(str(error)) from None
         return self
 
@@ -112,6 +114,8 @@ class Task(_Strict):
     def check(self) -> None:
         """Laws of several keys together."""
         number_of_islands(self.islands, self.budget)
+        if self.residual is not None:
+            RiskSettings.of(self.residual)
         ExecutorConfig(self.executor, self.workers, self.address)
 
     @property
@@ -119,6 +123,8 @@ class Task(_Strict):
         """Arguments of `alphamine.load` beside the specification."""
         names = ("universe", "horizon", "delay", "price")
         chosen = {name: getattr(self, name) for name in names}
+        if self.residual is not None:
+            chosen["residual"] = RiskSettings.of(self.residual).to_dict()
         return {**chosen, "splits": self.splits == "spec"}
 
     @property

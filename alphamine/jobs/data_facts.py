@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from alphamine.data.labels import forward_returns
 from alphamine.data.panel import Panel
+from alphamine.data.residual import Projection
 from alphamine.errors import SearchError
 from alphamine.runs.encoding import finite
 
@@ -40,10 +40,16 @@ def describe(panel: Panel, scorer: Scorer) -> dict[str, Any]:
             for sample in samples
         },
         "label": {
-            **asdict(panel.label_spec),
+            **panel.label_spec.to_dict(),
             "settled_share": forward_returns(panel).settled_share,
+            **_taken_out(scorer.train.projection),
         },
     }
+
+
+def _taken_out(projection: Projection | None) -> dict[str, str]:
+    """What rank ICs are free of, in words, where the label is residual."""
+    return {} if projection is None else {"taken_out": projection.described}
 
 
 def require_same_data(facts: Mapping[str, Any], scorer: Scorer) -> None:

@@ -58,7 +58,8 @@ def outcome(
         One per member, best first (see `run.POOL_COLUMNS`), as it is oriented; `digest` is that of
         its row in the ledger, which holds the formula as it was evaluated.
     facts : dict
-        `combined`: dates, daily rank IC and numbers of the members combined, by split;
+        `combined`: dates, daily rank IC and numbers of the members combined, by split (and `raw`,
+        the numbers of signal and label as they are, where rank ICs are residual);
         `without_noise`: positions of the members that are noise-level by themselves, and the
         numbers of the others combined, by split, None if there are no others;
         `correlation`: mutual correlations on train; `recovery`: share of the planted signal that
@@ -71,7 +72,13 @@ def outcome(
     evidence = gather(scores, scorer, tried, sampled)
     table = pool_table(pool, scores.train, scores.valid, scorer.panel.min_names)
     rows = [
-        {"position": i + 1, "digest": member.formula.digest, **asdict(row), **proof}
+        {
+            "position": i + 1,
+            "digest": member.formula.digest,
+            **asdict(row),
+            **proof,
+            **_raw(scores, i),
+        }
         for i, (member, row, proof) in enumerate(zip(members, table, evidence.members, strict=True))
     ]
     correlation = [
@@ -145,10 +152,23 @@ def _combined(signal: FloatArray, scorer: Scorer) -> dict[str, Any]:
 
 def _series(signal: FloatArray, sample: Sample) -> dict[str, Any]:
     daily = daily_scores(signal, sample, ranks=quick_ranks)
-    return {
+    found = {
         "dates": [str(date) for date in sample.panel.dates[sample.rows]],
         "rank_ic": daily.rank_ic.tolist(),
         "numbers": asdict(Summary.of(daily)),
+    }
+    if daily.raw_rank_ic is not None:
+        found["raw"] = asdict(Summary.of(daily.unchanged))
+    return found
+
+
+def _raw(scores: PoolScores, member: int) -> dict[str, float]:
+    """The rank ICs of a member and the label as they are, where the run's are residual."""
+    known = {"train": scores.train[member], "valid": scores.valid[member]}
+    return {
+        f"{split}_raw_rank_ic": Summary.of(daily.unchanged).rank_ic
+        for split, daily in known.items()
+        if daily is not None and daily.raw_rank_ic is not None
     }
 
 

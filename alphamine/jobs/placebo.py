@@ -6,7 +6,6 @@ The only test that is valid for any adaptive searcher, because it replays it who
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +30,9 @@ def shuffled(sample: Sample, rng: np.random.Generator) -> Sample:
     rows = np.roll(np.arange(days), int(rng.integers(days)))
     blocks = np.array_split(rows, max(2, days // length))
     order: npt.NDArray[np.intp] = np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
-    return replace(sample, label=sample.label[order])
+    # What is left of the returns is as noisy on another day; their styles would be noise there.
+    label = sample.label if sample.projection is None else sample.projection.residual
+    return sample.relabelled(label[order])
 
 
 def placebo(

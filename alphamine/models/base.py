@@ -34,7 +34,8 @@ class Design:
     x : (T, N, K) float32
         Daily ranks of unit variance within the universe; 0 where there is no value.
     y : (T, N) float64
-        Daily ranks of the label, of unit variance; NaN where it is not to be learnt from.
+        Daily ranks of the label (of what is left of a residual one), of unit variance; NaN where
+        it is not to be learnt from.
     inside : (T, N) bool
         The universe.
     reach : int
@@ -73,7 +74,9 @@ class Design:
         x = np.zeros((*panel.shape, formulas), dtype=np.float32)
         y = np.full(panel.shape, np.nan)
         for sample in samples:
-            y[sample.rows] = standard_ranks(sample.label)
+            projection = sample.projection
+            label = sample.label if projection is None else projection.residual
+            y[sample.rows] = standard_ranks(label)
         known = np.zeros(panel.shape, dtype=bool)
         return cls(x, y, panel.universe, panel.label_spec.reach, known)
 

@@ -24,10 +24,20 @@ class Gram:
     ----------
     counted : (days,) bool
         Days that enter means.
+    partial : bool
+        Whether vectors are only a part of their formulas' values: what a residual leaves of them.
+
+    Attributes
+    ----------
+    norms : (members,) float64
+        Mean size of such a part, by which the weight of a vector of unit norm is divided to be that
+        of the formula's values of unit variance; 1 if vectors are all there is.
     """
 
-    def __init__(self, counted: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, counted: npt.NDArray[np.bool_], partial: bool = False) -> None:
         self._counted = counted
+        self._partial = partial
+        self.norms = np.zeros(0)
         self._ones = counted.astype(np.float64)
         self._days = max(int(counted.sum()), 1)
         self._labels: list[FloatArray] = []
@@ -107,7 +117,9 @@ class Gram:
         size : (days,) float64
             Root of the share of cells in which it has values.
         """
-        more = Gram(self._counted)
+        more = Gram(self._counted, self._partial)
+        norm = float(self.mean(size)) if self._partial else 1.0
+        more.norms = np.append(self.norms, norm if norm > 0.0 else 1.0)
         more._labels = [*self._labels, label]
         more._sizes = [*self._sizes, size]
         more._pairs = [*self._pairs, pairs]
@@ -121,7 +133,8 @@ class Gram:
         if not evicted:
             return self
         staying = [k for k in range(len(self)) if k not in set(evicted)]
-        less = Gram(self._counted)
+        less = Gram(self._counted, self._partial)
+        less.norms = self.norms[staying]
         less._labels = [self._labels[k] for k in staying]
         less._sizes = [self._sizes[k] for k in staying]
         less._pairs = [self._pairs[k][staying[:i]] for i, k in enumerate(staying)]

@@ -162,7 +162,7 @@ class Pool:
         self.cells = Cells(train, series, self._labelled)
         self.sketch = Sketch(self.cells)
         self._entries: list[Entry] = []
-        self._gram = Gram(self.cells.label.scale > 0.0)
+        self._gram = self._empty_gram()
         self._fit = self._fitted(self._gram)
 
     def __len__(self) -> int:
@@ -330,7 +330,7 @@ class Pool:
             warnings.simplefilter("ignore", UnitWarning)
             formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
         entries: list[Entry] = []
-        gram = Gram(self.cells.label.scale > 0.0)
+        gram = self._empty_gram()
         for formula, item, vector in zip(
             formulas, state["members"], evaluate(formulas), strict=True
         ):
@@ -343,12 +343,16 @@ class Pool:
     def _index(self, formula: Node) -> int:
         return [entry.formula for entry in self._entries].index(formula)
 
+    def _empty_gram(self) -> Gram:
+        return Gram(self.cells.label.scale > 0.0, self.cells.projection is not None)
+
     def _fitted(self, gram: Gram) -> Fit:
         """The best weights of some members: a function of these alone."""
         shares = (1.0, 0.0) if self.objective.measure != "icir" else (0.0, 1.0)
         for _ in range(_ROUNDS):
             form = Form.of(gram, shares, self._ridge)
             weights = fit_weights(form.matrix, gram.label, self._l1) if self._l1 else form.weights
+            weights = weights / gram.norms
             series = gram.ic_series(weights)
             before, shares = shares, self.objective.shares(series)
             if shares == before:

@@ -37,11 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One formula as it is oriented (or all combined) on the test split."""
+    """One formula as it is oriented (or all combined) on the test split.
+
+    `raw` has the numbers of factor and label as they are, where the label is residual.
+    """
 
     formula: str
     numbers: Summary
     trust: Trust
+    raw: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class TestReport:
                 "formula": row.formula,
                 **finite(asdict(row.numbers)),
                 "trust": row.trust.to_dict(),
+                **({} if row.raw is None else {"raw": finite(asdict(row.raw))}),
             }
             for row in self.rows
         ]
@@ -108,6 +113,7 @@ class TestReport:
         rows = [
             {"formula": r.formula, "verdict": r.trust.word, "t": r.trust.t}
             | {name: getattr(r.numbers, name) for name in names}
+            | ({} if r.raw is None else {"raw_rank_ic": r.raw.rank_ic})
             for r in self.rows
         ]
         return pd.DataFrame(rows)
@@ -164,7 +170,8 @@ def _rows(
     def judged(name: str, array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         daily = daily_scores(array, sample, ranks=quick_ranks)
         trust = judge_trust(daily.rank_ic, horizon, trials, oriented=True, on_dataset=on_dataset)
-        rows.append(TestRow(name, Summary.of(daily), trust))
+        raw = None if daily.raw_rank_ic is None else Summary.of(daily.unchanged)
+        rows.append(TestRow(name, Summary.of(daily), trust, raw))
         return array
 
     names, values = map(str, pool.formulas), Evaluator(sample.panel).each(pool.formulas)
@@ -230,11 +237,12 @@ def load_again(facts: Mapping[str, Any]) -> Panel:
 def _require_same(facts: Mapping[str, Any], panel: Panel) -> None:
     """Refuse data other than those that were searched: the test would be of something else."""
     label = dict(facts["label"])
-    label.pop("settled_share", None)
+    for found in ("settled_share", "taken_out"):
+        label.pop(found, None)
     checks = {
         "fingerprint": (facts["panel"]["fingerprint"], panel.fingerprint),
         "number of symbols": (facts["panel"]["symbols"], panel.shape[1]),
-        "label": (label, {k: v for k, v in asdict(panel.label_spec).items() if k in label}),
+        "label": (label, panel.label_spec.to_dict()),
     }
     for what, (searched, given) in checks.items():
         if searched != given:

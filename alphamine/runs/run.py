@@ -478,7 +478,23 @@ class Run(Hinted):
             for member in self.members
             if member.get("flat_days", 0.0) >= _FLAT_DAYS
         ]
-        return found + self._noise_remarks()
+        return [*self._target_remarks(), *found, *self._noise_remarks()]
+
+    def _target_remarks(self) -> list[str]:
+        """What the rank ICs of a search on a residual label are, and the raw ones beside them."""
+        taken_out = self.facts.get("label", {}).get("taken_out")
+        if taken_out is None:
+            return []
+        both = [
+            f"{block['raw']['rank_ic']:+.4f} on {split} "
+            f"(residual {block['numbers']['rank_ic']:+.4f})"
+            for split, block in self.facts.get("combined", {}).items()
+        ]
+        raw = f"; raw, the combined signal has a rank IC of {', '.join(both)}" if both else ""
+        return [
+            "the target was the residual label: every rank IC here is that of what daily weighted "
+            f"regressions on {taken_out} leave of factor and label{raw}"
+        ]
 
     def _noise_remarks(self) -> list[str]:
         """Why members stay that are noise-level by themselves."""

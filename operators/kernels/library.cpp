@@ -89,6 +89,23 @@ AM_EXPORT std::int32_t am_rank_cells(const void* values, std::int32_t dtype, std
     return done ? 0 : 2;
 }
 
+// What regressions leave of the numbers of some formulas, see `residual_cells`. 0: done; 2: not
+// enough memory. Numbers are int16 (whole) or double.
+AM_EXPORT std::int32_t am_residual_cells(const AmProjection* projection, std::int64_t days,
+                                         std::int64_t formulas, const void* const* given,
+                                         void* const* out, std::int32_t whole, double* rank_ic,
+                                         double* squares, double* parts, std::int64_t threads) {
+    const auto leave = [&](auto zero) {
+        using X = decltype(zero);
+        return residual_cells(*projection, days, formulas,
+                              ResidualArrays<X>{reinterpret_cast<const X* const*>(given),
+                                                reinterpret_cast<X* const*>(out), rank_ic, squares,
+                                                parts},
+                              threads);
+    };
+    return (whole ? leave(std::int16_t{0}) : leave(0.0)) ? 0 : 2;
+}
+
 // Daily correlations of one formula with members of a pool: whole numbers or doubles, scaled.
 AM_EXPORT void am_rank_products(const std::int16_t* x, const double* scale,
                                 const std::int16_t* const* cells, const double* const* scales,
@@ -108,8 +125,8 @@ static std::size_t scratch_bytes(std::int64_t stride, std::int32_t max_window) {
     return (std::size_t{4} << 20) + 64 * stride * 8 + 8 * window_cells * 8;
 }
 
-// Runs a program. 0: done; 1: an unknown opcode; 2: not enough memory.
-AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
+// Runs a program, with ranks for residual scores or without. 0: done; 1: an unknown opcode; 2: not enough memory.
+static std::int32_t run(const AmProgram* program, const AmRanks* ranks, void* handle) {
     auto& memory = *static_cast<std::vector<Workspace>*>(handle);
     for (std::int32_t i = 0; i < program->operations; ++i)
         if (program->operation[i].opcode < 0 || program->operation[i].opcode >= kOpcodeEnd) return 1;
@@ -120,11 +137,20 @@ AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
     for (std::size_t i = 0; i < threads; ++i)
         if (!memory[i].prepare(program->slots, slot, arena)) return 2;
     if (program->dtype == 4)
-        run_shards<float>(*program, memory);
+        run_shards<float>(*program, ranks, memory);
     else
-        run_shards<double>(*program, memory);
+        run_shards<double>(*program, ranks, memory);
     return 0;
 }
+AM_EXPORT std::int32_t am_run(const AmProgram* program, void* handle) {
+    return run(program, nullptr, handle);
+}
+AM_EXPORT std::int32_t am_run_ranked(const AmProgram* program, const AmRanks* ranks, void* handle) {
+    return run(program, ranks, handle);
+}
+
+// Size of the structures that residual scores are told of by.
+AM_EXPORT std::int32_t am_residual_layout() { return sizeof(AmProjection) + sizeof(AmRanks); }
 
 // Runs the instructions of one day on one thread. 0: done; 2: not enough memory.
 AM_EXPORT std::int32_t am_day(const AmDay* day, void* handle) {

@@ -98,8 +98,8 @@ std::int64_t drop_infinities(T* out, Shape shape) {
 template <class T>
 class Worker {
 public:
-    Worker(const AmProgram& program, Workspace& memory)
-        : program_(program), memory_(memory), arena_(memory.arena()) {}
+    Worker(const AmProgram& program, const AmRanks* ranks, Workspace& memory)
+        : program_(program), ranks_(ranks), memory_(memory), arena_(memory.arena()) {}
 
     void run(std::int64_t begin, std::int64_t end) {
         if (arena_.is_poisoned() && program_.slots > 0) memory_.poison_slots();
@@ -244,8 +244,15 @@ private:
               static_cast<const T*>(program_.inside) + row * program_.stride, program_.stride,
               *static_cast<const LabelDays*>(program_.label), program_.symbols, program_.min_names,
               ScoreArrays{place(program_.ic), place(program_.rank_ic), place(program_.turnover),
-                          place(program_.pairs), place(program_.present)},
+                          place(program_.pairs), place(program_.present),
+                          kept_ranks(step.out), ranks_ ? ranks_->projection : nullptr},
               arena_);
+    }
+
+    // Where the ranks of a formula go, if they are wanted.
+    std::int16_t* kept_ranks(std::int32_t formula) const {
+        if (ranks_ == nullptr) return nullptr;
+        return ranks_->ranks + formula * ranks_->projection->start[program_.days];
     }
 
     template <class U>
@@ -263,6 +270,7 @@ private:
     }
 
     const AmProgram& program_;
+    const AmRanks* ranks_;  // null: none are wanted
     Workspace& memory_;
     Arena arena_;
     std::int64_t begin_ = 0;     // of the shard
@@ -270,10 +278,11 @@ private:
 };
 
 template <class T>
-void run_shards(const AmProgram& program, std::vector<Workspace>& memory) {
+void run_shards(const AmProgram& program, const AmRanks* ranks,
+                std::vector<Workspace>& memory) {
     std::atomic<std::int32_t> next{0};
     const auto work = [&](Workspace& own) {
-        Worker<T> worker(program, own);
+        Worker<T> worker(program, ranks, own);
         for (std::int32_t shard = next++; shard < program.shards; shard = next++)
             worker.run(program.shard_start[shard], program.shard_start[shard + 1]);
     };

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "pearson.hpp"
+#include "residual.hpp"
 
 namespace alphamine {
 
@@ -20,6 +21,8 @@ struct ScoreArrays {
     double* turnover;
     std::int64_t* pairs;    // names with a value and a label
     std::int64_t* present;  // names of the universe with a value
+    std::int16_t* ranks;    // among the pairs, in the cells of `projection`
+    const AmProjection* projection;
 };
 
 // Scores a group of days after the other; holds what one day leaves for the next.
@@ -42,6 +45,7 @@ public:
           run_(arena.take<std::uint32_t>(label.stride)),
           end_(arena.take<std::uint32_t>(label.stride)),
           ranks_(arena.take<std::int32_t>(label.stride)),
+          pair_ranks_(arena.take<std::int32_t>(label.stride)),
           weights_(arena.take<double>(label.stride)),
           sorter_(columns, arena) {
         std::fill(everyone_, everyone_ + label.stride, T(0));
@@ -84,13 +88,17 @@ public:
                 !by_column && only_pairs && !label_.tied[t] && !std::isnan(products[l]);
             if (out_.rank_ic) out_.rank_ic[t] = kNaN<double>;
             if (scored && untied) out_.rank_ic[t] = untied_rank_ic(pairs[l], products[l]);
-            if (out_.turnover == nullptr && (untied || !scored)) continue;
+            const bool ranked_only = out_.turnover == nullptr && out_.ranks == nullptr;
+            if (out_.ranks && !scored) leave_out(t);
+            if (!scored && out_.turnover == nullptr) continue;
+            if (ranked_only && untied) continue;
             const SortedDay day = sorter_.day(static_cast<int>(l));
             if (out_.turnover) centre_columns(l, day);
             if (scored && by_column)
                 out_.rank_ic[t] = column_rank_ic(t, day);
             else if (scored && !untied)
                 out_.rank_ic[t] = rank_ic(t, l, day, pairs[l]);
+            if (out_.ranks && scored) keep_ranks(t, l, day, pairs[l]);
             if (out_.turnover) out_.turnover[t] = turnover(t, day);
         }
     }
@@ -213,6 +221,37 @@ private:
         return std::min(1.0, std::max(-1.0, shared / std::sqrt(square)));
     }
 
+    void leave_out(Index t) {
+        const std::int64_t* start = out_.projection->start;
+        std::fill(out_.ranks + start[t], out_.ranks + start[t + 1], kNoRank);
+    }
+
+    // Twice the centred ranks of the pairs.
+    void keep_ranks(Index t, Index l, const SortedDay& day, std::int64_t pairs) {
+        const std::int32_t* ranks = ranks_;
+        if (day.count != pairs) {
+            const std::uint32_t* columns = columns_[l];
+            centre(labelled(day, pairs), label_.stride,
+                   [columns](std::uint32_t j) { return columns[j]; }, pair_ranks_);
+            ranks = pair_ranks_;
+        } else if (out_.turnover == nullptr) {
+            centre_columns(l, day);
+        }
+        const std::int64_t begin = out_.projection->start[t], end = out_.projection->start[t + 1];
+        const std::int32_t* columns = out_.projection->columns;
+        std::int16_t* out = out_.ranks;
+        const T* values = seen(l);
+        if (pairs == end - begin) {
+            for (std::int64_t i = begin; i < end; ++i)
+                out[i] = static_cast<std::int16_t>(ranks[columns[i]]);
+            return;
+        }
+        for (std::int64_t i = begin; i < end; ++i) {
+            const T value = values[columns[i]];
+            out[i] = value == value ? static_cast<std::int16_t>(ranks[columns[i]]) : kNoRank;
+        }
+    }
+
     // The order of a day's pairs: they stand before the values without a label.
     SortedDay labelled(const SortedDay& day, std::int64_t pairs) {
         Index count = 0;
@@ -263,7 +302,7 @@ private:
     ScoreArrays out_;
     T *everyone_, *seen_, *laid_out_;
     std::uint32_t *names_, *order_, *group_, *twice_, *label_twice_, *run_, *end_;
-    std::int32_t* ranks_;
+    std::int32_t *ranks_, *pair_ranks_;
     double* weights_;  // of the day before
     DaySorter<T> sorter_;
     const std::uint32_t* columns_[kKeyLanes];  // of the values as laid out; null: as they stand

@@ -12,9 +12,9 @@ from scipy import stats
 import alphamine as am
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
-from alphamine.errors import AlphamineError, FormulaError
+from alphamine.data.risk import RiskSettings, exposures_of, raw_styles
+from alphamine.errors import AlphamineError
 from alphamine.evaluation.residual import residual_of
-from alphamine.evaluation.risk import RiskSettings, default_settings, exposures_of, settings_from
 
 DAYS, NAMES = 420, 120
 
@@ -61,7 +61,7 @@ def test_it_equals_weighted_least_squares_day_by_day(market: Panel) -> None:
     settings = RiskSettings(groups=("sector",))
     [values] = am.values(["ts_mean(signal, 3) + ts_returns(close, 5)"], market)
     found = residual_of(values, sample, settings)
-    exposures = exposures_of(sample, settings)
+    exposures = exposures_of(market, sample.rows, settings)
     assert set(exposures.styles) == set(settings.styles)
     for day in (200, 260, 333, 400):
         both = np.isfinite(values[day]) & np.isfinite(sample.label[day]) & market.universe[day]
@@ -73,16 +73,29 @@ def test_it_equals_weighted_least_squares_day_by_day(market: Panel) -> None:
         w = exposures.weights[day, cells]
         assert (w > 0).all()
         assert w.max() / w.min() > 1.5
-        left = []
-        for y in (stats.rankdata(values[day, cells]), sample.label[day, cells]):
-            slope = np.linalg.solve(x.T @ (w[:, None] * x), x.T @ (w * y))
-            left.append(y - x @ slope)
-        assert found.rank_ic[day] == pytest.approx(stats.spearmanr(*left).statistic, abs=1e-12)
+
+        def left(y, x, w):
+            return y - x @ np.linalg.solve(x.T @ (w[:, None] * x), x.T @ (w * y))
+
+        # The label's ranks are those of its own residual, on all cells that have a label.
+        labelled = np.flatnonzero(np.isfinite(sample.label[day]) & market.universe[day])
+        z = np.column_stack(
+            [style[day, labelled] for style in exposures.styles.values()]
+            + [market.group("sector")[day, labelled] == code for code in range(6)]
+        ).astype(float)
+        own = left(sample.label[day, labelled], z, exposures.weights[day, labelled])
+        target = np.full(NAMES, np.nan)
+        target[labelled] = stats.rankdata(own)
+        # Both are then regressed on the cells that both have.
+        a = left(stats.rankdata(values[day, cells]), x, w)
+        b = left(target[cells], x, w)
+        expected = (w * a * b).sum() / np.sqrt((w * a * a).sum() * (w * b * b).sum())
+        assert found.rank_ic[day] == pytest.approx(expected, abs=1e-6)
 
 
 def test_exposures_are_standardised_known_and_of_the_universe(market: Panel) -> None:
     sample = market.sample()
-    exposures = exposures_of(sample, default_settings(market))
+    exposures = exposures_of(market, sample.rows, RiskSettings())
     day, inside = 300, market.universe[300]
     for name, style in exposures.styles.items():
         known = style[day][inside & (style[day] != 0.0)]
@@ -91,14 +104,13 @@ def test_exposures_are_standardised_known_and_of_the_universe(market: Panel) -> 
         assert not style[day][~inside].any()
         assert 0.0 <= exposures.missing[name] < 0.5
     cut = replace(market, splits=None).rows(302)
-    early = exposures_of(cut.sample(), default_settings(cut))
+    early = exposures_of(cut, cut.sample().rows, RiskSettings())
     for name, style in early.styles.items():  # nothing later is read
         np.testing.assert_array_equal(style[:301], exposures.styles[name][:301])
 
 
 def test_beta_is_the_slope_on_the_mean_of_the_universe(market: Panel) -> None:
-    from alphamine.evaluation.risk import _beta
-
+    raw = raw_styles(market, market.sample().rows)["beta"]
     close = market.field("close")
     returns = np.full(close.shape, np.nan)
     returns[1:] = close[1:] / close[:-1] - 1
@@ -107,7 +119,22 @@ def test_beta_is_the_slope_on_the_mean_of_the_universe(market: Panel) -> None:
         y, x = returns[241:301, name], mean[240:300]
         known = np.isfinite(y)
         expected = stats.linregress(x[known], y[known]).slope
-        assert _beta(market)[300, name] == pytest.approx(expected, rel=1e-9)
+        assert raw[300, name] == pytest.approx(expected, rel=1e-9)
+
+
+def test_styles_are_what_their_formulas_say(market: Panel) -> None:
+    rows = market.sample().rows
+    raw = raw_styles(market, rows)
+    formulas = {
+        "size": "log(market_cap)",
+        "volatility": "ts_std_dev(ts_returns(close, 1), 20)",
+        "reversal": "-ts_returns(close, 20)",
+        "momentum": "ts_delay(ts_returns(close, 100), 20)",
+        "liquidity": "-log(ts_mean(abs(ts_returns(close, 1)) / (close * volume), 20))",
+    }
+    computed = am.values(formulas.values(), market, min_periods=0.5, dtype="float64")
+    for (name, _), expected in zip(formulas.items(), computed, strict=True):
+        np.testing.assert_allclose(raw[name], expected[rows], rtol=1e-9, atol=1e-12)
 
 
 def test_t_of_what_is_no_style_grows(market: Panel) -> None:
@@ -153,14 +180,17 @@ def test_styles_that_the_data_lack_are_named(market: Panel) -> None:
 
 
 def test_what_is_taken_out_can_be_said(market: Panel) -> None:
-    assert settings_from("default", market) == default_settings(market)
-    asked = settings_from("size, beta,sector", market)
+    assert RiskSettings.of("default") == RiskSettings()
+    assert RiskSettings().on(market).groups == ("sector",)
+    asked = RiskSettings.of("size, beta,sector")
     assert (asked.styles, asked.groups) == (("size", "beta"), ("sector",))
     with pytest.raises(AlphamineError, match=r"styles are size.*got 'volatilty'; did you mean"):
-        settings_from("volatilty", market)
+        RiskSettings(("volatilty",))
+    with pytest.raises(AlphamineError, match=r"'volatilty' is neither a style.*did you mean"):
+        am.evaluate("signal", market).without(RiskSettings.of("size,volatilty"))
     with pytest.raises(AlphamineError, match="weights are"):
         RiskSettings(weights="cap")  # type: ignore[arg-type]
-    with pytest.raises(FormulaError, match="no field 'industry'"):
+    with pytest.raises(AlphamineError, match="'industry' is neither a style"):
         am.evaluate("signal", market).without(RiskSettings(groups=("industry",)))
 
 

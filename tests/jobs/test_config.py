@@ -195,7 +195,7 @@ def test_the_api_job_files_and_the_ledger_have_the_same_settings() -> None:
     workers = {field.name for field in dataclasses.fields(ExecutorConfig)}
     settings = (config - {"limits", "executor", "earlier"}) | limits | workers | {"budget"}
     handles = {"run_dir", "preset"}  # where it is recorded, and a short way to name settings
-    data = {"data", "universe", "horizon", "delay", "price", "splits"}
+    data = {"data", "universe", "horizon", "delay", "price", "residual", "splits"}
     assert set(Job.model_fields) == settings | handles | data
     called = {"panel", "services", "name", "source", "progress", "observe", "stop"}
     shorthand = {"pool_size", "max_correlation"}

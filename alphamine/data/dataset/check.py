@@ -118,7 +118,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
         "fields": {n: str(info.unit or info.kind) for n, info in panel.schema.items()},
         "groups": {name: len(names) for name, names in panel.group_names.items()},
         "masks": {name: _share(mask[quoted]) for name, mask in panel.masks.items()},
-        "label": asdict(panel.label_spec)
+        "label": panel.label_spec.to_dict()
         | {
             "cells": _share(np.isfinite(panel.label.values[panel.universe])),
             "settled": round(panel.label.settled_share, 6),

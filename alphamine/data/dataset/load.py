@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from alphamine.data.costs import Costs
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.paths import cache_folder, here, variables
+from alphamine.data.risk import RiskSettings
 from alphamine.data.splits import Splits
 from alphamine.data.wording import listing
 from alphamine.errors import DataError
@@ -33,6 +35,7 @@ def load(
     horizon: int | None = None,
     delay: int | None = None,
     price: str | None = None,
+    residual: str | Mapping[str, Any] | RiskSettings | None = None,
     splits: bool = True,
     start: str | None = None,
     end: str | None = None,
@@ -54,6 +57,10 @@ def load(
         its tradable members. Symbols that are never members of it are left out.
     horizon, delay, price : optional
         Replace these settings of the label.
+    residual : str or mapping, optional
+        What rank ICs are free of, and searches with them: "default" (all styles and the sector),
+        names of styles and groups separated by commas, or a mapping of `styles`, `groups` and
+        `weights` (see `alphamine.data.risk.RiskSettings`).
     splits : bool
         False for the whole sample without splits. If the dataset has a test split, by any
         specification that was used with it before, that is recorded as an opening of it.
@@ -66,7 +73,7 @@ def load(
         If the specification or the data break a law; the message says which, and what to do.
     """
     path = spec_path(spec)
-    overrides = {
+    overrides: dict[str, Any] = {
         "universe": universe,
         "horizon": horizon,
         "delay": delay,
@@ -75,6 +82,8 @@ def load(
         "start": start and str(start),
         "end": end and str(end),
     }
+    if residual is not None:
+        overrides["residual"] = RiskSettings.of(residual).to_dict()
     folder = cache_folder()
     if folder is None:
         panel = _build(path, overrides, None)
@@ -167,6 +176,8 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
             f"the label's price {label.price!r} is not a field of {settings['name']!r}; "
             f"it has {listing(panel.columns)}"
         )
+    if label.residual is not None:
+        label.residual.require_groups(panel.groups, settings["name"])
     splits: Splits | None = make_splits(settings["splits"], panel.dates, label)
     return replace(
         panel,
@@ -177,5 +188,5 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
         min_names=settings["min_names"],
         periods=settings.get("periods"),
         dataset=panel.fingerprint,
-        fingerprint=digest(panel.fingerprint, asdict(label), splits and asdict(splits)),
+        fingerprint=digest(panel.fingerprint, label.to_dict(), splits and asdict(splits)),
     )

@@ -21,7 +21,10 @@ from .shelf import spec_text
 
 _MAX_DEPTH: Final = 20
 _MAX_FAULTS: Final = 3
-_OVERRIDES: Final = {"label": ("horizon", "delay", "price"), "calendar": ("start", "end")}
+_OVERRIDES: Final = {
+    "label": ("horizon", "delay", "price", "residual"),
+    "calendar": ("start", "end"),
+}
 
 
 def read_spec(path: Path) -> Spec:
@@ -42,10 +45,7 @@ def read_overridden(path: Path, overrides: Mapping[str, Any]) -> Spec:
         content["universe"] = overrides["universe"]
     if not overrides.get("splits", True):
         content.pop("splits", None)
-    for part, names in {
-        "label": ("horizon", "delay", "price"),
-        "calendar": ("start", "end"),
-    }.items():
+    for part, names in _OVERRIDES.items():
         given = {name: overrides[name] for name in names if overrides.get(name) is not None}
         stated = content.get(part)
         if given and isinstance(stated, dict | None):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
+from alphamine.data.residual import Projection
 from alphamine.data.splits import Sample, Splits
 from alphamine.engine.base import FLOAT32
 from alphamine.engine.cells import Cells
@@ -49,8 +50,9 @@ def pack(file: IO[bytes], scorer: Scorer, cells: Cells) -> None:
             "arrays": items,
             "samples": [[s.name, s.rows.start, s.rows.stop, s.panel.shape[0]] for s in samples],
             "settings": _settings(panel),
-            "label": asdict(panel.label_spec),
+            "label": panel.label_spec.to_dict(),
             "splits": panel.splits and asdict(panel.splits),
+            "projections": {s.name: s.projection.header for s in samples if s.projection},
             "cells": [cells.series, cells.labelled],
             "backend": scorer.backend,
         }
@@ -95,6 +97,7 @@ def unpack(buffer: Buffer, threads: int) -> tuple[Scorer, Cells]:
             slice(start, stop),
             arrays["label"][name],
             name,
+            _projection(header["projections"].get(name), arrays.get(f"projection {name}", {})),
         )
         for name, start, stop, rows in header["samples"]
     )
@@ -125,6 +128,12 @@ def _parts(panel: Panel) -> Iterator[_Part]:
 def _labels(samples: Sequence[Sample]) -> Iterator[_Part]:
     for sample in samples:
         yield _there("label", sample.name, sample.label)
+        for name, array in sample.projection.arrays.items() if sample.projection else ():
+            yield _there(f"projection {sample.name}", name, array)
+
+
+def _projection(header: dict[str, Any] | None, arrays: dict[str, Any]) -> Projection | None:
+    return None if header is None else Projection(**arrays, **header)
 
 
 def _there(role: str, name: str, array: npt.NDArray[Any]) -> _Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.data.risk import RiskSettings
 from alphamine.engine.cells import Cells
 from alphamine.engine.cpu import CpuEngine
 from alphamine.engine.evaluator import Evaluator
+from alphamine.jobs.executors.config import ExecutorConfig
 from alphamine.jobs.executors.shared_panel import Buffer, unpack
 from alphamine.jobs.placebo import shuffled
 from alphamine.jobs.scorer import Scorer
@@ -123,3 +126,15 @@ def test_a_placebo_s_label_goes_with_it(
     mine = exact(scorer.score(formulas, Cells(scorer.train)))
     assert exact(theirs.score(formulas, cells)) == mine
     assert exact(Scorer(visible).score(formulas, Cells(visible.sample()))) != mine
+
+
+def test_what_a_residual_label_takes_out_is_shared(
+    small_panel: Panel, shared_panel_of: Callable[[Scorer], Buffer], exact: Callable[..., list[Any]]
+) -> None:
+    spec = replace(small_panel.label_spec, residual=RiskSettings(("beta", "volatility")))
+    scorer = Scorer(replace(rich(small_panel), label_spec=spec).without_test())
+    mine = exact(scorer.score(FORMULAS, Cells(scorer.train)))
+    theirs, cells = unpack(shared_panel_of(scorer), 1)
+    assert exact(theirs.score(FORMULAS, cells)) == mine
+    with closing(ExecutorConfig("processes", 1).build(scorer, Cells(scorer.train))) as pool:
+        assert exact(pool.score(FORMULAS)) == mine
