@@ -268,7 +268,8 @@ def _estimate(found: Estimate) -> str:
     """A mean and what it may be off by."""
     if math.isnan(found.half_width):
         return f"{found.mean:.4g}"
-    return f"{found.mean:.4g} ± {found.half_width:.2g}"
+    # Two digits of the error, and never an exponent: 1.8e+02 is 180.
+    return f"{found.mean:.4g} ± {float(f'{found.half_width:.2g}'):g}"
 
 
 def _short(money: float) -> str:

@@ -46,6 +46,32 @@ _WIDEST = """(() => {
 })()"""
 
 
+# The longest table: sorted by its last column by key and back by click, filtered by a word of its
+# first row, and scrolled to its end.
+_TOUCH = """(() => {
+  const tables = [...document.querySelectorAll('.wide table')];
+  const rows = table => table.tBodies[0].rows;
+  const table = tables.sort((a, b) => rows(b).length - rows(a).length)[0];
+  if (!table || rows(table).length < 8) return null;
+  const heads = table.tHead.rows[0].cells, head = heads[heads.length - 1];
+  const column = () => [...rows(table)].map(row => row.cells[heads.length - 1].textContent.trim());
+  head.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}));
+  const falling = column();
+  head.click();
+  const rising = column();
+  const filter = table.parentElement.previousElementSibling;
+  filter.value = rows(table)[0].cells[1].textContent.trim().toUpperCase();
+  filter.dispatchEvent(new Event('input'));
+  const left = [...rows(table)].filter(row => !row.hidden).map(row => row.cells[1].textContent);
+  table.parentElement.scrollLeft = 1e6;
+  return {
+    falling, rising, left, sorted: head.getAttribute('aria-sort'), focus: head.tabIndex,
+    wide: table.scrollWidth > table.parentElement.clientWidth,
+    scrolled: table.parentElement.scrollLeft,
+  };
+})()"""
+
+
 @dataclass
 class Seen:
     """What a page did at one width.
@@ -61,12 +87,15 @@ class Seen:
         reaches over the right border, tables that scroll excepted.
     picture : bytes
         PNG of the whole page.
+    touched : mapping or None
+        What its longest table did when it was sorted, filtered and scrolled.
     """
 
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
     picture: bytes = b""
+    touched: dict[str, Any] | None = None
 
 
 def look(pages: list[Path], widths: tuple[int, ...], profile: Path) -> dict[tuple[Path, int], Seen]:
@@ -176,6 +205,8 @@ class _DevTools:
             clip={"x": 0, "y": 0, "width": width, "height": await self.height(session), "scale": 1},
         )
         seen = Seen(layout=layout["result"]["value"], picture=base64.b64decode(picture["data"]))
+        touched = await self.ask("Runtime.evaluate", session, expression=_TOUCH, returnByValue=True)
+        seen.touched = touched["result"].get("value")
         for event in self.events:
             _note(event, seen)
         await self.ask("Target.closeTarget", targetId=target)
@@ -242,6 +273,20 @@ def test_a_page_works_at_every_width(seen: dict[str, list[Seen]], kind: str) -> 
         assert page.layout["drawn"] == page.layout["plots"]
         assert (page.layout["plots"] == 0) == (kind == "nothing")
         assert page.picture.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", ["factor", "moved"])
+def test_tables_sort_filter_and_scroll(seen: dict[str, list[Seen]], kind: str) -> None:
+    for width, page in zip(WIDTHS, seen[kind], strict=True):
+        done = page.touched
+        assert done is not None
+        numbers = [float(text.rstrip("%").lstrip("< ")) for text in done["falling"] if text != "–"]
+        assert numbers == sorted(numbers, reverse=True)
+        assert done["rising"] != done["falling"] or len({*done["rising"]}) == 1
+        assert (done["sorted"], done["focus"]) == ("ascending", 0)
+        assert 1 <= len(done["left"]) < len(done["falling"])
+        assert done["wide"] == (done["scrolled"] > 0)
+        assert done["wide"] or width == 1280
 
 
 def test_a_page_without_its_library_says_so(pages: dict[str, Path], tmp_path: Path) -> None:
