@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -157,7 +158,10 @@ def check_date_format(form: str | None) -> str | None:
     """
     try:
         if form is not None:
-            read = datetime.datetime.strptime(_PROBE.strftime(form), form).date()
+            with warnings.catch_warnings():
+                # Python 3.13 warns of a day without a year, which is refused below.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                read = datetime.datetime.strptime(_PROBE.strftime(form), form).date()
             if read not in (_PROBE.date(), datetime.date(2001, 2, 1), datetime.date(2001, 1, 1)):
                 raise ValueError
     except (ValueError, TypeError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .kits.command import LEAST
+
 
 def readme(spec: dict[str, Any]) -> str:
     """Text for people who have never seen alphamine."""
@@ -34,7 +36,8 @@ def readme(spec: dict[str, Any]) -> str:
     return "\n".join([
         f"# {spec['name']}", "",
         "This directory computes a signal from daily prices. It needs no alphamine: pandas (with "
-        "pyarrow), Polars, DuckDB, or numpy (with pyarrow) is enough. Targets here: "
+        f"pyarrow), Polars {LEAST['polars']}, DuckDB {LEAST['duckdb']}, or numpy (with pyarrow) is "
+        "enough. Targets here: "
         f"{', '.join(spec['targets'])}.", "",
         "## Compute a day", "",
         "From the directory that holds this one:", "", "```",

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from alphamine.extras import require
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.spending import Account, require_replay
 
 from .language import LanguageProposer
 from .searcher import RDLoopSearcher
 from .settings import RDLoopSettings
+
+_TORCH: Final = ("torch", "PyTorch")
+_LIBRARIES: Final = {
+    "ridge": ("sklearn", "scikit-learn"),
+    "lightgbm": ("lightgbm", "LightGBM"),
+    "mlp": _TORCH,
+    "gru": _TORCH,
+    "transformer": _TORCH,
+}
 
 
 class SpendingRDLoopSearcher(RDLoopSearcher):
@@ -38,8 +48,18 @@ class SpendingRDLoopSearcher(RDLoopSearcher):
 
 
 def build(context: SearchContext) -> RDLoopSearcher:
-    """The searcher, which is a `Spender` if it asks a language model."""
+    """The searcher, which is a `Spender` if it asks a language model.
+
+    Raises
+    ------
+    MissingDependency
+        If a library of the settings' models is not installed; `models: ""` needs none.
+    """
     chosen: RDLoopSettings = context.settings or RDLoopSettings()
+    for kind in chosen.kinds:
+        if kind in _LIBRARIES:
+            # Now, not as a failure of every model that is proposed.
+            require(_LIBRARIES[kind][0], f"the model {kind} needs", _LIBRARIES[kind][1])
     if chosen.proposer == "heuristic":
         return RDLoopSearcher(context)
     searcher = SpendingRDLoopSearcher(context)

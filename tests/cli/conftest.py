@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from alphamine.errors import MissingDependency
 from tests.cli.process import Cli, document
 
 SPEC = """
@@ -46,7 +47,7 @@ def cli(workplace: Path) -> Cli:
             **os.environ, "ALPHAMINE_CACHE": str(workplace / "cache"), "PYTHONHASHSEED": seed,
             "COLUMNS": str(columns), "ALPHAMINE_LEDGER": "off",
         }  # fmt: skip
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "alphamine.cli", *arguments],
             cwd=workplace,
             env=environment,
@@ -54,6 +55,9 @@ def cli(workplace: Path) -> Cli:
             text=True,
             timeout=300,
         )
+        if "install it with: pip install 'alphamine[" in done.stderr:
+            raise MissingDependency(done.stderr)  # which skips the test, as in this process
+        return done
 
     return run
 

@@ -9,6 +9,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from scipy.stats import spearmanr
 
 import alphamine as am
 from alphamine.errors import AlphamineError, FormulaError
+from alphamine.exporters.kits.command import LEAST
 from alphamine.expression.nodes import field
 from alphamine.operators import CATALOGUE, Family
 from alphamine.operators.entry import from_function
@@ -238,6 +240,27 @@ def test_an_input_that_is_no_parquet_is_one_line(place: Path, tmp_path: Path, as
         assert "cannot be read as Parquet" in said
 
 
+@pytest.mark.parametrize("library", LEAST)
+def test_a_library_that_is_too_old_is_named(
+    library: str, place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "0.99.7")
+    bundle = place / "signal_a"
+    source = str(bundle / "golden_input.parquet")
+    code, said = asked(bundle, "compute", "--input", source, "--output", "out", "--target", library)
+    assert (code, said.count("\n")) == (2, 1), said
+    assert f"has to be installed: {library} {LEAST[library]} or later" in said
+
+
+def test_code_asks_for_the_versions_that_it_is_tested_with() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert {f"{name}>={least}" for name, least in LEAST.items()} <= {
+        *extras["sql"],
+        *extras["polars"],
+    }
+
+
 def test_a_bundle_without_code_for_files_says_so(tmp_path: Path, asked: Asked) -> None:
     bundle = am.export("ts_mean(close, 5)", tmp_path / "signal_c", ["streaming", "qlib"])
     source = str(bundle.directory / "golden_input.parquet")
@@ -372,8 +395,7 @@ def test_formulas_as_text_for_something_else() -> None:
 
 @pytest.mark.parametrize("count", [30, pytest.param(1000, marks=SLOW)])
 def test_hostile_names_of_columns_stay_data(count: int) -> None:
-    import duckdb
-
+    duckdb = pytest.importorskip("duckdb")
     rng = np.random.default_rng(0)
     letters = [*"\"'`;-)(,. \\abOR1=*/\n\t%${}[]\u2019\u201d"]
     with duckdb.connect() as database:

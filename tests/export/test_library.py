@@ -48,6 +48,7 @@ def test_exported_code_says_what_the_model_says(name: str, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_said_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
     with pytest.raises(AlphamineError, match=r"'pandas' cannot say what lightgbm makes"):
         am.export(library("lightgbm"), tmp_path / "one")
     with pytest.raises(AlphamineError, match="combined by mlp; its file is in"):

@@ -14,7 +14,6 @@ from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, DataError
 from alphamine.evaluation.trust.splitters import PurgedKFold
 from alphamine.expression.text.parser import parse
-from alphamine.models.transformer import ByDay, FactorTransformer
 
 pytest.importorskip("sklearn")
 from sklearn.base import clone
@@ -23,6 +22,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from alphamine.models.transformer import ByDay, FactorTransformer
 
 TEXTS = ("rank(ts_mean(close, 5))", "ts_corr(close, volume, 8)", "group_rank(volume, sector)")
 

@@ -67,6 +67,9 @@ def test_models_that_nobody_can_judge_are_refused() -> None:
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_another_process_proposes_the_same(name: str) -> None:
+    here = proposals(
+        make_searcher(name, SearchContext(Grammar(max_length=10), 5), SMALL.get(name)), 6, 20
+    )
     script = (
         "from alphamine.expression.grammar.grammar import Grammar\n"
         "from alphamine.searchers.registry import make_searcher\n"
@@ -83,9 +86,6 @@ def test_another_process_proposes_the_same(name: str) -> None:
         ).stdout.split()
         for seed in ("1", "2")
     ]  # fmt: skip
-    here = proposals(
-        make_searcher(name, SearchContext(Grammar(max_length=10), 5), SMALL.get(name)), 6, 20
-    )
     assert told[0] == told[1] == here
 
 

@@ -6,8 +6,10 @@ The laws are those of `keys`.
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -33,6 +35,7 @@ Column: TypeAlias = Any
 Days: TypeAlias = npt.NDArray[np.datetime64]
 
 UTC: Final = frozenset({"UTC", "Etc/UTC", "GMT", "Z", "+00:00", "+0000"})
+_OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)")
 # Lengths of pandas' periods that lie within a day, as units of numpy.
 _PERIODS: Final = {"D": "D", "h": "h", "min": "m", "s": "s", "ms": "ms", "us": "us", "ns": "ns"}
 _KEYS: Final = (
@@ -151,7 +154,7 @@ def _by_the_clock(values: Any, name: str, style: DayStyle) -> Any:
     try:
         if style.timezone is not None:
             values = values.cast(pa.timestamp(values.type.unit, style.timezone))
-        local = pc.local_timestamp(values)
+        local = _local(values)
     except pa.ArrowException as error:
         raise DataError(f"column {name!r} has moments of no known place: {brief(error)}") from None
     if style.timezone is None and values.type.tz in UTC:
@@ -159,6 +162,17 @@ def _by_the_clock(values: Any, name: str, style: DayStyle) -> Any:
         if pc.any(late).as_py():
             warnings.warn(elsewhere(name), DataWarning, stacklevel=2)
     return local
+
+
+def _local(moments: Any) -> Any:
+    unit = moments.type.unit
+    if offset := _OFFSET.fullmatch(moments.type.tz):
+        # Arrow before version 22 knows no place by its distance from UTC.
+        sign, hours, minutes = offset.groups()
+        distance = timedelta(hours=int(sign + hours), minutes=int(sign + minutes))
+        universal = moments.cast(pa.int64()).cast(pa.timestamp(unit))
+        return pc.add_checked(universal, pa.scalar(distance, pa.duration(unit)))
+    return pc.local_timestamp(moments)
 
 
 def _plain(table: Table, name: str) -> Column:
@@ -177,7 +191,7 @@ def _plain(table: Table, name: str) -> Column:
             "the day of each, as .dt.to_timestamp() does"
         )
     unit = np.dtype(f"datetime64[{_PERIODS[frequency]}]")
-    nothing = np.datetime64("NaT").astype(np.int64)
+    nothing = np.datetime64("NaT", "D").astype(np.int64)
     stamps = [pc.fill_null(chunk, nothing).to_numpy().astype(unit) for chunk in chunks]
     days = [pa.array(stamp.astype("datetime64[D]")) for stamp in stamps]
     return pa.chunked_array(days, pa.date32())

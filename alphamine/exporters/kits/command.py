@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ NEEDS = {
     "numpy": ("numpy", "pyarrow"),
     "duckdb": ("duckdb",),
 }
+# The oldest versions that run this code.
+LEAST = {"polars": "1.36", "duckdb": "2.0"}
 
 
 class Refused(Exception):
@@ -52,6 +55,17 @@ def read_spec() -> dict[str, Any]:
     return spec
 
 
+def is_installed(module: str) -> bool:
+    """Whether a library is here, in a version that runs this code."""
+    if not find_spec(module):
+        return False
+    found, least = (
+        [int(part) for part in text.split(".")[:2]]
+        for text in (version(module), LEAST.get(module, "0.0"))
+    )
+    return found >= least
+
+
 def chosen_target(spec: dict[str, Any], asked: str | None) -> str:
     """The target that is asked for, or the first whose library is installed."""
     held = [target for target in NEEDS if target in spec["targets"]]
@@ -63,9 +77,15 @@ def chosen_target(spec: dict[str, Any], asked: str | None) -> str:
     if asked is not None and asked not in held:
         raise Refused(f"the bundle holds {', '.join(held)}, but target {asked!r} was asked for")
     for target in [asked] if asked else held:
-        if all(find_spec(module) for module in NEEDS[target]):
+        if all(is_installed(module) for module in NEEDS[target]):
             return target
-    wanted = " or ".join(" with ".join(NEEDS[t]) for t in ([asked] if asked else held))
+    wanted = " or ".join(
+        " with ".join(
+            f"{module} {LEAST[module]} or later" if module in LEAST else module
+            for module in NEEDS[target]
+        )
+        for target in ([asked] if asked else held)
+    )
     raise Refused(f"one of these libraries has to be installed: {wanted}")
 
 
