@@ -69,6 +69,14 @@ def backtest(
         float | None, typer.Option(help="Largest share of a day's traded amount.")
     ] = None,
     borrow: Annotated[float, typer.Option(help="Yearly rate paid for shorts.")] = 0.01,
+    hedge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="styles|NAMES",
+            help="Hold no exposure to styles and the sector, or to names such as size,beta "
+            "(quantile, neutral).",
+        ),
+    ] = None,
     periods: Annotated[
         int | None, typer.Option(help="Rows of a year; by default those of the data's calendar.")
     ] = None,
@@ -110,6 +118,7 @@ def backtest(
         participation=participation,
         borrow=borrow,
         periods=periods,
+        hedge=hedge,
         rivals=_rivals(rival or []),
         dialect=dialect,
     )

@@ -173,6 +173,16 @@ class Exposures:
     groups: dict[str, npt.NDArray[np.int64]]
     weights: FloatArray
 
+    def design(self, day: int, cells: npt.NDArray[np.intp]) -> FloatArray:
+        """Exposures of some names on a day, (names, exposures): styles, groups or a constant."""
+        columns = [style[day, cells] for style in self.styles.values()]
+        for codes in self.groups.values():
+            own = codes[day, cells]
+            columns += [(own == code).astype(np.float64) for code in np.unique(own)]
+        if not self.groups:
+            columns.append(np.ones(len(cells)))
+        return np.column_stack(columns)
+
 
 def exposures_of(panel: Panel, rows: slice, settings: RiskSettings) -> Exposures:
     """Exposures known at each of some rows, and the weights of its regression.

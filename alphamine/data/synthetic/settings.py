@@ -84,6 +84,9 @@ class MarketSettings:
         Mean length in days.
     volatility : float
         Typical daily volatility of a symbol's own returns.
+    style_volatility : float
+        Typical daily return to one standard deviation of the names' traded money, and of their
+        volatility: what residual labels take out.
     adjusted_volume : bool
         Whether planted formulas read volume divided by the adjustment factor, as the dataset
         specification says of the panel.
@@ -105,6 +108,7 @@ class MarketSettings:
     suspension_length: float = 5.0
     split_rate: float = 0.3
     volatility: float = 0.018
+    style_volatility: float = 0.0
     adjusted_volume: bool = True
     effect: Effect = Effect()
     planted: tuple[Planted, ...] = ()
@@ -122,6 +126,12 @@ class MarketSettings:
         require("seed", self.seed >= 0, "0 or more", self.seed)
         require("listed", 0.0 < self.listed <= 1.0, "a share in (0, 1]", self.listed)
         require("volatility", 0.0 < self.volatility < 0.2, "in (0, 0.2)", self.volatility)
+        require(
+            "style_volatility",
+            0.0 <= self.style_volatility < 0.05,
+            "in [0, 0.05)",
+            self.style_volatility,
+        )
         require(
             "suspension_length", self.suspension_length >= 1.0, "at least 1", self.suspension_length
         )

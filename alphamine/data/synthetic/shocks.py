@@ -80,7 +80,8 @@ def draw(settings: MarketSettings) -> Shocks:
     market = 0.009 * _garch(next(streams), (settings.days, 1))
     sectors = 0.006 * _garch(next(streams), (settings.days, settings.sectors))
     own = scale * _garch(next(streams), shape)
-    total = np.clip(beta * market + sectors[:, sector] + own, -_CLIP, _CLIP)
+    styles = _styles(settings, [np.log(amount), np.log(scale)])
+    total = np.clip(beta * market + sectors[:, sector] + own + styles, -_CLIP, _CLIP)
     opened, high, low, vwap = _intraday(streams, total, scale)
     surprise = np.abs(own) / scale
     turnover = _turnover(next(streams), shape) + 0.4 * np.minimum(surprise - 0.8, 4.0)
@@ -109,6 +110,17 @@ def _generators(seed: int) -> Iterator[np.random.Generator]:
     sequence = np.random.SeedSequence(seed)
     while True:
         yield np.random.Generator(np.random.PCG64(sequence.spawn(1)[0]))
+
+
+def _styles(settings: MarketSettings, characteristics: list[Array]) -> Array | float:
+    """Returns that names have in common by their characteristics."""
+    if not settings.style_volatility:
+        return 0.0
+    # Of a seed of its own: without styles a market is what it was.
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((settings.seed, 1))))
+    returns = settings.style_volatility * _garch(rng, (settings.days, len(characteristics)))
+    exposures = np.stack([(x - x.mean()) / x.std() for x in characteristics])
+    return np.asarray(np.einsum("tk,kn->tn", returns, exposures))
 
 
 def _garch(rng: np.random.Generator, shape: tuple[int, int]) -> Array:

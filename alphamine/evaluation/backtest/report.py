@@ -105,10 +105,14 @@ class BacktestReport(Hinted):
         lent = f", borrowing {settings['borrow']:.2%} a year" if settings["borrow"] else ""
         share = settings["participation"]
         within = f"; orders up to {100 * share:g}% of a day's traded amount" if share else ""
+        hedge = settings.get("hedge")
+        free = ""
+        if hedge is not None:
+            free = f", without exposure to {', '.join([*hedge['styles'], *hedge['groups']])}"
         rows = "1 row" if settings["delay"] == 1 else f"{settings['delay']} rows"
         return (
-            f"{self.panel}, {self.split}, {self.dates[0]} to {self.dates[-1]}; {self.strategy}, "
-            f"mode {self.mode}, {settings['periods']} rows a year; "
+            f"{self.panel}, {self.split}, {self.dates[0]} to {self.dates[-1]}; "
+            f"{self.strategy}{free}, mode {self.mode}, {settings['periods']} rows a year; "
             f"trades at {settings['price']} {rows} after the signal; "
             f"costs {settings['buy']:.3%} buying, {settings['sell']:.3%} selling, at least "
             f"{settings['minimum']:g}{lent}; {lot}{within}; "

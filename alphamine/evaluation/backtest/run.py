@@ -16,6 +16,7 @@ from alphamine.data.dataset.ledger import count_trials
 from alphamine.data.given import aligned
 from alphamine.data.panel import Panel, require_panel
 from alphamine.data.periods import TRADING_DAYS, check_periods
+from alphamine.data.risk import RiskSettings
 from alphamine.data.splits import Sample
 from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError, DataError, nearest
@@ -26,6 +27,7 @@ from alphamine.expression.text.parser import parse
 from .assemble import assemble
 from .benchmark import benchmark_returns
 from .comparison import amount_if_known, compare, sub_universe
+from .hedge import hedged
 from .ledger import Ledger
 from .longshort import simulate_weights
 from .report import BacktestReport
@@ -70,6 +72,7 @@ class _Request:
     participation: float | None
     borrow: float
     periods: int
+    hedge: RiskSettings | None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -85,6 +88,7 @@ class _Request:
             "participation": self.participation,
             "borrow": self.borrow,
             "periods": self.periods,
+            **({} if self.hedge is None else {"hedge": self.hedge.to_dict()}),
         }
 
 
@@ -103,6 +107,7 @@ def backtest(
     participation: float | None = None,
     borrow: float = 0.01,
     periods: int | None = None,
+    hedge: str | Mapping[str, Any] | RiskSettings | None = None,
     trials: int | None = None,
     rivals: Mapping[str, str | Node | Combination | npt.ArrayLike] | None = None,
     name: str | None = None,
@@ -145,6 +150,10 @@ def backtest(
     periods : int, optional
         Rows of a year; those of the panel by default (see `Panel.periods_per_year`), where mode
         `qlib` counts 238 trading days and 50 weeks.
+    hedge : str or mapping, optional
+        Hold no exposure to styles and groups (see `hedged`): "styles" for all of them and the
+        sector, names separated by commas, or a mapping of `styles`, `groups` and `weights`. Only
+        for long-short books.
     trials : int, optional
         Formulas that were evaluated to arrive at this one: those of the pool, or 1, by default.
     rivals : mapping of str to formula or array, optional
@@ -166,6 +175,8 @@ def backtest(
     request = _checked(
         panel, strategy, mode, account, costs, market, price, participation, borrow, periods
     )
+    if hedge is not None:
+        request = replace(request, hedge=_hedge(hedge, request, panel))
     if rivals and isinstance(request.strategy, TopkDropout):
         raise DataError("rivals are compared with long-short books; use strategy 'neutral'")
     sample = panel.sample(split)
@@ -298,7 +309,18 @@ def _checked(
         participation,
         0.0 if title == "topk" else borrow,
         _periods(panel, mode, periods),
+        None,
     )
+
+
+def _hedge(
+    given: str | Mapping[str, Any] | RiskSettings, request: _Request, panel: Panel
+) -> RiskSettings:
+    if isinstance(request.strategy, TopkDropout):
+        raise DataError(
+            "a hedge needs short positions, which topk has not; use strategy neutral or quantile"
+        )
+    return RiskSettings.of("default" if given == "styles" else given).on(panel)
 
 
 def _periods(panel: Panel, mode: str, given: int | None) -> int:
@@ -342,6 +364,8 @@ def _wanted(values: FloatArray, sample: Sample, request: _Request) -> tuple[Floa
         wanted = known if request.mode == "qlib" else np.where(varied[:, None], known, np.nan)
     else:
         wanted = request.strategy.weights(values[:stop], panel)
+        if request.hedge is not None:
+            wanted = hedged(wanted, values[:stop], panel, request.hedge)
         varied = ~np.isnan(wanted[:, 0])
     delay = request.delay
     first = max(sample.rows.start, delay)
