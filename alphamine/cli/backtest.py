@@ -122,7 +122,7 @@ def backtest(
         rivals=_rivals(rival or []),
         dialect=dialect,
     )
-    write_page(report, html, single_file)
+    write_page(report, html, single_file, json)
     if json:
         print_json(report.to_dict())
     else:

@@ -123,7 +123,7 @@ def evaluate(
         backend=backend or "auto",
         rationale=rationale,
     )
-    write_page(report, html, single_file)
+    write_page(report, html, single_file, json)
     found = None
     if residual is not None and report.problem is None:
         found = report.without(RiskSettings.of(residual))

@@ -34,8 +34,10 @@ def console(stderr: bool = False) -> Console:
     return Console(file=stream, width=_width(stream), markup=False, highlight=False, emoji=False)
 
 
-def write_page(report: FactorReport | BacktestReport, html: Path | None, single_file: bool) -> None:
-    """The page of a report, if one was asked for.
+def write_page(
+    report: FactorReport | BacktestReport, html: Path | None, single_file: bool, json: bool
+) -> None:
+    """Write the page of a report, if one was asked for; say where, unless JSON is printed.
 
     Raises
     ------
@@ -43,7 +45,9 @@ def write_page(report: FactorReport | BacktestReport, html: Path | None, single_
         If `--single-file` was given without `--html`, or a file cannot be written.
     """
     if html is not None:
-        report.write_html(html, single_file=single_file)
+        page = report.write_html(html, single_file=single_file)
+        if not json:
+            console().print(f"report: {page}", soft_wrap=True)
     elif single_file:
         raise AlphamineError("--single-file says how a page is written; give --html FILE, too")
 

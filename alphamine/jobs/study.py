@@ -166,6 +166,7 @@ class Study:
                 found = self._step(number, min(self.batch, left), stop)
             except Stopped:
                 return INTERRUPTED
+            self.seconds = time.monotonic() - began
             self._turn = number + 1
             island.fruitless = 0 if found else island.fruitless + 1
             if all(island.exhausted for island in self.islands):

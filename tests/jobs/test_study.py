@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -164,6 +165,17 @@ def test_a_searcher_without_new_ideas_ends_the_run(
     study = study_of(small_panel, scripted(FORMULAS[:2]), store)
     assert "nothing new" in study.run(Budget(10), ignore)
     assert store.count() == 2
+
+
+def test_the_time_of_the_last_batch_counts(
+    small_panel: Panel, scripted: Callable[..., Any], store: Store
+) -> None:
+    study = study_of(small_panel, scripted(FORMULAS), store)
+    began = time.monotonic()
+    ended: list[float] = []
+    study.run(Budget(3), lambda _: ended.append(time.monotonic() - began))
+    # A study of one batch is over when that batch is.
+    assert 0.5 * ended[-1] < study.seconds <= ended[-1]
 
 
 def test_seconds_end_a_run(small_panel: Panel, scripted: Callable[..., Any], store: Store) -> None:
