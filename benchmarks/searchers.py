@@ -4,7 +4,9 @@
     python -m benchmarks.searchers --market csi300 --rows random rl kdd23 --seeds 0 1 2
 
 Runs are added to `searchers.json`, one entry per market, row and seed, each as far as it is; one
-that is there already is not repeated.
+that is there already is not repeated. The tree search and what advises it have a file of their own:
+
+    python -m benchmarks.searchers --into benchmarks/trees.json --rows local mcts analyst
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from .comparisons import ISLANDS, MARKETS, MARKS, ROWS, Marks, compare
 from .tables import table, write_readme
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "searchers.json"
+RESULTS, TREE_RESULTS = HERE / "searchers.json", HERE / "trees.json"
 # What tables show of a market: key, title, and a factor.
 MEASURES = {
     "synthetic": (
@@ -49,10 +51,6 @@ MEASURES = {
     ),
 }
 SHOWN = (1000, 3000, 5000, 20_000)
-# The tree search by who advises it, beside those that it has to beat.
-RIVALS = ("random", "genetic", "local", "rl")
-TREES = tuple(name for name in ROWS if name.startswith(("mcts", "analyst")))
-TREE_SEEDS = 5
 TREES_SHOWN = (1000, 2000, 5000)
 # Of searches with and without islands; a market has some of these.
 ISLAND_MEASURES = (
@@ -69,19 +67,14 @@ ISLAND_SHOWN = (5000, 8000, 10_000, 20_000, 40_000)
 def section(market: str, results: dict[str, Any]) -> str:
     """Searches without islands."""
     found = results[f"searchers {market}"]
-    hidden = {*ISLANDS, *TREES} - {"mcts"}
-    rows = {row: seeds for row, seeds in found.items() if row not in hidden}
+    rows = {row: seeds for row, seeds in found.items() if row not in ISLANDS}
     return _tables(rows, MEASURES[market], SHOWN)
 
 
 def trees(market: str, results: dict[str, Any]) -> str:
-    """The tree search, its parts and its advisers, on the seeds that most of them have."""
+    """The tree search, its parts and its advisers, beside those that it has to beat."""
     found = results[f"trees {market}"]
-    rows = {
-        row: {seed: marks for seed, marks in found[row].items() if int(seed) < TREE_SEEDS}
-        for row in (*RIVALS, *TREES)
-        if row in found
-    }
+    rows = {row: found[row] for row in ROWS if row in found}
     return _tables(rows, MEASURES[market], TREES_SHOWN)
 
 
@@ -159,12 +152,14 @@ def main() -> None:
                 if not known or known[-1]["evaluations"] < reached:
                     keep = partial(_keep, given.into, given.market, row, seed)
                     compare(market, {**ROWS, **ISLANDS}[row], seed, given.evaluations, keep)
-    if given.into == RESULTS:
-        found = _read(RESULTS)
+    if given.into.resolve() in (RESULTS, TREE_RESULTS):
+        found, advised = _read(RESULTS), _read(TREE_RESULTS)
         tables = {f"searchers {name}": partial(section, name) for name in MEASURES}
         tables |= {f"islands {name}": partial(islands, name) for name in MARKETS}
-        tables |= {f"trees {name}": partial(trees, name) for name in MEASURES}
         results = {key: found.get(key.split(" ", 1)[1]) for key in tables}
+        for name in MEASURES:
+            tables[f"trees {name}"] = partial(trees, name)
+            results[f"trees {name}"] = advised.get(name)
         write_readme(results, HERE / "README.md", tables)
 
 
