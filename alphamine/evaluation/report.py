@@ -24,6 +24,7 @@ from alphamine.errors import AlphamineError, Hinted
 from alphamine.expression.nodes import Node
 from alphamine.rendering import renderer
 
+from .ablation import Ablation, in_words, parts_of
 from .decay import HORIZONS
 from .detail import Detail, detail_of
 from .landscape import FORMULAS, landscape_if_quick, landscape_of
@@ -129,6 +130,28 @@ class FactorReport(Hinted, Summary):
             By default those of the label, or else all styles and the panel's sector or first group.
         """
         return residual_of(self._values(), self.sample, risk)
+
+    @cached_property
+    def _ablation(self) -> Ablation:
+        request, exposure = self.request, self.detail.exposure
+        parts = parts_of(
+            self.formula,
+            self.daily.rank_ic,
+            self.sample,
+            dtype=request.dtype,
+            min_periods=request.min_periods,
+            backend=request.backend,
+        )
+        left = exposure.residual.mean / self.raw.mean if self.raw.mean else math.nan
+        return Ablation(self.rank_ic, parts, 1.0 - left, in_words(self.formula))
+
+    def ablation(self) -> Ablation:
+        """What each leaf and sub-expression is worth to the rank IC, and the formula in words.
+
+        A few evaluations for each part, the first time; they are no trials, since nothing is chosen
+        by them.
+        """
+        return self._ablation
 
     @cached_property
     def percentile(self) -> float:
@@ -237,6 +260,7 @@ class FactorReport(Hinted, Summary):
         if full:
             document["detail"] = None if self.problem else self.detail.to_dict()
             document["residual"] = None if self.problem else self.residual.to_dict()
+            document["ablation"] = None if self.problem else self.ablation().to_dict()
         return document
 
     def to_frame(self) -> pd.DataFrame:
