@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ PEERS = (
 )
 
 
-def peer_python(folder: Path) -> Path:
+def peer_python(folder: Path, packages: Sequence[Sequence[str]] = PEERS) -> Path:
     """The interpreter of the peers' environment, which is made from the package index if absent."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         print(f"installing the peers into {folder.name}/ ...", flush=True)
         _run([sys.executable, "-m", "venv", str(folder)])
-        for group in PEERS:
+        for group in packages:
             _run([str(python), "-m", "pip", "install", "--quiet", *group])
     return python
 

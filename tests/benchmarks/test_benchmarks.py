@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -175,3 +176,15 @@ def test_islands_are_measured_together_and_the_first_is_the_search_alone(
     assert together[0]["average"] == pytest.approx(together[0]["delivered"], abs=1e-9)
     # Three formulas stand for six, and say something else.
     assert together[1]["average"] != together[1]["delivered"]
+
+
+def test_the_table_beside_qweave_is_that_of_the_figures() -> None:
+    from benchmarks import qweave
+
+    results = json.loads(qweave.RESULTS.read_text("utf-8"))
+    table = qweave.rows(results)
+    assert table in (qweave.HERE / "README.md").read_text("utf-8")
+    for library in ("alpha101", "alpha158"):
+        times, agrees = results[library]["times"], results[library]["agreement"]
+        assert f"{times['qweave']['cpu'] / times['alphamine']['cpu']:.1f}" in table
+        assert agrees["close"] == agrees["factors"] - len(agrees["differ"])
