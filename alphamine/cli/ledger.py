@@ -57,4 +57,7 @@ def _show(name: str, found: DatasetLedger) -> None:
             f"  {look.at} by {look.who}: {look.kind}, {look.name}, {look.formulas:,} formulas",
             soft_wrap=True,
         )
+    if made := found.decisions():
+        accepted = sum(own.accepted for own in made)
+        screen.print(f"{len(made)} formulas were to be accepted, and {accepted} were")
     screen.print(f"ledger: {found.path}", soft_wrap=True)

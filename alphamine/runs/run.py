@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from alphamine.data.panel import Panel
 
+    from .accept import Acceptance
     from .combination import Combination
     from .reveal import TestReport
 
@@ -259,6 +260,23 @@ class Run(Hinted):
         from .reveal import reveal
 
         return reveal(self, panel or self._panel)
+
+    @_as_recorded
+    def accept(self) -> Acceptance:
+        """Test the survivors of the run in order, as part of all that is accepted on the dataset.
+
+        Levels are those of online false discovery control over everything that any run ever brought
+        here (see `alphamine.evaluation.trust.online`), kept in the dataset's ledger. A test cannot
+        be undone: accept what is to be used.
+
+        Raises
+        ------
+        SearchError
+            Without a valid split or a ledger.
+        """
+        from .accept import accept
+
+        return accept(self)
 
     def panel_at_hand(self) -> Panel | None:
         """The panel that was searched, loaded again where a specification is recorded; else None.

@@ -13,9 +13,9 @@ from __future__ import annotations
 import getpass
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -48,6 +48,17 @@ _SOURCE: Final = """
 INSERT INTO source (kind, name, first, last) VALUES (?, ?, ?, ?)
 ON CONFLICT (kind, name) DO UPDATE SET last = excluded.last RETURNING id
 """
+
+
+# Begun with the first decision: ledgers of earlier versions have none.
+_DECISIONS: Final = """
+CREATE TABLE IF NOT EXISTS decision (
+    seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL, at TEXT NOT NULL,
+    p_value REAL NOT NULL, level REAL NOT NULL
+)
+"""
+_ALL_DECISIONS: Final = "SELECT digest, name, at, p_value, level FROM decision ORDER BY seq"
+_DECIDE: Final = "INSERT INTO decision (digest, name, at, p_value, level) VALUES (?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,30 @@ class Opening:
     who: str
     at: str
     formulas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One formula that was to be accepted.
+
+    Attributes
+    ----------
+    digest, name : str
+        Of the formula; of the run that found it.
+    at : str
+    p_value, level : float
+        It was accepted if its p-value was at most the level.
+    """
+
+    digest: str
+    name: str
+    at: str
+    p_value: float
+    level: float
+
+    @property
+    def accepted(self) -> bool:
+        return self.p_value <= self.level
 
 
 class DatasetLedger:
@@ -161,6 +196,46 @@ class DatasetLedger:
         """Every look at the dataset's test split, oldest first; None if nobody knows."""
         rows = self._read("SELECT kind, name, who, at, formulas FROM opening ORDER BY seq")
         return None if rows is None else [Opening(*row) for row in rows]
+
+    def decide(
+        self, p_values: Mapping[str, float], level: Callable[[int, int], float]
+    ) -> list[Decision] | None:
+        """Test formulas in their order, those apart that were tested before; all in one step.
+
+        Parameters
+        ----------
+        p_values : mapping of str to float
+            By digest.
+        level : callable
+            Of the next test, given how many were made and how many accepted.
+
+        Returns
+        -------
+        list of Decision or None
+            Of each, as it was made now or before; None where nothing can be kept.
+        """
+        made: list[Decision] = []
+
+        def test(db: sqlite3.Connection) -> None:
+            db.execute(_DECISIONS)
+            known = {row[0]: Decision(*row) for row in db.execute(_ALL_DECISIONS)}
+            for digest, p_value in p_values.items():
+                if digest not in known:
+                    accepted = sum(own.accepted for own in known.values())
+                    new = Decision(
+                        digest, self._by[1], _now(), p_value, level(len(known), accepted)
+                    )
+                    db.execute(_DECIDE, astuple(new))
+                    known[digest] = new
+            made.extend(known[digest] for digest in p_values)
+
+        return made if self._write(test) else None
+
+    def decisions(self) -> list[Decision] | None:
+        """Every formula that was to be accepted, in order; None if nobody knows."""
+        kept = self._read("SELECT 1 FROM sqlite_master WHERE name = 'decision'")
+        rows = self._read(_ALL_DECISIONS) if kept else kept
+        return None if rows is None else [Decision(*row) for row in rows]
 
     def tests(self) -> list[tuple[str, str]] | None:
         """First and last days of the test splits that the dataset was ever given."""
