@@ -82,7 +82,11 @@ def test_doctor_lists_every_package_that_the_project_names(cli: Cli) -> None:
 
     extras = project["optional-dependencies"]
     assert set(REQUIRED) == names(project["dependencies"])
-    users = {extra: names(found) for extra, found in extras.items() if extra not in ("test", "dev")}
+    users = {
+        extra: names(found)
+        for extra, found in extras.items()
+        if extra not in ("docs", "test", "dev")
+    }
     assert set(OPTIONAL) == set().union(*users.values())
     assert all(name in users[extra] for name, (extra, _) in OPTIONAL.items())
     shown = cli("doctor").stdout

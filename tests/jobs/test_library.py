@@ -212,6 +212,7 @@ def test_bad_models_are_recorded_failures_and_the_loop_goes_on(
 
 
 def test_settings_that_no_model_has_are_a_failure(bench: Bench) -> None:
+    pytest.importorskip("sklearn")
     assert "alpha=-1" in str(bench.fit(spec(A, alpha=-1.0)).failure)
     assert "no model 'oracle'" in str(bench.fit(spec(A, model="oracle")).failure)
     assert "none yet" in str(bench.fit(spec()).failure)
@@ -309,6 +310,7 @@ class ScriptedModeller(Scripted):
 
 
 def test_any_searcher_may_propose_models(small_panel: Panel, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     models = [spec(A), spec(A, alpha=1e-3), spec(A), spec(B, model="nothing")]
     searcher = ScriptedModeller(["volume", "close", "open", "rank(volume)"], models)
     run = am.search(small_panel, searcher, 4, run_dir=tmp_path / "run", batch=2)

@@ -21,9 +21,10 @@ from alphamine.runs.run import Run
 from tests.llm.server import Scripted, Turn, serving
 
 from .test_kills import disturbed, require_same
-from .test_llm import analyst, researcher
 
 pytest.importorskip("openai")
+from .test_llm import analyst, researcher
+
 Answers = Callable[[dict[str, Any], int], Turn]
 TREES: dict[str, Any] = {
     "searcher": "mcts",
