@@ -1,1 +1,1 @@
-"""Figures and the single-file report of a run."""
+"""Figures and pages of runs, factors, backtests and comparisons."""

@@ -178,3 +178,11 @@ BAD_OPTIONS = {
 def test_bad_requests_are_refused(cli: Cli, case: str) -> None:
     options, hint = BAD_OPTIONS[case]
     assert hint in refused(cli("evaluate", "rank(close)", *options))
+
+
+def test_a_page_is_written_alone_or_with_its_library_and_named(cli: Cli, workplace: Path) -> None:
+    asked = ("evaluate", "rank(close)", "--data", "tiny.yaml")
+    assert "give --html FILE, too" in refused(cli(*asked, "--single-file"))
+    done = cli(*asked, "--html", "alone.html", "--single-file")
+    assert "report: alone.html" in done.stdout
+    assert (workplace / "alone.html").stat().st_size > 1_000_000
