@@ -1,16 +1,19 @@
 """What a search costs on a panel of 4,000 days x 5,000 names: seconds, and memory by process.
 
-    python -m benchmarks.large                   # serial and two workers; some minutes
+    python -m benchmarks.large                   # serial, one and two workers; some minutes
     python -m benchmarks.large --workers 2       # one of them
     python -m benchmarks.large --days 400        # a smaller one, nothing written; so --budget
 
-The market is made in chunks of days, and mapped from files. Figures go to `large.json`.
+The market is made in chunks of days, and mapped from files. Figures go to `large.json`, the table
+into the README.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +29,8 @@ import numpy as np
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
+
+from .tables import number, table, write_readme
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "large.json"
@@ -116,7 +121,7 @@ def watched(peaks: dict[str, dict[str, float]]) -> Iterator[None]:
 
 
 def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
-    """One search: seconds until it begins, of it, and after it; peaks of memory."""
+    """One search: seconds until it begins, of it, after it and of its report; peaks of memory."""
     panel = mapped(folder)
     peaks: dict[str, dict[str, float]] = {}
     executor = {"executor": "processes", "workers": workers} if workers else {}
@@ -138,6 +143,8 @@ def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
             **executor,
         )
         ended, used = time.perf_counter(), time.process_time()
+        run.report(Path(runs) / "report.html")
+        shown, used_shown = time.perf_counter(), time.process_time()
         search = float(run.facts["seconds"])
         found = {
             "members": len(run.members),
@@ -146,6 +153,10 @@ def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
             "after": ended - ends[0],
             "cpu_search": cpu[0],
             "cpu_after": used - cpu[0],
+            "report": shown - ended,
+            "cpu_report": used_shown - used,
+            "cpu_workers": sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]),
+            "load": os.getloadavg()[1],
         }
     most = [peak for name, peak in peaks.items() if name != "parent"]
     worker = {key: max(peak[key] for peak in most) for key in ("resident", "own")} if most else {}
@@ -155,7 +166,7 @@ def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
 def main() -> None:
     """Measure each in a process of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2], help="0: serial")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="0: serial")
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--folder", type=Path, help="where the market is, or is to be")
@@ -180,6 +191,27 @@ def main() -> None:
             print(name, json.dumps(results[name]), flush=True)
     if (asked.days, asked.budget) == (DAYS, BUDGET):
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        write_readme({"large": results}, HERE / "README.md", {"large": _table})
+
+
+def _table(found: dict[str, Any]) -> str:
+    """Seconds and gigabytes of each way to search."""
+    results = found["large"]
+    rows = {
+        "seconds until the search begins": lambda r: r["before"],
+        "of the search": lambda r: r["search"],
+        "after it": lambda r: r["after"],
+        "of the report": lambda r: r["report"],
+        "CPU seconds of the search, without workers": lambda r: r["cpu_search"],
+        "after it ": lambda r: r["cpu_after"],
+        "of the report ": lambda r: r["cpu_report"],
+        "of the workers": lambda r: r["cpu_workers"] if r["worker"] else None,
+        "GB of this process, without shared pages": lambda r: r["parent"]["own"],
+        "of a worker, without shared pages": lambda r: r["worker"].get("own"),
+        "load of the machine": lambda r: r["load"],
+    }
+    shown = [[name, *(number(of(r)) for r in results.values())] for name, of in rows.items()]
+    return table(["", *results], shown)
 
 
 if __name__ == "__main__":

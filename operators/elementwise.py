@@ -234,6 +234,7 @@ def inverse(x: Array) -> Array:
     cost=0.1,
     recipe=lambda x: -x,
     usage=90,
+    laws=Laws(negates=True),
     levels=0,  # so that a minus can move about
     latex=Typeset("-<0>", SUM, (PRODUCT,)),
     symbolic=lambda s, x: -x,

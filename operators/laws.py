@@ -18,6 +18,8 @@ class Laws:
 
     Attributes
     ----------
+    negates : bool
+        f(x) = -x: it is the minus of the language.
     odd : tuple of int
         f(-x) = -f(x) for each of these inputs.
     even : bool
@@ -34,6 +36,7 @@ class Laws:
         f(x, 1) = x: the window of one row is the row.
     """
 
+    negates: bool = False
     odd: tuple[int, ...] = ()
     even: bool = False
     mirror: str | None = None

@@ -194,11 +194,9 @@ def _require_sealed(run: Run, panel: Panel, split: str | None) -> None:
     """Refuse to trade a pool on the days that its search has sealed, as long as they are sealed."""
     import numpy as np
 
-    from alphamine.runs.reveal import load_again
-
-    if run.test_openings or "data" not in (run.facts.get("source") or {}):
+    if run.test_openings or run.state.source is None:
         return
-    searched = load_again(run.facts)
+    searched = run.state.load_panel()
     if searched.splits is None or searched.splits.test is None:
         return
     if panel.name != searched.name and panel.dataset != searched.dataset:

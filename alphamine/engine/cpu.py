@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -25,21 +24,13 @@ from .reference import ReferenceNodes, Values
 from .scores import DailyScores
 from .shared import Shared
 from .storage import Padded, fresh
+from .threads import usable_threads
 
 # Formulas to a shard at most, and bytes of an array from which on there are fewer.
 _SHARD = 16
 _LARGE = 1 << 24
 # Bytes of results that one program may write before they are handed on.
 _RESULT_BYTES = 1 << 28
-
-
-def usable_threads(threads: int | None) -> int:
-    """The number asked for, or as many as there are processors for this process."""
-    if threads is not None:
-        return threads
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class CpuEngine:

@@ -13,11 +13,13 @@ import numpy.typing as npt
 from alphamine.data.splits import Sample
 from alphamine.operators.numeric import average_ranks, row_correlation
 
+from .threads import each_block
+
 FloatArray = npt.NDArray[np.float64]
 Ranks: TypeAlias = Callable[[FloatArray], FloatArray]
 
 # Cells that are scored at a time: a large sample needs no arrays of its own size.
-_BLOCK_CELLS: Final = 1 << 20
+_BLOCK_CELLS: Final = 1 << 18
 
 SERIES: Final = frozenset(["ic", "rank_ic", "turnover"])
 """Daily series that cost something; the rest is counted on the way."""
@@ -63,6 +65,14 @@ class DailyScores:
         """Days with enough names, all of which have the same value (or the same label); (rows,)."""
         return np.asarray(np.isnan(self.unchanged.rank_ic) & (self.pairs >= min_names))
 
+    def oriented(self, sign: int) -> DailyScores:
+        """Those of the values times a sign, +1 or -1: all that follows from ranks is symmetric."""
+        if sign > 0:
+            return self
+        # A correlation of nothing is 0.0, not -0.0, whatever its sign.
+        raw = None if self.raw_rank_ic is None else 0.0 - self.raw_rank_ic
+        return replace(self, ic=0.0 - self.ic, rank_ic=0.0 - self.rank_ic, raw_rank_ic=raw)
+
 
 def daily_scores(
     values: npt.NDArray[np.floating],
@@ -88,10 +98,10 @@ def daily_scores(
     # Numpy sums the names of a single row in another order: no block is as short as that.
     blocks = min(max(1, days * len(names) // _BLOCK_CELLS), max(1, days // 3))
     borders = np.linspace(0, days, blocks + 1).astype(int).tolist()
-    found = [
-        _block(values, sample, names, slice(start, stop), ranks)
-        for start, stop in pairwise(borders)
-    ]
+    found = each_block(
+        lambda days: _block(values, sample, names, days, ranks),
+        [slice(start, stop) for start, stop in pairwise(borders)],
+    )
     ic, rank_ic, pairs, coverage, turnover = (
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )

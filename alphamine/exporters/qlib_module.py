@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def outermost(formula: Node) -> Call | None:
     """The formula's last step, if it is a statistic of the day of one input; or its opposite's."""
-    if isinstance(formula, Call) and formula.operator.name == "reverse":
+    if isinstance(formula, Call) and formula.operator.laws.negates:
         [formula] = formula.inputs
     if not isinstance(formula, Call) or len(formula.inputs) != 1:
         return None

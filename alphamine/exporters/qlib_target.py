@@ -63,9 +63,9 @@ class _Guarded(Qlib):
 
     def _plain(self, node: Call) -> Syntax:
         """The call without guards."""
+        if node.operator.laws.negates:  # there is no unary minus
+            return _infix("subtract", Number(0), self.write(node.inputs[0]))
         match node.operator.name:
-            case "reverse":  # there is no unary minus
-                return _infix("subtract", Number(0), self.write(node.inputs[0]))
             case "inverse":
                 return _infix("divide", Number(1), self.write(node.inputs[0]))
             case "sqrt":

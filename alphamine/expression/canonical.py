@@ -157,7 +157,7 @@ def _minus(node: Node) -> Node:
 
 def _unsigned(node: Node) -> Node | None:
     """What `node` is the negative of, if it is written with a minus."""
-    return node.inputs[0] if isinstance(node, Call) and node.operator.name == "reverse" else None
+    return node.inputs[0] if isinstance(node, Call) and node.operator.laws.negates else None
 
 
 def _literal_sign(op: Operator, inputs: Inputs, params: Params) -> Node | None:

@@ -150,7 +150,7 @@ def _run(
     }
     facts = {"backend": "auto", **run.facts}
     found = {key: facts.get(key) for key in asked}
-    data = run.facts["panel"]["fingerprint"]
+    data = run.state.fingerprint
     if found != asked or data != panel.without_test().fingerprint:
         raise SearchError(
             f"a comparison continues its own runs, but {directory} is of another search; choose "
@@ -161,7 +161,7 @@ def _run(
             f"a comparison is of runs as they were written, but the ledger in {directory} was "
             f"altered: {run.altered}; delete that run, and the same command makes it anew"
         )
-    if "finished" in run.facts and not run.interrupted:
+    if run.state.finished and not run.interrupted:
         return run
     executor = {key: settings[key] for key in ("executor", "workers", "address")}
     return resume(directory, panel, observe=observe, stop=stop, **executor)

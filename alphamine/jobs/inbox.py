@@ -75,12 +75,11 @@ def propose(run_dir: str | os.PathLike[str], hypothesis: str) -> None:
     SearchError
         If there is no such run, it does not listen, or the hypothesis is empty or too long.
     """
-    facts = Run(Path(run_dir)).facts
-    arms = facts["options"].get("arms", {})
-    if _LISTENING not in (facts["searcher"], *arms):
+    run = Run(Path(run_dir)).state
+    if _LISTENING not in (run.searcher, *run.arms):
         raise SearchError(
             f"hypotheses are for runs of {_LISTENING}, and that in {run_dir} is of "
-            f"{facts['searcher']}; search with --searcher {_LISTENING}"
+            f"{run.searcher}; search with --searcher {_LISTENING}"
         )
     text = " ".join(hypothesis.split())
     if not 0 < len(text) <= _LONGEST or not text.isprintable():

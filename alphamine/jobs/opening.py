@@ -32,7 +32,7 @@ from .method import Method
 from .scorer import Scorer
 from .search_config import GrammarConfig, SearchConfig
 from .session import Session
-from .study import Study
+from .study import Progress, Study
 
 Services = Mapping[str, Any]
 
@@ -46,6 +46,7 @@ def open_study(
     directory: Path,
     services: Services | None,
     store_of: Callable[[], Store],
+    watch: Callable[[Progress], None],
     turn: int = 0,
 ) -> Session:
     """A search that is ready to run.
@@ -66,6 +67,8 @@ def open_study(
         What searchers may use, besides the language model of the configuration.
     store_of : callable
         Opens the ledger, or begins it: asked when all settings are known to be sound.
+    watch : callable
+        Told that workers start, which takes a while on a large panel.
     turn : int
         Up to which people's proposals were heard.
 
@@ -82,6 +85,8 @@ def open_study(
     config.limits.check(islands[0].searcher, method.name)
     store = held.enter_context(closing(store_of()))
     facts = store.facts()
+    if (workers := config.executor.processes) > 0:
+        watch(Progress(store.count(), float("-inf"), 0, f"starting {workers} workers"))
     runner = held.enter_context(closing(config.executor.build(scorer, islands[0].pool.cells)))
     # Names of runs may be equal; with the beginning of their identity they are not.
     title = f"{facts['name']} ({facts['run'][:8]})"

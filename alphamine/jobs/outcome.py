@@ -19,7 +19,7 @@ from alphamine.pool.recovery import PlantedSignal
 from alphamine.pool.table import pool_table
 
 from .evidence import gather
-from .pool_scores import PoolScores, score_pool
+from .pool_scores import CombinedPool, PoolScores, combine_pool
 from .sampled import SAMPLED, SAMPLED_QUICKLY
 from .scorer import Scorer
 from .study import Study
@@ -68,7 +68,7 @@ def outcome(
         planted; `trust`: see `evidence`.
     """
     scorer, members = study.scorer, pool.members
-    sampled = study.sampled.of(study.store, scorer, SAMPLED_QUICKLY if quick else SAMPLED)
+    sampled = study.trials.sampled.of(study.store, scorer, SAMPLED_QUICKLY if quick else SAMPLED)
     evidence = gather(scores, scorer, tried, sampled)
     table = pool_table(pool, scores.train, scores.valid, scorer.panel.min_names)
     rows = [
@@ -85,10 +85,10 @@ def outcome(
         [a.sign * b.sign * pool.correlation(a.formula, b.formula) for b in members] for a in members
     ]
     facts = {
-        "combined": _combined(scores.signal, scorer) if members else {},
+        "combined": _combined(scores.combined.signal, scorer) if members else {},
         "without_noise": _without_noise(scores, scorer),
         "correlation": correlation,
-        **_found(scores, truth),
+        **_found(scores.combined, truth),
         "trust": evidence.facts,
     }
     return rows, facts
@@ -109,16 +109,16 @@ def blended(found: Blend, study: Study, truth: PlantedSignal | None) -> dict[str
     total = np.zeros(scorer.evaluator.panel.universe.shape)
     known = np.zeros(total.shape, dtype=bool)
     for share, island in zip(found.shares, study.islands, strict=True):
-        scores = score_pool(island.pool, scorer, truth)
+        own = combine_pool(island.pool, scorer, truth)
         rows.append(
             {
                 "members": len(island.pool),
-                "numbers": _numbers(scores.signal, scorer),
-                **_found(scores, truth),
+                "numbers": _numbers(own.signal, scorer),
+                **_found(own, truth),
             }
         )
-        total += share * np.nan_to_num(scores.signal)
-        known |= ~np.isnan(scores.signal)
+        total += share * np.nan_to_num(own.signal)
+        known |= ~np.isnan(own.signal)
     average = np.where(known, total, np.nan)
     delivered = None if truth is None else truth.delivered(average)
     return {
@@ -132,11 +132,10 @@ def blended(found: Blend, study: Study, truth: PlantedSignal | None) -> dict[str
 
 def _without_noise(scores: PoolScores, scorer: Scorer) -> dict[str, Any]:
     """What the pool would be without the members that are noise-level by themselves."""
-    members = [i + 1 for i, noise in enumerate(scores.noise) if noise]
-    mixed = scores.proven is not None and 0 < len(members) < len(scores.noise)
+    proven = scores.combined.proven
     return {
-        "members": members,
-        "numbers": _numbers(scores.proven, scorer) if mixed and scores.proven is not None else None,
+        "members": [i + 1 for i, noise in enumerate(scores.noise) if noise],
+        "numbers": None if proven is None else _numbers(proven, scorer),
     }
 
 
@@ -172,7 +171,7 @@ def _raw(scores: PoolScores, member: int) -> dict[str, float]:
     }
 
 
-def _found(scores: PoolScores, truth: PlantedSignal | None) -> dict[str, float | None]:
-    """What the pool has found of a planted truth, and what it makes of it."""
-    delivered = None if truth is None else truth.delivered(scores.signal)
-    return {"recovery": scores.recovery, "delivered": delivered}
+def _found(pool: CombinedPool, truth: PlantedSignal | None) -> dict[str, float | None]:
+    """What a pool has found of a planted truth, and what it makes of it."""
+    delivered = None if truth is None else truth.delivered(pool.signal)
+    return {"recovery": pool.recovery, "delivered": delivered}

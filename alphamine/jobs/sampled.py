@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from alphamine.errors import UnitWarning
 from alphamine.expression.text.parser import parse
+from alphamine.runs.score import Score
 from alphamine.runs.store import Store
 
 from .scorer import Scorer
@@ -35,10 +36,11 @@ class SampledSeries:
         """How many there will be, if nothing ends the search early."""
         self._step = -(-trials // SAMPLED)
 
-    def note(self, number: int, digest: str, series: FloatArray | None) -> None:
+    def note(self, number: int, digest: str, score: Score) -> None:
         """Keep the series of a trial, if it is one of those; the first is number 0."""
-        if series is not None and number % self._step == 0:
-            self._kept[digest] = series.copy()
+        daily = score.train_daily
+        if daily is not None and number % self._step == 0:
+            self._kept[digest] = daily.rank_ic.copy()
 
     def of(self, store: Store, scorer: Scorer, most: int) -> FloatArray:
         """Series of at most so many trials of a ledger, at even distances; (days, trials)."""

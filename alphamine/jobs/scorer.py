@@ -29,12 +29,11 @@ MIN_COVERAGE: Final = 0.5
 MIN_DAYS: Final = 0.5
 
 
-class FullScores(NamedTuple):
-    """All that one pass over a formula tells: daily scores on train and valid, and its values."""
+class MemberSeries(NamedTuple):
+    """Daily scores of a formula on train, and on valid if there is such a split."""
 
     train: DailyScores
     valid: DailyScores | None
-    values: npt.NDArray[np.floating]
 
 
 class Scorer:
@@ -120,10 +119,7 @@ class Scorer:
         Formulas are computed once for scores and vectors; on valid, which starts with its own rows
         and what they look back to, once more.
         """
-        valid: list[Summary | None] = [None] * len(formulas)
-        if self.valid is not None and self._on_valid is not None:
-            for i, daily in self._on_valid.scores(formulas, self.valid, counted=False):
-                valid[i] = Summary.of(daily)
+        valid = self._late(formulas)
         found: dict[int, Score] = {}
         sinks = Sinks(scores=self.train, vectors=cells)
         for i, output in self._on_train.run(formulas, sinks):
@@ -132,7 +128,9 @@ class Scorer:
             test = cosine_test(daily.rank_ic, self.train.panel.label_spec.horizon)
             fit = fitness(train, len(self.train.label))
             vector = delivered(output.vector)
-            found[i] = Score(train, valid[i], fit, test, vector, daily.rank_ic)
+            late = valid[i]
+            held = None if late is None else Summary.of(late)
+            found[i] = Score(train, held, fit, test, vector, daily, late)
         return [found[i] for i in range(len(formulas))]
 
     def train_rank_ic(self, formulas: Sequence[Node]) -> list[npt.NDArray[np.float64]]:
@@ -140,19 +138,19 @@ class Scorer:
         found = dict(self._on_train.scores(formulas, self.train))
         return [found[i].rank_ic for i in range(len(formulas))]
 
-    def in_full(self, formulas: Sequence[Node]) -> Iterator[FullScores]:
-        """Yield the daily scores of formulas on train and valid, and their values, in order.
+    def series(self, formulas: Sequence[Node]) -> list[MemberSeries]:
+        """Daily scores of formulas on train and valid, as `score` has summarised them."""
+        valid = self._late(formulas)
+        train = dict(self._on_train.scores(formulas, self.train))
+        return [MemberSeries(train[i], valid[i]) for i in range(len(formulas))]
 
-        Values are those on the panel of the latest sample; few of them are held at a time.
+    def values(self, formulas: Sequence[Node]) -> Iterator[tuple[npt.NDArray[np.floating], int]]:
+        """Yield values of formulas in their order, and how many infinite cells were met.
+
+        On the panel of the latest sample; few of them are held at a time.
         """
-        evaluator, valid = self.evaluator, self.valid
-        for part in evaluator.parts(formulas):
-            late = {} if valid is None else dict(evaluator.scores(part, valid, counted=False))
-            scored = evaluator.run(part, Sinks(values=True, scores=self.train))
-            found = {
-                i: FullScores(delivered(output.daily), late.get(i), delivered(output.values))
-                for i, output in scored
-            }
+        for part in self.evaluator.parts(formulas):
+            found = {i: (values, count) for i, values, count in self.evaluator.stream(part)}
             for i in range(len(part)):
                 yield found.pop(i)
 
@@ -160,6 +158,13 @@ class Scorer:
         """What a pool needs of formulas that were scored before, in order."""
         found = dict(self._on_train.run(formulas, Sinks(vectors=cells)))
         return [delivered(found[i].vector) for i in range(len(formulas))]
+
+    def _late(self, formulas: Sequence[Node]) -> list[DailyScores | None]:
+        """Daily scores on valid, of rows that its days depend on."""
+        if self.valid is None or self._on_valid is None:
+            return [None] * len(formulas)
+        found = dict(self._on_valid.scores(formulas, self.valid, counted=False))
+        return [found[i] for i in range(len(formulas))]
 
 
 def fitness(train: Summary, rows: int) -> float:

@@ -16,9 +16,10 @@ from alphamine.errors import SearchError
 from alphamine.registry import add_operators
 from alphamine.runs.budget import Budget
 from alphamine.runs.lock import locked
+from alphamine.runs.recorded import TEST_OPENED
 from alphamine.runs.references import resolved
-from alphamine.runs.reveal import load_again
-from alphamine.runs.run import TEST_OPENED, Run
+from alphamine.runs.run import Run
+from alphamine.runs.run_state import RunState
 from alphamine.runs.schema import SEALED
 from alphamine.runs.store import Store
 from alphamine.runs.times import now
@@ -209,10 +210,11 @@ def search(
             store.event("started", {"at": now()})
             return store
 
-        session = open_study(held, config, method, panel, scorer, directory, services, begin)
+        watch = observe or held.enter_context(shown(progress, budget, seconds))
+        session = open_study(held, config, method, panel, scorer, directory, services, begin, watch)
         stop = stop or held.enter_context(stop_on_signal())
-        session.run(observe or held.enter_context(shown(progress, budget, seconds)), stop)
-    return Run(directory, panel)
+        series = session.run(watch, stop)
+    return Run(directory, panel, series)
 
 
 def resume(
@@ -265,9 +267,10 @@ def resume(
         facts = store.facts()
         changes = {"evaluations": budget, "seconds": seconds, "tokens": tokens, "money": money}
         _require_unaltered(store, directory)
-        limits = Budget(**facts["limits"]).raised(changes)
-        _require_resumable(store, facts, limits, directory)
-        panel = panel or load_again(facts)
+        state = RunState(facts)
+        limits = state.limits.raised(changes)
+        _require_resumable(store, state, limits, directory)
+        panel = panel or state.load_panel(progress)
         config = SearchConfig.of_facts(facts, workforce).within(limits)
         scorer = Scorer(panel.without_test(), backend=config.backend)
         require_same_data(facts, scorer)
@@ -279,12 +282,15 @@ def resume(
             store.event("resumed", {"evaluations": store.count()})
             return store
 
+        bar = shown(progress, limits.evaluations, limits.seconds)
+        watch = observe or held.enter_context(bar)
         turn = last_turn(store)
-        session = open_study(held, config, method, panel, scorer, directory, services, go_on, turn)
+        session = open_study(
+            held, config, method, panel, scorer, directory, services, go_on, watch, turn
+        )
         stop = stop or held.enter_context(stop_on_signal())
-        watch = shown(progress, limits.evaluations, limits.seconds)
-        session.run(observe or held.enter_context(watch), stop)
-    return Run(directory, panel)
+        series = session.run(watch, stop)
+    return Run(directory, panel, series)
 
 
 def _said(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
@@ -303,13 +309,11 @@ def _require_unaltered(store: Store, directory: Path) -> None:
         )
 
 
-def _require_resumable(
-    store: Store, facts: Mapping[str, Any], limits: Budget, directory: Path
-) -> None:
-    if facts["version"] != __version__:
+def _require_resumable(store: Store, state: RunState, limits: Budget, directory: Path) -> None:
+    if state.version != __version__:
         raise SearchError(
             f"a run is continued by the version of alphamine that began it, which is "
-            f"{facts['version']}, but this is {__version__}; install that one, or search anew"
+            f"{state.version}, but this is {__version__}; install that one, or search anew"
         )
     if any(kind == TEST_OPENED for kind, _ in store.events()):
         raise SearchError(
@@ -323,16 +327,16 @@ def _require_resumable(
             f"evaluated {done} formulas already, more than {limits.evaluations}; to continue give "
             f"more than that, such as --budget {2 * done}"
         )
-    if "finished" in facts and limits.evaluations <= done:
+    if state.finished and limits.evaluations <= done:
         raise SearchError(
             f"the run in {directory} has evaluated the {done} formulas of its budget; "
             f"raise it to continue: --budget {2 * done}"
         )
-    if "finished" in facts and limits.seconds is not None and limits.seconds <= facts["seconds"]:
+    if state.finished and limits.seconds is not None and limits.seconds <= state.seconds:
         raise SearchError(
             f"the run in {directory} has spent the {limits.seconds:g} seconds of its limit on "
             f"{done} of {limits.evaluations} formulas; raise it to continue: --seconds "
-            f"{2 * math.ceil(facts['seconds'])}"
+            f"{2 * math.ceil(state.seconds)}"
         )
 
 

@@ -16,7 +16,8 @@ from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import PlantedSignal
 from alphamine.runs.combination import combine_by, visible_samples
 from alphamine.runs.encoding import finite
-from alphamine.runs.run import INTERRUPTED
+from alphamine.runs.pool_series import PoolSeries
+from alphamine.runs.run_state import INTERRUPTED
 from alphamine.runs.store import Store
 from alphamine.runs.times import now
 
@@ -64,8 +65,14 @@ class Session:
         self._parts = parts
         self._ledger = ledger
 
-    def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
-        """Search, then record the pool and what can be said of it."""
+    def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> PoolSeries:
+        """Search, then record the pool and what can be said of it.
+
+        Returns
+        -------
+        PoolSeries
+            Of the pool, for whoever writes the report next.
+        """
         study, scorer = self.study, self.study.scorer
         # Those of an earlier sitting, which a ledger that was lost since does not hold.
         self._ledger.add(study.store.digests(0))
@@ -78,20 +85,21 @@ class Session:
         tried = TrialCount(**self.config.earlier).joined(study.trial_count())
         found, truth = self._found(), self._truth()
         count = len(found)
-        say(f"scoring the {count} members of the pool")
+        say(f"combining the {count} members of the pool")
         scores = score_pool(
             found,
             scorer,
+            study.trials.members,
             truth,
             tried,
             features=bool(self.config.combine),
-            watch=lambda done: say(f"scored member {done} of {count}"),
+            watch=lambda done: say(f"combined member {done} of {count}"),
         )
         members, results = outcome(found, scores, study, tried, truth, quick)
         if self.config.placebos and not quick:
             say(f"searching again on {self.config.placebos} shuffled labels")
             results["placebo"] = placebo(
-                scorer, self.config.placebos, self.config.seed, study.best, self._replay
+                scorer, self.config.placebos, self.config.seed, study.trials.best, self._replay
             )
         results["models"] = self._combinations(scores, say)
         results["library"] = keep_library(study.islands, study.store.path.parent)
@@ -105,6 +113,7 @@ class Session:
         }
         study.store.write_pool(members, facts)
         study.store.event("finished", {"why": stopped})
+        return scores.series()
 
     def _truth(self) -> PlantedSignal | None:
         """What was planted, on the latest split."""
@@ -123,8 +132,8 @@ class Session:
         samples, found = visible_samples(self.study.scorer.panel), []
         for name in self.config.combine if scores.train else ():
             say(f"combining by {name}")
-            assert scores.design is not None
-            found.append(combine_by(name, {}, scores.design, samples).to_dict())
+            assert scores.combined.design is not None
+            found.append(combine_by(name, {}, scores.combined.design, samples).to_dict())
         return found
 
     def _replay(self, scorer: Scorer) -> float:
@@ -135,4 +144,4 @@ class Session:
             self.executor.turn_to(scorer, islands[0].pool.cells)
             study = Study(islands, scorer, store, self.config.batch, self.executor)
             study.run(self.config.limits, lambda progress: None)
-            return study.best
+            return study.trials.best

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from alphamine.llm.base import Usage
 from alphamine.llm.settings import LLMSettings
-from alphamine.runs.budget import Budget
+from alphamine.runs.run_state import RunState
 from alphamine.runs.store import EVENTS_NAME, Store
 
 from .progress import Pace
@@ -93,14 +93,13 @@ class Watch:
     def __init__(self, directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.directory, self._clock = directory, clock
         with closing(Store.open(directory)) as store:
-            facts = store.facts()
-        self.name, self.searcher = str(facts["name"]), str(facts["searcher"])
-        limits = Budget(**facts["limits"])
-        self.budget = limits.evaluations
-        self._pace = Pace(limits.evaluations, None, clock)
+            state = RunState(store.facts())
+        self.name, self.searcher = state.name, state.searcher
+        self.budget = state.limits.evaluations
+        self._pace = Pace(self.budget, None, clock)
         self._curve: list[float] = []
         self._last: tuple[int, float] | None = None
-        model = LLMSettings.of(facts["llm"]) if facts.get("llm") else None
+        model = LLMSettings.of(state.llm) if state.llm else None
         self._calls = _Lines(directory / "llm.jsonl" if model is None else model.record(directory))
         self._events = _Lines(directory / EVENTS_NAME)
         self._spent, self._pool = Usage(), None
@@ -110,7 +109,7 @@ class Watch:
         with closing(Store.open(self.directory)) as store:
             fresh = store.fitness(len(self._curve))
             leaders = store.leaders(LEADERS)
-            stopped = store.facts().get("stopped")
+            stopped = RunState(store.facts()).stopped
         for value in fresh:
             best = self._curve[-1] if self._curve else -math.inf
             self._curve.append(max(best, value) if math.isfinite(value) else best)

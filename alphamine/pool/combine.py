@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from alphamine.engine.cells import DayCells, Series
+from alphamine.engine.threads import each_block
+
+# Cells that are summed at a time: their arrays stay in the processor's cache.
+_BLOCK_CELLS: Final = 1 << 17
 
 
 class WeightedSum:
     """A weighted sum of members' daily ranks (or values) of unit variance, member by member.
 
-    Missing values count as average. Only the sum is held, never the members.
+    Missing values count as average. Only the sum is held, never the members. Days are independent
+    of one another, so that the bits do not depend on how many threads share them.
 
     Parameters
     ----------
@@ -23,10 +29,13 @@ class WeightedSum:
     """
 
     def __init__(self, universe: npt.NDArray[np.bool_], series: Series = "rank") -> None:
-        self.series = series
-        self._cells = DayCells(universe)
-        self._total = np.zeros(len(self._cells.columns))
-        self._present = np.zeros(len(self._cells.columns), dtype=bool)
+        self._universe = universe
+        days = len(universe)
+        size = max(1, _BLOCK_CELLS * days // max(universe.size, 1))
+        self._blocks = [
+            _Block(slice(start, min(start + size, days)), universe, series)
+            for start in range(0, days, size)
+        ]
 
     def add(self, values: npt.NDArray[np.floating], weight: float) -> None:
         """Add a member.
@@ -36,21 +45,36 @@ class WeightedSum:
         values : (T, N) float
         weight : float
         """
-        cells = self._cells
-        data, count, squares = (
-            cells.ranks(values) if self.series == "rank" else cells.centred(values)
-        )
-        varies = squares > 0.0
-        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
-        self._total += weight * data * np.repeat(scale, cells.sizes)
-        self._present |= ~np.isnan(values[cells.inside]) & np.repeat(varies, cells.sizes)
+        each_block(lambda block: block.add(values, weight), self._blocks)
 
     @property
     def signal(self) -> npt.NDArray[np.float64]:
         """The sum so far, (T, N); NaN outside the universe and where no member has a value."""
-        out = np.full(self._cells.inside.shape, np.nan)
-        out[self._cells.inside] = np.where(self._present, self._total, np.nan)
+        out = np.full(self._universe.shape, np.nan)
+        for block in self._blocks:
+            block.write(out)
         return out
+
+
+class _Block:
+    """Some of the days of a sum."""
+
+    def __init__(self, days: slice, universe: npt.NDArray[np.bool_], series: Series) -> None:
+        self._days, self._series = days, series
+        self._cells = DayCells(universe[days])
+        self._total = np.zeros(len(self._cells.columns))
+        self._present = np.zeros(len(self._cells.columns), dtype=bool)
+
+    def add(self, values: npt.NDArray[np.floating], weight: float) -> None:
+        cells, own = self._cells, values[self._days]
+        data, count, squares = cells.ranks(own) if self._series == "rank" else cells.centred(own)
+        varies = squares > 0.0
+        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
+        self._total += weight * data * np.repeat(scale, cells.sizes)
+        self._present |= ~np.isnan(own[cells.inside]) & np.repeat(varies, cells.sizes)
+
+    def write(self, out: npt.NDArray[np.float64]) -> None:
+        out[self._days][self._cells.inside] = np.where(self._present, self._total, np.nan)
 
 
 def combine(

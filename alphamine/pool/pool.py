@@ -178,6 +178,11 @@ class Pool:
         return tuple(sorted(found, key=lambda member: -member.fitness))
 
     @property
+    def digests(self) -> list[str]:
+        """Of the members' formulas, in the order of their admission."""
+        return [entry.formula.digest for entry in self._entries]
+
+    @property
     def weighted(self) -> list[tuple[Entry, float]]:
         """The members with their values and weights, in the order of their admission."""
         return [(e, float(w)) for e, w in zip(self._entries, self._fit.weights, strict=True)]

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.splits import Splits
-from alphamine.engine.evaluator import Evaluator
 from alphamine.errors import AlphamineError
 from alphamine.evaluation.backtest import backtest
 from alphamine.evaluation.evaluate import report_of
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.landscape import NullLandscape
     from alphamine.evaluation.report import FactorReport
+    from alphamine.pool.alpha_pool import AlphaPool
     from alphamine.runs.run import Run
 
 
@@ -56,15 +56,35 @@ class Book:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Computed:
+    """A pool whose signal is there already."""
+
+    pool: AlphaPool
+    known: npt.NDArray[np.floating]
+
+    @property
+    def trials(self) -> int:
+        return self.pool.trials
+
+    def signal(self, panel: Panel, dtype: npt.DTypeLike) -> npt.NDArray[np.floating]:
+        # A day's signal depends on no later day: that of a shorter panel is the beginning of it.
+        return self.known[: panel.shape[0]]
+
+    def __str__(self) -> str:
+        return str(self.pool)
+
+
 def book_of(run: Run, panel: Panel | None) -> Book:
     """The pool's top fifth bought and its bottom fifth sold short, on train and valid."""
     if panel is None or not run.members:
         return Book({}, _ABSENT if run.members else "")
     reports: dict[str, BacktestReport] = {}
+    pool = _Computed(run.pool, run.pool_series(panel).signal)
     try:
         for split in _splits(panel):
             reports[split or "all"] = backtest(
-                run.pool, panel, "quantile", split=split, trials=run.trials
+                pool, panel, "quantile", split=split, trials=run.trials
             )
     except AlphamineError as error:
         return Book(reports, str(error))
@@ -95,18 +115,17 @@ def member_reports(
     """What is recorded of each member, and its report on each split that may be seen."""
     if panel is None or not run.members:
         return []
-    formulas = run.pool.formulas
-    by_split: list[Sequence[FactorReport]] = []
-    for split in _splits(panel):
-        sample = panel.sample(split)
-        scored = dict(Evaluator(sample.panel).scores(formulas, sample))
-        by_split.append(
-            [
-                report_of(formula, scored[i], sample, run.trial_count)
-                for i, formula in enumerate(formulas)
-            ]
-        )
-    return list(zip(run.members, map(list, zip(*by_split, strict=True)), strict=True))
+    series = run.pool_series(panel)
+    found = []
+    for i, (member, formula) in enumerate(zip(run.members, run.pool.formulas, strict=True)):
+        scored = zip(_splits(panel), (series.train[i], series.valid[i]), strict=False)
+        reports = [
+            report_of(formula, daily, panel.sample(split), run.trial_count)
+            for split, daily in scored
+            if daily is not None
+        ]
+        found.append((member, reports))
+    return found
 
 
 def luck_line(members: Sequence[dict[str, Any]], trials: int) -> tuple[list[int], list[float]]:

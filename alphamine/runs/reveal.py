@@ -27,7 +27,9 @@ from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.rendering import html_table
 
 from .encoding import finite
-from .run import TEST_OPENED, Run
+from .recorded import TEST_OPENED
+from .run import Run
+from .run_state import RunState
 from .store import Store
 from .times import now
 
@@ -134,7 +136,7 @@ def reveal(run: Run, panel: Panel | None) -> TestReport:
         )
     # All that is read of the run, before the opening is on record.
     members, pool = run.members, run.pool
-    library = run.library if run.facts.get("library") else None
+    library = run.library if run.record.library else None
     if not members:
         raise SearchError(f"the pool of run {run.name!r} is empty, so there is nothing to test")
     if run.altered is not None:
@@ -216,33 +218,17 @@ def panel_of(run: Run, panel: Panel | None) -> Panel:
     SearchError
         If it is another one.
     """
-    found = panel or load_again(run.facts)
-    _require_same(run.facts, found)
+    found = panel or run.state.load_panel()
+    _require_same(run.state, found)
     return found
 
 
-def load_again(facts: Mapping[str, Any]) -> Panel:
-    """The panel of a run, from the dataset specification that it recorded."""
-    source = dict(facts.get("source") or {})
-    if "data" not in source:
-        raise SearchError(
-            f"run {facts['name']!r} was made from a panel in memory, which is not at hand; pass "
-            "it: run.reveal_test(panel), am.resume(run_dir, panel)"
-        )
-    from alphamine.data.dataset.load import load
-
-    return load(source.pop("data"), **source)
-
-
-def _require_same(facts: Mapping[str, Any], panel: Panel) -> None:
+def _require_same(run: RunState, panel: Panel) -> None:
     """Refuse data other than those that were searched: the test would be of something else."""
-    label = dict(facts["label"])
-    for found in ("settled_share", "taken_out"):
-        label.pop(found, None)
     checks = {
-        "fingerprint": (facts["panel"]["fingerprint"], panel.fingerprint),
-        "number of symbols": (facts["panel"]["symbols"], panel.shape[1]),
-        "label": (label, panel.label_spec.to_dict()),
+        "fingerprint": (run.fingerprint, panel.fingerprint),
+        "number of symbols": (run.symbols, panel.shape[1]),
+        "label": (run.label, panel.label_spec.to_dict()),
     }
     for what, (searched, given) in checks.items():
         if searched != given:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, wraps
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.data.dataset.ledger import DatasetLedger, Opening
 from alphamine.engine.cells import Series
-from alphamine.errors import AlphamineError, Hinted, SearchError, UnitWarning
+from alphamine.errors import AlphamineError, SearchError, UnitWarning
 from alphamine.evaluation.landscape import (
     NullLandscape,
     identity_of,
     kept_landscape,
     landscape_if_quick,
 )
-from alphamine.evaluation.trust.deflation import TrialCount
-from alphamine.evaluation.trust.verdict import Trust, tried_of
+from alphamine.evaluation.trust.verdict import Trust
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
@@ -33,22 +30,20 @@ from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.registry import add_operators
 from alphamine.rendering import renderer
 
-from .budget import Budget
 from .encoding import finite
+from .guard import as_recorded
 from .library import LibraryFacts, ModelPool
 from .migration import migrated_correlation, migrated_member
-from .model_ledger import ModelLedger, ModelRecord
+from .recorded import RecordedRun
 from .records import Record
-from .run_record import RunRecord
-from .store import Store
+from .remarks import remarks_on
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from alphamine.data.panel import Panel
 
     from .accept import Acceptance
     from .combination import Combination
+    from .pool_series import PoolSeries
     from .reveal import TestReport
 
 
@@ -70,44 +65,8 @@ POOL_COLUMNS = (
     "family_p",
 )
 
-# Members that are silent on a larger share of the days are named.
-_FLAT_DAYS = 0.01
-TEST_OPENED = "test opened"
-INTERRUPTED = "it was interrupted"
 
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-
-
-def _as_recorded(method: Callable[Given, Result]) -> Callable[Given, Result]:
-    """A method of `Run` that reads what may have been altered into something that is no run.
-
-    Such a ledger may lead to any exception; a sentence says what is the matter. Where the ledger
-    is as the search has written it, the exception is our own fault and goes on.
-    """
-
-    @wraps(method)
-    def guarded(*arguments: Given.args, **settings: Given.kwargs) -> Result:
-        try:
-            return method(*arguments, **settings)
-        except (AlphamineError, Warning):
-            raise
-        except Exception as error:
-            run = arguments[0]
-            assert isinstance(run, Run)
-            if run.altered is None:
-                raise
-            raise SearchError(
-                f"the ledger in {run.directory} was altered: {run.altered}; it cannot be read as a "
-                f"run any more ({type(error).__name__}: {' '.join(str(error).split())}); restore "
-                "it, or search anew"
-            ) from error
-
-    return guarded
-
-
-class Run(Hinted):
+class Run(RecordedRun):
     """A run directory. Get it from `alphamine.search` or `alphamine.open_run`.
 
     Attributes
@@ -115,66 +74,13 @@ class Run(Hinted):
     directory : Path
     """
 
-    def __init__(self, directory: Path, panel: Panel | None = None) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: Path, panel: Panel | None = None, series: PoolSeries | None = None
+    ) -> None:
+        super().__init__(directory)
         self._panel = panel
-        store = Store.open(directory)
-        store.close()
-
-    @property
-    def name(self) -> str:
-        return str(self.facts["name"])
-
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """What the run was: searcher, seed, budget, panel, splits, label, and how it ended."""
-        with self._store() as store:
-            return store.facts()
-
-    @property
-    @_as_recorded
-    def record(self) -> RunRecord:
-        """What a run that has ended has recorded of itself.
-
-        Raises
-        ------
-        SearchError
-            If it was recorded by a version that noted less.
-        """
-        self.require_finished("a record is read")
-        if lacking := RunRecord.lacking(self.facts):
-            raise self.lacks(", ".join(lacking))
-        return RunRecord.of(self.facts)
-
-    @cached_property
-    @_as_recorded
-    def records(self) -> list[Record]:
-        """Every formula that was evaluated, in order."""
-        with self._store() as store:
-            return list(store.records())
-
-    @cached_property
-    @_as_recorded
-    def trials(self) -> int:
-        """Distinct formulas evaluated: by this number every result is to be discounted.
-
-        Those of an earlier run whose pool the search started from are among them.
-        """
-        return self.evaluated + int(self.facts.get("earlier", {}).get("trials", 0))
-
-    @property
-    def on_dataset(self) -> int | None:
-        """Distinct formulas that anybody had tried on the dataset when the run ended.
-
-        None if nobody knows: its ledger was off or locked, or the run is of an earlier version.
-        """
-        found: int | None = self.facts.get("dataset", {}).get("formulas")
-        return found
-
-    @property
-    def tried(self) -> str:
-        """How many formulas were tried: by the run, and on the dataset."""
-        return tried_of(self.trials, self.on_dataset)
+        # A search that has just ended has them.
+        self._series = series
 
     def landscape(self, split: str) -> NullLandscape | None:
         """Rank ICs of random formulas on a split that was searched (see `evaluation.landscape`).
@@ -187,60 +93,12 @@ class Run(Hinted):
         panel = self.facts["panel"]
         if "min_names" not in panel:
             return None  # recorded by an earlier version
-        label, days = dict(self.facts["label"]), self.facts["splits"][split]
-        label.pop("settled_share", None)
+        label, days = self.state.label, self.facts["splits"][split]
         ends = (days["start"], days["end"])
         known = panel["dataset"], panel["fields"], label, ends, panel["min_names"]
         return kept_landscape(identity_of(*known))
 
-    @cached_property
-    def dataset_openings(self) -> list[Opening] | None:
-        """Every look at the dataset's test split, by whichever run; None if nobody knows."""
-        with DatasetLedger(self.facts.get("panel", {}).get("dataset", "")) as ledger:
-            return ledger.openings()
-
-    @cached_property
-    def evaluated(self) -> int:
-        """Distinct formulas that this run itself has evaluated."""
-        with self._store() as store:
-            return store.count()
-
-    @property
-    @_as_recorded
-    def limits(self) -> Budget:
-        """When the search stops, or has stopped."""
-        return Budget(**self.facts["limits"])
-
-    @cached_property
-    @_as_recorded
-    def trial_count(self) -> TrialCount:
-        """What verdicts are deflated by: `am.evaluate(formula, panel, trials=run.trial_count)`."""
-        trust = self._recorded("trust")
-        return TrialCount(trust["trials"], trust["mean"], trust["squares"])
-
-    @cached_property
-    def altered(self) -> str | None:
-        """How the ledger differs from what the search has written; None if nothing is known of it.
-
-        Evaluations that were deleted, scores that were edited and openings of the test split that
-        were removed make counts and verdicts worthless.
-        """
-        with self._store() as store:
-            return store.altered()
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody stopped the search before its budget was spent."""
-        return self.facts.get("stopped") == INTERRUPTED
-
-    @property
-    @_as_recorded
-    def test_openings(self) -> list[dict[str, Any]]:
-        """When and by whom the test split was opened, oldest first."""
-        with self._store() as store:
-            return [content for kind, content in store.events() if kind == TEST_OPENED]
-
-    @_as_recorded
+    @as_recorded
     def reveal_test(self, panel: Panel | None = None) -> TestReport:
         """Open the sealed test split; that it was opened is on record before any number is.
 
@@ -290,6 +148,14 @@ class Run(Hinted):
         except AlphamineError:
             return None
 
+    def pool_series(self, panel: Panel) -> PoolSeries:
+        """Daily scores and the signal of the pool on the panel that was searched, computed once."""
+        if self._series is None:
+            from .pool_series import PoolSeries
+
+            self._series = PoolSeries.of(self.pool, panel.without_test())
+        return self._series
+
     def combine(
         self,
         model: str = "ridge",
@@ -330,7 +196,7 @@ class Run(Hinted):
         return combine_by(model, settings or {}, design, samples)
 
     @cached_property
-    @_as_recorded
+    @as_recorded
     def members(self) -> list[dict[str, Any]]:
         """What is recorded of each formula of the pool as it is oriented, best first."""
         return [self._as_oriented(member) for member in self._stored_members]
@@ -353,13 +219,13 @@ class Run(Hinted):
         return {"trust": trust.to_dict(), "verdict": trust.verdict}
 
     @property
-    @_as_recorded
+    @as_recorded
     def correlation(self) -> npt.NDArray[np.float64]:
         """Mean daily correlations on train of the pool's members as they are oriented, (K, K)."""
         return migrated_correlation(self._recorded("correlation"), self._stored_members)
 
     @cached_property
-    @_as_recorded
+    @as_recorded
     def pool(self) -> AlphaPool:
         """The formulas that were kept, best first, and how they are combined.
 
@@ -388,7 +254,7 @@ class Run(Hinted):
         )
 
     @cached_property
-    @_as_recorded
+    @as_recorded
     def library(self) -> ModelPool:
         """The formulas and the fitted model that were accepted together on valid.
 
@@ -410,13 +276,6 @@ class Run(Hinted):
         formulas = [_parsed(text, self._fields) for text in facts.formulas]
         provenance = {**self._provenance([]), "looks_at_valid": len(self.models)}
         return ModelPool.of_run(facts, formulas, self.directory, provenance)
-
-    @cached_property
-    @_as_recorded
-    def models(self) -> list[ModelRecord]:
-        """Every model that was judged, in order; none if the searcher proposes none."""
-        with self._store() as store:
-            return ModelLedger(store).records()
 
     @property
     def _fields(self) -> Mapping[str, FieldInfo]:
@@ -442,6 +301,11 @@ class Run(Hinted):
         }
 
     @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know of single members, in sentences."""
+        return remarks_on(self)
+
+    @property
     def pool_records(self) -> list[Record]:
         """The ledger's rows of the pool's members, best first: formulas as they were evaluated."""
         digests = [member["digest"] for member in self.members]
@@ -449,24 +313,7 @@ class Run(Hinted):
             known = store.known(digests)
         return [known[digest] for digest in digests]
 
-    def evaluations(self) -> pd.DataFrame:
-        """One row per evaluated formula, in order, with its scores on train and valid."""
-        import pandas as pd
-
-        rows = []
-        for record in self.records:
-            row = {
-                "formula": record.formula,
-                "origin": record.origin,
-                "fitness": record.fitness,
-                "gain": record.gain,
-            }
-            row |= {f"train_{name}": value for name, value in record.train.items()}
-            row |= {f"valid_{name}": value for name, value in (record.valid or {}).items()}
-            rows.append(row)
-        return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
-
-    @_as_recorded
+    @as_recorded
     def report(self, path: str | PathLike[str] | None = None, *, single_file: bool = False) -> Path:
         """Write the HTML report, and beside it the library that draws its figures.
 
@@ -486,64 +333,7 @@ class Run(Hinted):
         target = Path(path) if path is not None else self.directory / "report.html"
         return renderer().write_page(self, target, single_file)
 
-    @property
-    def remarks(self) -> list[str]:
-        """What a reader has to know of single members, in sentences."""
-        split = self.facts.get("fitted_on", "train")
-        found = [
-            f"#{member['position']} has the same value for all names on "
-            f"{member['flat_days']:.1%} of the days of {split}: no rank IC there, nothing to trade"
-            for member in self.members
-            if member.get("flat_days", 0.0) >= _FLAT_DAYS
-        ]
-        return [*self._target_remarks(), *found, *self._noise_remarks()]
-
-    def _target_remarks(self) -> list[str]:
-        """What the rank ICs of a search on a residual label are, and the raw ones beside them."""
-        taken_out = self.facts.get("label", {}).get("taken_out")
-        if taken_out is None:
-            return []
-        both = [
-            f"{block['raw']['rank_ic']:+.4f} on {split} "
-            f"(residual {block['numbers']['rank_ic']:+.4f})"
-            for split, block in self.facts.get("combined", {}).items()
-        ]
-        raw = f"; raw, the combined signal has a rank IC of {', '.join(both)}" if both else ""
-        return [
-            "the target was the residual label: every rank IC here is that of what daily weighted "
-            f"regressions on {taken_out} leave of factor and label{raw}"
-        ]
-
-    def _noise_remarks(self) -> list[str]:
-        """Why members stay that are noise-level by themselves."""
-        known = self.facts.get("without_noise") or {}
-        if not known.get("members"):
-            return []
-        names = ", ".join(f"#{position}" for position in known["members"])
-        one = len(known["members"]) == 1
-        said = (
-            f"{names} {'is' if one else 'are'} noise-level by {'itself' if one else 'themselves'} "
-            "and in the pool for what the pool gains by the combination on "
-            f"{self.facts.get('fitted_on', 'train')}"
-        )
-        if known.get("numbers") is None:
-            return [f"{said}; so is every member: believe the combined signal on valid only"]
-        both = [
-            f"{block['numbers']['rank_ic']:+.4f} on {split} with and "
-            f"{known['numbers'][split]['rank_ic']:+.4f} without"
-            for split, block in self.facts.get("combined", {}).items()
-        ]
-        return [f"{said}: rank IC of the combined signal {', '.join(both)}"]
-
-    def require_finished(self, deed: str) -> None:
-        """Refuse a run that was cut short; `deed` is what only a finished run allows."""
-        if "finished" not in self.facts:
-            raise SearchError(
-                f"{deed} of a finished run, but the one in {self.directory} was cut short after "
-                f"{self.evaluated} formulas; `alphamine resume {self.directory}` goes on with it"
-            )
-
-    @_as_recorded
+    @as_recorded
     def to_dict(self) -> dict[str, Any]:
         """Facts, trials and pool as JSON-compatible values."""
         record = self.record
@@ -573,32 +363,14 @@ class Run(Hinted):
             "library": record.library,
         }
 
-    def lacks(self, what: str) -> SearchError:
-        """The error for a run of another version, which did not record what is asked for."""
-        return SearchError(
-            f"the run in {self.directory} was recorded by alphamine "
-            f"{self.facts.get('version', 'of unknown version')} without {what}, "
-            "which is needed here; search again with the same job and seed, or read "
-            "open_run(...).evaluations()"
-        )
-
-    def _recorded(self, name: str) -> Any:
-        """A fact that a run of this version has once it has ended."""
-        if name not in self.facts:
-            raise self.lacks(name)
-        return self.facts[name]
-
     def __repr__(self) -> str:
-        if "finished" not in self.facts:
+        if not self.state.finished:
             return f"<Run {self.name}: cut short after {self.evaluated:,} formulas>"
         survive = sum(str(member.get("verdict")).startswith("survives") for member in self.members)
         return (
             f"<Run {self.name}: {self.trials:,} formulas tried, {len(self.members)} in the pool, "
             f"{survive} of them survive that>"
         )
-
-    def _store(self) -> closing[Store]:
-        return closing(Store.open(self.directory))
 
 
 def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:

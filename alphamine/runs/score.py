@@ -6,10 +6,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from alphamine.engine.cells import Vector
+from alphamine.engine.scores import DailyScores
 from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.inference import MeanTest
 
@@ -28,8 +26,8 @@ class Score:
         Of the mean rank IC on train.
     vector : Vector or None
         What a pool needs of its values; None if there are none.
-    rank_ic : (days,) float64 or None
-        Daily rank ICs on train.
+    train_daily, valid_daily : DailyScores or None
+        What the two summarise; infinite cells are counted on train only.
     failure : str or None
         Why there are no scores.
     """
@@ -39,7 +37,8 @@ class Score:
     fitness: float
     test: MeanTest
     vector: Vector | None = field(default=None, repr=False)
-    rank_ic: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    train_daily: DailyScores | None = field(default=None, repr=False, compare=False)
+    valid_daily: DailyScores | None = field(default=None, repr=False, compare=False)
     failure: str | None = None
 
     @property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from alphamine.errors import OperatorError
 from alphamine.expression.fields import STANDARD_FIELDS
@@ -11,8 +14,11 @@ from alphamine.operators import CATALOGUE, Family, Kind, Operator, ParamValue
 from alphamine.operators import units as unit_rules
 from alphamine.operators.catalogue import Lookback, Reference
 from alphamine.operators.entry import Bounds, from_function
+from alphamine.operators.laws import NO_LAWS, Laws
 from alphamine.operators.terms import Recipe
+from alphamine.operators.typeset import Typeset
 
+from .laws import check_entry
 from .operators import check_operator
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -45,6 +51,13 @@ def register_operator(
     choices: Mapping[str, tuple[str, ...]] | None = None,
     cost: float = 1.0,
     recipe: Recipe | None = None,
+    usage: int | None = None,
+    laws: Laws = NO_LAWS,
+    counts_truths: bool = False,
+    levels: int = 1,
+    latex: str | Typeset | None = None,
+    symbolic: Callable[..., Any] | None = None,
+    dialects: Mapping[str, str] | None = None,
 ) -> Operator:
     """Check a numpy function against the operator contract and add it to the language.
 
@@ -77,6 +90,19 @@ def register_operator(
         Words that a text parameter may be.
     recipe : callable, optional
         How pandas, Polars and SQL compute it (see `alphamine.operators.recipes`), for exports.
+    usage : int, optional
+        How often people use it, from which searches sample it (`rank` has 306, `abs` 30); by
+        default that of an operator that they do not know. 0: only if a grammar names it.
+    laws : alphamine.operators.laws.Laws
+        By which formulas with it are rewritten; each is tried bit for bit.
+    counts_truths, levels
+        See `alphamine.operators.Operator`.
+    latex : str or alphamine.operators.typeset.Typeset, optional
+        The name of the function in LaTeX, or how it is written around its inputs.
+    symbolic : callable, optional
+        `symbolic(sympy, *inputs)`: what it is to SymPy.
+    dialects : mapping of {"alpha101", "alphagen", "qlib"} to str, optional
+        Its name in languages where a function of that name has the same numbers.
 
     Returns
     -------
@@ -134,7 +160,14 @@ def register_operator(
         bounds=bounds or {},
         choices=choices or {},
         recipe=recipe,
+        usage=usage,
+        laws=laws,
+        counts_truths=counts_truths,
+        levels=levels,
+        latex=latex,
+        symbolic=symbolic,
     )
+    operator = replace(operator, dialects=MappingProxyType(dict(dialects or {})))
     if not operator.inputs:
         raise OperatorError(
             f"an operator has at least one input, but {operator.signature} has none"
@@ -144,6 +177,7 @@ def register_operator(
             f"an operator says what it means, but a lambda such as {name!r} has no docstring; give "
             'meaning="..."'
         )
+    check_entry(operator)
     check_operator(operator)
     return CATALOGUE.add(operator)
 

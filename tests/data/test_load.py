@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,3 +246,19 @@ def test_a_path_that_leads_nowhere_names_its_variable(
     spec = write_spec(source={"kind": "csv", "path": "/dev/zero"})
     with pytest.raises(DataError, match="/dev/zero, which is neither a file nor a folder"):
         am.load(spec)
+
+
+def test_a_first_load_says_what_goes_on_and_later_ones_need_not(
+    write_spec: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = write_spec()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    am.load(spec, progress=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    am.load(spec, start="2020-01-06")
+    assert capsys.readouterr().err == ""
+    am.load(spec, start="2020-01-07", progress=True)
+    assert "reading the sources of" in capsys.readouterr().err
+    am.load(spec, start="2020-01-07", progress=True)
+    assert capsys.readouterr().err == ""

@@ -136,7 +136,7 @@ def test_a_searcher_that_never_repeats_itself_loses_nothing_when_cut_off(
                 break
     with closing(Store.open(tmp_path)) as store:
         proposed = require_whole(store, budget)
-        assert study.applied == budget
+        assert study.trials.applied == budget
         # The last life was told, or remembers from its checkpoint, the whole recorded history.
         assert [digest for digest, *_ in searcher.told] == proposed
         records = {r.digest: r for r in store.records()}
@@ -159,7 +159,7 @@ def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
             searcher = RandomSearcher(SearchContext(grammar, seed))
             study = Study([Island(searcher, Pool(scorer.train, 5))], scorer, store, 16)
             study.run(Budget(budget), ignore)
-            assert study.applied == study.trial_count().trials == store.count() == budget
+            assert study.trials.applied == study.trial_count().trials == store.count() == budget
             require_whole(store, budget)
 
 

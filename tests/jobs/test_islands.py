@@ -74,7 +74,7 @@ def test_what_two_islands_propose_is_evaluated_once_and_offered_to_both(
     study = Study(islands, scorer, store, 2)
     distinct = len({*FIRST, *SECOND} - {"high", "low"})
     study.run(Budget(distinct), ignore)
-    assert study.applied == store.count() == study.trial_count().trials == distinct
+    assert study.trials.applied == store.count() == study.trial_count().trials == distinct
     alone = []
     for texts in (FIRST, SECOND[:4]):
         searcher = scripted(texts)

@@ -10,17 +10,22 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
-from alphamine.engine.scores import daily_scores
+from alphamine.data.splits import Sample
+from alphamine.engine.cells import Cells
+from alphamine.engine.evaluator import Evaluator
+from alphamine.engine.scores import DailyScores, daily_scores
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.evaluation.trust.verdict import judge_trust
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
+from alphamine.jobs.member_series import SeriesOfMembers
 from alphamine.jobs.pool_scores import score_pool
 from alphamine.jobs.sampled import SampledSeries
-from alphamine.jobs.scorer import FullScores, Scorer
+from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress
 from alphamine.pool.combine import combine
 from alphamine.pool.pool import Pool
+from alphamine.runs.pool_series import PoolSeries
 from alphamine.runs.store import Store
 
 
@@ -47,7 +52,7 @@ def test_one_pass_scores_and_combines_the_members(scorer: Scorer, pool: Pool) ->
     panel = scorer.evaluator.panel
     values = am.values([member.formula for member in pool.members], panel)
     weights = [member.weight for member in pool.members]
-    assert found.signal.tobytes() == combine(values, weights, panel.universe).tobytes()
+    assert found.combined.signal.tobytes() == combine(values, weights, panel.universe).tobytes()
     assert scorer.valid is not None
     assert found.valid_rank_ic is not None
     for i, member in enumerate(pool.members):
@@ -56,26 +61,58 @@ def test_one_pass_scores_and_combines_the_members(scorer: Scorer, pool: Pool) ->
         np.testing.assert_allclose(found.train_rank_ic[:, i], train.rank_ic, atol=1e-12)
         np.testing.assert_allclose(found.valid_rank_ic[:, i], valid.rank_ic, atol=1e-12)
         np.testing.assert_allclose(found.train[i].turnover, train.turnover, atol=1e-12)
-    assert (found.proven, found.noise) == (None, [])
-    assert found.design is not None
-    assert found.design.x.shape == (*panel.shape, len(pool))
+    assert (found.combined.proven, found.noise) == (None, [])
+    assert found.combined.design is not None
+    assert found.combined.design.x.shape == (*panel.shape, len(pool))
 
 
-def test_each_member_is_evaluated_once_and_no_trial_again(
+def test_series_of_members_are_those_of_their_oriented_formulas(scorer: Scorer, pool: Pool) -> None:
+    known = SeriesOfMembers()
+    formulas = [member.formula for member in pool.members]
+    for formula, score in zip(formulas, scorer.score(formulas, pool.cells), strict=True):
+        known.note(formula.digest, score)
+    at_hand, computed = score_pool(pool, scorer, known), score_pool(pool, scorer)
+    panel = scorer.evaluator.panel
+    for i, member in enumerate(pool.members):
+        [own] = scorer.series([member.oriented])
+        [(_, counted)] = Evaluator(panel).scores([member.oriented], panel_sample(scorer))
+        for found in (at_hand, computed):
+            late = found.valid[i]
+            assert late is not None
+            assert own.valid is not None
+            for name in ("ic", "rank_ic", "pairs", "coverage", "turnover"):
+                assert bits(found.train[i], name) == bits(own.train, name), name
+                assert bits(late, name) == bits(own.valid, name), name
+            assert found.train[i].infinite == own.train.infinite
+            assert late.infinite == counted.infinite
+
+
+def bits(daily: DailyScores, name: str) -> bytes:
+    found: bytes = getattr(daily, name).tobytes()
+    return found
+
+
+def panel_sample(scorer: Scorer) -> Sample:
+    assert scorer.valid is not None
+    return scorer.valid
+
+
+def test_each_member_is_evaluated_once_and_no_trial_is_scored_again(
     small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
-    in_full = Scorer.in_full
+    values = Scorer.values
 
-    def counted(self: Scorer, formulas: Sequence[Node]) -> list[FullScores]:
+    def counted(self: Scorer, formulas: Sequence[Node]) -> list[tuple[np.ndarray, int]]:
         passes.append(len(formulas))
-        return list(in_full(self, formulas))
+        return list(values(self, formulas))
 
     def again(self: Scorer, formulas: Sequence[Node]) -> list[np.ndarray]:
         assert not formulas
         return []
 
-    monkeypatch.setattr(Scorer, "in_full", counted)
+    monkeypatch.setattr(Scorer, "values", counted)
+    monkeypatch.setattr(Scorer, "series", again)
     monkeypatch.setattr(Scorer, "train_rank_ic", again)
     phases: list[str] = []
 
@@ -86,8 +123,23 @@ def test_each_member_is_evaluated_once_and_no_trial_again(
         small_panel, "random", 60, run_dir=tmp_path / "run", combine=["equal"], observe=observe
     )
     assert passes == [len(run.members)]
-    assert f"scored member {len(run.members)} of {len(run.members)}" in phases
+    assert f"combined member {len(run.members)} of {len(run.members)}" in phases
     assert phases[0] == "searching"
+
+
+def test_a_report_after_a_search_is_the_report_of_the_opened_run(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = am.search(small_panel, "random", 60, run_dir=tmp_path / "run", pool={"token_price": 0.0})
+    assert len(run.members) > 1
+    opened = am.open_run(run.directory, small_panel).report(tmp_path / "opened.html")
+
+    def computed(cls: type[PoolSeries], pool: object, panel: object) -> PoolSeries:
+        raise AssertionError("what the search has made was computed again")
+
+    monkeypatch.setattr(PoolSeries, "of", classmethod(computed))
+    after = run.report(tmp_path / "after.html")
+    assert after.read_bytes() == opened.read_bytes()
 
 
 def test_series_at_hand_are_those_that_would_be_computed(
@@ -99,8 +151,8 @@ def test_series_at_hand_are_those_that_would_be_computed(
     kept = SampledSeries()
     kept.expect(40)
     for i, record in enumerate(run.records):
-        [series] = scorer.train_rank_ic([am.parse(record.formula)])
-        kept.note(i, record.digest, series)
+        [score] = scorer.score([am.parse(record.formula)], Cells(scorer.train))
+        kept.note(i, record.digest, score)
     scorer.train_rank_ic = lambda formulas: []  # type: ignore[method-assign]
     assert kept.of(store, scorer, 200).tobytes() == computed.tobytes()
     assert computed.shape == (len(scorer.train.label), 40)
@@ -110,9 +162,9 @@ def test_series_at_hand_are_those_that_would_be_computed(
 def test_a_few_trials_of_many_are_kept(scorer: Scorer) -> None:
     kept = SampledSeries()
     kept.expect(1000)
-    series = np.zeros(len(scorer.train.label))
+    [score] = scorer.score([am.parse("close")], Cells(scorer.train))
     for number in range(1000):
-        kept.note(number, f"{number}", series)
+        kept.note(number, f"{number}", score)
     assert len(kept._kept) == 200
 
 
@@ -132,5 +184,5 @@ def test_members_that_are_noise_by_themselves_are_left_out_of_what_is_proven(
     kept = [member for member, lost in zip(pool.members, noise, strict=True) if not lost]
     signals = am.values([member.formula for member in kept], panel)
     expected = combine(signals, [member.weight for member in kept], panel.universe)
-    assert found.proven is not None
-    assert found.proven.tobytes() == expected.tobytes()
+    assert found.combined.proven is not None
+    assert found.combined.proven.tobytes() == expected.tobytes()

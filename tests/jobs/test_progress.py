@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
+import alphamine as am
+from alphamine.data.panel import Panel
 from alphamine.jobs.progress import Pace, clock_text, progress_bar, shown
 from alphamine.jobs.study import Progress
 
@@ -87,6 +90,22 @@ def test_a_terminal_sees_what_goes_on_after_the_search() -> None:
     screen = io.StringIO()
     with progress_bar(Console(file=screen, force_terminal=True, width=160), 10) as observe:
         observe(Progress(10, 0.02, 3))
-        observe(Progress(10, 0.02, 3, "scored member 2 of 3"))
-    assert "searching" not in screen.getvalue().rsplit("scored member 2 of 3", 1)[1]
-    assert "scored member 2 of 3" in screen.getvalue()
+        observe(Progress(10, 0.02, 3, "combined member 2 of 3"))
+    assert "searching" not in screen.getvalue().rsplit("combined member 2 of 3", 1)[1]
+    assert "combined member 2 of 3" in screen.getvalue()
+
+
+def test_that_workers_start_is_said_before_anything_is_searched(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    phases: list[str] = []
+    am.search(
+        small_panel,
+        "random",
+        12,
+        run_dir=tmp_path / "run",
+        executor="processes",
+        workers=2,
+        observe=lambda progress: phases.append(progress.phase),
+    )
+    assert phases[:2] == ["starting 2 workers", "searching"]

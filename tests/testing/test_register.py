@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 import alphamine as am
 from alphamine.errors import OperatorError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.fields import STANDARD_FIELDS
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.nodes import Call
+from alphamine.expression.symbolic import to_sympy
+from alphamine.expression.text.latex import to_latex
+from alphamine.expression.text.printer import to_text
 from alphamine.operators import CATALOGUE, Kind, get
+from alphamine.operators.laws import NO_LAWS, Laws
+from alphamine.operators.typeset import PRODUCT, Typeset
 from alphamine.testing import register
+from alphamine.testing.laws import check_laws
 
 Array = np.ndarray
 
@@ -158,3 +169,75 @@ def test_a_fixed_lookback_is_held_to() -> None:
 
 def test_the_documented_example_runs() -> None:
     assert doctest.testmod(register).failed == 0
+
+
+def soft_sign(x):
+    """x / (1 + |x|)."""
+    return x / (1.0 + np.abs(x))
+
+
+def test_all_fields_of_an_entry_work_for_an_operator_from_outside() -> None:
+    op = am.register_operator(
+        "soft_sign", soft_sign, unit="ratio", monotone=True, usage=100_000, laws=Laws(odd=(0,)),
+        latex=Typeset(r"\frac{<0>}{1+\left|<0>\right|}", PRODUCT),
+        symbolic=lambda s, x: x / (1 + s.Abs(x)), dialects={"qlib": "Soft", "alphagen": "Soft"},
+    )  # fmt: skip
+    formula = am.parse("soft_sign(-ts_mean(close, 5))")
+    assert to_latex(am.parse("soft_sign(close)")) == (
+        r"\frac{\mathrm{close}}{1+\left|\mathrm{close}\right|}"
+    )
+    assert str(canonicalise(formula)) == "-soft_sign(ts_mean(close, 5))"
+    for dialect in ("qlib", "alphagen"):
+        written = to_text(am.parse("soft_sign(close)"), dialect)
+        assert written == "Soft($close)"
+        assert am.parse(written, dialect) is am.parse("soft_sign(close)")
+    sympy = pytest.importorskip("sympy")
+    close = sympy.Symbol("close", real=True)
+    assert sympy.simplify(to_sympy(am.parse("soft_sign(close)")) - close / (1 + abs(close))) == 0
+    grammar = Grammar.for_panel(STANDARD_FIELDS)
+    rng = np.random.default_rng(0)
+    drawn = [grammar.sample(rng) for _ in range(40)]
+    assert sum(op in {n.operator for n in f.walk() if isinstance(n, Call)} for f in drawn) > 10
+
+
+def test_of_usage_zero_it_is_sampled_only_if_a_grammar_names_it() -> None:
+    am.register_operator("soft_sign", soft_sign, usage=0)
+    rng = np.random.default_rng(0)
+    drawn = [Grammar.for_panel(STANDARD_FIELDS).sample(rng) for _ in range(100)]
+    assert not any("soft_sign" in str(f) for f in drawn)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"laws": Laws(even=True)}, "does not keep the law 'even'"),
+        ({"laws": Laws(negates=True)}, "does not keep the law 'negates'"),
+        ({"laws": Laws(nonnegative=True)}, "does not keep the law 'nonnegative'"),
+        ({"laws": Laws(idempotent=True)}, "does not keep the law 'idempotent'"),
+        ({"laws": Laws(odd=(1,))}, "input 1 of soft_sign"),
+        ({"laws": Laws(mirror="mni")}, "'mni', which does not exist; did you mean 'min'"),
+        ({"laws": Laws(window_of_one=True)}, "no window"),
+        ({"latex": Typeset("<0> + <1>", PRODUCT)}, "a place <0>"),
+        ({"latex": Typeset("<0>", PRODUCT, (1, 2))}, "2 sides"),
+        ({"dialects": {"qlip": "Soft"}}, "no dialect 'qlip'.*qlib"),
+        ({"dialects": {"qlib": "Abs"}}, "'Abs' is abs in qlib"),
+        ({"dialects": {"qlib": "a b"}}, "letters, digits"),
+        ({"usage": -1}, "usage of an operator is a whole number"),
+        ({"levels": 0.5}, "levels of an operator"),
+        ({"symbolic": "x"}, "symbolic is a function"),
+    ],
+)  # fmt: skip
+def test_what_an_entry_says_wrongly_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
+        am.register_operator("soft_sign", soft_sign, **given)
+    assert "soft_sign" not in CATALOGUE
+
+
+def test_an_unknown_field_of_an_entry_is_refused() -> None:
+    with pytest.raises(TypeError, match="comutative"):
+        am.register_operator("soft_sign", soft_sign, comutative=True)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", [op.name for op in CATALOGUE.values() if op.laws != NO_LAWS])
+def test_laws_of_the_catalogue_hold_for_its_references(name: str) -> None:
+    check_laws(CATALOGUE[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from alphamine.version import __version__
 
 from .cache import digest, files_state, open_panel, read_json
 from .shelf import spec_path, spec_text
+from .waiting import steps
 
 if TYPE_CHECKING:
     from alphamine.data.spec import Spec
@@ -39,6 +40,7 @@ def load(
     splits: bool = True,
     start: str | None = None,
     end: str | None = None,
+    progress: bool | None = None,
 ) -> Panel:
     """Open the dataset that a specification describes.
 
@@ -66,6 +68,9 @@ def load(
         specification that was used with it before, that is recorded as an opening of it.
     start, end : str, optional
         First and last day used.
+    progress : bool, optional
+        Whether to say what goes on while sources are read for the first time; by default where
+        stderr is a terminal.
 
     Raises
     ------
@@ -86,10 +91,10 @@ def load(
         overrides["residual"] = RiskSettings.of(residual).to_dict()
     folder = cache_folder()
     if folder is None:
-        panel = _build(path, overrides, None)
+        panel = _build(path, overrides, None, progress)
     else:
         pointer = folder / "opened" / f"{_request_key(path, overrides)}.json"
-        panel = _reopen(folder, pointer) or _build(path, overrides, pointer)
+        panel = _reopen(folder, pointer) or _build(path, overrides, pointer, progress)
     if not splits:
         _record_opening(panel, path)
     # A name means the same wherever the package is installed; a path, wherever one stands.
@@ -129,7 +134,16 @@ def _reopen(folder: Path, pointer: Path) -> Panel | None:
     return None if panel is None else configured(panel, known["settings"])
 
 
-def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel:
+def _build(
+    path: Path, overrides: dict[str, Any], pointer: Path | None, progress: bool | None
+) -> Panel:
+    with steps(progress) as say:
+        return _built(path, overrides, pointer, say)
+
+
+def _built(
+    path: Path, overrides: dict[str, Any], pointer: Path | None, say: Callable[[str], None]
+) -> Panel:
     from alphamine.data.sources.readers import inputs, read_source, require_inputs
 
     from .cache_write import store_panel, write_json
@@ -138,15 +152,24 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
 
     spec = read_overridden(path, overrides)
     settings = settings_of(spec)
+
+    def composed() -> Panel:
+        say(f"reading the sources of {spec.name}")
+        source = read_source(spec)
+        say(f"checking {spec.name}, and arranging it by day and symbol")
+        return compose(spec, source)
+
     if pointer is None:
-        return configured(compose(spec, read_source(spec)), settings)
+        return configured(composed(), settings)
     require_inputs(spec)
     used = [str(file) for file in inputs(spec)]
+    say(f"looking whether {spec.name} is known")
     state = files_state(map(Path, used))
     name = f"{digest(spec.content)}-{state}"
     known = open_panel(pointer.parents[1] / "panels" / name)
-    panel = known or compose(spec, read_source(spec))
+    panel = known or composed()
     fresh = configured(panel, settings)
+    say(f"keeping {spec.name} for the next time")
     try:
         stored = known or store_panel(panel, pointer.parents[1] / "panels" / name)
         write_json(pointer, {"inputs": used, "state": state, "panel": name, "settings": settings})
@@ -154,7 +177,7 @@ def _build(path: Path, overrides: dict[str, Any], pointer: Path | None) -> Panel
         warnings.warn(
             f"the panel cache cannot be written: {error}; let ALPHAMINE_CACHE name a folder that "
             'can be, or be "off"',
-            stacklevel=3,
+            stacklevel=4,
         )
         return fresh
     return configured(stored, settings)

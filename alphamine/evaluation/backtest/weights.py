@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from alphamine.data.panel import Panel
+from alphamine.engine.ranks import quick_ranks
 from alphamine.errors import DataError, nearest
 from alphamine.operators.group import group_neutralize
-from alphamine.operators.numeric import average_ranks
 
 from .venue import BoolArray, FloatArray
 
@@ -44,7 +44,7 @@ class QuantileLongShort:
             Of which these are the first T rows.
         """
         member = panel.universe[: len(signal)]
-        ranks = average_ranks(np.where(member, signal, np.nan))
+        ranks = quick_ranks(np.where(member, signal, np.nan))
         count = (~np.isnan(ranks)).sum(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
             bucket = np.floor((ranks - 0.5) / count * self.quantiles)

@@ -98,6 +98,11 @@ class Notation:
         """How an operator is printed between two operands, by its canonical name."""
         return {infix.operator: (s, infix) for s, infix in list(self.infix.items())[::-1]}
 
+    @cached_property
+    def symbolic(self) -> frozenset[str]:
+        """Canonical names of the operators that are written with symbols around their operands."""
+        return frozenset({*self.symbols, *(operator for operator, _ in self.prefix.values())})
+
 
 ARITHMETIC: Final[dict[str, Infix]] = {
     "+": Infix("add", SUM),

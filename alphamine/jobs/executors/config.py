@@ -7,7 +7,7 @@ from typing import Final
 
 from alphamine.engine.base import BACKENDS
 from alphamine.engine.cells import Cells
-from alphamine.engine.cpu import usable_threads
+from alphamine.engine.threads import usable_threads
 from alphamine.errors import SearchError
 from alphamine.jobs.scorer import Scorer
 
@@ -50,6 +50,11 @@ class ExecutorConfig:
                 "use 'ray'"
             )
 
+    @property
+    def processes(self) -> int:
+        """Worker processes; 0 if this one does the work."""
+        return 0 if self.executor == "serial" else self.workers or usable_threads()
+
     def build(self, scorer: Scorer, cells: Cells) -> Executor:
         """The executor, whose scores come with vectors on the cells of a pool.
 
@@ -66,8 +71,8 @@ class ExecutorConfig:
                 "registered in this process; give its package an entry point of the group "
                 "alphamine.backends, or use the executor 'serial'"
             )
-        cores = usable_threads(None)
-        workers = self.workers or cores
+        cores = usable_threads()
+        workers = self.processes
         threads = max(1, cores // workers)
         if self.executor == "processes":
             from .processes import processes

@@ -34,7 +34,10 @@ def to_the_bit(scores: Iterable[Score]) -> list[tuple[str, list[bytes]]]:
     for score in scores:
         vector = score.vector
         arrays = [] if vector is None else [vector.data, vector.scale, vector.size]
-        arrays += [] if score.rank_ic is None else [score.rank_ic]
+        for daily in (score.train_daily, score.valid_daily):
+            if daily is not None:
+                arrays += [daily.ic, daily.rank_ic, daily.pairs, daily.coverage, daily.turnover]
+                arrays += [] if daily.raw_rank_ic is None else [daily.raw_rank_ic]
         found.append((repr(score), [array.tobytes() for array in arrays]))
     return found
 

@@ -130,4 +130,4 @@ class Alpha101(Foreign):
 
     def is_infix(self, name: str) -> bool:
         """Whether the operator is written with symbols."""
-        return name in ("reverse", "not", "if_else") or name in self.notation.symbols
+        return name in self.notation.symbolic or (self.notation.ternary and name == "if_else")

@@ -86,7 +86,7 @@ class Brain(Dialect):
             raise FormulaError(f"a {type(node).__name__} is no expression")
         inputs = tuple(self.write(child) for child in node.inputs)
         name = node.operator.name
-        if name in ("reverse", "not") or name in self.notation.symbols:
+        if name in self.notation.symbolic:
             return Apply(name, inputs, infix=True)
         positional, named = self.write_params(node)
         return Apply(name, inputs + positional, named)

@@ -31,7 +31,7 @@ from alphamine.expression.text.syntax import (
     Number,
     Syntax,
 )
-from alphamine.operators import Kind, Operator, ParamValue
+from alphamine.operators import CATALOGUE, Kind, Operator, ParamValue
 
 from .base import LOOK_AHEAD, Source, refuse
 from .foreign import Foreign
@@ -113,7 +113,7 @@ class Qlib(Foreign):
         if not isinstance(syntax, Apply) or not syntax.infix:
             return None
         sides = [self.folded(argument, source) for argument in syntax.arguments]
-        if syntax.name == "reverse" and sides[0] is not None:
+        if CATALOGUE[syntax.name].laws.negates and sides[0] is not None:
             return -sides[0]
         if syntax.name not in _FOLD:
             return None
@@ -132,7 +132,7 @@ class Qlib(Foreign):
         return super().literal(syntax, source) if folded is None else folded
 
     def infix(self, syntax: Apply, source: Source) -> Node:
-        if syntax.name == "reverse":
+        if CATALOGUE[syntax.name].laws.negates:
             raise source.fail("qlib has no unary minus; write 0-x or -1*x", syntax)
         if syntax.name in ("and", "or"):
             return self.logic(syntax.name, syntax, source)

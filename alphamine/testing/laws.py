@@ -1,0 +1,157 @@
+"""What an operator says of itself to algebra and to other languages, held against what it does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from alphamine.errors import OperatorError, nearest
+from alphamine.operators import CATALOGUE, Kind, Operator
+from alphamine.operators.entry import DIALECTS
+from alphamine.operators.laws import NO_LAWS, Laws
+from alphamine.operators.typeset import Typeset
+
+from .samples import Sample, Values, samples
+
+_PLACE = re.compile(r"<(\d+)>")
+_FOREIGN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
+
+
+def check_entry(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: int = 0) -> None:
+    """Check names, LaTeX, usage and algebraic laws of an operator that is not in the catalogue yet.
+
+    A law is tried on random inputs with gaps and ties: one that does not hold would let the
+    canonical form turn a formula into another one.
+
+    Raises
+    ------
+    OperatorError
+        Names what is wrong, the operator and the fix.
+    """
+    _check_dialects(operator.name, operator.dialects)
+    if isinstance(operator.latex, Typeset):
+        _check_typeset(operator, operator.latex)
+    for what, value in (("usage", operator.usage), ("levels", operator.levels)):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if value is not None and not whole:
+            raise OperatorError(
+                f"the {what} of an operator is a whole number of at least 0, but {operator.name!r} "
+                f"was given {value!r}"
+            )
+    if operator.symbolic is not None and not callable(operator.symbolic):
+        raise OperatorError(
+            f"symbolic is a function of sympy and the inputs, but {operator.name!r} was given "
+            f"{operator.symbolic!r}"
+        )
+    check_laws(operator, windows, seed)
+
+
+def check_laws(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: int = 0) -> None:
+    """Try the laws of an operator bit for bit.
+
+    Raises
+    ------
+    OperatorError
+        For the first that does not hold.
+    """
+    laws = operator.laws
+    if laws == NO_LAWS:
+        return
+    _check_places(operator, laws)
+    for sample in samples(operator, windows, seed):
+        for law, got, want in _sides(sample, laws):
+            if not ((got == want) | (np.isnan(got) & np.isnan(want))).all():
+                raise OperatorError(
+                    f"operator {operator.name!r} does not keep the law {law!r} in {sample}: both "
+                    "sides differ, and formulas would be rewritten into others; do not state it"
+                )
+
+
+def _check_places(operator: Operator, laws: Laws) -> None:
+    """Laws speak of inputs that are numbers, and of operators that there are."""
+    places = set(laws.odd) | (set(range(len(operator.inputs))) if _of_all(laws) else set())
+    numbers = {i for i, own in enumerate(operator.inputs) if own.kind is Kind.NUMBER}
+    if wrong := sorted(places - numbers):
+        raise OperatorError(
+            f"laws of a sign are about inputs that are numbers, but input {wrong[0]} of "
+            f"{operator.signature} is none"
+        )
+    for name in (laws.mirror, laws.swap):
+        if name is not None and name != operator.name and name not in CATALOGUE:
+            raise OperatorError(
+                f"the laws of {operator.name!r} name the operator {name!r}, which does not exist"
+                f"{nearest(name, CATALOGUE)}; register it first"
+            )
+    if (laws.idempotent or laws.window_of_one) and not operator.inputs:
+        raise OperatorError(f"{operator.signature} has no input to be applied to again")
+    if laws.window_of_one and operator.window is None:
+        raise OperatorError(f"{operator.signature} has no window that could be of one row")
+
+
+def _of_all(laws: Laws) -> bool:
+    return bool(laws.even or laws.mirror or laws.swap or laws.negates)
+
+
+def _sides(sample: Sample, laws: Laws) -> Iterator[tuple[str, Values, Values]]:
+    """Name, left and right side of each law that is stated."""
+    inputs, run = sample.inputs, sample.run
+    result = run()
+    opposite = [-x for x in inputs] if laws.odd or _of_all(laws) else []
+    for place in laws.odd:
+        turned = [opposite[i] if i == place else x for i, x in enumerate(inputs)]
+        yield f"odd in input {place}", run(turned), -result
+    if laws.even:
+        yield "even", run(opposite), result
+    if laws.negates:
+        yield "negates", result, opposite[0]
+    for law, sign in (("mirror", -1.0), ("swap", 1.0)):
+        other = getattr(laws, law)
+        if other is not None:
+            operator = sample.operator if other == sample.operator.name else CATALOGUE[other]
+            yield law, run(opposite), sign * replace(sample, operator=operator).run()
+    if laws.idempotent:
+        yield "idempotent", run([result, *inputs[1:]]), result
+    if laws.nonnegative:
+        yield "nonnegative", np.abs(result), result
+    window = sample.operator.window
+    if laws.window_of_one and window is not None and sample.params[window] == 1:
+        yield "window_of_one", result, inputs[0]
+
+
+def _check_dialects(name: str, dialects: Mapping[str, str]) -> None:
+    """A name in a dialect belongs to one operator."""
+    for dialect, own in dialects.items():
+        if dialect not in DIALECTS:
+            raise OperatorError(
+                f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; operators have "
+                f"names in {', '.join(DIALECTS)}"
+            )
+        if not isinstance(own, str) or not _FOREIGN_NAME.fullmatch(own):
+            raise OperatorError(
+                f"a name in a dialect is letters, digits and underscores, but {name!r} was given "
+                f"{own!r} for {dialect}"
+            )
+        taken = [op.name for op in CATALOGUE.values() if op.dialects.get(dialect) == own]
+        if taken:
+            raise OperatorError(
+                f"{own!r} is {taken[0]} in {dialect} and cannot be {name!r} as well; choose "
+                "another name there, or none"
+            )
+
+
+def _check_typeset(operator: Operator, form: Typeset) -> None:
+    places = {int(place) for place in _PLACE.findall(form.text)}
+    count = len(operator.inputs)
+    if places != set(range(count)) or len(form.sides) not in (0, count):
+        raise OperatorError(
+            f"the LaTeX of {operator.signature} has a place <0> .. <{count - 1}> for each input "
+            f"and as many sides, or none, but got {form.text!r} with {len(form.sides)} sides"
+        )
+    if operator.params:
+        raise OperatorError(
+            f"LaTeX with places shows inputs only, but {operator.signature} has parameters, which "
+            "would not be seen; give the name of a function"
+        )
