@@ -119,7 +119,7 @@ class Run(RecordedRun):
 
         return reveal(self, panel or self._panel)
 
-    @_as_recorded
+    @as_recorded
     def accept(self) -> Acceptance:
         """Test the survivors of the run in order, as part of all that is accepted on the dataset.
 
