@@ -170,6 +170,17 @@ BAD_INPUT: dict[str, tuple[Damage, str]] = {
         lambda t: t.assign(date=t["date"].dt.strftime("%Y%m%d").astype(int)),
         "has to hold date or text, but it holds number",
     ),
+    "days in another style": (
+        lambda t: t.assign(date=t["date"].dt.strftime("%Y%m%d")), "are written as .* has '20200",
+    ),
+    "days of a time zone": (
+        lambda t: t.assign(date=t["date"].dt.tz_localize("Asia/Kolkata")),
+        "'date' .* holds dates with a time zone",
+    ),
+    "two times of a day": (
+        lambda t: pd.concat([t, t.tail(3).assign(date=t["date"].max() + pd.Timedelta(hours=6))]),
+        "of more than one time of day",
+    ),
     "symbols as numbers": (
         lambda t: t.assign(symbol=t["symbol"].str[1:].astype(int)),
         "'symbol' of .* has to hold text",
@@ -240,6 +251,45 @@ def test_an_input_that_is_no_parquet_is_one_line(place: Path, tmp_path: Path, as
         assert "cannot be read as Parquet" in said
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", ["indexed", "nothing known"])
+def test_prices_are_read_in_every_form(
+    place: Path, tmp_path: Path, kind: str, target: str, asked: Asked
+) -> None:
+    table = prices(place / "signal_a")
+    if kind == "indexed":
+        table.set_index(["date", "symbol"]).to_parquet(tmp_path / "in.parquet")
+    else:
+        table.assign(sector=None).to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / "out.parquet"
+    request = ["--input", str(tmp_path / "in.parquet"), "--output", str(out), "--target", target]
+    code, said = asked(place / "signal_a", "compute", *request)
+    assert code == 0, said
+    got, want = pd.read_parquet(out), pd.read_parquet(place / "signal_a" / "golden_output.parquet")
+    got, want = (t.set_index(["date", "symbol"])["signal"].sort_index() for t in (got, want))
+    want = want[want.index.get_level_values("date") >= got.index[0][0]]
+    assert got.index.equals(want.index)
+    if kind == "indexed":
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
+def test_prices_are_one_file_that_is_not_replaced(
+    place: Path, tmp_path: Path, asked: Asked
+) -> None:
+    source = shutil.copy(place / "signal_a" / "golden_input.parquet", tmp_path / "in.parquet")
+    for given, out, message in (
+        (source, source, "would replace the prices"),
+        (tmp_path, tmp_path / "out.parquet", "is no file to read"),
+        (tmp_path / "*.parquet", tmp_path / "out.parquet", "is no file to read"),
+    ):
+        request = ["compute", "--input", str(given), "--output", str(out)]
+        code, said = asked(place / "signal_a", *request)
+        assert (code, said.count("\n")) == (2, 1), said
+        assert message in said
+    assert [*tmp_path.iterdir()] == [source]
+    pd.testing.assert_frame_equal(pd.read_parquet(source), prices(place / "signal_a"))
+
+
 @pytest.mark.parametrize("library", LEAST)
 def test_a_library_that_is_too_old_is_named(
     library: str, place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch
@@ -279,6 +329,10 @@ def test_a_newer_schema_and_a_changed_file_are_refused(bundle: Path, asked: Aske
     with pytest.raises(AlphamineError, match="changed after the export"):
         am.load_bundle(bundle)
     spec = json.loads((bundle / "spec.json").read_text())
+    (bundle / "spec.json").write_text(json.dumps({k: spec[k] for k in ("schema", "files")}))
+    exit_code, said = asked(bundle, *request)
+    assert (exit_code, said.count("\n")) == (2, 1)
+    assert "spec.json cannot be read (KeyError('targets'))" in said
     (bundle / "spec.json").write_text(json.dumps({**spec, "schema": 2}))
     exit_code, said = asked(bundle, *request)
     assert (exit_code, said.count("\n")) == (2, 1)

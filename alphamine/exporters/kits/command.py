@@ -10,15 +10,18 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SCHEMA = 1
+READ = ("targets", "inputs", "lookback")
 NEEDS = {
     "polars": ("polars",),
     "pandas": ("pandas", "pyarrow"),
@@ -37,7 +40,7 @@ def read_spec() -> dict[str, Any]:
     """The specification, after a check that the bundle is as it was exported."""
     try:
         spec: dict[str, Any] = json.loads((HERE / "spec.json").read_text(encoding="utf-8"))
-        schema, files = spec["schema"], dict(spec["files"])
+        schema, files, *_ = spec["schema"], dict(spec["files"]), *(spec[key] for key in READ)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"spec.json cannot be read ({error!r}); export the bundle again") from None
     if not isinstance(schema, int) or schema > SCHEMA:
@@ -100,6 +103,8 @@ def load_readers() -> Any:
 
 def opened(target: str, path: Path, spec: dict[str, Any]) -> Any:
     """Prices that keep the laws of the bundle."""
+    if not path.is_file():
+        raise Refused(f"{path} is no file to read; give the prices as one Parquet file")
     readers = load_readers()
     library, failure = readers.FAILURES[target]
     try:
@@ -137,6 +142,14 @@ def chosen_days(prices: Any, spec: dict[str, Any], asked: str | None) -> list[An
     days: list[Any] = prices.days()
     lookback = int(spec["lookback"])
     dates = [str(day)[:10] for day in days]
+    for date in dates:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+            raise Refused(f"dates are written as 2026-11-27, but the input has {date!r}")
+    for date, following in pairwise(dates):
+        if date == following:
+            raise Refused(
+                f"the rows of {date} are of more than one time of day; give each day one date"
+            )
     if asked is None:
         if len(days) <= lookback:
             raise Refused(
@@ -165,6 +178,8 @@ def compute(arguments: argparse.Namespace) -> str:
     spec = read_spec()
     if not arguments.output.parent.is_dir():
         raise Refused(f"{arguments.output.parent} is no directory to write to; make it first")
+    if arguments.output.resolve() == arguments.input.resolve():
+        raise Refused(f"the signal would replace the prices in {arguments.input}; name another")
     target = chosen_target(spec, arguments.target)
     prices = opened(target, arguments.input, spec)
     days = chosen_days(prices, spec, arguments.date)

@@ -16,6 +16,8 @@ KINDS = {
     "boolean": ("number", "bool"),
     "group": ("text", "number"),
 }
+# Where the day begins, libraries would disagree.
+ZONED = "dates with a time zone"
 
 
 def arrow_kinds(path: Path) -> dict[str, str]:
@@ -28,17 +30,14 @@ def arrow_kinds(path: Path) -> dict[str, str]:
         "text": ("is_string", "is_large_string", "is_string_view", "is_dictionary"),
         "nothing": ("is_null",),
     }
-    return {
-        field.name: next(
-            (
-                kind
-                for kind, names in tests.items()
-                if any(getattr(types, n)(field.type) for n in names)
-            ),
-            str(field.type),
-        )
-        for field in schema(path)
-    }
+
+    def kind(dtype: Any) -> str:
+        if getattr(dtype, "tz", None) is not None:
+            return ZONED
+        fits = (k for k, names in tests.items() if any(getattr(types, n)(dtype) for n in names))
+        return next(fits, str(dtype))
+
+    return {field.name: kind(field.type) for field in schema(path)}
 
 
 class Pandas:
@@ -47,7 +46,9 @@ class Pandas:
     def __init__(self, path: Path, here: Path) -> None:
         self.here = here
         self.library = import_module("pandas")
-        self.prices = self.library.read_parquet(path)
+        prices = self.library.read_parquet(path)
+        indexed = any(name is not None for name in prices.index.names)
+        self.prices = prices.reset_index() if indexed else prices
         self.kinds = arrow_kinds(path)
 
     def incomplete(self, column: str) -> bool:
@@ -92,7 +93,7 @@ class Polars:
         if dtype.is_numeric():
             return "number"
         if dtype in (pl.Date, pl.Datetime):
-            return "date"
+            return "date" if getattr(dtype, "time_zone", None) is None else ZONED
         names = {pl.Boolean: "bool", pl.String: "text", pl.Categorical: "text", pl.Null: "nothing"}
         return next((kind for known, kind in names.items() if dtype == known), str(dtype))
 
@@ -143,9 +144,12 @@ class DuckDB:
         first = declared.split("(")[0].split(" ")[0]
         if first.endswith("INT") or first in ("INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "DECIMAL"):
             return "number"
+        if declared == "TIMESTAMP WITH TIME ZONE":
+            return ZONED
         if first == "DATE" or first.startswith("TIMESTAMP"):
             return "date"
-        return {"BOOLEAN": "bool", "VARCHAR": "text", "ENUM": "text"}.get(first, declared)
+        names = {"BOOLEAN": "bool", "VARCHAR": "text", "ENUM": "text", '"NULL"': "nothing"}
+        return names.get(first, declared)
 
     def incomplete(self, column: str) -> bool:
         return bool(self.ask(f"SELECT 1 FROM source WHERE {column} IS NULL LIMIT 1"))  # noqa: S608
