@@ -72,7 +72,7 @@ inline void load_blocks(const Call<T>& s, Block<T>* blocks, Index first, Index r
     }
     ExtentScan scans[inputs];
     Mask<T> gaps{};
-    T* out = s.out + std::max<Index>(0, start + missing) * s.shape.stride + c;
+    T* out = s.out + first * s.shape.stride + c;
     for (Index i = missing * kStrip; i < count * kStrip;) {
         for (int k = 0; k < kRegisters<T>; ++k, i += kLanes<T>) {
             Vec<T> x[inputs];
@@ -94,8 +94,11 @@ inline void load_blocks(const Call<T>& s, Block<T>* blocks, Index first, Index r
             __builtin_prefetch(source[n] + kAhead * s.stride[n]);
             source[n] += s.stride[n];
         }
-        __builtin_prefetch(out, 1);
-        out += s.shape.stride;
+        // Rows before the first one that is wanted are not written.
+        if (i >= s.window * kStrip) {
+            __builtin_prefetch(out, 1);
+            out += s.shape.stride;
+        }
     }
     for (int n = 0; n < inputs; ++n) {
         blocks[n].rows = count;
