@@ -29,7 +29,7 @@ NEEDS = {
     "duckdb": ("duckdb",),
 }
 # The oldest versions that run this code.
-LEAST = {"polars": "1.36", "duckdb": "2.0"}
+LEAST = {"polars": "1.37", "duckdb": "2.0"}
 
 
 class Refused(Exception):
