@@ -128,21 +128,22 @@ def test_workers_end_with_their_master(small_panel: Panel, tmp_path: Path) -> No
         "am.search(make_panel(), budget=10**6, run_dir=sys.argv[2], executor='processes',"
         " workers=2, observe=lambda p: print(p.evaluated, flush=True))"
     )
-    master = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script, str(Path(__file__).parents[1]), str(tmp_path / "run")],
         stdout=subprocess.PIPE,
-    )
-    assert master.stdout is not None
-    master.stdout.readline()
-    workers = subprocess.run(
-        ["ps", "--ppid", str(master.pid), "-o", "pid="],
-        capture_output=True,
-        text=True,
-    ).stdout.split()
+    ) as master:
+        try:
+            assert master.stdout is not None
+            # Until the first formulas are evaluated, workers are being started.
+            next(line for line in master.stdout if int(line) > 0)
+            workers = subprocess.run(
+                ["ps", "--ppid", str(master.pid), "-o", "pid="],
+                capture_output=True,
+                text=True,
+            ).stdout.split()
+        finally:
+            master.kill()
     assert len(workers) == 2
-    master.kill()
-    master.wait()
-    master.stdout.close()
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline, "workers outlive their master"
