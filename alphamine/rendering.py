@@ -7,6 +7,7 @@ them, not they it. So it is found by name, the first time that somebody asks.
 from __future__ import annotations
 
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -32,6 +33,26 @@ class Renderer(Protocol):
 def renderer() -> Renderer:
     """The floor that draws."""
     return cast(Renderer, import_module(_RENDERER))
+
+
+class Drawn:
+    """A result of which a page can be written."""
+
+    def write_html(self, path: str | PathLike[str], *, single_file: bool = False) -> Path:
+        """Write the report as a page, and beside it the library that draws its figures.
+
+        Parameters
+        ----------
+        path : path
+        single_file : bool
+            The library, 5 MB, is in the page itself, which can then be sent alone.
+
+        Raises
+        ------
+        AlphamineError
+            If a file cannot be written.
+        """
+        return renderer().write_page(self, Path(path), single_file)
 
 
 def html_table(frame: pd.DataFrame, index: bool = True) -> str:

@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from alphamine.engine.reference import MinPeriods, Values
 from alphamine.engine.scores import DailyScores
 from alphamine.errors import AlphamineError, Hinted
 from alphamine.expression.nodes import Node
-from alphamine.rendering import renderer
+from alphamine.rendering import Drawn, renderer
 
 from .ablation import Ablation, in_words, parts_of
 from .decay import HORIZONS
@@ -55,7 +53,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class FactorReport(Hinted, Summary):
+class FactorReport(Hinted, Drawn, Summary):
     """Scores of one formula on one split of one panel.
 
     The numbers of `Summary` are attributes: `report.rank_ic`, `report.icir` ...
@@ -280,22 +278,6 @@ class FactorReport(Hinted, Summary):
             {name: getattr(self.daily, name) for name in series},
             index=pd.DatetimeIndex(self.dates, name="date"),
         )
-
-    def write_html(self, path: str | PathLike[str], *, single_file: bool = False) -> Path:
-        """Write the report as a page, and beside it the library that draws its figures.
-
-        Parameters
-        ----------
-        path : path
-        single_file : bool
-            The library, 5 MB, is in the page itself, which can then be sent alone.
-
-        Raises
-        ------
-        AlphamineError
-            If a file cannot be written.
-        """
-        return renderer().write_page(self, Path(path), single_file)
 
     def figures(self) -> dict[str, go.Figure]:
         """Every figure of the report, by name."""

@@ -6,8 +6,6 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy.typing as npt
 
 from alphamine.errors import Hinted
 from alphamine.evaluation.trust.verdict import tried_of
-from alphamine.rendering import renderer
+from alphamine.rendering import Drawn, renderer
 
 from .brain import Check
 from .capacity import Capacity
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class BacktestReport(Hinted):
+class BacktestReport(Hinted, Drawn):
     """One strategy on one signal, simulated day by day.
 
     Attributes
@@ -159,22 +157,6 @@ class BacktestReport(Hinted):
     def figures(self) -> dict[str, go.Figure]:
         """Equity, drawdown, months of turnover and cost, years, and capacity, by name."""
         return renderer().figures(self)
-
-    def write_html(self, path: str | PathLike[str], *, single_file: bool = False) -> Path:
-        """Write the report as a page, and beside it the library that draws its figures.
-
-        Parameters
-        ----------
-        path : path
-        single_file : bool
-            The library, 5 MB, is in the page itself, which can then be sent alone.
-
-        Raises
-        ------
-        AlphamineError
-            If a file cannot be written.
-        """
-        return renderer().write_page(self, Path(path), single_file)
 
     def __repr__(self) -> str:
         series = "return_with_cost"
