@@ -29,6 +29,12 @@ class Renderer(Protocol):
         """Write a result as an HTML page, alone or with its library beside it."""
         ...
 
+    def write_run(
+        self, run: Any, path: Path, single_file: bool = False, members: bool = False
+    ) -> Path:
+        """Write the page of a run, alone or with the pages of its members."""
+        ...
+
 
 def renderer() -> Renderer:
     """The floor that draws."""

@@ -14,8 +14,12 @@ def report(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
     html: Annotated[Path, typer.Option(help="File to write.")],
     single_file: options.SingleFile = False,
+    members: Annotated[
+        bool,
+        typer.Option("--members", help="Write the page of each member, too, and link to them."),
+    ] = False,
 ) -> None:
     """Write the HTML report of a run."""
     from alphamine import open_run
 
-    typer.echo(open_run(run_dir).report(html, single_file=single_file))
+    typer.echo(open_run(run_dir).report(html, single_file=single_file, members=members))

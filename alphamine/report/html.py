@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import figures
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from alphamine.runs.run import Run
 
 
-def run_page(run: Run, library: str | None = None) -> str:
+def run_page(
+    run: Run,
+    library: str | None = None,
+    pages: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> str:
     """The report of a run as an HTML document.
 
     Parameters
@@ -42,6 +47,8 @@ def run_page(run: Run, library: str | None = None) -> str:
     library : str, optional
         Name of the file beside the page that holds plotly (see `library.put_beside`); by default
         the page holds it itself, and refers to nothing outside.
+    pages : mapping
+        Addresses of the members' own pages, by formula and split.
 
     Raises
     ------
@@ -81,6 +88,7 @@ def run_page(run: Run, library: str | None = None) -> str:
         book=book,
         survivors=sum(_survives(str(member["verdict"])) for member in members),
         member_reports=member_reports(run, panel),
+        pages=pages,
         figures={name: _block(figure) for name, figure in _figures(run, book, landscape)},
     )
 

@@ -12,6 +12,7 @@ from alphamine.evaluation.report import FactorReport
 from alphamine.runs.run import Run
 
 from .backtest_figures import backtest_figures
+from .book import member_reports
 from .factor_figures import factor_figures
 from .html import backtest_page, factor_page, run_page
 from .library import put_beside
@@ -38,7 +39,48 @@ def page(result: Any, library: str | None = None) -> str:
 
 page.register(FactorReport, factor_page)
 page.register(BacktestReport, backtest_page)
-page.register(Run, run_page)
+
+
+def write_run(run: Run, path: Path, single_file: bool = False, members: bool = False) -> Path:
+    """Write the page of a run, and beside it the library that draws its figures.
+
+    Parameters
+    ----------
+    single_file : bool
+        As in `write_page`.
+    members : bool
+        Write the factor's page of each member on each split, too, and link to them: those of
+        `report.html` lie in the folder `report_members`.
+
+    Raises
+    ------
+    AlphamineError
+        If a file cannot be written, or the panel that the members' pages need is not at hand.
+    """
+    pages = _write_members(run, path, single_file) if members else {}
+    return write_text(run_page(run, None if single_file else put_beside(path), pages), path)
+
+
+def _write_members(run: Run, path: Path, single_file: bool) -> dict[str, dict[str, str]]:
+    """Write the pages of a pool's members; addresses from the run's page, by formula and split."""
+    panel = run.panel_at_hand()
+    if panel is None:
+        raise AlphamineError(
+            "the pages of members are drawn from the panel that was searched, which is not at "
+            "hand; pass it: am.open_run(directory, panel).report(members=True)"
+        )
+    folder = path.with_name(f"{path.stem}_members")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise AlphamineError(f"cannot make the folder {folder}: {error.strerror}") from None
+    pages: dict[str, dict[str, str]] = {}
+    for member, reports in member_reports(run, panel):
+        for report in reports:
+            name = f"{member['position']:02}_{report.split}.html"
+            write_page(report, folder / name, single_file)
+            pages.setdefault(member["formula"], {})[report.split] = f"{folder.name}/{name}"
+    return pages
 
 
 def write_page(result: Any, path: Path, single_file: bool = False) -> Path:

@@ -314,7 +314,13 @@ class Run(RecordedRun):
         return [known[digest] for digest in digests]
 
     @as_recorded
-    def report(self, path: str | PathLike[str] | None = None, *, single_file: bool = False) -> Path:
+    def report(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        single_file: bool = False,
+        members: bool = False,
+    ) -> Path:
         """Write the HTML report, and beside it the library that draws its figures.
 
         Parameters
@@ -323,15 +329,19 @@ class Run(RecordedRun):
             `report.html` in the run directory by default.
         single_file : bool
             The library, 5 MB, is in the page itself, which can then be sent alone.
+        members : bool
+            Write the factor's page of each member on each split, too, into a folder beside the
+            page (`report_members`), and link to them.
 
         Raises
         ------
         AlphamineError
-            If the run did not finish, or the file cannot be written.
+            If the run did not finish, a file cannot be written, or the panel that the members'
+            pages need is not at hand.
         """
         self.require_finished("a report is written")
         target = Path(path) if path is not None else self.directory / "report.html"
-        return renderer().write_page(self, target, single_file)
+        return renderer().write_run(self, target, single_file, members)
 
     @as_recorded
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.errors import AlphamineError
 from alphamine.jobs.comparison import Estimate, Row
 from alphamine.report.book import luck_line
 from alphamine.report.html import comparison_page
@@ -112,6 +115,34 @@ def test_members_fold_open_to_their_years(run: Run, panel: Panel) -> None:
         for row in report.by_year.values():
             assert f"{row.rank_ic:+.4f}" in page
     assert page.count("<details>") >= len(run.members)
+
+
+def test_every_member_has_a_page_of_its_own_if_that_is_asked_for(
+    panel: Panel, tmp_path: Path
+) -> None:
+    settings = {"pool": {"token_price": 0.0, "size": 2}, "run_dir": tmp_path / "run"}
+    run = am.search(panel, "random", 16, **settings)
+    assert len(run.members) == 2
+    assert "its whole page" not in run.report(tmp_path / "page.html").read_text("utf-8")
+    page = run.report(tmp_path / "page.html", members=True).read_text("utf-8")
+    addresses = re.findall(r'<a href="([^"]+)">its whole page</a>', page)
+    assert len(addresses) == len(set(addresses)) == 2 * len(run.members)
+    for member, formula in zip(run.members, run.pool.formulas, strict=True):
+        for split in ("train", "valid"):
+            address = f"page_members/{member['position']:02}_{split}.html"
+            assert address in addresses
+            shown = html.unescape((tmp_path / address).read_text("utf-8"))
+            judged = am.evaluate(formula, panel, split=split)
+            assert f"<h1><code>{formula}</code></h1>" in shown
+            assert f"<b>{judged.rank_ic:+.4f}</b><span>mean rank IC" in shown
+            # By all formulas that the run has tried, as on the run's page.
+            assert f"out of {run.trial_count.trials}" in shown.replace("\n", " ")
+
+
+def test_pages_of_members_need_the_panel(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(AlphamineError, match="drawn from the panel that was searched"):
+        am.open_run(run.directory).report(tmp_path / "page.html", members=True)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_panel_that_is_not_at_hand_is_asked_for(run: Run, panel: Panel, tmp_path: Path) -> None:
