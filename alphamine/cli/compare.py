@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,48 +49,62 @@ def compare(
     }
     path = shipped.path_of("jobs", job)
     comparison = read_comparison(path, {k: v for k, v in given.items() if v is not None})
-    panel = load(comparison.data, **comparison.overrides)
-    folder = Path(comparison.run_dir or f"runs/{path.stem}-{panel.name}")
-    with comparison_bar(console(stderr=True), comparison.budget) as observe:
-        rows = run_all(comparison, panel, folder, reveal, observe)
+    folder = Path(comparison.run_dir) if comparison.run_dir else None
+    markets: dict[str, list[Row]] = {}
+    if comparison.markets:
+        # What is wrong with the last of them is said before the hours that the others take.
+        for one in comparison.by_market.values():
+            load(one.data, **one.overrides)
+    for market, one in comparison.by_market.items():
+        panel = load(one.data, **one.overrides)
+        title = f"{path.stem} on {panel.name}"
+        folder = folder or Path("runs") / (path.stem if market else f"{path.stem}-{panel.name}")
+        with comparison_bar(console(stderr=True), one.budget, market) as observe:
+            markets[market] = run_all(one, panel, folder / market, reveal, observe)
+    assert folder is not None
     from alphamine.report.html import comparison_page
     from alphamine.report.library import put_beside
     from alphamine.report.renderer import write_text
 
     page = folder / "comparison.html"
     library = None if single_file else put_beside(page)
-    title = f"{path.stem} on {panel.name}"
-    write_text(comparison_page(rows, title, comparison.budget, library), page)
+    title = path.stem if comparison.markets else title
+    write_text(comparison_page(markets, title, comparison.budget, library), page)
     if json:
-        print_json({**_document(rows, folder, comparison.budget), "report": str(page)})
+        print_json({**_document(markets, folder, comparison.budget), "report": str(page)})
     else:
-        _show(rows, folder, comparison.budget)
-        console().print(f"report: {page}", soft_wrap=True)
+        for market, rows in markets.items():
+            _show(market, rows, comparison.budget)
+        console().print(f"runs: {folder}\nreport: {page}", soft_wrap=True)
 
 
-def _document(rows: Sequence[Row], folder: Path, budget: int) -> dict[str, Any]:
+def _document(markets: Mapping[str, Sequence[Row]], folder: Path, budget: int) -> dict[str, Any]:
+    """What is printed as JSON: `rows`, or rows by market in `markets`."""
+    found = {market: [_row(row) for row in rows] for market, rows in markets.items()}
+    rows = {"rows": found[""]} if "" in found else {"markets": found}
+    return {"budget": budget, "directory": str(folder), **rows}
+
+
+def _row(row: Row) -> dict[str, Any]:
     from dataclasses import asdict
 
     from alphamine.runs.encoding import finite
 
-    found = [
-        {
-            "searcher": row.searcher,
-            "runs": [str(run.directory) for run in row.runs],
-            **{name: finite(asdict(estimate)) for name, estimate in row.estimates.items()},
-        }
-        for row in rows
-    ]
-    return {"budget": budget, "directory": str(folder), "rows": found}
+    return {
+        "searcher": row.searcher,
+        "runs": [str(run.directory) for run in row.runs],
+        **{name: finite(asdict(estimate)) for name, estimate in row.estimates.items()},
+    }
 
 
-def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
+def _show(market: str, rows: Sequence[Row], budget: int) -> None:
     from rich.table import Table
 
     from alphamine.jobs.comparison import MEASURES
 
+    runs = f"{len(rows[0].runs)} runs of {budget:,} formulas each"
     table = Table(
-        title=f"{len(rows[0].runs)} runs of {budget:,} formulas each",
+        title=f"{market}: {runs}" if market else runs,
         caption="mean over runs, and the half-width of its 95 % confidence interval",
         caption_justify="left",
     )
@@ -104,6 +118,4 @@ def _show(rows: Sequence[Row], folder: Path, budget: int) -> None:
             row.searcher,
             *("-" if e is None else interval(e.mean, e.half_width) for e in cells),
         )
-    screen = console()
-    print_table(screen, table)
-    screen.print(f"runs: {folder}", soft_wrap=True)
+    print_table(console(), table)

@@ -23,12 +23,14 @@ from .study import Progress
 
 MEASURES: Final[Mapping[str, str]] = {
     "valid_rank_ic": "rank IC of the pool on valid",
+    "valid_raw_rank_ic": "raw rank IC of the pool on valid",
     "recovery": "share of the planted signal recovered",
     "delivered": "share of the planted part of the label delivered",
     "per_second": "evaluations a second",
     "distinct": "formulas with a fitness that no other has",
     "correlation": "mean |correlation| of two pool members",
     "test_rank_ic": "rank IC of the pool on test",
+    "test_raw_rank_ic": "raw rank IC of the pool on test",
 }
 
 
@@ -181,8 +183,10 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
     record = run.record
     matrix = np.abs(run.correlation)
     pairs = matrix[np.triu_indices(len(matrix), 1)]
+    valid = record.combined.get("valid", {})
     found = {
-        "valid_rank_ic": record.combined.get("valid", {}).get("numbers", {}).get("rank_ic"),
+        "valid_rank_ic": valid.get("numbers", {}).get("rank_ic"),
+        "valid_raw_rank_ic": valid.get("raw", {}).get("rank_ic"),
         "recovery": record.recovery,
         "delivered": record.delivered,
         "per_second": run.evaluated / record.seconds,
@@ -190,5 +194,7 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
         "correlation": float(pairs.mean()) if len(pairs) else None,
     }
     if reveal:
-        found["test_rank_ic"] = run.reveal_test(panel).rows[-1].numbers.rank_ic
+        combined = run.reveal_test(panel).rows[-1]
+        found["test_rank_ic"] = combined.numbers.rank_ic
+        found["test_raw_rank_ic"] = None if combined.raw is None else combined.raw.rank_ic
     return found

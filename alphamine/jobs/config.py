@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -221,6 +222,11 @@ class Job(Task):
             raise SearchError(str(error)) from None
 
 
+# Names of folders that every file system takes.
+_FOLDER: Final = re.compile(r"[\w-][\w ,.-]*")
+_OF_A_MARKET: Final = ("data", "universe", "horizon", "delay", "price", "residual", "splits")
+
+
 class Comparison(Task):
     """Several searchers on the same data, with equal budgets and seeds.
 
@@ -230,15 +236,47 @@ class Comparison(Task):
         Settings by searcher; `random`, the baseline, is always among them.
     seeds : int
         Runs of each: seeds 0, 1 ...
+    markets : mapping of str to mapping
+        Where they are compared, if in several places: `data`, `universe`, `horizon`, `delay`,
+        `price`, `residual` and `splits` by name, in place of those of the comparison.
     """
 
+    data: str = ""
     searchers: dict[str, dict[str, JsonValue] | None]
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    markets: dict[str, dict[str, JsonValue]] = {}
 
     def check(self) -> None:
         super().check()
         for name, options in self.contenders.items():
             settings(name, options)
+        _ = self.by_market
+        if not self.data and not self.markets:
+            raise SearchError("data is missing: a comparison names a dataset, or several markets")
+
+    @property
+    def by_market(self) -> dict[str, Comparison]:
+        """A comparison for each market by its name; without markets itself, which has none."""
+        if not self.markets:
+            return {"": self}
+        common = {name: getattr(self, name) for name in self.model_fields_set - {"markets"}}
+        found = {}
+        for name, changes in self.markets.items():
+            if not _FOLDER.fullmatch(name):
+                raise SearchError(
+                    "the name of a market is that of its folder: letters, digits, spaces and "
+                    f"`,.-_`, got {name!r}"
+                )
+            if unknown := sorted({*changes} - {*_OF_A_MARKET}):
+                raise SearchError(
+                    f"the market {name} has no key {unknown[0]!r}; there are: "
+                    f"{', '.join(_OF_A_MARKET)}"
+                )
+            try:
+                found[name] = Comparison.model_validate({**common, **changes})
+            except ValidationError as error:
+                raise SearchError(f"the market {name}: {_explain(error, Comparison)}") from None
+        return found
 
     @property
     def contenders(self) -> dict[str, dict[str, Any]]:
@@ -280,10 +318,11 @@ def _read(
     form: type[Form], path: Path | None, changes: Mapping[str, Any], written: Mapping[str, str]
 ) -> Form:
     content = {} if path is None else read_mapping(path)
-    if path is not None and isinstance(content.get("data"), str):
-        beside = resolve(content["data"], path.parent)
-        shipped_one = None if beside.exists() else shipped.find("data_specs", content["data"])
-        content["data"] = str(shipped_one or beside)
+    if path is not None:
+        markets = content.get("markets")
+        for part in (content, *(markets.values() if isinstance(markets, dict) else ())):
+            if isinstance(part, dict) and isinstance(part.get("data"), str):
+                part["data"] = _specification(part["data"], path.parent)
     source = "the options" if path is None else str(path)
     content |= changes
     try:
@@ -296,6 +335,12 @@ def _read(
         raise SearchError(f"{source}: {_explain(error, form)}") from None
     except SearchError as error:
         raise SearchError(f"{source}: {error}") from None
+
+
+def _specification(name: str, folder: Path) -> str:
+    """A dataset's specification: a file, from the job's folder on, or a shipped one."""
+    beside = resolve(name, folder)
+    return str((None if beside.exists() else shipped.find("data_specs", name)) or beside)
 
 
 _PARTS: Final[dict[str, Any]] = {"pool": PoolConfig, "grammar": GrammarConfig}

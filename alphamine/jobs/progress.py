@@ -161,7 +161,9 @@ def _nobody(progress: Progress) -> None:
 
 
 @contextmanager
-def comparison_bar(console: Console, budget: int) -> Iterator[Callable[[str, int, Progress], None]]:
+def comparison_bar(
+    console: Console, budget: int, market: str = ""
+) -> Iterator[Callable[[str, int, Progress], None]]:
     """Yield an observer of a comparison, which draws a bar for each run."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -172,12 +174,13 @@ def comparison_bar(console: Console, budget: int) -> Iterator[Callable[[str, int
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    place = f"{market}: " if market else ""
     with Bar(*columns, console=console) as bar:
         tasks: dict[tuple[str, int], TaskID] = {}
 
         def observe(name: str, seed: int, progress: Progress) -> None:
             if (name, seed) not in tasks:
-                tasks[name, seed] = bar.add_task(f"{name}, seed {seed}", total=budget)
+                tasks[name, seed] = bar.add_task(f"{place}{name}, seed {seed}", total=budget)
             bar.update(tasks[name, seed], completed=progress.evaluated)
 
         yield observe

@@ -129,29 +129,43 @@ def backtest_page(report: BacktestReport, library: str | None = None) -> str:
 
 
 def comparison_page(
-    rows: Sequence[Row], title: str, budget: int, library: str | None = None
+    markets: Mapping[str, Sequence[Row]], title: str, budget: int, library: str | None = None
 ) -> str:
-    """Searchers beside each other as an HTML document; `library` as in `run_page`."""
+    """Searchers beside each other, market by market, as an HTML document.
+
+    Parameters
+    ----------
+    markets : mapping of str to sequence of Row
+        By name; a single one may be called "".
+    title : str
+    budget : int
+        Formulas of each run.
+    library : str, optional
+        As in `run_page`.
+    """
     from alphamine.jobs.comparison import MEASURES
 
-    shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
-    blocks = {}
-    for name in shown:
-        known = {row.searcher: row.estimates[name] for row in rows if name in row.estimates}
-        # Bars have whiskers of two standard errors.
-        halves = [0.5 * e.half_width for e in known.values()]
-        blocks[name] = _block(figures.bars([*known], [e.mean for e in known.values()], halves))
+    every = [row for rows in markets.values() for row in rows]
+    sections = {}
+    for market, rows in markets.items():
+        shown = [name for name in MEASURES if any(name in row.estimates for row in rows)]
+        blocks = {}
+        for name in shown:
+            known = {row.searcher: row.estimates[name] for row in rows if name in row.estimates}
+            # Bars have whiskers of two standard errors.
+            halves = [0.5 * e.half_width for e in known.values()]
+            blocks[name] = _block(figures.bars([*known], [e.mean for e in known.values()], halves))
+        sections[market] = {"rows": rows, "figures": blocks}
     return _page(
         "comparison.html.j2",
         title,
         library,
-        rows=rows,
-        runs=len(rows[0].runs),
+        sections=sections,
+        runs=len(every[0].runs),
+        searchers=len({row.searcher for row in every}),
         budget=budget,
-        trials=sum(run.evaluated for row in rows for run in row.runs),
+        trials=sum(run.evaluated for row in every for run in row.runs),
         measures=MEASURES,
-        shown=shown,
-        figures=blocks,
     )
 
 

@@ -106,6 +106,11 @@ def test_runs_of_something_else_are_refused(small_panel: Panel, tmp_path: Path) 
         ("searchers: {genetic: }\nseeds: 0", "seeds must be"),
         ("searchers: {genetic: }\nseed: 1", "there is no key 'seed'; there are: data, budget"),
         ("seeds: 3", "searchers is missing"),
+        ("searchers: {}\nmarkets: {a/b: {}}", "the name of a market is that of its folder"),
+        ("searchers: {}\nmarkets: {..: {}}", "the name of a market is that of its folder"),
+        ("searchers: {}\nmarkets: {a: {budget: 3}}", "the market a has no key 'budget'; there"),
+        ("searchers: {}\nmarkets: {a: {horizon: x}}", "the market a: horizon must be"),
+        ("searchers: {}\nmarkets: [a]", "markets must be"),
     ],
 )
 def test_bad_comparisons_are_refused(tmp_path: Path, text: str, law: str) -> None:
@@ -114,6 +119,22 @@ def test_bad_comparisons_are_refused(tmp_path: Path, text: str, law: str) -> Non
     with pytest.raises(AlphamineError) as refused:
         read_comparison(job, {})
     assert law in str(refused.value)
+
+
+def test_a_comparison_says_where(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text("searchers: {}\n")
+    with pytest.raises(AlphamineError, match="data is missing: a comparison names a dataset, or"):
+        read_comparison(job, {})
+    job.write_text("data: a.yaml\nhorizon: 2\nsearchers: {}\nmarkets: {x: {data: b.yaml}, y: }\n")
+    with pytest.raises(AlphamineError, match=r"markets\.y must be"):
+        read_comparison(job, {})
+    job.write_text(job.read_text().replace("y: ", "y: {horizon: 7}"))
+    found = read_comparison(job, {"budget": 9}).by_market
+    assert {name: (one.data, one.horizon, one.budget) for name, one in found.items()} == {
+        "x": (str(tmp_path / "b.yaml"), 2, 9), "y": (str(tmp_path / "a.yaml"), 7, 9),
+    }  # fmt: skip
+    assert read_comparison(job, {}).by_market["x"].by_market.keys() == {""}
 
 
 def test_a_run_whose_ledger_was_edited_is_not_compared(small_panel: Panel, tmp_path: Path) -> None:
