@@ -108,7 +108,7 @@ def work(target: str, panel: Panel, pool: AlphaPool, folder: Path) -> Callable[[
         stream, names = code["Stream"](), panel.symbols.tolist()
         for row in range(panel.shape[0] // 10):
             day = {name: x[row] for name, x in arrays.items()}
-            stream.append(f"{row:06d}", names, day, panel.universe[row])
+            stream.append(panel.dates[row], names, day, panel.universe[row])
 
     return days
 

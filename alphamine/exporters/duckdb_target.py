@@ -31,6 +31,7 @@ class DuckdbQuery(Module):
     """One query over a table `prices`."""
 
     target: ClassVar[str] = "duckdb"
+    capitals: ClassVar[bool] = False
 
     def __init__(self, pool: AlphaPool) -> None:
         super().__init__(pool)

@@ -43,17 +43,27 @@ class Module(ABC):
     """
 
     target: ClassVar[str]
+    capitals: ClassVar[bool] = True
+    """Whether names that differ by capitals only are different names."""
 
     def __init__(self, pool: AlphaPool) -> None:
         self.pool = pool
         self.program = Program.of(pool.formulas, pool.min_periods)
+        known: dict[str, str] = {}
         for field in self.program.fields:
-            if field.name in RESERVED or _OURS.fullmatch(field.name):
+            name = field.name if self.capitals else field.name.lower()
+            if name in RESERVED or _OURS.fullmatch(name):
                 raise FormulaError(
                     f"columns called {', '.join(sorted(RESERVED))}, v1, z1 or formula_1 have a "
                     "meaning of their own in exported code, but a formula reads the field "
                     f"{field.name!r}; rename it"
                 )
+            if name in known:
+                raise FormulaError(
+                    f"the target {self.target!r} does not tell capitals apart, but formulas read "
+                    f"the fields {known[name]!r} and {field.name!r}; rename one of them"
+                )
+            known[name] = field.name
         for node in self.program.steps:
             if node.operator.path_dependent:
                 raise refused(node.operator, self.target, "it depends on all of its own past")

@@ -34,6 +34,7 @@ class QlibModule(NumpyModule):
     """
 
     target: ClassVar[str] = "qlib"
+    capitals: ClassVar[bool] = False  # a field is a file in small letters
 
     def __init__(self, pool: Any, tiers: list[int]) -> None:
         super().__init__(pool)

@@ -42,7 +42,8 @@ def with_streaming(code: Path, got: Path, folder: Path) -> None:
         for row, there in enumerate(given["alive"]):
             day = {n: given[n][row, there] for n in (*stream.NUMBERS, *stream.GROUPS)}
             names, inside = np.flatnonzero(there), given["universe"][row, there]
-            signal[row, there] = stream.append(f"{row:04d}", names, day, inside)
+            date = np.datetime64("2020-01-01") + row
+            signal[row, there] = stream.append(date, names, day, inside)
         np.save(got / path.stem, signal)
 
 

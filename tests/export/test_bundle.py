@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import spearmanr
 
@@ -218,6 +220,41 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert (code, said.count("\n")) == (2, 1), said
     assert re.search(message, said), said
     assert [*tmp_path.iterdir()] == [bad]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["close", "date", "universe", "unused"])
+def test_two_columns_of_one_name_are_refused_by_it(
+    place: Path, tmp_path: Path, name: str, target: str, asked: Asked
+) -> None:
+    good = pq.read_table(place / "signal_a" / "golden_input.parquet")
+    bad, out = tmp_path / "bad.parquet", tmp_path / "out.parquet"
+    names = [*dict.fromkeys([*good.schema.names, name]), name]
+    others = [good["volume"]] * (len(names) - len(good.columns))
+    pq.write_table(pa.Table.from_arrays([*good.columns, *others], names), bad)
+    request = ["--input", str(bad), "--output", str(out), "--target", target]
+    code, said = asked(place / "signal_a", "compute", *request)
+    assert (code, said.count("\n")) == (2, 1), said
+    assert re.search(f"'{name}' (and '{name}' have one name|has more than one occurrence)", said)
+    assert [*tmp_path.iterdir()] == [bad]
+
+
+def test_duckdb_refuses_columns_that_capitals_alone_tell_apart(
+    place: Path, tmp_path: Path, asked: Asked
+) -> None:
+    table = prices(place / "signal_a")
+    table.insert(0, "CLOSE", 0.0)
+    table["parts"] = [[1.0, 2.0]] * len(table)  # whose own parts are no columns
+    table["other parts"] = table["parts"]
+    for target in TARGETS:
+        given = tmp_path / f"{target}.parquet"
+        table.to_parquet(given, index=False)
+        request = ["--input", str(given), "--output", str(tmp_path / "out"), "--target", target]
+        code, said = asked(place / "signal_a", "compute", *request)
+        assert code == (2 if target == "duckdb" else 0), said
+        assert target != "duckdb" or "'CLOSE' and 'close' have one name" in said
+        table.drop(columns="CLOSE").to_parquet(given, index=False)
+        assert asked(place / "signal_a", "compute", *request) == (0, "")
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -464,6 +501,16 @@ def test_hostile_names_of_columns_stay_data(count: int) -> None:
             assert [row[2] for row in got] == [2.0, 4.0], name
     with pytest.raises(FormulaError, match="NUL"):
         (2.0 * field("a\x00b")).to("duckdb")
+
+
+@pytest.mark.parametrize("target", ["duckdb", "qlib"])
+def test_fields_that_a_target_cannot_tell_apart_are_refused(target: str, tmp_path: Path) -> None:
+    both = field("Close") / field("close")
+    assert am.export(both, tmp_path / "apart", ["pandas", "polars", "numpy", "streaming"])
+    with pytest.raises(FormulaError, match=f"{target}.*fields 'Close' and 'close'; rename one"):
+        am.export(both, tmp_path / "one", [target])
+    with pytest.raises(FormulaError, match="reads the field 'Row'; rename it"):
+        am.export(field("Row") / field("close"), tmp_path / "one", [target])
 
 
 @pytest.mark.parametrize("text", ["ts_mean(close, 5) / close", "ts_std_dev(rank(open), 5)"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from alphamine.data.panel import Panel
@@ -117,6 +118,12 @@ def test_what_cannot_be_taken_changes_nothing(
         ("more on 2999-01-01", ("2999-01-01", [*symbols[:-1], symbols[0]], fields)),
         ("has no field 'volume'", ("2999-01-01", symbols, {"close": fields["close"]})),
         (r"'universe' has shape \(2,\)", ("2999-01-01", symbols, fields, [True, False])),
+        ("is True or False .* got float64", ("2999-01-01", symbols, fields, 1.0 * universe)),
+        ("'close' has to hold numbers", ("2999-01-01", symbols, {**fields, "close": symbols})),
+        ("is not after", (pd.Timestamp(date), symbols, fields)),
+        ("is not after", (np.datetime64(date, "ns"), symbols, fields)),
+        ("are written as 2026-11-27, but got '9/30/2999'", ("9/30/2999", symbols, fields)),
+        ("without a time zone", (pd.Timestamp("2999-01-01", tz="UTC"), symbols, fields)),
         ("'close' has shape", ("2999-01-01", ["A", "B"], {**fields, "sector": ["", ""]})),
     ]
     for message, arguments in bad:
@@ -124,6 +131,16 @@ def test_what_cannot_be_taken_changes_nothing(
             stream.append(*arguments)
     stream.save(tmp_path / "after.npz")
     assert (tmp_path / "before.npz").read_bytes() == (tmp_path / "after.npz").read_bytes()
+
+
+def test_bars_of_a_day_come_in_order(panel: Panel, module: dict[str, Any]) -> None:
+    stream = module["Stream"]()
+    _, *given = days(panel)[-1]
+    for moment in ("2026-09-30", "2026-09-30 09:30", "2026-09-30T10:00:00", "2026-10-01"):
+        stream.append(moment, *given)
+    assert stream.date == "2026-10-01"
+    with pytest.raises(module["Rejected"], match="is not after 2026-10-01"):
+        stream.append("2026-09-30 10:30", *given)
 
 
 def test_a_state_of_another_signal_or_none_is_refused(

@@ -106,7 +106,8 @@ def test_streaming() -> None:
                 stream = module.Stream.load(Path(folder) / "state.npz")
             day = {name: values[row, there] for name, values in fields.items()}
             symbols = np.flatnonzero(there)
-            got = stream.append(f"day {row:06d}", symbols, day, inside[row, there])
+            date = np.datetime64("2000-01-01") + row
+            got = stream.append(date, symbols, day, inside[row, there])
             expected = np.where(inside[row], want[row], np.nan)[there]
             assert (np.isnan(got) == np.isnan(expected)).all(), f"day {row}"
             known = ~np.isnan(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ KINDS = {
 }
 # Where the day begins, libraries would disagree.
 ZONED = "dates with a time zone"
+
+
+def once(names: Sequence[str], same: Callable[[str], str] = str) -> None:
+    """Refuse two columns of one name: which of them counts would be chance."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(same(name), name)
+        if other is not name:
+            raise ValueError(f"its columns {other!r} and {name!r} have one name; drop one of them")
 
 
 def arrow_kinds(path: Path) -> dict[str, str]:
@@ -37,7 +47,9 @@ def arrow_kinds(path: Path) -> dict[str, str]:
         fits = (k for k, names in tests.items() if any(getattr(types, n)(dtype) for n in names))
         return next(fits, str(dtype))
 
-    return {field.name: kind(field.type) for field in schema(path)}
+    columns = schema(path)
+    once(columns.names)
+    return {field.name: kind(field.type) for field in columns}
 
 
 class Pandas:
@@ -46,10 +58,10 @@ class Pandas:
     def __init__(self, path: Path, here: Path) -> None:
         self.here = here
         self.library = import_module("pandas")
+        self.kinds = arrow_kinds(path)
         prices = self.library.read_parquet(path)
         indexed = any(name is not None for name in prices.index.names)
         self.prices = prices.reset_index() if indexed else prices
-        self.kinds = arrow_kinds(path)
 
     def incomplete(self, column: str) -> bool:
         return bool(self.prices[column].isna().any())
@@ -132,6 +144,8 @@ class DuckDB:
         self.here = here
         self.library = import_module("duckdb")
         self.connection = self.library.connect()
+        # DuckDB itself would number columns of one name, capital letters or not.
+        once(self.names(path), str.lower)
         self.connection.execute(
             "CREATE TABLE source AS SELECT * FROM read_parquet($1, file_row_number = true)",
             [str(path)],
@@ -139,6 +153,18 @@ class DuckDB:
         self.connection.execute("CREATE VIEW prices AS FROM source")
         described = self.ask("SELECT column_name, column_type FROM (DESCRIBE source)")
         self.kinds = {name: self.kind(declared) for name, declared in described}
+
+    def names(self, path: Path) -> list[str]:
+        """Columns of a Parquet file, as they are called in it."""
+        query = "SELECT name, coalesce(num_children, 0) FROM parquet_schema($1)"
+        [_, *parts], names, inside = self.ask(query, str(path)), [], 0
+        for name, children in parts:
+            if inside:  # a part of a column
+                inside -= 1
+            else:
+                names.append(str(name))
+            inside += children
+        return names
 
     def kind(self, declared: str) -> str:
         first = declared.split("(")[0].split(" ")[0]
@@ -201,8 +227,8 @@ class Numpy:
         self.here = here
         self.np = import_module("numpy")
         self.parquet = import_module("pyarrow.parquet")
-        self.table = self.parquet.read_table(path)
         self.kinds = arrow_kinds(path)
+        self.table = self.parquet.read_table(path)
         self.prices = {
             name: self.np.asarray(self.table[name].to_numpy(zero_copy_only=False))
             for name in self.table.column_names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from zipfile import BadZipFile
@@ -79,7 +80,7 @@ class DayByDay:
 
     def append(
         self,
-        date: str,
+        date: object,
         symbols: Sequence[str],
         fields: Mapping[str, Any],
         universe: Any = None,
@@ -88,8 +89,8 @@ class DayByDay:
 
         Parameters
         ----------
-        date : str
-            Later than the latest one, such as 2026-11-27.
+        date : str, date or datetime
+            Later than the latest one, such as 2026-11-27, or 2026-11-27 10:30 for bars of a day.
         symbols : sequence of str
             Those that have a row on this day; new ones may be among them.
         fields : mapping
@@ -103,12 +104,13 @@ class DayByDay:
         (symbols,) float
             NaN outside the universe and where there is no signal.
         """
-        if self.date is not None and str(date) <= self.date:
+        moment = _moment(date)
+        if self.date is not None and moment <= datetime.fromisoformat(self.date):
             raise Rejected(
                 f"days come in order: {date} is not after {self.date}; correct() takes the latest "
                 "day again"
             )
-        return self._take(str(date), symbols, fields, universe, again=False)
+        return self._take(_written(moment), symbols, fields, universe, again=False)
 
     def correct(
         self,
@@ -182,8 +184,12 @@ class DayByDay:
         if lacking:
             raise Rejected(f"the day {date} has no field {lacking[0]!r}")
         everyone = np.ones(len(names), dtype=bool)
-        members = everyone if universe is None else np.asarray(universe, dtype=bool)
-        rows = {name: np.asarray(given[name], dtype=np.float64) for name in self.NUMBERS}
+        members = everyone if universe is None else np.asarray(universe)
+        if members.dtype != np.bool_:
+            raise Rejected(
+                f"the universe of {date} is True or False for each symbol, but got {members.dtype}"
+            )
+        rows = {name: _numbers(name, given[name], date) for name in self.NUMBERS}
         labels = {name: _texts(given[name]) for name in self.GROUPS}
         for name, row in {**rows, **labels, "universe": members}.items():
             if row.shape != (len(names),):
@@ -224,6 +230,32 @@ class DayByDay:
         codes = [known.setdefault(x, len(known)) if x else -1 for x in labels.tolist()]
         self._labels[name] = list(known)
         return np.array(codes, dtype=np.int64)
+
+
+def _moment(date: object) -> datetime:
+    """A day, or a moment of one, however it is written: texts would not tell their order."""
+    try:
+        found = datetime.fromisoformat(str(date))
+    except ValueError:
+        raise Rejected(f"days are written as 2026-11-27, but got {str(date)!r}") from None
+    if found.tzinfo is not None:
+        raise Rejected(f"days are without a time zone, but got {date}; drop it")
+    return found
+
+
+def _written(moment: datetime) -> str:
+    text = moment.isoformat(" ")
+    return text.removesuffix(" 00:00:00")
+
+
+def _numbers(name: str, values: Any, date: str) -> Any:
+    row = np.asarray(values)
+    try:
+        return row.astype(np.float64, casting="unsafe" if row.dtype == object else "same_kind")
+    except (TypeError, ValueError):
+        raise Rejected(
+            f"{name!r} has to hold numbers (NaN is missing), but on {date} it holds {row.dtype}"
+        ) from None
 
 
 def _texts(labels: Any) -> Any:
