@@ -67,7 +67,9 @@ inline void search(const Call<T>& s, Emit emit) {
             Mask<T> n{};
             Vec<T> today{};
             for (Index row = std::max<Index>(0, t - s.window + 1); row <= t; ++row) {
-                today = load(s.input(0) + row * stride + c);
+                const T* x = s.input(0) + row * stride + c;
+                today = load(x);
+                __builtin_prefetch(x + kLaneBlock);
                 const Mask<T> here = today == today;
                 n -= here;
                 item = Item::join(item, Item::of(today, here, row));
@@ -208,6 +210,7 @@ inline void place_of_today(const Call<T>& s, Emit emit) {
             const Index t = first - lead + r;
             for (Index k = 0; k < R; ++k)
                 keys[r * R + k] = order_of<T>(t < 0 ? none : load(x + t * stride + k * L));
+            __builtin_prefetch(x + t * stride + ahead(rows, stride));
         }
         for (Index k = 0; k < R; ++k) {
             Index r = 0;

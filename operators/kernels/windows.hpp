@@ -18,6 +18,11 @@ constexpr Index kAhead = 24;
 template <class T>
 constexpr int kRegisters = kStrip / kLanes<T>;
 
+// Elements from a row of a block to what is prefetched meanwhile, since rows are far apart and the
+// processor does not foresee them: rows further down, or where one day is wanted the same rows of
+// the next block.
+inline Index ahead(Index rows, Index stride) { return rows > 1 ? kAhead * stride : kStrip; }
+
 inline Index block_rows(int window) { return std::max<Index>(192, 2 * window); }
 
 // Runs body(first row, rows, first column) over all blocks of `width` columns.
@@ -89,9 +94,8 @@ inline void load_blocks(const Call<T>& s, Block<T>* blocks, Index first, Index r
                 if constexpr (sizeof(T) == sizeof(float)) scans[n].add(x[n]);
             }
         }
-        // Rows are far apart, which the processor does not foresee.
         for (int n = 0; n < inputs; ++n) {
-            __builtin_prefetch(source[n] + kAhead * s.stride[n]);
+            __builtin_prefetch(source[n] + ahead(rows, s.stride[n]));
             source[n] += s.stride[n];
         }
         // Rows before the first one that is wanted are not written.
