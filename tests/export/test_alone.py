@@ -72,7 +72,7 @@ def cases() -> dict[str, Case]:
     flat = {name: f for name, f in published.items() if f.lookback <= SHORT}
     schema = made_up(AlphaPool.of(parse(READS)))
     drawn = {f"random_{i:03d}": f for i, f in enumerate(random_formulas(schema, RANDOM))}
-    return {"short": case({**flat, **drawn}, SHORT), "long": case(deep, 250)}
+    return {"long": case(deep, 250), "short": case({**flat, **drawn}, SHORT)}
 
 
 def given(folder: Path, made: Case, target: str) -> None:
