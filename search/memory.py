@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from alphamine.expression.nodes import Node
 from alphamine.expression.rank_key import rank_key
 
 CAPACITY = 100_000
 _ATTEMPTS = 100
+_KEY_BYTES = 16
 
 
 class Memory:
@@ -26,11 +28,11 @@ class Memory:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._keys: OrderedDict[bytes, None] = OrderedDict()
 
     def add(self, formula: Node) -> bool:
         """Remember a formula; whether it was new."""
-        key = rank_key(formula)
+        key = bytes.fromhex(rank_key(formula))
         if key in self._keys:
             return False
         self._keys[key] = None
@@ -46,11 +48,12 @@ class Memory:
                 break
         return formula
 
-    def state(self) -> list[str]:
-        return list(self._keys)
+    def state(self) -> npt.NDArray[np.uint8]:
+        """(formulas, bytes of a key), the oldest first: a checkpoint writes an array at once."""
+        return np.frombuffer(b"".join(self._keys), dtype=np.uint8).reshape(-1, _KEY_BYTES)
 
-    def load(self, state: list[str]) -> None:
-        self._keys = OrderedDict.fromkeys(state)
+    def load(self, state: npt.ArrayLike) -> None:
+        self._keys = OrderedDict.fromkeys(map(bytes, np.asarray(state, dtype=np.uint8)))
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:

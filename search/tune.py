@@ -17,7 +17,6 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
 from alphamine.extras import parzen_study
 from alphamine.libraries.formulas import read_formulas
@@ -181,7 +180,7 @@ def _knobs(grammar: Grammar, node: Node) -> Iterator[Values]:
     if isinstance(node, Constant):
         yield grammar.constants or (node.value,)
     elif isinstance(node, Call) and node.operator.window is not None:
-        yield tuple(sorted(allowed_windows(node.operator, grammar.windows)))
+        yield tuple(sorted(grammar.windows_of(node.operator)))
 
 
 def _with_values(node: Node, values: Iterator[int | float]) -> Node:

@@ -14,7 +14,15 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar.edits import Point, fits, points, replace_at, retuned, swaps
+from alphamine.expression.grammar.edits import (
+    Point,
+    fits,
+    points,
+    replace_at,
+    retuned,
+    swaps,
+    tunable,
+)
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Field, Node
 
@@ -105,10 +113,10 @@ def _swapped(
 
 def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """Another window or literal."""
-    tunable = [p for p in points(grammar, parent) if retuned(grammar, p.node)]
-    if not tunable:
+    places = [p for p in points(grammar, parent) if tunable(grammar, p.node)]
+    if not places:
         return None
-    point = _pick(rng, tunable)
+    point = _pick(rng, places)
     offered = [new for new in retuned(grammar, point.node) if fits(grammar, new, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 

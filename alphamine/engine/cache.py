@@ -36,7 +36,7 @@ class ValueCache:
         self.limit = limit
         self.nbytes = 0
         self._kept: OrderedDict[Node, Kept] = OrderedDict()
-        self._wanted: OrderedDict[Node, None] = OrderedDict()
+        self._wanted: OrderedDict[str, None] = OrderedDict()
 
     def get(self, node: Node) -> Kept | None:
         """The values of a node, which become the most recent; None if they are not here."""
@@ -47,9 +47,10 @@ class ValueCache:
 
     def admits(self, node: Node) -> bool:
         """Whether the values of a node that is about to be computed should be kept."""
-        if node in self._wanted:
+        # Its digest alone: a node would keep its whole tree in memory.
+        if node.digest in self._wanted:
             return True
-        self._wanted[node] = None
+        self._wanted[node.digest] = None
         if len(self._wanted) > _REMEMBERED:
             self._wanted.popitem(last=False)
         return False

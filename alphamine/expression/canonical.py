@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,8 @@ Inputs: TypeAlias = Sequence[Node]
 Params: TypeAlias = tuple[ParamValue, ...]
 # Deeper trees are worked off from the leaves, so that recursion stays shallow.
 _SHALLOW = 64
+# Enough for the parts of a batch and its parents; whoever is remembered keeps a tree in memory.
+REMEMBERED: Final = 1 << 13
 
 
 def canonicalise(node: Node) -> Node:
@@ -49,7 +51,7 @@ def oriented(node: Node, sign: int) -> Node:
     return node if sign > 0 else canonicalise(-node)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=REMEMBERED)
 def _canonical(node: Node) -> Node:
     if not isinstance(node, Call):
         return node

@@ -34,6 +34,8 @@ class Node:
         Rows before today that the value depends on.
     size, depth : int
         Number of nodes (as a tree), length of the longest path (a leaf has depth 1).
+    levels : int
+        Depth, a minus not counted: what grammars limit.
     length : int
         Reverse Polish tokens: the nodes and their windows.
     """
@@ -45,6 +47,7 @@ class Node:
         "inputs",
         "kind",
         "length",
+        "levels",
         "lookback",
         "size",
         "unit",
@@ -56,6 +59,7 @@ class Node:
     lookback: int
     size: int
     depth: int
+    levels: int
     length: int
     inputs: tuple[Node, ...]
     _digest: str | None
@@ -265,6 +269,7 @@ def field(name: str, kind: Kind = Kind.NUMBER, unit: Unit | None = None) -> Fiel
                 lookback=0,
                 size=1,
                 depth=1,
+                levels=1,
                 length=1,
                 inputs=(),
                 _digest=None,
@@ -298,6 +303,7 @@ def constant(value: float) -> Constant:
                 lookback=0,
                 size=1,
                 depth=1,
+                levels=1,
                 length=1,
                 inputs=(),
                 _digest=None,
@@ -440,6 +446,7 @@ def _build(op: Operator, inputs: tuple[Node, ...], params: tuple[ParamValue, ...
         unit_problems=problems,
         size=1 + sum(child.size for child in inputs),
         depth=1 + max((child.depth for child in inputs), default=0),
+        levels=op.levels + max((child.levels for child in inputs), default=0),
         length=1 + (op.window is not None) + sum(child.length for child in inputs),
         lookback=op.lookback(params) + max((child.lookback for child in inputs), default=0),
         _digest=None,

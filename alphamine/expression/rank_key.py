@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from .canonical import canonicalise, unsigned
+from .canonical import REMEMBERED, canonicalise, unsigned
 from .nodes import Call, Constant, Node, call
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=REMEMBERED)
 def ranked_core(formula: Node) -> tuple[Node, int]:
     """The innermost expression that orders the stocks of a day as `formula` does.
 

@@ -26,7 +26,7 @@ from safetensors.numpy import load, save
 from alphamine.errors import SearchError, WorkFailed
 
 FOLDER: Final = "checkpoints"
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 _KEPT: Final = 3
 _ARRAY: Final = "$array"
 _STATE: Final = "state.json"

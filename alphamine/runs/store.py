@@ -41,7 +41,7 @@ from .times import now
 
 FILE_NAME: Final = "run.sqlite"
 EVENTS_NAME: Final = "events.jsonl"
-_PAGE_CACHE_KIB: Final = 65536
+_PAGE_CACHE_KIB: Final = 16384
 # SQLite's own messages about a damaged file may quote bytes of it, which Python cannot decode.
 _DAMAGE: Final = (sqlite3.Error, UnicodeError)
 

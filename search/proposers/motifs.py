@@ -14,9 +14,8 @@ from typing import Final
 import numpy as np
 
 from alphamine.errors import FormulaError
-from alphamine.expression.grammar.edits import points, replace_at, retuned
+from alphamine.expression.grammar.edits import points, replace_at, retuned, tunable
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.expression.grammar.productions import allowed_windows
 from alphamine.expression.nodes import Call, Constant, Field, Node, call, with_inputs
 from alphamine.operators import Kind, get
 from alphamine.searchers.variation import VARIATIONS, Variation
@@ -54,7 +53,7 @@ def _made(
         if not usable(grammar, name):
             continue
         op = get(name)
-        windows = [d for d in allowed_windows(op, grammar.windows) if d >= least]
+        windows = [d for d in grammar.windows_of(op) if d >= least]
         choices += [(name, d) for d in windows] if op.window is not None else [(name, None)]
     if not choices:
         return None
@@ -88,7 +87,7 @@ def _resized(grammar: Grammar, node: Call, longer: bool) -> Node | None:
     if place is None:
         return None
     now = int(node.params[place])
-    windows = allowed_windows(node.operator, grammar.windows)
+    windows = grammar.windows_of(node.operator)
     others = [d for d in windows if (d > now if longer else d < now)]
     if not others:
         return None
@@ -190,7 +189,7 @@ def other_window(
     grammar: Grammar, rng: np.random.Generator, formula: Node, donor: Node
 ) -> Node | None:
     """Another window in one place."""
-    found = [p for p in points(grammar, formula) if retuned(grammar, p.node)]
+    found = [p for p in points(grammar, formula) if tunable(grammar, p.node)]
     if not found:
         return None
     point = found[int(rng.random() * len(found))]
@@ -251,7 +250,7 @@ def plain_windows(
         place = again.operator.window
         if place is None:
             return again
-        offered = set(allowed_windows(again.operator, grammar.windows)) & set(_CONVENTIONAL)
+        offered = set(grammar.windows_of(again.operator)) & set(_CONVENTIONAL)
         if not offered:
             return again
         near = min(sorted(offered), key=lambda d: abs(np.log(d / int(again.params[place]))))

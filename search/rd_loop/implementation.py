@@ -140,7 +140,7 @@ class Workshop:
         if formula.lookback > grammar.max_lookback:
             words = f"{formula.lookback} rows, the limit is {grammar.max_lookback}"
             return formula, Problem(LOOKBACK, words)
-        if formula.length > grammar.max_length or grammar.levels(formula) > grammar.max_depth:
+        if formula.length > grammar.max_length or formula.levels > grammar.max_depth:
             return formula, Problem(SIZE, str(grammar.problem(formula)))
         if (found := objection(grammar, NothingAvoided(), formula)) is not None:
             return formula, Problem(REFUSED, found)

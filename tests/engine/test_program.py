@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,15 @@ def test_the_cache_admits_what_comes_again_and_stays_within_its_bound() -> None:
     assert cache.nbytes == 4096
     assert cache.get(nodes[0]) is None
     assert cache.get(nodes[5]) is not None
+
+
+def test_what_the_cache_was_asked_for_once_keeps_no_tree_in_memory() -> None:
+    cache, node = ValueCache(4096), parse("ts_mean(close * 123.25, 17)")
+    assert not cache.admits(node)
+    gone = weakref.ref(node)
+    del node
+    assert gone() is None
+    assert cache.admits(parse("ts_mean(close * 123.25, 17)"))
 
 
 def test_arrays_are_padded_and_aligned(panel: Panel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
-from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.canonical import REMEMBERED, canonicalise
+from alphamine.expression.grammar.grammar import Grammar, pairs_itself
 from alphamine.expression.nodes import Call, Node, call, constant, field
 from alphamine.expression.rank_key import rank_key, ranked_core
 
@@ -153,6 +154,22 @@ def test_takes_microseconds() -> None:
     each = (time.process_time() - started) / sum(node.size for node in nodes)
     # About 6 us a node when measured; the bound leaves room for a busy machine.
     assert each < 150e-6
+
+
+def test_a_long_search_keeps_no_more_formulas_than_a_short_one() -> None:
+    """What is remembered of formulas holds their trees, so it is bounded."""
+
+    def seen(number: float) -> weakref.ref[Node]:
+        formula = canonicalise(ops.rank(A * number))
+        rank_key(formula)
+        pairs_itself(formula)
+        return weakref.ref(formula)
+
+    first = seen(0.0625)
+    assert first() is not None
+    for i in range(REMEMBERED + 1):
+        seen(i + 2.0)
+    assert first() is None
 
 
 def test_rank_keys_ignore_what_keeps_the_order() -> None:

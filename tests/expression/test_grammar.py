@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.grammar.prefix import Prefix
+from alphamine.expression.grammar.productions import Types
 from alphamine.expression.nodes import Call, Constant, Field, Node, field
 from alphamine.expression.portable import from_data, to_data
-from alphamine.operators import CATALOGUE, Kind
+from alphamine.operators import CATALOGUE, Kind, Operator
 from alphamine.operators.types import PRICE, VOLUME
 
 FULL = ("open", "high", "low", "close", "volume", "amount", "returns", "trades", "sector")
@@ -327,9 +329,34 @@ def test_subtrees_keep_their_budgets() -> None:
             assert node.kind is kind
             assert kind is not Kind.NUMBER or (node.unit is not None and node.unit.price == 1.0)
             assert node.length <= length
-            assert grammar.levels(node) <= depth
+            assert levels_of(node) == node.levels <= depth
             assert node.lookback <= back
     assert made > 300
+
+
+def test_only_what_is_new_in_a_formula_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children of a search are mostly their parents, and most of them are looked at and dropped."""
+    grammar, checked = Grammar(), []
+    ask = Types.result
+
+    def result(types: Types, op: Operator, *rest: Any) -> int | None:
+        checked.append(op.name)
+        return ask(types, op, *rest)
+
+    monkeypatch.setattr(Types, "result", result)
+    close, volume = (info.node for info in grammar.fields if info.name in ("close", "volume"))
+    kept = ops.ts_corr(ops.rank(close), ops.ts_delta(volume, 5), 10)
+    assert grammar.problem(abs(kept)) is None
+    assert sorted(checked) == ["abs", "rank", "ts_corr", "ts_delta"]
+    checked.clear()
+    assert grammar.problem(ops.ts_mean(kept, 5)) is None
+    assert checked == ["ts_mean"]
+
+
+def levels_of(node: Node) -> int:
+    """The longest path to a leaf, without the minuses on it."""
+    own = str(node).startswith("-") and len(node.inputs) == 1
+    return (not own) + max((levels_of(child) for child in node.inputs), default=0)
 
 
 def test_samples_are_the_same_in_another_process() -> None:

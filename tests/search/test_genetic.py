@@ -11,7 +11,7 @@ from alphamine.data.panel import Panel
 from alphamine.engine.evaluator import Evaluator
 from alphamine.expression import ops
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar.edits import fits, points
+from alphamine.expression.grammar.edits import fits, points, retuned, tunable
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node, field
 from alphamine.expression.rank_key import rank_key
@@ -172,6 +172,7 @@ def test_points_carry_exact_budgets() -> None:
                 node = node.inputs[step]
             assert node is point.node
             assert fits(grammar, node, point)
+            assert tunable(grammar, node) is bool(retuned(grammar, node))
 
 
 def test_no_two_proposals_rank_alike() -> None:

@@ -89,7 +89,8 @@ def test_a_stop_between_ask_and_tell_loses_nothing() -> None:
     asked = [c.formula for c in whole.ask(5)]
     assert [c.formula for c in searcher.ask(5)] == asked
     restored = tuner(seed=9)
-    restored.load_state_dict(json.loads(json.dumps(searcher.state_dict())))
+    state = json.dumps(searcher.state_dict(), default=lambda a: a.tolist())
+    restored.load_state_dict(json.loads(state))
     for other in (whole, restored):
         results = [Evaluation(c, {}, score(c.formula)) for c in tuner_candidates(asked)]
         other.tell(results, PoolModel())

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from alphamine.expression.nodes import Call, Constant, Field, Node, call, constant, with_inputs
 
 from .grammar import Grammar
-from .productions import allowed_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def fits(grammar: Grammar, node: Node, point: Point) -> bool:
         node.kind is point.node.kind
         and node.lookback <= point.lookback
         and node.length <= point.tokens
-        and grammar.levels(node) <= point.levels
+        and node.levels <= point.levels
     )
 
 
@@ -92,6 +91,16 @@ def swaps(grammar: Grammar, node: Node) -> list[Node]:
     return found
 
 
+def tunable(grammar: Grammar, node: Node) -> bool:
+    """Whether the grammar has other values for a literal or a window (see `retuned`)."""
+    if isinstance(node, Constant):
+        return any(c != node.value for c in grammar.constants)
+    if not isinstance(node, Call) or node.operator.window is None:
+        return False
+    own = node.params[node.operator.window]
+    return any(d != own for d in grammar.windows_of(node.operator))
+
+
 def retuned(grammar: Grammar, node: Node) -> list[Node]:
     """A literal or a windowed call with each of the grammar's other values instead."""
     if isinstance(node, Constant):
@@ -101,6 +110,6 @@ def retuned(grammar: Grammar, node: Node) -> list[Node]:
     place = node.operator.window
     return [
         call(node.operator, *node.inputs, *node.params[:place], d, *node.params[place + 1 :])
-        for d in allowed_windows(node.operator, grammar.windows)
+        for d in grammar.windows_of(node.operator)
         if d != node.params[place]
     ]

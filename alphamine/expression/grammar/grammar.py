@@ -9,20 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
 
 from alphamine.errors import SearchError
-from alphamine.expression.canonical import canonicalise, unsigned
+from alphamine.expression.canonical import REMEMBERED, canonicalise, unsigned
 from alphamine.expression.fields import FieldInfo, standard_field
-from alphamine.expression.nodes import Call, Node, constant
+from alphamine.expression.nodes import Node, constant
 from alphamine.operators import CATALOGUE, Kind, Operator, Unit, get
 
 from .completion import Completion
 from .prefix import Prefix
-from .productions import LITERAL, BoundOperator, Types, moves
+from .productions import LITERAL, BoundOperator, Types, allowed_windows, mistyped, moves
 from .reach import Reach, tabulate
 from .sampling import Sampler
 from .vocabulary import Token, Vocabulary
@@ -84,6 +84,7 @@ class Grammar:
         self.max_lookback, self.units = max_lookback, units
         self.weights = _weights(operators, weights or {})
         self._check_settings()
+        self._windows_of: dict[str, tuple[int, ...]] = {}
         self._types = Types(units, any(f.unit is None for f in self.fields))
         self._leaves = self._typed_leaves()
         self.moves, self._reach = self._usable_moves()
@@ -173,7 +174,7 @@ class Grammar:
                 leaves[number].append(part)
         wider = copy(self)
         wider.__dict__.pop("vocabulary", None)
-        sizes = {n: (n.length, self.levels(n)) for found in leaves.values() for n in found}
+        sizes = {n: (n.length, n.levels) for found in leaves.values() for n in found}
         wider.vocabulary = Vocabulary(self.moves, leaves, self.windows, sizes)
         return wider
 
@@ -243,10 +244,12 @@ class Grammar:
         node = self._sampler.draw(rng, number, *budgets)
         return None if node is None else canonicalise(node)
 
-    def levels(self, node: Node) -> int:
-        """Depth of an expression, a minus adding no level."""
-        below = max((self.levels(child) for child in node.inputs), default=0)
-        return below + (node.operator.levels if isinstance(node, Call) else 1)
+    def windows_of(self, operator: Operator) -> tuple[int, ...]:
+        """The windows of the grammar that an operator takes and that are worth taking."""
+        found = self._windows_of.get(operator.name)
+        if found is None:
+            found = self._windows_of[operator.name] = allowed_windows(operator, self.windows)
+        return found
 
     def type_of(self, node: Node) -> int | None:
         """Number of an expression's type; None if the grammar has no such."""
@@ -265,7 +268,7 @@ class Grammar:
         """
         limits = (
             ("tokens", formula.length, self.max_length),
-            ("levels", self.levels(formula), self.max_depth),
+            ("levels", formula.levels, self.max_depth),
             ("rows of look-back", formula.lookback, self.max_lookback),
         )
         for what, value, limit in limits:
@@ -273,25 +276,13 @@ class Grammar:
                 return f"it has {value} {what}, the limit is {limit}"
         if formula.kind is not Kind.NUMBER:
             return f"it is a {formula.kind}, a formula is a number"
-        known = {f.name for f in self.fields}
-        if not formula.fields or not formula.fields <= known:
-            unknown = ", ".join(sorted(formula.fields - known))
+        known, read = {f.name for f in self.fields}, formula.fields
+        if not read or not read <= known:
+            unknown = ", ".join(sorted(read - known))
             return f"it reads unknown fields: {unknown}" if unknown else "it reads no field"
         if pairs_itself(formula):
             return "it pairs a value with itself"
-        return next((p for n in formula.walk() if (p := self._mistyped(n)) is not None), None)
-
-    def _mistyped(self, node: Node) -> str | None:
-        if not isinstance(node, Call):
-            return None
-        inputs = [self._types.of(child) for child in node.inputs]
-        known = [number for number in inputs if number is not None]
-        if len(known) == len(inputs):
-            result = self._types.result(node.operator, known, [node.params])
-            if result is not None:
-                return None
-        shown = ", ".join(f"{child.kind} in {child.unit}" for child in node.inputs)
-        return f"{node.operator.name} takes no ({shown})"
+        return mistyped(self._types, formula)
 
 
 def _prior(op: Operator) -> float:
@@ -326,9 +317,9 @@ def _weights(
     return weights | dict(given)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def pairs_itself(formula: Node) -> bool:
     """Whether some operator takes a value twice, or with its negative: constant, or a detour."""
-    return any(
-        len(node.inputs) > 1 and len({unsigned(child) for child in node.inputs}) < len(node.inputs)
-        for node in formula.walk()
-    )
+    inputs = formula.inputs
+    twice = len(inputs) > 1 and len({unsigned(child) for child in inputs}) < len(inputs)
+    return twice or any(pairs_itself(child) for child in inputs)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
-from alphamine.expression.nodes import Constant, Node
+from alphamine.expression.canonical import REMEMBERED
+from alphamine.expression.nodes import Call, Constant, Node
 from alphamine.operators import Family, Kind, Operator, ParamValue, Unit, units
 from alphamine.operators.catalogue import shift_lookback
 from alphamine.operators.types import CONSTANT, RATIO, Param
@@ -151,6 +153,25 @@ class Types:
         if problem is not None or (lost and op.output is Kind.NUMBER):
             return None
         return self.index(op.output, unit)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def mistyped(types: Types, node: Node) -> str | None:
+    """What in an expression breaks the types of a grammar, in words; None if nothing does.
+
+    Remembered for the last expressions seen: most parts of an edited formula are its parent's.
+    """
+    if not isinstance(node, Call):
+        return None
+    for child in node.inputs:
+        if (below := mistyped(types, child)) is not None:
+            return below
+    inputs = [types.of(child) for child in node.inputs]
+    known = [number for number in inputs if number is not None]
+    if len(known) == len(inputs) and types.result(node.operator, known, [node.params]) is not None:
+        return None
+    shown = ", ".join(f"{child.kind} in {child.unit}" for child in node.inputs)
+    return f"{node.operator.name} takes no ({shown})"
 
 
 def _sensible(op: Operator, types: Sequence[ValueType], with_units: bool) -> bool:
