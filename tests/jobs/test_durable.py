@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -134,18 +137,59 @@ def test_a_searcher_that_never_repeats_itself_loses_nothing_when_cut_off(
                     cuts += 1
                     continue
                 break
-    with closing(Store.open(tmp_path)) as store:
-        proposed = require_whole(store, budget)
-        assert study.trials.applied == budget
-        # The last life was told, or remembers from its checkpoint, the whole recorded history.
-        assert [digest for digest, *_ in searcher.told] == proposed
+    assert study.trials.applied == budget
+    require_known(tmp_path, budget, searcher.told)
+
+
+def require_known(folder: Path, budget: int, told: list[list[Any]]) -> None:
+    """A searcher was told, or remembers from its checkpoint, the whole recorded history."""
+    with closing(Store.open(folder)) as store:
+        assert [digest for digest, *_ in told] == require_whole(store, budget)
         records = {r.digest: r for r in store.records()}
-        for digest, fitness, _, notes in searcher.told:
+        for digest, fitness, _, notes in told:
             assert str(records[digest].fitness) == fitness
             assert records[digest].notes["why"].startswith("it was")
             assert notes
         assert {r.arm for r in records.values()} == {"dice"}
         assert store.altered() is None
+
+
+LIFE = """
+import json, sys; sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from conftest import make_panel
+from test_durable import Budget, Restless, language, study_of
+from alphamine.jobs import study as loop
+loop._CHECKPOINT_SECONDS, loop._CHECKPOINT_SHARE = 0.01, 1.0
+searcher = Restless(language())
+study = study_of(searcher, make_panel(), Path(sys.argv[2]))
+study.run(Budget(int(sys.argv[3])), lambda progress: print(progress.evaluated, flush=True))
+Path(sys.argv[2], "told.json").write_text(json.dumps(searcher.told), "utf-8")
+"""
+
+
+@pytest.mark.slow
+def test_a_searcher_that_never_repeats_itself_loses_nothing_when_killed(tmp_path: Path) -> None:
+    """As above, by SIGKILL: in the ledger, between ledger and checkpoint, inside a checkpoint."""
+    rng, count = random.Random(6), 0
+    for kill in [True] * 50 + [False]:
+        budget = 10**6 if kill else count + 40
+        arguments = [str(Path(__file__).parent), str(tmp_path), str(budget)]
+        with subprocess.Popen(
+            [sys.executable, "-c", LIFE, *arguments], stdout=subprocess.PIPE
+        ) as life:
+            assert life.stdout is not None
+            if kill:
+                assert life.stdout.readline()  # it goes on searching; before, there is no run
+                time.sleep(rng.random() * 0.4)
+                life.kill()
+            else:
+                life.communicate()
+        assert life.returncode == (-signal.SIGKILL if kill else 0)
+        with closing(Store.open(tmp_path)) as store:
+            assert store.count() > count
+            count = store.count()
+    require_known(tmp_path, budget, json.loads((tmp_path / "told.json").read_text("utf-8")))
 
 
 def test_another_seed_on_an_old_ledger_goes_on_from_what_was_stored(
