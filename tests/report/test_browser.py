@@ -19,6 +19,10 @@ import pytest
 
 import alphamine as am
 from alphamine.evaluation.backtest import backtest
+from alphamine.jobs.comparison import Estimate, Row
+from alphamine.report.html import comparison_page
+from alphamine.report.library import put_beside
+from alphamine.report.renderer import write_text
 from alphamine.runs.run import Run
 
 websocket = pytest.importorskip("tornado.websocket")
@@ -244,14 +248,24 @@ def pages(
     rule = am.evaluate(formula, panel, rationale="Volume that follows the price is late.\n" * 3)
     run = am.search(panel, budget=60, seed=0, run_dir=folder / "run")
     (folder / "alone").mkdir()
-    run.report()
+    run.report(members=True)
+    rows = [
+        Row(name, {"valid_rank_ic": Estimate(mean, 0.002, 5)}, (run,))
+        for name, mean in (("random", 0.01), ("genetic", 0.03))
+    ]
+    compared = write_text(
+        comparison_page({"raw": rows, "residual": rows}, "markets", 60, put_beside(folder / "c")),
+        folder / "comparison.html",
+    )
     hostile = write_run(folder / "hostile", "</script><script>alert(1)</script>" + "x" * 200)
     return {
         "factor": rule.write_html(folder / "factor.html"),
         "backtest": backtest(formula, panel, "neutral").write_html(folder / "backtest.html"),
         "hostile": hostile.report(),
         "alone": rule.write_html(folder / "alone" / "factor.html", single_file=True),
+        "comparison": compared,
         "moved": Path(shutil.move(folder / "run", folder / "elsewhere")) / "report.html",
+        "member": folder / "elsewhere" / "report_members" / "01_valid.html",
         "nothing": am.evaluate("close - close", panel).write_html(folder / "nothing.html"),
     }
 
@@ -262,7 +276,10 @@ def seen(pages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
     return {name: [found[page, width] for width in WIDTHS] for name, page in pages.items()}
 
 
-@pytest.mark.parametrize("kind", ["factor", "backtest", "hostile", "alone", "moved", "nothing"])
+KINDS = ("factor", "backtest", "hostile", "alone", "comparison", "moved", "member", "nothing")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_works_at_every_width(seen: dict[str, list[Seen]], kind: str) -> None:
     for width, page in zip(WIDTHS, seen[kind], strict=True):
         assert page.complaints == []
