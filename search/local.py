@@ -20,10 +20,10 @@ from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory, generator_from, generator_state
-from .variation import child
+from .variation import RATES, child
 
 _ATTEMPTS: Final = 30
-_EDITS: Final = ("retune", "field", "crossover", "hoist", "operator", "wrap", "subtree")
+_EDITS: Final = tuple(RATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class LocalSettings:
 
     warmup: int = 100
     fresh: float = 0.3
-    retune: float = 0.3
-    field: float = 0.2
-    crossover: float = 0.15
-    hoist: float = 0.1
-    operator: float = 0.1
-    wrap: float = 0.1
-    subtree: float = 0.05
+    retune: float = RATES["retune"]
+    field: float = RATES["field"]
+    crossover: float = RATES["crossover"]
+    hoist: float = RATES["hoist"]
+    operator: float = RATES["operator"]
+    wrap: float = RATES["wrap"]
+    subtree: float = RATES["subtree"]
     memory: int = CAPACITY
 
     def __post_init__(self) -> None:

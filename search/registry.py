@@ -142,13 +142,17 @@ _OF_TEXT: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
 
 
 def _name_of(kind: object) -> str:
+    """The name of a setting's type, without saying that it may be left open."""
     said = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    said = said.removesuffix(" | None")
     return "mapping" if said.startswith("Mapping[") else said
 
 
 def _check_type(name: str, key: str, kind: object, value: object) -> None:
     """A whole number may stand for a fraction, not the other way round."""
     said = _name_of(kind)
+    if value is None and str(kind).endswith(" | None"):
+        return
     if isinstance(value, bool) != (said == "bool") or not isinstance(
         value, _FITTING.get(said, object)
     ):

@@ -131,9 +131,21 @@ VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(
         "retune": retune,
     }
 )
-# Those of a local search, which knows operators from fields.
+# Those of a search around the pool, which knows operators from fields.
 EDITS: Final[Mapping[str, Variation]] = MappingProxyType(
     {**VARIATIONS, "operator": operator, "field": field}
+)
+# In the order of what the pool gains by a try once it has taken what draws from the grammar offer.
+RATES: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "retune": 0.3,
+        "field": 0.2,
+        "crossover": 0.15,
+        "hoist": 0.1,
+        "operator": 0.1,
+        "wrap": 0.1,
+        "subtree": 0.05,
+    }
 )
 
 

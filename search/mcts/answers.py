@@ -55,6 +55,8 @@ class Answers:
     ----------
     repeatable, slow : bool
         Whether all of the proposers are repeatable; whether any of them is slow.
+    growth : Growth
+        How trees of what they propose begin and grow.
     """
 
     def __init__(self, context: SearchContext, settings: MCTSSettings) -> None:
@@ -66,6 +68,7 @@ class Answers:
         }
         self.repeatable = all(p.repeatable for p in self._proposers.values())
         self.slow = any(p.slow for p in self._proposers.values())
+        self.growth = settings.grown(all(p.blind for p in self._proposers.values()))
         self.tried = Memory(settings.memory)
 
     def given(self, number: int) -> bool:
@@ -82,11 +85,11 @@ class Answers:
     def _answer(self, request: Request) -> list[Proposal]:
         proposer, context = self._proposers[request.proposer], request.context
         if isinstance(context, RefineContext):
-            return proposer.refine(context, self._settings.proposals)
+            return proposer.refine(context, self.growth.proposals)
         if self.given(request.tree.number):
             return [Proposal((self._seeds[request.tree.number],), motif="given")]
-        share = self._settings.crossover
-        share /= max(1e-12, self._settings.fresh + self._settings.crossover)
+        share = self.growth.crossover
+        share /= max(1e-12, self.growth.fresh + share)
         if len(context.donors) > 1 and context.rng.random() < share:
             crossed = self._crossed(context)
             if crossed is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,18 @@ from alphamine.searchers.base import Candidate, Evaluation
 from . import state
 from .repository import Known, Nearest, Repository, Sketch, thinned
 from .scoring import DIMENSIONS, EFFECTIVENESS, Metrics, reward, soundness
-from .settings import MCTSSettings
+from .settings import Growth, MCTSSettings
 from .state import Schema
-from .tree import Refinement, Tree
+from .tree import Refinement, Tree, bound
+
+
+@dataclass(slots=True)
+class Kept:
+    """An alpha of the pool: what is known of it, its trees' best reward, and its trees plus one."""
+
+    known: Known
+    best: float
+    visits: int = 1
 
 
 class Forest:
@@ -28,25 +38,27 @@ class Forest:
     Parameters
     ----------
     settings : MCTSSettings
+    growth : Growth
 
     Attributes
     ----------
     repository : Repository
     """
 
-    def __init__(self, settings: MCTSSettings) -> None:
+    def __init__(self, settings: MCTSSettings, growth: Growth) -> None:
         self._settings = settings
+        self._growth = growth
         self.repository = Repository(settings)
         self._trees: dict[int, Tree] = {}
         self._begun = 0
-        self._kept: dict[str, Known] = {}
+        self._kept: dict[str, Kept] = {}
 
     def ready(self, most: int) -> list[Tree]:
         """Trees that wait for nothing, and new ones in place of those that have ended."""
         growing = [tree for tree in self._trees.values() if not tree.done]
         ready = [tree for tree in growing if not tree.awaited][:most]
         while len(ready) < most and len(growing) < self._settings.trees:
-            tree = Tree(self._begun, self._settings.budget)
+            tree = Tree(self._begun, self._growth.budget)
             self._trees[tree.number] = tree
             self._begun += 1
             growing.append(tree)
@@ -54,10 +66,18 @@ class Forest:
         return ready
 
     def plant(self, tree: Tree, rng: np.random.Generator) -> None:
-        """By chance, give a tree an alpha of the pool as its root."""
-        known = list(self._kept.values())
-        if known and rng.random() >= self._settings.fresh + self._settings.crossover:
-            self._grow(tree, self._node(known[int(rng.random() * len(known))]))
+        """By chance, give a tree an alpha of the pool as its root, which UCT chooses."""
+        if self._kept and rng.random() >= self._growth.fresh + self._growth.crossover:
+            self._begin(tree, max(self._kept.values(), key=self._promise))
+
+    def _promise(self, kept: Kept) -> float:
+        """Of a pool's alpha, as a child of the root that all trees have in common."""
+        log = math.log(sum(known.visits for known in self._kept.values()))
+        return bound(kept.best, log, kept.visits, self._settings.exploration)
+
+    def _begin(self, tree: Tree, kept: Kept) -> None:
+        kept.visits += 1
+        self._grow(tree, self._node(kept.known))
 
     def awaits(self, candidate: Candidate) -> bool:
         """Whether a candidate's tree still waits for it."""
@@ -69,27 +89,19 @@ class Forest:
             for tree in self._trees.values():
                 tree.awaited.pop(digest, None)
 
-    def hang(
-        self, results: Sequence[Evaluation]
-    ) -> list[tuple[Evaluation, Refinement | None, bool]]:
-        """Hang results into their trees.
-
-        Returns
-        -------
-        list of (Evaluation, Refinement or None, bool)
-            Each with the node that it refines, and whether it has a better reward than that.
-        """
+    def hang(self, results: Sequence[Evaluation]) -> list[tuple[Evaluation, Refinement | None]]:
+        """Hang results into their trees; each with the node that it refines."""
         formulas = [result.candidate.formula for result in results]
         sketches = [thinned(result.sketch) for result in results]
         near = self.repository.nearest(formulas, sketches)
         return [
-            (result, *self._hang(result, sketch, nearest))
+            (result, self._hang(result, sketch, nearest))
             for result, sketch, nearest in zip(results, sketches, near, strict=True)
         ]
 
     def _hang(
         self, result: Evaluation, sketch: Sketch | None, nearest: Nearest
-    ) -> tuple[Refinement | None, bool]:
+    ) -> Refinement | None:
         candidate = result.candidate
         formula, notes = candidate.formula, candidate.notes
         tree = self._tree(candidate)
@@ -100,7 +112,7 @@ class Forest:
         parent = None if place is None else tree.nodes[place]
         if not math.isfinite(result.fitness):
             tree.ended |= not tree.nodes
-            return parent, False
+            return parent
         alike = max(nearest.likeness, _likeness_within(tree, sketch))
         edits = 0 if place is None else len(list(tree.path(place)))
         metrics = Metrics.of(result.scores, alike, soundness(formula, edits))
@@ -111,25 +123,28 @@ class Forest:
         if not tree.nodes and not node.effective:
             tree.budget = min(tree.budget, self._settings.weak_budget)
         self._grow(tree, node)
-        self._kept[formula.digest] = known
-        return parent, parent is not None and node.reward > parent.reward
+        self._kept[formula.digest] = Kept(known, node.reward)
+        root = self._kept.get(tree.nodes[0].formula.digest)
+        if root is not None:
+            root.best = max(root.best, node.reward)
+        return parent
 
     def _tree(self, candidate: Candidate) -> Tree:
         """The tree of a candidate; one that was not made in this life begins it anew."""
         number = int(candidate.notes.get("tree", self._begun))
         tree = self._trees.get(number)
         if tree is None:
-            tree = self._trees[number] = Tree(number, self._settings.budget)
+            tree = self._trees[number] = Tree(number, self._growth.budget)
             self._trees = dict(sorted(self._trees.items()))
             self._begun = max(self._begun, number + 1)
         if not tree.nodes and candidate.parents and candidate.notes.get("dimension"):
-            known = self._kept.get(candidate.parents[0])
-            if known is not None:
-                self._grow(tree, self._node(known))
+            kept = self._kept.get(candidate.parents[0])
+            if kept is not None:
+                self._begin(tree, kept)
         return tree
 
     def _grow(self, tree: Tree, node: Refinement) -> None:
-        tree.add(node, self._settings.growth, self._settings.max_budget)
+        tree.add(node, self._growth.growth, self._settings.max_budget)
 
     def _node(self, known: Known) -> Refinement:
         scores = self.repository.standing.scores(known.metrics)
@@ -157,7 +172,7 @@ class Forest:
             "begun": self._begun,
             "repository": self.repository.state(),
             "trees": [state.of_tree(tree) for tree in self._trees.values()],
-            "kept": [state.of_known(known) for known in self._kept.values()],
+            "kept": [[state.of_known(k.known), k.best, k.visits] for k in self._kept.values()],
         }
 
     def load(self, saved: Mapping[str, Any], schema: Schema) -> None:
@@ -166,8 +181,8 @@ class Forest:
         self.repository = Repository.loaded(self._settings, saved["repository"], schema)
         trees = [state.to_tree(data, schema) for data in saved["trees"]]
         self._trees = {tree.number: tree for tree in trees}
-        known = [state.to_known(data, schema) for data in saved["kept"]]
-        self._kept = {k.formula.digest: k for k in known}
+        kept = [Kept(state.to_known(data, schema), *counted) for data, *counted in saved["kept"]]
+        self._kept = {k.known.formula.digest: k for k in kept}
 
 
 def _likeness_within(tree: Tree, sketch: Sketch | None) -> float:

@@ -46,7 +46,8 @@ class MCTSSearcher:
         self._grammar = context.grammar
         self._seed = context.seed
         self._answers = Answers(context, self.settings)
-        self._forest = Forest(self.settings)
+        self._growth = self._answers.growth
+        self._forest = Forest(self.settings, self._growth)
         self._queue: list[Candidate] = []
         self._donors: tuple[Node, ...] = ()
         # Digests of what was asked for and not told of yet, round by round.
@@ -65,7 +66,7 @@ class MCTSSearcher:
         while len(self._queue) < n and idle < _IDLE:
             # Slow proposers are asked for all that is wanted at once, quick ones one by one, so
             # that a smaller batch is the beginning of a larger one.
-            most = min(self._at_once, -(-(n - len(self._queue)) // self.settings.proposals))
+            most = min(self._at_once, -(-(n - len(self._queue)) // self._growth.proposals))
             requests = [self._request(tree) for tree in self._forest.ready(most)]
             if not requests:
                 break
@@ -115,14 +116,14 @@ class MCTSSearcher:
     def _dimension(self, node: Refinement, rng: np.random.Generator) -> str:
         chances: tuple[float, ...] | None = None
         if self.settings.dimensions:
-            chances = dimension_chances(node.scores, self.settings.temperature)
+            chances = dimension_chances(node.scores, self._growth.temperature)
         return DIMENSIONS[int(rng.choice(len(DIMENSIONS), p=chances))]
 
     def _take(self, request: Request, proposals: Sequence[Proposal]) -> None:
         """Queue what may be tried of some proposals; their expansion is spent in any case."""
         tree = request.tree
         tree.expansions += request.parent is not None
-        for number, proposal in enumerate(proposals[: self.settings.proposals]):
+        for number, proposal in enumerate(proposals[: self._growth.proposals]):
             key = f"{request.step}.{number}"
             fresh = self._answers.admissible(request, proposal)
             for candidate in () if fresh is None else _candidates(request, key, fresh):
@@ -134,12 +135,12 @@ class MCTSSearcher:
 
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self._withdraw(results)
-        for result, parent, improved in self._forest.hang(results):
+        for result, parent in self._forest.hang(results):
             candidate = result.candidate
             self._answers.tried.add(candidate.formula)
             above = None if parent is None else parent.formula
             motif, dimension = (str(candidate.notes.get(k, "")) for k in ("motif", "dimension"))
-            outcome = Outcome(above, candidate.formula, motif, dimension, improved, result.gain)
+            outcome = Outcome(above, candidate.formula, motif, dimension, result.gain)
             self._answers.learn(candidate.arm, outcome)
         self._queue = [candidate for candidate in self._queue if self._forest.awaits(candidate)]
         self._donors = pool.formulas

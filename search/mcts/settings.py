@@ -1,9 +1,15 @@
-"""Settings of the tree search; the defaults are the paper's where it gives them."""
+"""Settings of the tree search.
+
+For a proposer that knows something the defaults are the paper's where it gives them. What is
+proposed blindly has others: on the embedded market an edit of an edit gained about a quarter of
+what an edit of one of the pool's alphas did (5 searches, formulas 500 to 2,000). So its trees are
+shallow and many, and the search is in the choice of the alphas that they start from.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
 from alphamine.errors import SearchError, nearest
@@ -38,8 +44,29 @@ _SHARES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """How trees begin and grow; see `MCTSSettings`."""
+
+    budget: int
+    growth: int
+    proposals: int
+    temperature: float
+    fresh: float
+    crossover: float
+
+
+_KNOWING: Final = Growth(3, 1, 2, temperature=0.1, fresh=0.3, crossover=0.2)
+_BLIND: Final = Growth(1, 0, 1, temperature=1.0, fresh=0.3, crossover=0.05)
+
+
+@dataclass(frozen=True, slots=True)
 class MCTSSettings:
     """Settings of `MCTSSearcher`.
+
+    `budget`, `growth`, `proposals`, `temperature`, `fresh` and `crossover` depend on who proposes
+    unless they are given: 3, 1, 2, 0.1, 0.3 and 0.2 for a language model, where the first, the
+    second and the fourth are the paper's; 1, 0, 1, 1.0, 0.3 and 0.05 for those that know nothing of
+    what a formula means (`grammar`, `rules`, `memory`).
 
     Attributes
     ----------
@@ -48,26 +75,30 @@ class MCTSSettings:
         between them, take turns.
     trees : int
         Grown at a time.
-    budget, growth, max_budget : int
-        Expansions of a tree, how many more it earns by a new best reward, and the most.
+    budget, growth : int, optional
+        Expansions of a tree, and how many more it earns by a new best reward.
+    max_budget : int
+        The most that it may earn.
     weak_budget : int
         Expansions of a tree whose root is not an effective alpha; the paper makes no difference.
-    proposals, settings : int
-        Refinements asked for in an expansion, and settings of the windows of each.
+    proposals : int, optional
+        Refinements asked for in an expansion.
+    settings : int
+        Settings of the windows of each.
     exploration : float
-        Weight of UCT's bonus.
+        Weight of UCT's bonus, in a tree and among the alphas that trees may start from.
     virtual_visits : str
         Of expanding a node itself: `children`, as in the paper's worked example, or
         `children_plus_one`.
-    temperature : float
+    temperature : float, optional
         Of the choice of a dimension, as a share of the best score.
     shrinkage : float
         Effective alphas at which rank among them weighs as much as the absolute score.
     dimensions : bool
         False: reward is effectiveness alone, and dimensions are sampled uniformly.
-    fresh, crossover : float
-        Shares of trees whose root is a new formula, and a cross of two alphas that were kept; the
-        others start from such an alpha.
+    fresh, crossover : float, optional
+        Shares of trees whose root is a new formula, and a cross of two of the pool's alphas; the
+        others start from such an alpha, which UCT chooses.
     repairs : int
         Times that a proposer is asked to mend one proposal.
     avoided : int
@@ -90,19 +121,19 @@ class MCTSSettings:
 
     proposer: str = "memory"
     trees: int = 16
-    budget: int = 3
-    growth: int = 1
+    budget: int | None = None
+    growth: int | None = None
     max_budget: int = 8
     weak_budget: int = 0
-    proposals: int = 2
+    proposals: int | None = None
     settings: int = 3
     exploration: float = 1.0
     virtual_visits: str = "children"
-    temperature: float = 0.1
+    temperature: float | None = None
     shrinkage: float = 10.0
     dimensions: bool = True
-    fresh: float = 0.3
-    crossover: float = 0.2
+    fresh: float | None = None
+    crossover: float | None = None
     repairs: int = 3
     avoided: int = 3
     avoid_share: float = 0.3
@@ -135,18 +166,26 @@ class MCTSSettings:
             )
         for name in _WHOLE:
             least, value = int(name not in _MAY_BE_ZERO), getattr(self, name)
-            if value < least:
+            if value is not None and value < least:
                 raise SearchError(f"mcts: {name} is at least {least}, got {value}")
         for name in _SHARES:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise SearchError(f"mcts: {name} lies in 0 to 1, got {getattr(self, name)}")
-        if self.fresh + self.crossover > 1.0:
-            raise SearchError(
-                f"mcts: the shares fresh and crossover add up to at most 1, got "
-                f"{self.fresh + self.crossover:g}"
-            )
-        if not (0.0 < self.temperature < math.inf and 0.0 <= self.exploration < math.inf):
-            raise SearchError("mcts: temperature is above 0 and exploration at least 0")
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise SearchError(f"mcts: {name} lies in 0 to 1, got {value}")
+        for grown in map(self.grown, (False, True)):
+            if grown.fresh + grown.crossover > 1.0:
+                raise SearchError(
+                    "mcts: the shares fresh and crossover add up to at most 1, got "
+                    f"{grown.fresh:g} and {grown.crossover:g}"
+                )
+            if not (0.0 < grown.temperature < math.inf and 0.0 <= self.exploration < math.inf):
+                raise SearchError("mcts: temperature is above 0 and exploration at least 0")
+
+    def grown(self, blind: bool) -> Growth:
+        """How trees grow, for proposers that know something, or nothing (see `Proposer`)."""
+        usual = _BLIND if blind else _KNOWING
+        given = {field.name: getattr(self, field.name) for field in fields(Growth)}
+        return replace(usual, **{name: v for name, v in given.items() if v is not None})
 
     @property
     def virtual(self) -> VirtualVisits:

@@ -113,12 +113,12 @@ class Tree:
             node = self.nodes[place]
             log = math.log(node.visits)
             own = len(children) + (virtual == "children_plus_one")
-            chosen, value = place, _bound(node.reward, log, own, exploration)
+            chosen, value = place, bound(node.reward, log, own, exploration)
             for child in children:
                 below = self.nodes[child]
-                bound = _bound(below.best, log, below.visits, exploration)
-                if bound > value:
-                    chosen, value = child, bound
+                promise = bound(below.best, log, below.visits, exploration)
+                if promise > value:
+                    chosen, value = child, promise
             if chosen == place:
                 break
             place = chosen
@@ -168,5 +168,6 @@ class Tree:
         return next((i for i in siblings if node.key and self.nodes[i].key == node.key), None)
 
 
-def _bound(value: float, log: float, visits: int, exploration: float) -> float:
+def bound(value: float, log: float, visits: int, exploration: float) -> float:
+    """UCT of a reward, given the logarithm of the visits to all children together."""
     return value / MAX_SCORE + exploration * math.sqrt(log / visits)

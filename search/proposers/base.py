@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -123,8 +124,6 @@ class Outcome:
         That it refined.
     formula : Node
     motif, dimension : str
-    improved : bool
-        Whether it has a better reward than its parent.
     gain : float
         Of the pool.
     """
@@ -133,7 +132,6 @@ class Outcome:
     formula: Node
     motif: str
     dimension: str
-    improved: bool
     gain: float
 
 
@@ -146,10 +144,14 @@ class Proposer(Protocol):
         Whether equal requests, after equal outcomes, get equal answers.
     slow : bool
         Whether it is worth asking it several things at once.
+    blind : bool
+        Whether it does not know what a formula means. Trees of what is proposed blindly are
+        shallow: an edit of an edit is seldom worth its evaluation (see `MCTSSettings`).
     """
 
     repeatable: bool
     slow: bool
+    blind: bool
 
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:
         """At most `n` formulas to begin with."""
@@ -181,6 +183,7 @@ class Plain:
 
     repeatable = True
     slow = False
+    blind = False
 
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
         """Lets it go."""
@@ -194,6 +197,26 @@ class Plain:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing was learnt."""
+
+
+class Blind(Plain, ABC):
+    """What proposers that know nothing have in common: if one try is refused, they try again."""
+
+    blind = True
+
+    @abstractmethod
+    def seed(self, context: SeedContext, n: int) -> list[Proposal]:
+        """At most `n` formulas to begin with."""
+
+    @abstractmethod
+    def refine(self, context: RefineContext, n: int) -> list[Proposal]:
+        """At most `n` refinements of the context's formula."""
+
+    def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
+        """Another proposal by chance, in answer to the same request."""
+        if isinstance(context, RefineContext):
+            return next(iter(self.refine(context, 1)), None)
+        return next(iter(self.seed(context, 1)), None)
 
 
 def objection(

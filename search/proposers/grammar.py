@@ -15,7 +15,7 @@ from alphamine.expression.grammar.edits import points, replace_at
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.libraries import library
 
-from .base import Outcome, Plain, Proposal, RefineContext, SeedContext, objection
+from .base import Blind, Outcome, Proposal, RefineContext, SeedContext, objection
 
 _DRAWS: Final = 3
 _ATTEMPTS: Final = 20
@@ -84,7 +84,7 @@ def published() -> Habits:
     )
 
 
-class GrammarProposer(Plain):
+class GrammarProposer(Blind):
     """Draws formulas and parts of formulas from the grammar.
 
     Of a few draws the one stays that is likeliest under a mixture of what published libraries, the

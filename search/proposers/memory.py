@@ -1,7 +1,8 @@
 """Edits chosen by what they did for formulas of the same sort: edit motifs by parent context.
 
-After AlphaMemo (arXiv 2606.20625): not formulas are remembered, but which kind of edit helped which
-kind of parent, as a Beta distribution for each; edits are chosen by Thompson sampling.
+After AlphaMemo (arXiv 2606.20625): not formulas are remembered, but which kind of edit the pool
+gained by, for which kind of parent. Each kind is chosen as often as it succeeds, by the mean of its
+Beta distribution; so what has failed so far is still tried now and then.
 """
 
 from __future__ import annotations
@@ -9,23 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from alphamine.expression.nodes import Node
 
-from .base import Outcome, Plain, Proposal, RefineContext, SeedContext
+from .base import Blind, Outcome, Proposal, RefineContext, SeedContext
 from .grammar import GrammarProposer
-from .motifs import BLIND, EVERY, RULES, Motif
+from .motifs import EDITS, EVERY, RULES, Motif
 from .rules import edited
 
-# How often an edit is chosen whatever is remembered, so that nothing is forgotten for good.
-_FLOOR: Final = 0.35
 _ATTEMPTS: Final = 12
 _LARGE: Final = 9
-# Of improving on the parent without a gain of the pool; the latter counts as one success.
-_HALF: Final = 0.3
+# Tries that what is known before the search counts for.
+_PRIOR: Final = 50.0
 Cell = tuple[str, str]
 
 
-class MemoryProposer(Plain):
+class MemoryProposer(Blind):
     """Chooses among all kinds of edits by what they have earned so far."""
 
     def __init__(self) -> None:
@@ -40,26 +41,23 @@ class MemoryProposer(Plain):
 
     def _sampled(self, context: RefineContext) -> Iterator[Motif]:
         """Motifs in the order in which to try them."""
-        rng, sort = context.rng, sort_of(context.formula)
-        offered = (*RULES.get(context.dimension, ()), *BLIND)
+        offered = (*RULES.get(context.dimension, ()), *EDITS)
+        sort = sort_of(context.formula)
+        bounds = np.cumsum([self._success(sort, motif) for motif in offered])
         for _ in range(_ATTEMPTS):
-            if rng.random() < _FLOOR:
-                yield offered[int(rng.random() * len(offered))]
-                continue
-            sampled = []
-            for motif in offered:
-                won, lost = self._cells.get((sort, motif.name), (0.0, 0.0))
-                sampled.append(rng.beta(1.0 + won, 4.0 + lost))
-            yield offered[max(range(len(offered)), key=sampled.__getitem__)]
+            yield offered[int(np.searchsorted(bounds, context.rng.random() * bounds[-1], "right"))]
+
+    def _success(self, sort: str, motif: Motif) -> float:
+        """Share of tries by which the pool is expected to gain."""
+        won, lost = self._cells.get((sort, motif.name), (0.0, 0.0))
+        return (_PRIOR * motif.success + won) / (_PRIOR + won + lost)
 
     def learn(self, outcome: Outcome) -> None:
         if outcome.parent is None:
             self._grammar.learn(outcome)
         elif outcome.motif in EVERY:
-            earned = 1.0 if outcome.gain > 0.0 else _HALF * outcome.improved
             cell = self._cells.setdefault((sort_of(outcome.parent), outcome.motif), [0.0, 0.0])
-            cell[0] += earned
-            cell[1] += 1.0 - earned
+            cell[outcome.gain <= 0.0] += 1.0
 
     def table(self) -> Mapping[Cell, tuple[float, float]]:
         """Successes and failures by sort of parent and kind of edit."""

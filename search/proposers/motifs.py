@@ -18,7 +18,8 @@ from alphamine.expression.grammar.edits import points, replace_at, retuned, tuna
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Field, Node, call, with_inputs
 from alphamine.operators import Kind, get
-from alphamine.searchers.variation import VARIATIONS, Variation
+from alphamine.searchers.variation import EDITS as VARIED
+from alphamine.searchers.variation import RATES, Variation
 
 from .base import usable
 
@@ -37,11 +38,14 @@ class Motif:
     edit : Variation
     reason : str
         Why it should help.
+    success : float
+        Share of tries by which a pool gains, as far as is known before a search.
     """
 
     name: str
     edit: Variation
     reason: str
+    success: float = 0.02
 
 
 def _made(
@@ -280,22 +284,24 @@ RULES: Final[Mapping[str, tuple[Motif, ...]]] = MappingProxyType(
             Motif("other_window", other_window, "the horizon may be another one"),
         ),
         "diversity": (
-            Motif("swap", VARIATIONS["swap"], "other inputs see something else"),
-            Motif("subtree", VARIATIONS["subtree"], "a part that others share makes room"),
+            Motif("swap", VARIED["swap"], "other inputs see something else"),
+            Motif("subtree", VARIED["subtree"], "a part that others share makes room"),
             Motif("other_horizon", other_horizon, "another horizon is another effect"),
             Motif("within_group", within_group, "what a whole group shares is left out"),
         ),
         "overfitting": (
             Motif("unwrap", unwrap, "what a part does not need, it does better without"),
-            Motif("hoist", VARIATIONS["hoist"], "a simpler formula has less to be wrong about"),
+            Motif("hoist", VARIED["hoist"], "a simpler formula has less to be wrong about"),
             Motif("plain_windows", plain_windows, "conventional windows are not tuned to the past"),
         ),
     }
 )
 
-BLIND: Final = tuple(
-    Motif(name, edit, f"an edit at random: {name}") for name, edit in VARIATIONS.items()
+# Their rates are to each other as their successes, of which a fifth is the scale.
+EDITS: Final = tuple(
+    Motif(name, VARIED[name], f"an edit at random: {name}", rate / 5.0)
+    for name, rate in RATES.items()
 )
 EVERY: Final[Mapping[str, Motif]] = MappingProxyType(
-    {m.name: m for m in (*BLIND, *(motif for motifs in RULES.values() for motif in motifs))}
+    {m.name: m for m in (*EDITS, *(motif for motifs in RULES.values() for motif in motifs))}
 )

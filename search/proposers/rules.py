@@ -8,12 +8,12 @@ from alphamine.errors import FormulaError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 
-from .base import Plain, Proposal, RefineContext, SeedContext, objection
+from .base import Blind, Proposal, RefineContext, SeedContext, objection
 from .grammar import GrammarProposer
-from .motifs import BLIND, RULES, Motif
+from .motifs import EDITS, RULES, Motif
 
 
-class RuleProposer(Plain):
+class RuleProposer(Blind):
     """Applies a rule of the dimension that is to be improved; failing that, an edit at random."""
 
     def __init__(self) -> None:
@@ -25,8 +25,8 @@ class RuleProposer(Plain):
     def refine(self, context: RefineContext, n: int) -> list[Proposal]:
         rules = RULES.get(context.dimension, ())
         order = [rules[i] for i in context.rng.permutation(len(rules))]
-        blind = [BLIND[i] for i in context.rng.permutation(len(BLIND))]
-        return edited(context, n, (*order, *blind))
+        edits = [EDITS[i] for i in context.rng.permutation(len(EDITS))]
+        return edited(context, n, (*order, *edits))
 
 
 def edited(context: RefineContext, n: int, motifs: Iterable[Motif]) -> list[Proposal]:

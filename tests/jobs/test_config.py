@@ -61,6 +61,12 @@ def test_settings_of_a_searcher_are_read_as_their_types_say(tmp_path: Path) -> N
     assert read_job(job_file, {}, written).options == {
         "offspring": 0.0, "encoder": "lstm", "prior": False, "learner": "ppo",
     }  # fmt: skip
+    # What may be left open is of its type if it is not.
+    opened = read_job(None, {"data": "x", "searcher": "mcts"}, {"budget": "4", "fresh": "0.5"})
+    assert opened.options == {"budget": 4, "fresh": 0.5}
+    read_job(None, {"data": "x", "searcher": "mcts", "options": {"budget": None}})
+    with pytest.raises(SearchError, match="mcts: budget is of type int, got 'many'"):
+        read_job(None, {"data": "x", "searcher": "mcts"}, {"budget": "many"})
     # A formula stays text, also where it is a number to YAML.
     tuned = read_job(None, {"data": "x", "searcher": "tune"}, {"formulas": "1 - 2; -1.5"})
     assert tuned.options == {"formulas": "1 - 2; -1.5"}

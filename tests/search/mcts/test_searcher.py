@@ -13,9 +13,11 @@ from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.text.parser import parse
 from alphamine.pool.model import PoolModel
-from alphamine.searchers.base import Evaluation, SearchContext, Searcher
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
+from alphamine.searchers.mcts.forest import Forest
 from alphamine.searchers.mcts.searcher import MCTSSearcher
 from alphamine.searchers.mcts.settings import MCTSSettings
+from alphamine.searchers.mcts.tree import Tree
 from alphamine.searchers.registry import make_searcher
 from alphamine.testing.searcher import check_searcher
 
@@ -125,11 +127,69 @@ def test_impossible_settings_are_refused(options: dict[str, Any], law: str) -> N
         make_searcher("mcts", SearchContext(Grammar(max_length=4), 0), options)
 
 
-def test_defaults_are_the_papers_where_it_has_any() -> None:
-    given = dataclasses.asdict(MCTSSettings())
+def test_the_defaults_of_a_language_model_are_the_papers_where_it_has_any() -> None:
+    chosen = MCTSSettings(proposer="llm")
+    given = dataclasses.asdict(chosen) | dataclasses.asdict(chosen.grown(blind=False))
     paper = {
         "budget": 3, "growth": 1, "exploration": 1.0, "temperature": 0.1, "avoided": 3,
         "examples": 1, "dissimilar": 0.5, "min_rank_ic": 0.015, "max_turnover": 1.6,
         "max_correlation": 0.8, "settings": 3,
     }  # fmt: skip
     assert {name: given[name] for name in paper} == paper
+
+
+def test_what_is_set_holds_whoever_proposes() -> None:
+    chosen = MCTSSettings(budget=5, temperature=0.2, crossover=0.0)
+    for blind in (False, True):
+        grown = chosen.grown(blind)
+        assert (grown.budget, grown.temperature, grown.crossover) == (5, 0.2, 0.0)
+    assert chosen.grown(blind=True).growth == 0
+
+
+@pytest.mark.parametrize("proposer", ["grammar", "rules", "memory"])
+def test_nobody_blindly_refines_a_refinement(proposer: str) -> None:
+    """Only what the pool has taken is refined again, in a tree of its own."""
+    searcher = MCTSSearcher(SearchContext(Grammar(), 0, MCTSSettings(proposer=proposer)))
+    results = _told(searcher, 20)
+    steps = [r.candidate.notes["step"] for r in results if r.candidate.origin == "refine"]
+    assert len(steps) > 200
+    assert set(steps) == {0}
+
+
+def test_what_was_tried_before_is_replaced_and_no_expansion_is_lost() -> None:
+    """A tree of one expansion has one refinement, as long as there are any that are new."""
+    searcher = MCTSSearcher(SearchContext(Grammar(), 0))
+    asked = [r.candidate for r in _told(searcher, 40)]
+    assert len({c.formula for c in asked}) == len(asked)
+    refined = sum(c.origin == "refine" for c in asked)
+    # Four in ten trees at most begin with something new, and half of those are refined.
+    assert refined > 0.6 * len(asked)
+
+
+def test_uct_chooses_among_the_alphas_of_the_pool() -> None:
+    """By hand: reward of a tenth, and the bonus of the visits to all of them together."""
+    formulas = [parse(text) for text in ("rank(close)", "rank(open)", "rank(volume)")]
+    settings = MCTSSettings(fresh=0.0, crossover=0.0, exploration=0.5)
+    forest = Forest(settings, settings.grown(blind=True))
+    rewards = (0.9, 0.5, 0.4)
+    results = [
+        Evaluation(
+            Candidate(formula, "seed", notes={"tree": number}),
+            {"rank_ic": 0.05 * reward, "rank_icir": 0.05, "turnover": 2.0},
+            0.05 * reward,
+        )
+        for number, (formula, reward) in enumerate(zip(formulas, rewards, strict=True))
+    ]
+    forest.hang(results)
+    forest.keep(f.digest for f in formulas)
+    # Absolute scores: a rank IC of 0.05 and a rank ICIR of 0.5 are full marks, a turnover of 2 is
+    # none; nothing is alike, nothing looks fitted.
+    best = [10.0 * (reward + 0.1 + 0.0 + 1.0 + 1.0) / 5.0 for reward in rewards]
+    visits, rng = np.ones(3), np.random.default_rng(0)
+    for number in range(3, 40):
+        tree = Tree(number, 1)
+        forest.plant(tree, rng)
+        bounds = np.array(best) / 10.0 + 0.5 * np.sqrt(np.log(visits.sum()) / visits)
+        assert tree.nodes[0].formula is formulas[int(bounds.argmax())]
+        visits[int(bounds.argmax())] += 1
+    assert visits[0] > visits[1] > visits[2]

@@ -16,7 +16,7 @@ from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.mcts.scoring import DIMENSIONS
 from alphamine.searchers.proposers.base import Outcome, Proposer, RefineContext, SeedContext
 from alphamine.searchers.proposers.memory import MemoryProposer
-from alphamine.searchers.proposers.motifs import BLIND, RULES
+from alphamine.searchers.proposers.motifs import EDITS, RULES
 from alphamine.searchers.proposers.registry import PROPOSERS
 
 GRAMMAR = Grammar(("open", "close", "vwap", "volume", "sector"))
@@ -111,6 +111,43 @@ def test_an_operator_that_the_grammar_does_without_is_not_proposed() -> None:
                     assert "rank(" not in str(proposal.formulas[0]).replace("ts_rank(", "")
 
 
+@pytest.mark.parametrize("name", OFFLINE)
+def test_who_is_refused_tries_again(name: str) -> None:
+    proposer, parent = _proposer(name), canonicalise(parse(PARENTS[0]))
+    context = _context(parent, "diversity", 0)
+    [first] = proposer.refine(context, 1)
+    others = {
+        again.formulas[0]
+        for _ in range(10)
+        if (again := proposer.repair(first, "it is known", context)) is not None
+    }
+    assert len(others) > 4
+    assert all(GRAMMAR.problem(formula) is None for formula in others)
+    begun = SeedContext(GRAMMAR, np.random.default_rng(0))
+    [root] = proposer.seed(begun, 1)
+    again = proposer.repair(root, "it is known", begun)
+    assert again is not None
+    assert again.formulas[0] is not root.formulas[0]
+
+
+def test_memory_chooses_an_edit_as_often_as_it_is_known_to_succeed() -> None:
+    proposer, parent = MemoryProposer(), canonicalise(parse(PARENTS[0]))
+    offered = (*RULES["turnover"], *EDITS)
+    names = [motif.name for motif in offered]
+    # Of one kind ten tries were all of use; fifty tries of each are known beforehand.
+    for _ in range(10):
+        proposer.learn(Outcome(parent, DONOR, "hoist", "turnover", 1.0))
+    expected = np.array([m.success for m in offered])
+    expected[names.index("hoist")] = (50 * 0.02 + 10) / 60
+    sampled: Counter[str] = Counter()
+    for seed in range(300):
+        context = _context(parent, "turnover", seed)
+        sampled.update(motif.name for motif in proposer._sampled(context))
+    found = np.array([sampled[name] for name in names]) / sampled.total()
+    expected /= expected.sum()
+    assert np.abs(found - expected).max() < 4 * np.sqrt(0.25 / sampled.total())
+
+
 def test_memory_comes_to_prefer_what_has_paid() -> None:
     proposer = MemoryProposer()
     parent = canonicalise(parse(PARENTS[0]))
@@ -123,11 +160,11 @@ def test_memory_comes_to_prefer_what_has_paid() -> None:
         )
 
     before = sampled(0)
-    names = {motif.name for motif in (*RULES["turnover"], *BLIND)}
+    names = {motif.name for motif in (*RULES["turnover"], *EDITS)}
     for _ in range(40):
         for name in sorted(names):
             gain = 1.0 if name == "retune" else 0.0
-            proposer.learn(Outcome(parent, DONOR, name, "turnover", False, gain))
+            proposer.learn(Outcome(parent, DONOR, name, "turnover", gain))
     after = sampled(0)
     assert after["retune"] > 2 * before["retune"]
     # What never paid is still tried now and then.
