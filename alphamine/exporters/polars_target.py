@@ -52,7 +52,11 @@ class PolarsPrinter(PythonPrinter):
     missing = "None"
 
     def assign(self, name: str, code: Text) -> str:
-        self.lines.append(f'frame, {name} = let(frame, f"{{out}}_{name}", {code[0]})')
+        return self.let("let", name, code[0])
+
+    def let(self, function: str, name: str, arguments: str) -> str:
+        """Write what a function of the frame makes down as a column."""
+        self.lines.append(f'frame, {name} = {function}(frame, f"{{out}}_{name}", {arguments})')
         return name
 
     def column(self, value: object) -> str:
@@ -89,10 +93,14 @@ class PolarsPrinter(PythonPrinter):
             case "total" | "least" | "most":
                 return f"window_{kind}(lambda k: {self.text(args[0])}, {self.text(args[1])})", ATOM
             case "window":
-                return f"window_{statistic}({', '.join(self.text(a) for a in args)})", ATOM
+                read = ", ".join(self.text(a) for a in args)
+                if statistic == "quantile":
+                    return self.let("window_quantile", self._free("quantile"), read), ATOM
+                return f"window_{statistic}({read})", ATOM
             case "day" | "group":
                 if statistic == "total":
-                    return f"exact_total({', '.join(self.text(a) for a in args)})", ATOM
+                    read = ", ".join(self.text(a) for a in args)
+                    return self.let("exact_total", self._free("sum"), read), ATOM
                 x = f"{self.text(args[0], ATOM)}.{_STATISTICS[statistic]}"
                 return f"across({', '.join([x, *(self.text(a) for a in args[1:])])})", ATOM
         raise AssertionError(op)
@@ -116,7 +124,8 @@ class PolarsModule(RecipeModule):
         result = printer.text(term)
         columns = [f"{i}_ = pl.col({i})" for i in inputs]
         as_it_is = f"return frame.with_columns({result}.alias(out))"  # perhaps labels of groups
-        made = as_it_is if term.op == "input" else f"return column(frame, out, {result})"
+        write = "result" if printer.lines else "column"
+        made = as_it_is if term.op == "input" else f"return {write}(frame, out, {result})"
         body = [doc, *columns, *printer.lines, made]
         arguments = ["frame: pl.LazyFrame", "out: str", *(f"{i}: str" for i in inputs)]
         arguments += ["d: int", "need: int"] * asks
@@ -190,8 +199,9 @@ class PolarsModule(RecipeModule):
                 *pairs,
                 "):",
                 "    name = formula.__name__",
-                '    frame = formula(frame).with_columns(inside(name).alias(f"{name}_inside"))',
-                '    frame = standardised(frame, f"{name}_z", f"{name}_inside")',
+                '    own = formula(frame).with_columns(inside(name).alias(f"{name}_inside"))',
+                '    own = standardised(own, f"{name}_z", f"{name}_inside")',
+                '    frame = frame.with_columns(own.select(f"{name}_z").collect().to_series())',
                 '    z = pl.col(f"{name}_z")',
                 "    total = total + weight * z.fill_null(0.0)",
                 "    seen = seen | z.is_not_null()",

@@ -15,14 +15,21 @@ def finite(x: pl.Expr) -> pl.Expr:
 def column(frame: pl.LazyFrame, name: str, x: pl.Expr) -> pl.LazyFrame:
     """The frame with a further column, computed at once.
 
-    A plan of a whole pool takes the optimiser minutes, for computations of seconds.
+    A plan of a whole pool takes the optimiser minutes, for computations of seconds; and what an
+    expression reads twice is often computed twice, so that it is a column first.
     """
-    return frame.with_columns(finite(x).alias(name)).collect().lazy()
+    made = frame.with_columns(x.alias(name))
+    return made.with_columns(finite(pl.col(name)).alias(name)).collect().lazy()
 
 
 def let(frame: pl.LazyFrame, name: str, x: pl.Expr) -> tuple[pl.LazyFrame, pl.Expr]:
     """The frame with a further column, and the column."""
     return column(frame, name, x), pl.col(name)
+
+
+def result(frame: pl.LazyFrame, name: str, x: pl.Expr) -> pl.LazyFrame:
+    """The frame with a further column, without those on the way to it."""
+    return column(frame, name, x).select(pl.exclude(f"^{name}_.*$"))
 
 
 def inside(name: str) -> pl.Expr:
@@ -89,14 +96,23 @@ def window_low(x: pl.Expr, d: int) -> pl.Expr:
     return x.rolling_min(d, min_samples=1).over("symbol")
 
 
-def window_quantile(x: pl.Expr, d: int, q: float) -> pl.Expr:
+def window_quantile(
+    frame: pl.LazyFrame, name: str, x: pl.Expr, d: int, q: float
+) -> tuple[pl.LazyFrame, pl.Expr]:
     """Quantile of the present values of the last d days, linear between the two nearest."""
-    values = pl.concat_list([ago(x, age) for age in range(d)]).list.drop_nulls().list.sort()
+    lists = pl.concat_list([ago(x, age) for age in range(d)]).list.drop_nulls().list.sort()
+    frame = frame.with_columns(lists.alias(f"{name}_values")).collect().lazy()
+    values = pl.col(f"{name}_values")
     place = (values.list.len().cast(pl.Float64) - 1.0).clip(0.0) * q
-    low = values.list.get(place.floor().cast(pl.Int64), null_on_oob=True)
-    high = values.list.get(place.ceil().cast(pl.Int64), null_on_oob=True)
+    frame, low = let(
+        frame, f"{name}_low", values.list.get(place.floor().cast(pl.Int64), null_on_oob=True)
+    )
+    frame, high = let(
+        frame, f"{name}_high", values.list.get(place.ceil().cast(pl.Int64), null_on_oob=True)
+    )
     share = place - place.floor()
-    return pl.max_horizontal(low, pl.min_horizontal(high, low + (high * share - low * share)))
+    between = pl.min_horizontal(high, low + (high * share - low * share))
+    return let(frame, name, pl.max_horizontal(low, between))
 
 
 def last_present(x: pl.Expr, d: int, k: int) -> pl.Expr:
@@ -124,18 +140,26 @@ def across(x: pl.Expr, *group: pl.Expr) -> pl.Expr:
     return x.cast(pl.Float64).over("date", *group)
 
 
-def exact_total(x: pl.Expr, *group: pl.Expr) -> pl.Expr:
+def exact_total(
+    frame: pl.LazyFrame, name: str, x: pl.Expr, *group: pl.Expr
+) -> tuple[pl.LazyFrame, pl.Expr]:
     """Sum of each day, or of each group of each day; exact, whatever the order of the rows."""
-    bound = across(x.abs().max(), *group)
-    down = power_of_two(bound)
-    size = bound * down
-    splitter = 1.5 * 2.0**18 * pl.lit(2.0).pow((size.log(2.0) + 1.0).floor())
-    scaled = x * down
-    first = (scaled + splitter) - splitter
-    fine = splitter * 2.0**-34
-    second = ((scaled - first) + fine) - fine
-    total = (across(first.sum(), *group) + across(second.sum(), *group)) / down
-    return pl.when(bound > 0.0).then(total).otherwise(0.0)
+    term, bound, down, splitter, first, second = (
+        f"{name}_{part}" for part in ("term", "bound", "down", "splitter", "first", "second")
+    )
+    frame = frame.with_columns(x.alias(term))
+    frame = frame.with_columns(across(pl.col(term).abs().max(), *group).alias(bound))
+    frame = frame.with_columns(power_of_two(pl.col(bound)).alias(down)).collect().lazy()
+    size = pl.col(bound) * pl.col(down)
+    unit = 1.5 * 2.0**18 * pl.lit(2.0).pow((size.log(2.0) + 1.0).floor())
+    frame = frame.with_columns(unit.alias(splitter)).collect().lazy()
+    scaled, coarse = pl.col(term) * pl.col(down), pl.col(splitter)
+    frame = frame.with_columns(((scaled + coarse) - coarse).alias(first))
+    fine = coarse * 2.0**-34
+    frame = frame.with_columns((((scaled - pl.col(first)) + fine) - fine).alias(second))
+    parts = [across(pl.col(part).sum(), *group) for part in (first, second)]
+    total = pl.when(pl.col(bound) > 0.0).then((parts[0] + parts[1]) / pl.col(down)).otherwise(0.0)
+    return let(frame.collect().lazy(), name, total)
 
 
 def grid(prices: pl.LazyFrame, numbers: Sequence[str], groups: Sequence[str]) -> pl.LazyFrame:
@@ -153,4 +177,6 @@ def grid(prices: pl.LazyFrame, numbers: Sequence[str], groups: Sequence[str]) ->
         .join(table, on=["date", "symbol"], how="left")
         .with_columns(pl.col("universe").fill_null(False), alive.alias("alive"))
         .sort("symbol", "date")
+        .collect()
+        .lazy()
     )
