@@ -93,14 +93,19 @@ class KunQuant(Worker):
         return {"KunQuant": version("KunQuant")}
 
     def module(
-        self, library: str, name: str, functions: dict[str, Any], dtype: str = "float"
+        self,
+        library: str,
+        name: str,
+        functions: dict[str, Any],
+        dtype: str = "float",
+        layout: str = "TS",
     ) -> Any:
         """A compiled graph; everything that is asked for together is compiled together."""
         if library not in self.libraries:
             # Its defaults; in double it would by default use running sums that gaps break.
             options = {} if dtype == "float" else {"no_fast_stat": True}
             config = KunCompilerConfig(
-                dtype=dtype, input_layout="TS", output_layout="TS", options=options
+                dtype=dtype, input_layout=layout, output_layout=layout, options=options
             )
             graphs = [(key, make(), config) for key, make in functions.items()]
             self.libraries[library] = cfake.compileit(
@@ -147,6 +152,26 @@ class KunQuant(Worker):
     def task_library(self, library: str, threads: int = 1) -> Task:
         make = {"alpha101": alpha101, "alpha158": alpha158}[library]
         return self.run(self.module(library, library, {library: make}), threads)
+
+    def task_stream(self, first: int) -> Task:
+        """A day more of Alpha101 at each call; the days before `first` are taken in already."""
+        module = self.module("stream", "alpha101", {"alpha101": alpha101}, layout="STREAM")
+        context = KunRunner.StreamContext(self.executor, module, self.names)
+        wanted = ("open", "close", "high", "low", "volume", "vwap")
+        inputs = {context.queryBufferHandle(name): self.panel[name] for name in wanted}
+        outputs = [context.queryBufferHandle(f.__name__) for f in Alpha101.all_alpha]
+        days = iter(range(self.days))
+
+        def run() -> dict[str, np.ndarray]:
+            day = next(days)
+            for handle, values in inputs.items():
+                context.pushData(handle, values[day])
+            context.run()
+            return {"value": np.array([context.getCurrentBuffer(handle) for handle in outputs])}
+
+        for _ in range(first):
+            run()
+        return run
 
     def task_alpha101_double(self) -> Task:
         """For agreement: what differs is then meant, not rounded."""
