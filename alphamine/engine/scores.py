@@ -65,6 +65,18 @@ class DailyScores:
         """Days with enough names, all of which have the same value (or the same label); (rows,)."""
         return np.asarray(np.isnan(self.unchanged.rank_ic) & (self.pairs >= min_names))
 
+    def detached(self) -> DailyScores:
+        """With arrays of its own: an engine's are rows of those of a batch, which they keep."""
+        return DailyScores(
+            self.ic.copy(),
+            self.rank_ic.copy(),
+            self.pairs.copy(),
+            self.coverage.copy(),
+            self.turnover.copy(),
+            self.infinite,
+            None if self.raw_rank_ic is None else self.raw_rank_ic.copy(),
+        )
+
     def oriented(self, sign: int) -> DailyScores:
         """Those of the values times a sign, +1 or -1: all that follows from ranks is symmetric."""
         if sign > 0:

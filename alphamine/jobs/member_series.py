@@ -18,15 +18,21 @@ class SeriesOfMembers:
 
     def __init__(self) -> None:
         self._kept: dict[str, MemberSeries] = {}
+        self._noted: dict[str, MemberSeries] = {}
 
     def note(self, digest: str, score: Score) -> None:
         """Keep the series of a formula that may become a member."""
         if score.train_daily is not None:
-            self._kept[digest] = MemberSeries(score.train_daily, score.valid_daily)
+            self._noted[digest] = MemberSeries(score.train_daily, score.valid_daily)
 
     def keep_only(self, digests: Iterable[str]) -> None:
         """Let go of all but these."""
-        self._kept = {d: self._kept[d] for d in digests if d in self._kept}
+        self._kept = {
+            d: self._kept[d] if d in self._kept else self._noted[d].detached()
+            for d in digests
+            if d in self._kept or d in self._noted
+        }
+        self._noted.clear()
 
     def of(self, formulas: Sequence[Node], scorer: Scorer) -> list[MemberSeries]:
         """Series of formulas as they stand, in their order."""

@@ -35,6 +35,11 @@ class MemberSeries(NamedTuple):
     train: DailyScores
     valid: DailyScores | None
 
+    def detached(self) -> MemberSeries:
+        """With arrays of its own (see `DailyScores`)."""
+        late = None if self.valid is None else self.valid.detached()
+        return MemberSeries(self.train.detached(), late)
+
 
 class Scorer:
     """Scores batches of formulas on the searchable part of a panel.

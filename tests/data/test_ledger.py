@@ -152,6 +152,7 @@ def test_nothing_is_written_where_ledgers_are_off(
         off.add(digests(1))
         off.opened(3)
         assert (off.path, off.count(), off.openings(), off.problem) == (None, None, None, None)
+        assert not off._waiting  # what is never written does not pile up
     assert not list(tmp_path.iterdir())
     monkeypatch.delenv("ALPHAMINE_LEDGER")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

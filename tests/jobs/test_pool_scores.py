@@ -47,6 +47,25 @@ def pool(scorer: Scorer) -> Pool:
     return pool
 
 
+def test_a_member_s_series_keep_no_batch_in_memory(scorer: Scorer) -> None:
+    """An engine scores a batch into arrays of the whole batch, and a pool holds few of it long."""
+    grammar, rng = Grammar.for_panel(scorer.panel.schema), np.random.default_rng(0)
+    formulas = [grammar.sample(rng) for _ in range(20)]
+    scores = scorer.score(formulas, Cells(scorer.train))
+    kept = SeriesOfMembers()
+    for formula, score in zip(formulas, scores, strict=True):
+        kept.note(formula.digest, score)
+    kept.keep_only([formulas[3].digest])
+    [own] = kept.of([formulas[3]], scorer)
+    for daily, scored in ((own.train, scores[3].train_daily), (own.valid, scores[3].valid_daily)):
+        assert daily is not None
+        assert scored is not None
+        for name in ("ic", "rank_ic", "pairs", "coverage", "turnover"):
+            array = getattr(daily, name)
+            assert array.base is None
+            assert array.tobytes() == getattr(scored, name).tobytes()
+
+
 def test_one_pass_scores_and_combines_the_members(scorer: Scorer, pool: Pool) -> None:
     found = score_pool(pool, scorer, features=True)
     panel = scorer.evaluator.panel

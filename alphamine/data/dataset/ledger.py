@@ -177,6 +177,8 @@ class DatasetLedger:
         digests : iterable of str
             Of canonical formulas, hexadecimal.
         """
+        if self.path is None:
+            return
         self._waiting += map(bytes.fromhex, digests)
         if self._waiting and self._write(self._insert):
             self._waiting.clear()
