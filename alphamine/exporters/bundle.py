@@ -23,13 +23,15 @@ from alphamine.expression.text.parser import parse
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.runs.library import BY_MODEL, ModelPool
 
-from .golden import golden, last_days, made_up, single_precision
+from .golden import golden, last_days, made_up, prices, single_precision
 from .numpy_target import MODEL_FILES
 from .readme import readme
 from .spec import JSON_SCHEMA, check, describe, encoded, sha256
 from .targets import EXPORTERS, Request
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from alphamine.data.panel import Panel
 
 OWN_FILES: Final = frozenset(
@@ -78,6 +80,20 @@ class Bundle:
     def signal(self, panel: Panel) -> npt.NDArray[np.floating]:
         """The signal (T, N) on a panel, by our engine in double precision."""
         return self.pool.signal(panel, "float64")
+
+    def prices(self, panel: Panel) -> pd.DataFrame:
+        """A panel as the bundle's command reads it, for the first days of a production.
+
+        A row for each date and symbol since it is listed, in order of date: `date`, `symbol`, the
+        inputs in double precision (prices as adjusted as the panel's), groups by their labels, and
+        `universe`.
+
+        Raises
+        ------
+        AlphamineError
+            If the panel has not all inputs.
+        """
+        return prices(panel, self.pool)
 
     def __repr__(self) -> str:
         return f"<bundle {self.spec['name']} in {self.directory}: {', '.join(self.targets)}>"

@@ -58,8 +58,8 @@ def prices(panel: Panel, pool: AlphaPool) -> pd.DataFrame:
     }
     for name, field in pool.fields.items():
         if field.kind is Kind.GROUP:
-            codes = np.asarray(panel.group(name).ravel())
-            columns[name] = _labels(codes)
+            labels = np.array([*panel.group_names[name], None], dtype=object)
+            columns[name] = labels[panel.group(name).ravel()]
         else:
             columns[name] = panel.field(name).ravel().astype(np.float64)
     columns["universe"] = panel.universe.ravel()

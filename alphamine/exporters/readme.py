@@ -36,8 +36,8 @@ def readme(spec: dict[str, Any]) -> str:
     return "\n".join([
         f"# {spec['name']}", "",
         "This directory computes a signal from daily prices. It needs no alphamine: pandas (with "
-        f"pyarrow), Polars {LEAST['polars']}, DuckDB {LEAST['duckdb']}, or numpy (with pyarrow) is "
-        "enough. Targets here: "
+        f"pyarrow), Polars ({LEAST['polars']} or later), DuckDB ({LEAST['duckdb']} or later) or "
+        "numpy (with pyarrow) is enough. Targets here: "
         f"{', '.join(spec['targets'])}.", "",
         "## Compute a day", "",
         "From the directory that holds this one:", "", "```",
@@ -51,6 +51,7 @@ def readme(spec: dict[str, Any]) -> str:
         "`symbol`, `universe` (bool) and:", "",
         "| column | kind | unit | days of history |", "|---|---|---|---|", *rows, "",
         f"A day's signal reads {spec['lookback']} days before it. {spec['universe']}", "",
+        *_prices(spec),
         "## Output", "", "`date`, `symbol`, `signal`; a higher signal is a higher forecast. "
         f"Standardisation of the formulas: {spec['settings']['standardisation']}; min_periods: "
         f"{spec['settings']['min_periods']}. {spec['settings']['missing']}.", "",
@@ -64,6 +65,20 @@ def readme(spec: dict[str, Any]) -> str:
         "## Formulas", "", *formulas, "", "## Where it comes from", "", *source, "",
         "`spec.json` has the rest (schema: `spec.schema.json`).", "",
     ])  # fmt: skip
+
+
+def _prices(spec: dict[str, Any]) -> list[str]:
+    """What prices have to be, if any are read."""
+    if not any(field["unit"] == "price" for field in spec["inputs"]):
+        return []
+    dataset = spec["pool"]["provenance"].get("panel", {}).get("name")
+    text = (
+        "Prices are adjusted for splits and dividends, so that days are comparable, and so are "
+        f"those of the {f'dataset {dataset!r}' if dataset else 'panel'} that the formulas were "
+        "found on: a split that is not adjusted for is a loss to them. Where they compare prices "
+        "of different names, it also matters on which day adjusted prices are those traded."
+    )
+    return [text, ""]
 
 
 def _others(targets: list[str]) -> list[str]:

@@ -393,6 +393,34 @@ def test_a_bundle_is_opened_as_it_was_exported(place: Path) -> None:
     assert {*schema["required"]} == {*spec}
 
 
+def test_the_command_reads_the_prices_of_a_panel(place: Path, tmp_path: Path, asked: Asked) -> None:
+    panel = am.load("synthetic").without_test()
+    panel = panel.rows(panel.shape[0], panel.shape[0] - 60)
+    bundle = am.load_bundle(place / "signal_a")
+    table = bundle.prices(panel)
+    labels = [str(label) for label in panel.group_names["sector"]]
+    assert set(table["sector"].dropna()) <= set(labels)
+    table.to_parquet(tmp_path / "prices.parquet", index=False)
+    want = bundle.signal(panel)[-1]
+    for target in TARGETS:
+        request = ["--input", str(tmp_path / "prices.parquet"), "--output", str(tmp_path / "out")]
+        day = ["--date", str(panel.dates[-1]), "--target", target]
+        assert asked(bundle.directory, "compute", *request, *day) == (0, "")
+        got = pd.read_parquet(tmp_path / "out").set_index("symbol")["signal"]
+        inside = panel.universe[-1]
+        np.testing.assert_allclose(got[panel.symbols[inside]], want[inside], rtol=1e-9, atol=1e-9)
+        code, said = asked(bundle.directory, "compute", *request, "--date", "29/09/2023")
+        assert (code, said.count("\n")) == (2, 1)
+        assert "are written as 2026-11-27, but '29/09/2023'" in said
+
+
+def test_the_readme_says_what_prices_are(place: Path, tmp_path: Path) -> None:
+    text = (place / "signal_a" / "README.md").read_text()
+    assert "Prices are adjusted for splits" in text
+    am.export("ts_mean(volume, 5)", tmp_path / "flow", ["numpy"])
+    assert "adjusted" not in (tmp_path / "flow" / "README.md").read_text()
+
+
 def test_an_export_is_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(FormulaError, match="'polars' has no template of the operator 'group_backf"):
         am.export("group_backfill(close, sector, 5)", tmp_path / "out", ["numpy", "polars"])

@@ -157,6 +157,8 @@ def chosen_days(prices: Any, spec: dict[str, Any], asked: str | None) -> list[An
                 f"{len(days)} days"
             )
         return days[lookback:]
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", asked):
+        raise Refused(f"dates are written as 2026-11-27, but {asked!r} was asked for")
     if asked not in dates:
         raise Refused(f"the input has no rows of {asked}; it ends at {dates[-1] if dates else '-'}")
     place = dates.index(asked)
