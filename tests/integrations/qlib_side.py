@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import qlib
 from qlib.data import D
 
@@ -51,6 +52,16 @@ def bundle(asked: dict[str, list[str]]) -> None:
     ):
         made = qlib_handler.SignalHandler("mine", start, end, values=values and str(values))
         made.fetch(col_set="feature").to_parquet(FOLDER / f"handler_{name}.parquet")
+    stored = pd.read_parquet(FOLDER / "values.parquet")
+    day = stored.index.get_level_values("datetime").unique()[-3]
+    stored[stored.index.get_level_values("datetime") < day].to_parquet(FOLDER / "short.parquet")
+    refused = []
+    for market, name in (("all", "values"), ("mine", "short")):
+        try:
+            qlib_handler.SignalHandler(market, start, end, str(FOLDER / f"{name}.parquet"))
+        except qlib_handler.Refused as error:
+            refused.append(str(error))
+    (FOLDER / "refused.json").write_text(json.dumps(refused))
     field = qlib_handler.field_of("formula_3", D.instruments("mine"))
     frame = D.features(D.instruments("mine"), [f"Mean(${field}, 3)"])
     frame.set_axis(["mean"], axis=1).to_parquet(FOLDER / "field.parquet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -210,6 +211,12 @@ def test_formulas_of_every_tier_are_read_from_every_place(place: Place) -> None:
                 assert np.nanmax(np.abs(got - want[inside])) < 1.0 / 60.0
             else:
                 equal(got, want[inside])
+
+
+def test_stored_values_of_another_market_or_of_fewer_days_are_refused(place: Place) -> None:
+    other, short = json.loads((place.folder / "refused.json").read_text())
+    assert "has no values of formula_3 on this market; compute it again" in other
+    assert re.search(r"ends on 20\d\d-\d\d-\d\d, before 20\d\d-\d\d-\d\d; compute", short)
 
 
 def test_a_field_of_tier_3_can_be_used_in_expressions(place: Place) -> None:

@@ -78,11 +78,8 @@ class SignalLoader(DataLoader):  # type: ignore[misc]
                         f"{HERE.name}.qlib_handler with --fields"
                     )
         elif rest and self.values is not None:
-            stored = pd.read_parquet(self.values)
-            lacking = [name for name in rest if name not in stored.columns]
-            if lacking:
-                raise Refused(f"{self.values} has no column {lacking[0]!r}; compute it again")
-            frame = frame.join(stored[rest])
+            until = frame.index.get_level_values("datetime").max()
+            frame = frame.join(stored(self.values, rest, market, until))
         elif rest:
             frame = frame.join(computed(market, start_time, end_time, self.freq)[rest])
         features = frame[[row["name"] for row in FACTORS]]
@@ -211,6 +208,20 @@ def computed(
     return pd.DataFrame({name: x[row, place] for name, x in values.items()}, cells)
 
 
+def stored(path: str, names: list[str], market: Any, until: Any) -> pd.DataFrame:
+    """Formulas of a Parquet file, if it is of these formulas on this market, up to this day."""
+    found = pd.read_parquet(path)
+    again = f"compute it again: python -m {HERE.name}.qlib_handler"
+    for name in names:
+        if field_of(name, market) not in found.columns:
+            raise Refused(f"{path} has no values of {name} on this market; {again}")
+    last = found.index.get_level_values("datetime").max()
+    if last < until:
+        raise Refused(f"{path} ends on {last.date()}, before {until.date()}; {again}")
+    fields = {field_of(name, market): name for name in names}
+    return found[[*fields]].rename(columns=fields)
+
+
 def write_fields(market: Any, freq: str = "day") -> dict[str, str]:
     """Write formulas of tier 3 as fields of the data directory; their names by formula.
 
@@ -276,7 +287,9 @@ def main() -> int:
             return 0
         values = computed(asked.market)
         part = asked.to.with_name(f".{asked.to.name}.{os.getpid()}")
-        values[[row["name"] for row in FACTORS if row["tier"] == 3]].to_parquet(part)
+        names = [row["name"] for row in FACTORS if row["tier"] == 3]
+        columns = [field_of(name, named(asked.market)) for name in names]
+        values[names].set_axis(columns, axis=1).to_parquet(part)
         os.replace(part, asked.to)
         sys.stdout.write(f"{asked.to}: {len(values)} rows\n")
     except (Refused, OSError) as error:
