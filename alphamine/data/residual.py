@@ -29,8 +29,10 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Ranks: TypeAlias = Callable[[FloatArray], FloatArray]
 
-ARRAYS: Final = ("columns", "start", "lanes", "roots", "codes", "masses")
+ARRAYS: Final = ("columns", "places", "labels", "start", "lanes", "roots", "ends", "masses")
 """What engines read of a projection."""
+# Lanes of a cell come in registers of so many.
+_REGISTER: Final = 8
 # Where styles and groups explain all but this share of a day's variance, what is left is rounding.
 UNEXPLAINED: Final = 1e-6
 # A regressor with less than this share of its square left says nothing of its own.
@@ -50,17 +52,21 @@ class Projection:
     inside : (rows, N) bool
         Cells with a label, in the universe, on days that have enough of them.
     columns : (cells,) int32
-        Where these lie, day after day.
+        Where these lie, day after day; those of a day group by group of the first group field.
+    places : (rows, N) int16
+        The number of each cell in its day; 0 elsewhere.
+    labels : (cells,) int16
+        Twice the average ranks of the labels as they are, less the mean of their day.
     start : (rows + 1,) int64
         Where the cells of each day start.
-    lanes : (cells * (regressors + 1),) float32
-        Day by day, cell by cell each: the regressors times the root of the weight, orthonormal and
-        free of the first groups; then the label's ranks, as the regression leaves them, times the
-        root, of unit norm.
+    lanes : (cells, lanes) float32
+        The regressors times the root of the weight, orthonormal day by day and free of the first
+        groups; then the label's ranks, as the regression leaves them, times the root, of unit
+        norm; then the root; then zeros, so that there are eight lanes or a multiple.
     roots : (cells,) float32
         Of the weights.
-    codes : (cells,) int32
-        Of the first group field; 0 without one.
+    ends : (rows, groups) int32
+        Where the cells of each group end in their day. One group of all without a group field.
     masses : (rows, groups) float64
         Sums of the weights of each group.
     regressors : int
@@ -74,10 +80,12 @@ class Projection:
 
     inside: BoolArray
     columns: npt.NDArray[np.int32]
+    places: npt.NDArray[np.int16]
+    labels: npt.NDArray[np.int16]
     start: npt.NDArray[np.int64]
     lanes: npt.NDArray[np.float32]
     roots: npt.NDArray[np.float32]
-    codes: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]
     masses: FloatArray
     regressors: int
     fewest: int
@@ -123,6 +131,7 @@ class Projection:
             root,
             codes,
             [*basis.columns, target],
+            _centred(average_ranks(np.where(inside, label, np.nan))),
             fewest,
             raw,
             {
@@ -140,26 +149,36 @@ class Projection:
         root: FloatArray,
         codes: npt.NDArray[np.int64],
         lanes: list[FloatArray],
+        ranks: FloatArray,
         fewest: int,
         residual: FloatArray,
         facts: dict[str, Any],
     ) -> Projection:
         start = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int64)
-        packed = np.zeros(len(lanes) * int(start[-1]), dtype=np.float32)
-        for lane, values in enumerate(lanes):
-            packed[_places(start, lane, len(lanes))] = values[inside]
-        roots = root[inside].astype(np.float32)
         days, groups = len(inside), int(codes.max(initial=0)) + 1
-        place = np.nonzero(inside)[0] * groups + codes[inside]
+        rows, columns = np.nonzero(inside)
+        own = rows * groups + codes[inside]
+        order = np.argsort(own, kind="stable")
+        columns, own = columns[order], own[order]
+        places = np.zeros(inside.shape, dtype=np.int16)
+        places[rows, columns] = np.arange(len(rows)) - start[rows]
+        width = -(-(len(lanes) + 1) // _REGISTER) * _REGISTER
+        packed = np.zeros((len(rows), width), dtype=np.float32)
+        for lane, values in enumerate([*lanes, root]):
+            packed[:, lane] = values[rows, columns]
+        roots = np.ascontiguousarray(packed[:, len(lanes)])
         weights = roots.astype(np.float64) ** 2
-        masses: FloatArray = np.bincount(place, weights, days * groups).astype(np.float64)
+        masses: FloatArray = np.bincount(own, weights, days * groups).astype(np.float64)
+        counts = np.bincount(own, minlength=days * groups).reshape(days, groups)
         return cls(
             inside,
-            np.nonzero(inside)[1].astype(np.int32),
+            columns.astype(np.int32),
+            places,
+            ranks[rows, columns].astype(np.int16),
             start,
             packed,
             roots,
-            codes[inside].astype(np.int32),
+            np.cumsum(counts, axis=1).astype(np.int32),
             masses.reshape(days, groups),
             len(lanes) - 1,
             fewest,
@@ -189,15 +208,17 @@ class Projection:
 
     def part(self, first: int, stop: int) -> Projection:
         """Of the days from `first` to `stop`."""
-        cells, lanes = slice(self.start[first], self.start[stop]), self.regressors + 1
+        cells = slice(self.start[first], self.start[stop])
         return replace(
             self,
             inside=self.inside[first:stop],
             columns=self.columns[cells],
+            places=self.places[first:stop],
+            labels=self.labels[cells],
             start=self.start[first : stop + 1] - self.start[first],
-            lanes=self.lanes[cells.start * lanes : cells.stop * lanes],
+            lanes=self.lanes[cells],
             roots=self.roots[cells],
-            codes=self.codes[cells],
+            ends=self.ends[first:stop],
             masses=self.masses[first:stop],
             residual=self.residual[first:stop],
         )
@@ -218,14 +239,11 @@ class Projection:
             Sum of the squares of the factor's; 0 where either side is explained whole.
         """
         present = self.inside & ~np.isnan(values)
-        codes = np.zeros(self.inside.shape, dtype=np.int64)
-        codes[self.inside] = self.codes
-        lanes = self.regressors + 1
-        *columns, target = (
-            self._dense(self.lanes[_places(self.start, lane, lanes)]) for lane in range(lanes)
-        )
-        root = self._dense(self.roots)
-        basis = Basis(present, np.where(present, root, 0.0), codes, columns)
+        sizes = np.diff(self.ends, axis=1, prepend=0)
+        groups = np.broadcast_to(np.arange(sizes.shape[1]), sizes.shape)
+        codes = self._dense(np.repeat(groups, sizes.ravel()))
+        *columns, target, root = (self._dense(self.lanes[:, k]) for k in range(self.regressors + 2))
+        basis = Basis(present, np.where(present, root, 0.0), codes.astype(np.int64), columns)
         factor, share = basis.residuals(np.where(present, values, 0.0))
         label, label_share = basis.left(np.where(present, target, 0.0))
         fine = (share > UNEXPLAINED) & (label_share > UNEXPLAINED)
@@ -245,9 +263,9 @@ class Projection:
         np.divide(product, np.sqrt(power), out=found, where=power > 0.0)
         return found
 
-    def _dense(self, cells: npt.NDArray[np.floating]) -> FloatArray:
+    def _dense(self, cells: npt.NDArray[Any]) -> FloatArray:
         out = np.zeros(self.inside.shape)
-        out[self.inside] = cells
+        out[np.repeat(np.arange(len(out)), np.diff(self.start)), self.columns] = cells
         return out
 
 
@@ -330,13 +348,6 @@ def _regressors(
     dummies = [own == code for own in others for code in np.unique(own[inside])]
     root = np.sqrt(exposures.weights)
     return first, [column * root for column in (*exposures.styles.values(), *dummies)]
-
-
-def _places(start: npt.NDArray[np.int64], lane: int, lanes: int) -> npt.NDArray[np.int64]:
-    """Where one of so many lanes lies, cell by cell."""
-    sizes = np.diff(start)
-    block = start[:-1] * (lanes - 1) + lane * sizes
-    return np.asarray(np.arange(start[-1]) + np.repeat(block, sizes))
 
 
 def _centred(ranks: FloatArray) -> FloatArray:

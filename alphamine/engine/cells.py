@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.operators.numeric import average_ranks
 
-from .native import NO_RANK, Residuals, load
+from .native import NO_RANK, Columns, Residuals, load
 
 FloatArray = npt.NDArray[np.float64]
 Data = npt.NDArray[np.int16] | FloatArray
@@ -57,13 +57,18 @@ class DayCells:
     Parameters
     ----------
     inside : (T, N) bool
+    columns : (cells,) int32, optional
+        Those of each day in another order than that of the panel.
     """
 
-    def __init__(self, inside: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, inside: npt.NDArray[np.bool_], columns: Columns | None = None) -> None:
         self.inside = inside
-        # Day by day, for the sake of memory: all of them at once are two arrays of int64.
-        columns = [np.flatnonzero(day).astype(np.int32) for day in inside]
-        self.columns = np.concatenate([np.zeros(0, dtype=np.int32), *columns])
+        self._ordered = columns is not None
+        if columns is None:
+            # Day by day, for the sake of memory: all of them at once are two arrays of int64.
+            days = [np.flatnonzero(day).astype(np.int32) for day in inside]
+            columns = np.concatenate([np.zeros(0, dtype=np.int32), *days])
+        self.columns = columns
         self.start = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int64)
         self.sizes = np.diff(self.start)
         self.library = load()
@@ -73,6 +78,20 @@ class DayCells:
                 f"at most {_MOST_NAMES} names a day are ranked, but the universe has {widest}; use "
                 "a smaller universe"
             )
+
+    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The cells of an array (T, N), (cells,)."""
+        return values[self._rows, self.columns] if self._ordered else values[self.inside]
+
+    def dense(self, cells: FloatArray) -> FloatArray:
+        """An array (T, N) of cells, NaN elsewhere."""
+        out = np.full(self.inside.shape, np.nan)
+        out[self._rows, self.columns] = cells
+        return out
+
+    @property
+    def _rows(self) -> npt.NDArray[np.intp]:
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
     def ranks(
         self, values: npt.NDArray[np.floating]
@@ -90,7 +109,7 @@ class DayCells:
             return self.library.rank_cells(rows, self.columns, self.start)
         ranks = average_ranks(np.where(self.inside, values.astype(np.float64), np.nan))
         count = (~np.isnan(ranks)).sum(axis=1)
-        centred = np.nan_to_num(2.0 * ranks - count[:, None] - 1.0)[self.inside]
+        centred = self.of(np.nan_to_num(2.0 * ranks - count[:, None] - 1.0))
         return centred.astype(np.int16), count, self.by_day(centred * centred)
 
     def products(self, x: Vector, others: Sequence[Vector]) -> FloatArray:
@@ -122,7 +141,7 @@ class DayCells:
         values : (T, N) float
         """
         by_day, sizes = self.by_day, self.sizes
-        cells: FloatArray = values[self.inside].astype(np.float64)
+        cells: FloatArray = self.of(values).astype(np.float64)
         present = ~np.isnan(cells)
         cells[~present] = 0.0
         count = by_day(present.astype(np.float64))
@@ -178,9 +197,12 @@ class Cells:
                     "those without one too; leave parity out, or search on the raw label"
                 )
             inside = self.projection.inside
-        enough = inside.sum(axis=1) >= sample.panel.min_names
-        self._cells = DayCells(inside & enough[:, None])
         projection = self.projection
+        if projection is None:
+            enough = inside.sum(axis=1) >= sample.panel.min_names
+            self._cells = DayCells(inside & enough[:, None])
+        else:
+            self._cells = DayCells(inside, projection.columns)
         self.label = self._vector(sample.label if projection is None else projection.residual)
 
     @property
@@ -243,15 +265,13 @@ class Cells:
     ) -> Residuals:
         """What a projection leaves of the numbers of cells, which had these sums of squares."""
         cells, library = self._cells, self._cells.library
-        unknown = np.isnan(values[cells.inside])
+        unknown = np.isnan(cells.of(values))
         if library is not None and library.projects:
             data = data.copy()
             data[unknown] = NO_RANK if data.dtype == np.int16 else np.nan
             return library.residual_cells(projection, [data])[0]
-        given = np.full(cells.inside.shape, np.nan)
-        given[cells.inside] = np.where(unknown, np.nan, data)
-        rest, _, left = projection.rest(given)
-        found = rest[cells.inside]
+        rest, _, left = projection.rest(cells.dense(np.where(unknown, np.nan, data)))
+        found = cells.of(rest)
         out: Data = found
         if data.dtype == np.int16:
             largest, peak = _largest(cells.sizes), cells.by_day(np.abs(found), np.maximum)

@@ -55,11 +55,13 @@ class CpuEngine:
         self.cache = ValueCache(settings.cache_bytes)
         self.threads = usable_threads(settings.threads)
         self._labels: WeakKeyDictionary[Sample, ScoredLabel] = WeakKeyDictionary()
+        self._ranks = fresh(0, np.int16)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held between batches: padded fields, buffers of threads, the cache."""
-        return self.arrays.held + self.workspace.nbytes + self.cache.nbytes
+        """Bytes held between batches: padded fields, buffers of threads, ranks, the cache."""
+        held = self.arrays.held + self.workspace.nbytes + self._ranks.nbytes
+        return held + self.cache.nbytes
 
     def run(self, formulas: Sequence[Node], sinks: Sinks) -> Iterator[tuple[int, Output]]:
         """Yield (index, output) of each formula, in their order."""
@@ -126,6 +128,7 @@ class CpuEngine:
                 len(sample.label),
                 sinks.series,
                 sample.projection,
+                self._blank_ranks(sinks, len(formulas)),
             )
         operations = [self.lowering.score] * (sheet is not None)
         operations += [self.lowering.emit] * bool(values)
@@ -156,6 +159,19 @@ class CpuEngine:
             for i in range(len(formulas))
         ]
         return counts, scored, left
+
+    def _blank_ranks(self, sinks: Sinks, formulas: int) -> npt.NDArray[np.int16] | None:
+        """Where ranks go of which residual scores are made, if they are.
+
+        Kept from batch to batch: clearing fresh pages takes up to a third as long as the scores do.
+        """
+        projection = None if sinks.scores is None else sinks.scores.projection
+        if projection is None or "rank_ic" not in sinks.series:
+            return None
+        size = formulas * len(projection.columns)
+        if size > len(self._ranks):
+            self._ranks = fresh(size, np.int16)
+        return self._ranks[:size].reshape(formulas, len(projection.columns))
 
     def _label(self, sample: Sample) -> ScoredLabel:
         """The sample's label, prepared once."""

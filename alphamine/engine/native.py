@@ -55,10 +55,12 @@ class ProjectionStruct(ctypes.Structure):
 
     _fields_ = [
         ("columns", c_void_p),
+        ("places", c_void_p),
+        ("labels", c_void_p),
         ("start", c_void_p),
         ("lanes", c_void_p),
         ("roots", c_void_p),
-        ("codes", c_void_p),
+        ("ends", c_void_p),
         ("masses", c_void_p),
         ("styles", c_int64),
         ("groups", c_int64),
@@ -185,9 +187,10 @@ class Residuals(NamedTuple):
     rank_ic : (days,) float64
         Its correlation with what is left of the label; NaN where there is none.
     squares : (days,) float64
-        Sums of the squares of `cells`.
+        Sums of the squares of `cells`; 0 without them.
     parts : (days,) float64
-        Sums of weighted squares of what is left of numbers whose squares are 1 in the mean.
+        Sums of weighted squares of what is left of numbers whose squares are 1 in the mean; 0
+        without `cells`.
     """
 
     cells: Cells | None
@@ -299,7 +302,8 @@ class Library:
         """
         days, count = len(projection.start) - 1, len(given)
         outs: list[Cells] = [fresh(len(x), x.dtype) for x in given if kept]
-        rank_ic, squares, parts = (fresh((count, days)) for _ in range(3))
+        rank_ic = fresh((count, days))
+        squares, parts = ((fresh if kept else np.zeros)((count, days)) for _ in range(2))
         addresses = np.array([array.ctypes.data for array in (*given, *outs)], dtype=np.uintp)
         struct = ProjectionStruct.of(projection)
         status = self.dll.am_residual_cells(

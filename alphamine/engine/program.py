@@ -25,7 +25,7 @@ from .native import (
     Workspace,
 )
 from .shard import Shard
-from .storage import Padded, PanelArrays, aligned, fresh
+from .storage import Padded, PanelArrays, aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,12 @@ class ScoreSheet:
         days: int,
         wanted: frozenset[str],
         projection: Projection | None,
+        ranks: npt.NDArray[np.int16] | None = None,
     ) -> ScoreSheet:
-        """A sheet of missing scores; series that are not wanted share one row."""
+        """A sheet of missing scores; series that are not wanted share one row.
+
+        `ranks`: where to keep them, which is as large as it has to be.
+        """
         ic, rank_ic, turnover = (
             np.full((formulas, days), np.nan)
             if name in wanted
@@ -85,9 +89,6 @@ class ScoreSheet:
         )
         pairs, present = (np.zeros((formulas, days), dtype=np.int64) for _ in range(2))
         scores = (ic, rank_ic, turnover, pairs, present)
-        ranks = None
-        if projection is not None and "rank_ic" in wanted:
-            ranks = fresh((formulas, len(projection.columns)), np.int16)
         return cls(label, first_day, min_names, *scores, wanted, projection, ranks)
 
     def fill(self, struct: ProgramStruct) -> None:

@@ -98,9 +98,8 @@ AM_EXPORT std::int32_t am_residual_cells(const AmProjection* projection, std::in
     const auto leave = [&](auto zero) {
         using X = decltype(zero);
         return residual_cells(*projection, days, formulas,
-                              ResidualArrays<X>{reinterpret_cast<const X* const*>(given),
-                                                reinterpret_cast<X* const*>(out), rank_ic, squares,
-                                                parts},
+                              ResidualArrays<X>{reinterpret_cast<const X* const*>(given), rank_ic,
+                                                reinterpret_cast<X* const*>(out), squares, parts},
                               threads);
     };
     return (whole ? leave(std::int16_t{0}) : leave(0.0)) ? 0 : 2;

@@ -33,7 +33,9 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             T* row = rows + l * pitch;
             const std::int32_t* names = columns + begin;
-            if (count && names[count - 1] - names[0] == count - 1)
+            // Cells of a projection stand group by group, not by column.
+            const bool together = count && names[count - 1] - names[0] == count - 1;
+            if (together && std::is_sorted(names, names + count))
                 std::copy_n(seen_row + names[0], count, row);
             else
                 for (Index c = 0; c < count; ++c) row[c] = seen_row[names[c]];

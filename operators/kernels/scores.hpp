@@ -5,11 +5,17 @@
 // themselves. Ranks are whole numbers (twice the average rank), whose sums of products are exact in
 // double: a rank correlation has the same bits in whatever order the symbols stand.
 //
+// Where what regressions leave of the ranks is wanted, the values of a day that has all or most of them
+// are laid out in the order of the projection's cells: the ranks are stored as they come, and the
+// rank correlation is a product of ranks by cell. Those of the labels are then counted down by those
+// that have no value.
+//
 // Turnover needs the ranks by column. Where every name with a value has a label and the reverse, the
 // values are sorted as they stand, and the rank correlation is a product of ranks by column.
 #pragma once
 
 #include "pearson.hpp"
+#include "products.hpp"
 #include "residual.hpp"
 
 namespace alphamine {
@@ -25,6 +31,9 @@ struct ScoreArrays {
     const AmProjection* projection;
 };
 
+// From so many missing values on, the ranks of the labels are sorted out rather than counted down.
+constexpr Index kFewGaps = 32;
+
 // Scores a group of days after the other; holds what one day leaves for the next.
 template <class T>
 class DayScorer {
@@ -32,6 +41,7 @@ public:
     DayScorer(const LabelDays& label, Index columns, Index min_names, const ScoreArrays& out,
               Arena& arena)
         : label_(label),
+          symbols_(columns),
           min_names_(min_names),
           out_(out),
           everyone_(arena.take<T>(label.stride)),
@@ -46,6 +56,9 @@ public:
           end_(arena.take<std::uint32_t>(label.stride)),
           ranks_(arena.take<std::int32_t>(label.stride)),
           pair_ranks_(arena.take<std::int32_t>(label.stride)),
+          gaps_(arena.take<std::uint32_t>(label.stride + kKeyLanes)),
+          cell_ranks_(arena.take<std::int16_t>(label.stride)),
+          cell_labels_(arena.take<std::int16_t>(label.stride + kShorts)),
           weights_(arena.take<double>(label.stride)),
           sorter_(columns, arena) {
         std::fill(everyone_, everyone_ + label.stride, T(0));
@@ -67,7 +80,12 @@ public:
             if (out_.pairs) out_.pairs[t] = pairs[l];
             if (out_.present) out_.present[t] = present[l];
             if (!ranked) continue;
-            if (out_.turnover && pairs[l] == present[l] && pairs[l] == label_.count[t]) {
+            by_cell_[l] = false;
+            const bool only_pairs = out_.turnover == nullptr || present[l] == pairs[l];
+            if (out_.ranks && only_pairs && cells_of(t) > 0 && cells_of(t) - pairs[l] <= kFewGaps) {
+                by_cell_[l] = true;
+                cells[l] = {laid_out(l), everyone_, lay_out_cells(t, l)};
+            } else if (out_.turnover && pairs[l] == present[l] && pairs[l] == label_.count[t]) {
                 columns_[l] = nullptr;
                 cells[l] = {seen(l), everyone_, label_.stride};
             } else {
@@ -85,7 +103,7 @@ public:
             const bool by_column = columns_[l] == nullptr;
             const bool only_pairs = out_.turnover == nullptr || present[l] == pairs[l];
             const bool untied =
-                !by_column && only_pairs && !label_.tied[t] && !std::isnan(products[l]);
+                !by_cell_[l] && !by_column && only_pairs && !label_.tied[t] && !std::isnan(products[l]);
             if (out_.rank_ic) out_.rank_ic[t] = kNaN<double>;
             if (scored && untied) out_.rank_ic[t] = untied_rank_ic(pairs[l], products[l]);
             const bool ranked_only = out_.turnover == nullptr && out_.ranks == nullptr;
@@ -96,9 +114,10 @@ public:
             if (out_.turnover) centre_columns(l, day);
             if (scored && by_column)
                 out_.rank_ic[t] = column_rank_ic(t, day);
-            else if (scored && !untied)
+            else if (scored && !by_cell_[l] && !untied)
                 out_.rank_ic[t] = rank_ic(t, l, day, pairs[l]);
             if (out_.ranks && scored) keep_ranks(t, l, day, pairs[l]);
+            if (scored && by_cell_[l]) out_.rank_ic[t] = cell_rank_ic(t, day);
             if (out_.turnover) out_.turnover[t] = turnover(t, day);
         }
     }
@@ -141,6 +160,24 @@ private:
         const Index length = padded(used);
         std::fill(to + used, to + length, kNaN<T>);
         return length;
+    }
+
+    // Puts the values of a day in the order of the projection's cells; gives their number, padded.
+    Index lay_out_cells(Index t, Index l) {
+        const Index count = cells_of(t);
+        const std::uint32_t* columns = out_.projection->columns + out_.projection->start[t];
+        const T* from = seen(l);
+        T* to = laid_out(l);
+#pragma GCC unroll 8
+        for (Index j = 0; j < count; ++j) to[j] = from[columns[j]];
+        columns_[l] = columns;
+        const Index length = padded(count);
+        std::fill(to + count, to + length, kNaN<T>);
+        return length;
+    }
+
+    std::int64_t cells_of(Index t) const {
+        return out_.projection->start[t + 1] - out_.projection->start[t];
     }
 
     // Moves present values and their columns up over missing ones; gives their number.
@@ -221,35 +258,80 @@ private:
         return std::min(1.0, std::max(-1.0, shared / std::sqrt(square)));
     }
 
+    // The same from the ranks by cell, which are kept.
+    double cell_rank_ic(Index t, const SortedDay& day) {
+        const Index begin = out_.projection->start[t], count = cells_of(t);
+        const double m = static_cast<double>(day.count), untied = m * (m * m - 1.0) / 3.0;
+        const std::int16_t *x = out_.ranks + begin, *y = out_.projection->labels + begin;
+        double xx = untied, yy = untied, xy;
+        if (day.count < count) {
+            const Index missed = list_missing(x, count, gaps_);
+            count_down(y, count, missed);
+            y = cell_labels_;
+            if (day.tied) {
+                std::copy(x, x + count, cell_ranks_);
+                for (Index i = 0; i < missed; ++i) cell_ranks_[gaps_[i]] = 0;
+                x = cell_ranks_;
+            }
+        }
+        if (day.tied) day_products<1>(x, &x, 0, count, &xx, 1);
+        if (label_.tied[t]) day_products<1>(y, &y, 0, count, &yy, 1);
+        day_products<1>(x, &y, 0, count, &xy, 1);
+        const double square = xx * yy;
+        if (!(square > 0.0)) return kNaN<double>;
+        return std::min(1.0, std::max(-1.0, xy / std::sqrt(square)));
+    }
+
+    // Twice the centred ranks of the labels among the cells that are not in gaps_; 0 in those. Where one
+    // is taken out, the ranks on either side of it move towards it by one.
+    void count_down(const std::int16_t* labels, Index count, Index missed) {
+        for (Index i = 0; i < count; i += kShorts) {
+            Shorts all{};
+            std::memcpy(&all, labels + i, std::min(kShorts, count - i) * sizeof(std::int16_t));
+            Shorts left = all;
+            for (Index m = 0; m < missed; ++m) {
+                const std::int16_t gone = labels[gaps_[m]];
+                left += (all > gone) - (all < gone);
+            }
+            std::memcpy(cell_labels_ + i, &left, sizeof left);
+        }
+        for (Index m = 0; m < missed; ++m) cell_labels_[gaps_[m]] = 0;
+    }
+
     void leave_out(Index t) {
         const std::int64_t* start = out_.projection->start;
         std::fill(out_.ranks + start[t], out_.ranks + start[t + 1], kNoRank);
     }
 
-    // Twice the centred ranks of the pairs.
+    // Twice the centred ranks of the pairs, in the cells of the projection.
     void keep_ranks(Index t, Index l, const SortedDay& day, std::int64_t pairs) {
-        const std::int32_t* ranks = ranks_;
-        if (day.count != pairs) {
-            const std::uint32_t* columns = columns_[l];
-            centre(labelled(day, pairs), label_.stride,
-                   [columns](std::uint32_t j) { return columns[j]; }, pair_ranks_);
-            ranks = pair_ranks_;
-        } else if (out_.turnover == nullptr) {
-            centre_columns(l, day);
-        }
-        const std::int64_t begin = out_.projection->start[t], end = out_.projection->start[t + 1];
-        const std::int32_t* columns = out_.projection->columns;
-        std::int16_t* out = out_.ranks;
-        const T* values = seen(l);
-        if (pairs == end - begin) {
-            for (std::int64_t i = begin; i < end; ++i)
-                out[i] = static_cast<std::int16_t>(ranks[columns[i]]);
-            return;
-        }
-        for (std::int64_t i = begin; i < end; ++i) {
-            const T value = values[columns[i]];
-            out[i] = value == value ? static_cast<std::int16_t>(ranks[columns[i]]) : kNoRank;
-        }
+        const std::int64_t begin = out_.projection->start[t], cells = cells_of(t);
+        if (cells == 0) return;
+        const SortedDay own = day.count == pairs ? day : labelled(day, pairs);
+        const std::int16_t* places = out_.projection->places + t * symbols_;
+        const std::uint32_t* columns = columns_[l];
+        std::int16_t* out = out_.ranks + begin;
+        // Scattered stores of 16 bits take twice as long as those of 32.
+        if (pairs < cells) std::fill(pair_ranks_, pair_ranks_ + cells, std::int32_t{kNoRank});
+        const auto write = [&](auto place) {
+            const std::int32_t mean = static_cast<std::int32_t>(pairs) - 1;
+            if (own.tied) {
+#pragma GCC unroll 4
+                for (std::int32_t i = 0; i < pairs; ++i)
+                    pair_ranks_[place(own.order[i])] = static_cast<std::int32_t>(own.twice[i]) - mean;
+            } else {
+#pragma GCC unroll 4
+                for (std::int32_t i = 0; i < pairs; ++i)
+                    pair_ranks_[place(own.order[i])] = 2 * i - mean;
+            }
+        };
+        if (by_cell_[l])
+            write(kAsTheyStand);
+        else if (columns == nullptr)
+            write([places](std::uint32_t j) { return places[j]; });
+        else
+            write([places, columns](std::uint32_t j) { return places[columns[j]]; });
+        for (std::int64_t i = 0; i < cells; ++i) out[i] = static_cast<std::int16_t>(pair_ranks_[i]);
     }
 
     // The order of a day's pairs: they stand before the values without a label.
@@ -298,14 +380,17 @@ private:
     }
 
     const LabelDays& label_;
-    Index min_names_;
+    Index symbols_, min_names_;
     ScoreArrays out_;
     T *everyone_, *seen_, *laid_out_;
     std::uint32_t *names_, *order_, *group_, *twice_, *label_twice_, *run_, *end_;
     std::int32_t *ranks_, *pair_ranks_;
+    std::uint32_t* gaps_;
+    std::int16_t *cell_ranks_, *cell_labels_;
     double* weights_;  // of the day before
     DaySorter<T> sorter_;
     const std::uint32_t* columns_[kKeyLanes];  // of the values as laid out; null: as they stand
+    bool by_cell_[kKeyLanes] = {};             // whether that is the order of the projection's cells
 };
 
 // Scores of the label's days; `x` and `inside` point at the first of them.

@@ -12,9 +12,9 @@ from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.risk import RiskSettings, exposures_of
 from alphamine.engine.base import Sinks
-from alphamine.engine.cells import Cells
+from alphamine.engine.cells import Cells, DayCells
 from alphamine.engine.evaluator import Evaluator
-from alphamine.engine.native import load
+from alphamine.engine.native import NO_RANK, load
 from alphamine.expression.text.parser import parse
 from alphamine.pool.combine import WeightedSum
 from alphamine.pool.pool import Pool
@@ -173,3 +173,67 @@ def test_parts_of_a_sample_have_parts_of_its_scores(gappy: Panel) -> None:
     [(_, whole)] = evaluator.scores([formula], sample)
     [(_, part)] = evaluator.scores([formula], sample.part(70, 85), counted=False)
     np.testing.assert_array_equal(part.rank_ic, whole.rank_ic[70:85])
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.08, 0.5])
+@pytest.mark.parametrize("turnover", [False, True])
+def test_raw_scores_have_the_bits_that_they_have_on_the_raw_label(
+    gaps: float, dtype: str, turnover: bool
+) -> None:
+    """Ranks of labels, tied ones too, are counted down where a few values are missing."""
+    whole = market(gaps)
+    coarse = np.round(whole.columns["close"], 0)
+    for columns in (whole.columns, {**whole.columns, "close": coarse}):
+        residual = replace(whole, columns=columns)
+        raw = replace(residual, label_spec=LabelSpec(horizon=1))
+        formulas = [parse(text, fields=raw.schema) for text in TEXTS]
+        expected = dict(Evaluator(raw, dtype).scores(formulas, raw.sample(), turnover=turnover))
+        found = dict(
+            Evaluator(residual, dtype).scores(formulas, residual.sample(), turnover=turnover)
+        )
+        for i in range(len(formulas)):
+            np.testing.assert_array_equal(found[i].raw_rank_ic, expected[i].rank_ic)
+            np.testing.assert_array_equal(found[i].turnover, expected[i].turnover)
+            np.testing.assert_array_equal(found[i].ic, expected[i].ic)
+
+
+@needs_kernels
+@pytest.mark.parametrize("groups", [None, ("sector", "country")])
+def test_every_instruction_set_and_batch_leaves_the_same_bits(
+    groups: tuple[str, ...] | None,
+) -> None:
+    """Formulas are projected several at a time, and regressors added eight at a time."""
+    panel = market(0.08, groups=groups)
+    projection = panel.sample().projection
+    assert projection is not None
+    rng = np.random.default_rng(4)
+    given = rng.integers(-60, 60, (7, len(projection.columns))).astype(np.int16)
+    given[rng.random(given.shape) < 0.1] = NO_RANK
+    given[3] = np.abs(given[3]) + 1  # nothing missing
+    # A day without any value, too.
+    given[2, projection.start[40] : projection.start[41]] = NO_RANK
+    libraries = [library for library in map(load, ("baseline", "v3", None)) if library is not None]
+    alone = [libraries[0].residual_cells(projection, [one])[0] for one in given]
+    for library in libraries:
+        for kept in (True, False):
+            together = library.residual_cells(projection, [*given], kept=kept)
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one.rank_ic, other.rank_ic)
+                if kept:
+                    np.testing.assert_array_equal(one.cells, other.cells)
+                    np.testing.assert_array_equal(one.squares, other.squares)
+                    np.testing.assert_array_equal(one.parts, other.parts)
+
+
+@needs_kernels
+def test_ranks_of_cells_that_stand_in_no_order_of_columns() -> None:
+    """Neighbouring columns in another order are not taken for a run of them."""
+    values = np.random.default_rng(5).normal(size=(3, 40)).astype(np.float32)
+    inside = np.zeros((3, 40), dtype=bool)
+    inside[:, 10:15] = True
+    columns = np.array([10, 13, 11, 12, 14] * 3, dtype=np.int32)
+    found, _, _ = DayCells(inside, columns).ranks(values)
+    expected = 2 * stats.rankdata(values[:, [10, 13, 11, 12, 14]], axis=1) - 6
+    np.testing.assert_array_equal(found.reshape(3, 5), expected)
