@@ -17,6 +17,7 @@ from alphamine.registry import add_operators
 from alphamine.version import __version__
 
 from . import (
+    accept,
     backtest,
     combine,
     compare,
@@ -61,6 +62,7 @@ app.command(name="ledger")(ledger.ledger)
 app.command(name="propose")(propose.propose)
 app.command(name="report")(report.report)
 app.command(name="reveal")(reveal.reveal)
+app.command(name="accept")(accept.accept)
 app.command(name="doctor")(doctor.doctor)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isclose
 from typing import Any
 
-from alphamine.data.dataset.ledger import DatasetLedger
+from alphamine.data.dataset.ledger import DatasetLedger, Decision
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.inference import upper_tail
-from alphamine.evaluation.trust.online import Programme
+from alphamine.evaluation.trust.online import ALPHA, Programme
 
 from .run import Run
 
@@ -37,7 +38,7 @@ class Acceptance:
             f"{self.after.tests - self.before.tests} tests, {accepted} accepted: the next formula "
             f"on this dataset needs a p-value of {self.after.level:.2g}, before it was "
             f"{self.before.level:.2g}; {self.after.discoveries} of {self.after.tests} tested "
-            f"formulas were ever accepted, at a false discovery rate of {self.after.alpha:.0%}"
+            f"formulas were ever accepted, at a false discovery rate of {self.after.alpha:.3g}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,17 +51,25 @@ class Acceptance:
         }
 
 
-def accept(run: Run) -> Acceptance:
+def accept(run: Run, level: float | None = None) -> Acceptance:
     """Test the survivors of a run in the order of its pool against the dataset's programme.
 
     Their p-values are those of the mean rank IC on valid, one-sided: train has chosen them. A
     formula that was tested before, by whichever run, keeps its answer and costs nothing.
 
+    Parameters
+    ----------
+    run : Run
+    level : float, optional
+        False discovery rate of the programme, which its first test decides: 5 % by default.
+
     Raises
     ------
     SearchError
-        Without a valid split or a ledger.
+        Without a valid split or a ledger, or at another level than that of the tests before.
     """
+    if level is not None and not 0.0 < level < 1.0:
+        raise SearchError(f"a false discovery rate lies between 0 and 1, but got {level:g}")
     run.require_finished("formulas are accepted")
     survivors = [m for m in run.members if str(m["verdict"]).startswith("survives")]
     if "valid" not in run.record.splits:
@@ -70,9 +79,17 @@ def accept(run: Run) -> Acceptance:
         )
     found = {m["digest"]: _p_value(m["trust"]) for m in survivors}
     with DatasetLedger(run.record.panel["dataset"], "accepted", run.name) as ledger:
-        before = _programme(ledger)
-        decisions = ledger.decide(found, lambda made, accepted: Programme(made, accepted).level)
-        after = _programme(ledger)
+        before = programme_of(ledger.decisions(), level)
+        if before is not None and level is not None and not isclose(before.alpha, level):
+            raise SearchError(
+                f"the {before.tests} tests on this dataset keep to a false discovery rate of "
+                f"{before.alpha:.3g}, which another level, {level:g}, would break; leave it out"
+            )
+        alpha = ALPHA if before is None else before.alpha
+        decisions = ledger.decide(
+            found, lambda made, accepted: Programme(made, accepted, alpha).level
+        )
+        after = programme_of(ledger.decisions(), level)
     if decisions is None or before is None or after is None:
         raise SearchError(
             "acceptance is kept in the dataset's ledger, which cannot be written; "
@@ -90,12 +107,48 @@ def accept(run: Run) -> Acceptance:
     return Acceptance(rows, before, after)
 
 
+def asked_of(run: Run) -> str | None:
+    """What accepting the survivors of a run takes, in words; None if nobody knows."""
+    if "valid" not in run.record.splits:
+        return None
+    digests = {m["digest"] for m in run.members if str(m["verdict"]).startswith("survives")}
+    with DatasetLedger(run.record.panel.get("dataset", "")) as ledger:
+        made = ledger.decisions()
+    programme = programme_of(made)
+    if made is None or programme is None:
+        return None
+    tested = [own for own in made if own.digest in digests]
+    left = len(digests) - len(tested)
+    last = Programme(programme.tests + max(left - 1, 0), programme.discoveries, programme.alpha)
+    return " ".join(
+        [
+            f"{programme.tests} formulas were ever tested on this dataset and "
+            f"{programme.discoveries} accepted, at a false discovery rate of "
+            f"{programme.alpha:.3g}:",
+            f"the next one needs a p-value on valid of {programme.level:.2g}.",
+            f"Of the {len(digests)} survivors here {sum(own.accepted for own in tested)} are "
+            f"accepted and {left} not tested"
+            + (
+                f"; if none of these is accepted, the last of them needs {last.level:.2g}."
+                if left > 1
+                else "."
+            ),
+        ]
+    )
+
+
 def _p_value(trust: dict[str, Any]) -> float:
     """One-sided, of the mean rank IC on valid in the direction that train has shown."""
     t, degrees = trust.get("valid_t"), trust.get("valid_degrees")
     return 1.0 if t is None or not degrees else float(upper_tail(t, degrees))
 
 
-def _programme(ledger: DatasetLedger) -> Programme | None:
-    made = ledger.decisions()
-    return None if made is None else Programme(len(made), sum(own.accepted for own in made))
+def programme_of(made: list[Decision] | None, level: float | None = None) -> Programme | None:
+    """Where the programme stands after some tests; None if nobody knows of them.
+
+    `level` is that of a programme without a test: the first one decides.
+    """
+    if made is None:
+        return None
+    alpha = made[0].level / Programme(alpha=1.0).level if made else level or ALPHA
+    return Programme(len(made), sum(own.accepted for own in made), alpha)

@@ -120,21 +120,34 @@ class Run(RecordedRun):
         return reveal(self, panel or self._panel)
 
     @as_recorded
-    def accept(self) -> Acceptance:
+    def accept(self, level: float | None = None) -> Acceptance:
         """Test the survivors of the run in order, as part of all that is accepted on the dataset.
 
         Levels are those of online false discovery control over everything that any run ever brought
         here (see `alphamine.evaluation.trust.online`), kept in the dataset's ledger. A test cannot
         be undone: accept what is to be used.
 
+        Parameters
+        ----------
+        level : float, optional
+            False discovery rate of all that is accepted on the dataset, which its first test
+            decides: 5 % by default.
+
         Raises
         ------
         SearchError
-            Without a valid split or a ledger.
+            Without a valid split or a ledger, or at another level than that of the tests before.
         """
         from .accept import accept
 
-        return accept(self)
+        return accept(self, level)
+
+    @property
+    def acceptance(self) -> str | None:
+        """What accepting its survivors takes, in words; None if nobody knows."""
+        from .accept import asked_of
+
+        return asked_of(self)
 
     def panel_at_hand(self) -> Panel | None:
         """The panel that was searched, loaded again where a specification is recorded; else None.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import alphamine as am
+from alphamine.cli import app
 from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
@@ -40,6 +43,51 @@ def test_a_programme_goes_on_from_run_to_run(
         assert made is not None
         assert len(made) == len(survivors)
         assert ledger.count() is not None  # the rest of the ledger is as it was
+
+
+def test_a_programme_keeps_to_the_level_of_its_first_test(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_LEDGER", str(tmp_path / "ledgers"))
+    run = am.search(small_panel, "genetic", budget=96, seed=0, run_dir=tmp_path / "a")
+    assert run.acceptance is not None
+    assert "0 formulas were ever tested on this dataset" in run.acceptance
+    assert f"needs a p-value on valid of {Programme().level:.2g}." in run.acceptance
+    with pytest.raises(SearchError, match="lies between 0 and 1, but got 5"):
+        run.accept(5.0)
+    found = run.accept(0.2)
+    assert found.rows[0]["level"] == pytest.approx(Programme(alpha=0.2).level)
+    assert found.after.alpha == pytest.approx(0.2)
+    with pytest.raises(SearchError, match=r"a false discovery rate of 0\.2, which another level"):
+        run.accept(0.05)
+    assert run.accept(0.2).rows == run.accept().rows == found.rows
+    accepted = sum(row["accepted"] for row in found.rows)
+    assert f"survivors here {accepted} are accepted and 0 not tested." in run.acceptance
+    assert run.acceptance in html.unescape(run.report(tmp_path / "page.html").read_text())
+
+
+def test_the_command_accepts_what_python_does(
+    small_panel: Panel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_LEDGER", str(tmp_path / "ledgers"))
+    monkeypatch.setenv("COLUMNS", "160")
+    run = am.search(small_panel, "genetic", budget=96, seed=0, run_dir=tmp_path / "a")
+    app(["accept", str(run.directory), "--level", "0.1"], standalone_mode=False)
+    shown = capsys.readouterr().out
+    found = run.accept()  # costs nothing: all were tested
+    assert found.after.alpha == pytest.approx(0.1)
+    assert f"{len(found.rows)} survivors, tested on valid" in shown
+    assert shown.count("accepted") >= len(found.rows)
+    assert f"needs a p-value of {found.after.level:.2g}" in shown
+    app(["accept", str(run.directory), "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"] == [dict(row) for row in found.rows]
+    assert told["altered"] is None
+    with pytest.raises(SearchError, match="would break; leave it out"):
+        app(["accept", str(run.directory), "--level", "0.05"], standalone_mode=False)
 
 
 def test_without_a_valid_split_or_a_ledger_nothing_is_accepted(
