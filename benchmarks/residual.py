@@ -2,7 +2,9 @@
 
     python -m benchmarks.residual                       # size and t-values
     python -m benchmarks.residual --searchers random rl --evaluations 5000 --seeds 0 1 2
-    python -m benchmarks.residual --market csi300 --searchers random --evaluations 1000
+    python -m benchmarks.residual --market csi300 --searchers local --evaluations 2000
+
+Real panels are those of `data_specs`; those that this machine lacks are left out.
 
 Everything is added to `residual.json`, run by run; what is there is not repeated. The tables of
 `README.md` are written from it.
@@ -31,6 +33,8 @@ from alphamine.data.synthetic.settings import MarketSettings
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
+from alphamine.errors import DataError
+from alphamine.evaluation.backtest import SimulationSettings
 from alphamine.evaluation.trust.inference import cosine_test, upper_tail
 from alphamine.expression.nodes import field
 
@@ -42,8 +46,20 @@ SPECS: Mapping[str, Mapping[str, Any]] = {
     "synthetic": {"spec": "synthetic"},
     "synthetic_styles": {"spec": "synthetic_styles"},
     "synthetic_calibrated": {"spec": "synthetic_calibrated"},
+    "cn_csi800": {"spec": "cn_csi800"},
+    "us_1500": {"spec": "us_1500"},
+    "in_nse": {"spec": "in_nse"},
     "csi300": {"spec": "cn_csi800", "universe": "CSI300"},
     "sp500": {"spec": "us_1500", "universe": "SP500"},
+    "adv500": {"spec": "in_nse", "universe": "ADV500"},
+}
+REAL = ("cn_csi800", "us_1500", "in_nse")
+# Three that are no style, and one that is nothing else.
+KNOWN: Mapping[str, str] = {
+    "-ts_corr(close, volume, 10)": "price and volume",
+    "ts_mean(volume, 5) / ts_mean(volume, 60)": "volume of a week by that of a quarter",
+    "-sign(ts_delta(volume, 1)) * ts_returns(close, 1)": "Alpha 12's kind",
+    "ts_std_dev(ts_returns(close, 1), 20)": "volatility, a style",
 }
 TARGETS = ("raw", "residual")
 # Markets for the size of the test, and factors of each kind on each.
@@ -103,16 +119,29 @@ def opened(market: str, target: str) -> am.Panel:
     return am.load(given.pop("spec"), residual=residual, **given)
 
 
+def there(market: str) -> bool:
+    """Whether this machine has the data of a market."""
+    try:
+        opened(market, "raw")
+    except DataError as error:
+        print(f"  {market} is left out: {error}", flush=True)
+        return False
+    return True
+
+
 def t_values(market: str) -> list[dict[str, Any]]:
-    """Of the planted formulas of a market on train, raw and residual."""
+    """Of the planted formulas of a market, or of known ones, on train, raw and residual."""
     panel, rows = opened(market, "residual"), []
-    for formula in planted(panel.notes).formulas:
+    formulas = [*KNOWN] if market in REAL else [str(f) for f in planted(panel.notes).formulas]
+    for formula in formulas:
         report = am.evaluate(formula, panel)
         rows.append(
             {
-                "formula": str(formula),
+                "formula": formula,
                 "raw": report.raw.t,
                 "residual": report.trust.t,
+                "raw_ic": report.raw.mean,
+                "residual_ic": report.rank_ic,
                 "raw_std": report.raw.std,
                 "residual_std": report.rank_ic_std,
             }
@@ -133,6 +162,9 @@ def search(market: str, searcher: str, target: str, evaluations: int, seed: int)
         sample = judge.sample("valid")
         daily = daily_scores(run.pool.signal(sample.panel), sample, ranks=quick_ranks)
         assert daily.raw_rank_ic is not None
+        book = am.backtest(
+            run.pool, judge, SimulationSettings(delay=1, decay=5), split="valid", hedge="styles"
+        )
         found = {
             "market": market,
             "searcher": searcher,
@@ -146,6 +178,8 @@ def search(market: str, searcher: str, target: str, evaluations: int, seed: int)
             "residual_rank_ic": float(np.nanmean(daily.rank_ic)),
             "raw_t": cosine_test(daily.raw_rank_ic, 5).t,
             "residual_t": cosine_test(daily.rank_ic, 5).t,
+            "sharpe": book.metrics["return_with_cost.additive.information_ratio"],
+            "sharpe_before_costs": book.metrics["return_without_cost.additive.information_ratio"],
             "seconds": seconds,
         }
     print(f"  {found}", flush=True)
@@ -155,15 +189,34 @@ def search(market: str, searcher: str, target: str, evaluations: int, seed: int)
 def t_table(results: Results) -> str:
     """t-values of planted formulas, and the spread of their daily rank ICs."""
     rows = []
-    for market, found in results["residual t"].items():
+    synthetic = {name: found for name, found in results["residual t"].items() if name not in REAL}
+    for market, found in synthetic.items():
         ratios = [row["residual"] / row["raw"] for row in found]
         spread = [np.mean([row[f"{target}_std"] for row in found]) for target in TARGETS]
         cells = [f"{row['raw']:.1f} / {row['residual']:.1f}" for row in found]
         rows.append(
             [market, *cells, f"{np.mean(ratios):.2f}", f"{spread[0]:.3f} / {spread[1]:.3f}"]
         )
-    formulas = [f"`{row['formula']}`" for row in next(iter(results["residual t"].values()))]
+    formulas = [f"`{row['formula']}`" for row in next(iter(synthetic.values()))]
     return table(["market", *formulas, "mean ratio of t", "standard deviation a day"], rows)
+
+
+def known_table(results: Results) -> str:
+    """The same of known formulas on real panels."""
+    rows = []
+    for market in REAL:
+        for row in results["residual t"].get(market, []):
+            pairs = [[row[f"{target}{name}"] for target in TARGETS] for name in ("", "_ic", "_std")]
+            t, ic, spread = pairs
+            rows.append(
+                [
+                    f"{market}, `{row['formula']}`",
+                    f"{t[0]:.1f} / {t[1]:.1f}",
+                    f"{ic[0]:.3f} / {ic[1]:.3f}",
+                    f"{spread[0]:.3f} / {spread[1]:.3f}",
+                ]
+            )
+    return table(["formula", "t", "mean rank IC", "standard deviation a day"], rows)
 
 
 def size_table(results: Results) -> str:
@@ -186,12 +239,14 @@ def search_table(results: Results) -> str:
     rows = []
     for (market, searcher, evaluations, target), runs in groups.items():
         cells = [
-            _mean([run[name] for run in runs], factor)
+            _mean([run.get(name) for run in runs], factor)
             for name, factor in (
                 ("recovery", 1.0),
                 ("delivered", 1.0),
                 ("raw_rank_ic", 100.0),
                 ("residual_rank_ic", 100.0),
+                ("sharpe_before_costs", 1.0),
+                ("sharpe", 1.0),
                 ("seconds", 1.0),
             )
         ]
@@ -205,7 +260,8 @@ def search_table(results: Results) -> str:
         "delivered",
         "raw rank IC on valid, times 100",
     ]
-    return table([*header, "residual, times 100", "seconds of CPU"], rows)
+    books = ["Sharpe without styles, before costs", "after costs"]
+    return table([*header, "residual, times 100", *books, "seconds of CPU"], rows)
 
 
 def _mean(values: Sequence[float | None], factor: float) -> str:
@@ -220,6 +276,7 @@ def _mean(values: Sequence[float | None], factor: float) -> str:
 
 SECTIONS = {
     "residual t": t_table,
+    "residual known": known_table,
     "residual size": size_table,
     "residual searches": search_table,
 }
@@ -255,14 +312,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.searchers:
         run_searches(results, asked)
     else:
-        for market in [name for name in SPECS if name.startswith("synthetic")]:
-            results.setdefault("t", {}).setdefault(market, t_values(market))
+        tables = results.setdefault("t", {})
+        for market in [name for name in SPECS if name.startswith("synthetic") or name in REAL]:
+            if market not in tables and there(market):
+                tables[market] = t_values(market)
+                write(results)
         sizes = results.setdefault("size", [])
         while len(sizes) < MARKETS:
             sizes.append(size(len(sizes)))
             write(results)
     write(results)
     shown = {f"residual {name}": found for name, found in results.items()}
+    shown["residual known"] = results.get("t", {})
     write_readme(shown, HERE / "README.md", SECTIONS)
 
 

@@ -259,12 +259,22 @@ def null_series(results: Results) -> str:
             [
                 f"{days} days, horizon {horizon}",
                 str(found["degrees"]),
-                str(found["runs"]),
-                f"{found['trials']:,}",
+                interval(found["alone"], found["runs"]),
+                f"{found['single']:.2%}",
+                interval(found["best"], found["runs"]),
+                f"{found['family']:.2%}",
                 interval(found["claims"], found["runs"]),
             ]
         )
-    header = ["series of luck", "degrees of freedom", "runs", "trials each", "something survives"]
+    header = [
+        "series of luck",
+        "degrees of freedom",
+        "one is real at 5 %",
+        "computed",
+        "the best of 10,000 is",
+        "computed",
+        "something survives",
+    ]
     return table(header, rows)
 
 

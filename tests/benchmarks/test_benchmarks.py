@@ -105,7 +105,18 @@ def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path)
     claims = {**nothing, "survive": 3, "family_p": 0.01, "best_t": 7.5}
     nulls = {
         "searches": {"random 5": [nothing] * 3, "genetic 5": [nothing, claims]},
-        "lucky": {"500 20": {"claims": 1, "runs": 4, "degrees": 8, "trials": 10_000}},
+        "lucky": {
+            "500 20": {
+                "alone": 2,
+                "best": 3,
+                "claims": 1,
+                "runs": 4,
+                "degrees": 8,
+                "trials": 10_000,
+                "single": 0.0512,
+                "family": 0.0535,
+            }
+        },
         "power": {"500 20": {"1": {"3": 0.52, "5": 0.96}, "100": {"3": 0.0, "5": 0.03}}},
     }
     page = tmp_path / "README.md"
@@ -115,7 +126,8 @@ def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path)
     text = page.read_text()
     assert f"| random, horizon 5 | 3 | {interval(0, 3)} | {interval(3, 3)} |" in text
     assert f"| all | 5 | {interval(1, 5)} | {interval(5, 5)} | {interval(1, 5)} |" in text
-    assert f"| 500 days, horizon 20 | 8 | 4 | 10,000 | {interval(1, 4)} |" in text
+    drawn = f"{interval(2, 4)} | 5.12% | {interval(3, 4)} | 5.35% | {interval(1, 4)}"
+    assert f"| 500 days, horizon 20 | 8 | {drawn} |" in text
     assert "| 500 days, horizon 20 | 100 | 0 | 3 |" in text
     # Clopper and Pearson's table: 1 of 10 is 0.3 to 44.5 %.
     assert interval(1, 10) == "10.0% (0.3% to 44.5%)"
@@ -130,6 +142,34 @@ def test_series_of_a_null_benchmark_have_the_t_they_are_given() -> None:
     # 5 rows of noise are summed, so neighbours share 4 of them.
     lagged = [np.corrcoef(x[1:], x[:-1])[0, 1] for x in series.T]
     assert np.mean(lagged) == pytest.approx(0.8, abs=0.01)
+
+
+def test_what_a_verdict_reads_of_useless_series_is_drawn_without_them() -> None:
+    from scipy.stats import ks_2samp
+
+    from alphamine.evaluation.trust.inference import cosine_test
+    from benchmarks.nulls import Series, overlapping
+
+    rng = np.random.default_rng(1)
+    whole = overlapping(rng, 120, 5, 2000)
+    tests = [cosine_test(x, 5) for x in whole.T]
+    t, quarters = Series.of(120, 5).draw(rng, 2000)
+    assert ks_2samp(t, [test.t for test in tests]).pvalue > 0.01
+    sums = whole.reshape(4, 30, 2000).sum(axis=1)
+    np.testing.assert_allclose(np.cov(quarters.T), np.cov(sums), rtol=0.2, atol=150)
+    assert np.std(quarters) == pytest.approx(np.std(sums), rel=0.05)
+
+
+def test_the_size_that_is_computed_is_that_of_series() -> None:
+    from scipy.stats import t as student
+
+    from benchmarks.nulls import Series
+
+    rng, series = np.random.default_rng(2), Series.of(100, 10)
+    rejected = np.abs(series.draw(rng, 200_000)[0]) > student.isf(0.05, series.degrees)
+    assert series.claimed(rng, 0.1, draws=100_000) == pytest.approx(rejected.mean(), abs=0.004)
+    # Cosines of moving sums do not all have the same variance, of which Student's t knows nothing.
+    assert series.claimed(rng, 0.1, draws=100_000) > 0.101
 
 
 def test_the_market_of_a_null_search_forecasts_nothing() -> None:

@@ -122,11 +122,20 @@ def _folded(centred: FloatArray) -> FloatArray:
     return np.stack([first - last, first + last])
 
 
-def cosine_long_run_variance(series: FloatArray, horizon: int) -> FloatArray:
-    """Long-run variance of each column of `series` (T, K) without NaN, by cosine weights."""
+def cosine_weights(series: FloatArray, horizon: int) -> FloatArray:
+    """Weights of the test's cosines in each column of `series` (T, K) without NaN: (rows, K).
+
+    A row of zeros is among them if the cosines are odd in number.
+    """
     count = cosine_count(len(series), horizon)
     weights = _cosines(len(series), count, horizon) @ _folded(series - series.mean(axis=0))
-    return np.asarray(np.square(weights).sum(axis=(0, 1)) / count)
+    return np.asarray(weights.reshape(-1, series.shape[1]))
+
+
+def cosine_long_run_variance(series: FloatArray, horizon: int) -> FloatArray:
+    """Long-run variance of each column of `series` (T, K) without NaN, by cosine weights."""
+    squares = np.square(cosine_weights(series, horizon)).sum(axis=0)
+    return np.asarray(squares / cosine_count(len(series), horizon))
 
 
 def too_little(series: FloatArray) -> bool:
