@@ -512,7 +512,7 @@ def test_formulas_as_text_for_something_else() -> None:
         formula.to("sqll")
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=SLOW)])
+@pytest.mark.parametrize("count", [30, pytest.param(10_000, marks=SLOW)])
 def test_hostile_names_of_columns_stay_data(count: int) -> None:
     duckdb = pytest.importorskip("duckdb")
     rng = np.random.default_rng(0)
