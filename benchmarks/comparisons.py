@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from alphamine.pool.recovery import delivered, recovery
 from alphamine.runs.budget import Budget
 from alphamine.runs.store import Store
 from alphamine.searchers.base import SearchContext
+from alphamine.searchers.mcts.settings import MCTSSettings
 from alphamine.searchers.registry import make_searcher
 from alphamine.searchers.rl.settings import PRESETS
 
@@ -95,6 +96,8 @@ ROWS: dict[str, Row] = {
     "mcts, greedy": Row("mcts", {"exploration": 0.0}),
     "mcts, no crosses": Row("mcts", {"crossover": 0.0}),
     "mcts, any dimension": Row("mcts", {"temperature": 1000.0}),
+    "mcts, any alpha": Row("mcts", {"exploration": 100.0}),
+    "mcts, trees of a model": Row("mcts", asdict(MCTSSettings().grown(blind=False))),
     "analyst": _advised(),
     "analyst, no tree": _advised(budget=1, growth=0),
     "analyst, greedy": _advised(exploration=0.0),
