@@ -57,7 +57,7 @@ REAL = ("cn_csi800", "us_1500", "in_nse")
 # Three that are no style, and one that is nothing else.
 KNOWN: Mapping[str, str] = {
     "-ts_corr(close, volume, 10)": "price and volume",
-    "ts_mean(volume, 5) / ts_mean(volume, 60)": "volume of a week by that of a quarter",
+    "-ts_mean(volume, 5) / ts_mean(volume, 60)": "volume of a week by that of a quarter",
     "-sign(ts_delta(volume, 1)) * ts_returns(close, 1)": "Alpha 12's kind",
     "ts_std_dev(ts_returns(close, 1), 20)": "volatility, a style",
 }

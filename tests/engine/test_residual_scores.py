@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from alphamine.engine.native import NO_RANK, load
 from alphamine.expression.text.parser import parse
 from alphamine.pool.combine import WeightedSum
 from alphamine.pool.pool import Pool
+
+from ..environments import environment, run
 
 DAYS, NAMES = 90, 61
 TEXTS = (
@@ -237,3 +240,60 @@ def test_ranks_of_cells_that_stand_in_no_order_of_columns() -> None:
     found, _, _ = DayCells(inside, columns).ranks(values)
     expected = 2 * stats.rankdata(values[:, [10, 13, 11, 12, 14]], axis=1) - 6
     np.testing.assert_array_equal(found.reshape(3, 5), expected)
+
+
+_BY_SKFOLIO = """
+import sys
+import numpy as np
+from skfolio.linear_model import CSLinearRegression
+given = np.load(sys.argv[1])
+def left(y, weights):
+    inside = weights > 0
+    fitted = CSLinearRegression().fit(given["regressors"], y, weights).predict(given["regressors"])
+    return np.where(inside, y - fitted, np.nan)
+label = left(given["label"], given["weights"])
+np.savez(sys.argv[2], label=label,
+         factor=left(given["factor"], given["both"]), target=left(given["target"], given["both"]))
+"""
+
+
+@pytest.mark.slow
+def test_it_is_what_the_regressions_of_skfolio_leave(tmp_path: Path) -> None:
+    """The idiosyncratic returns of its factor model are what this regression leaves of returns."""
+    python = environment("skfolio", ["skfolio==1.12.2"])
+    panel = market(0.08)
+    sample = panel.sample()
+    projection = sample.projection
+    assert projection is not None
+    formula = parse(TEXTS[1], fields=panel.schema)
+    values = Evaluator(panel).values([formula])[0][sample.rows]
+    [(_, daily)] = Evaluator(panel).scores([formula], sample)
+    exposures = exposures_of(panel, sample.rows, RiskSettings())
+    days = np.flatnonzero(projection.inside.sum(axis=1) > 0)
+    sectors = panel.group("sector")[sample.rows]
+    dummies = [sectors == code for code in range(5)]
+    inside, both = projection.inside, projection.inside & ~np.isnan(values)
+
+    def ranks(x: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(stats.rankdata(np.where(cells, x, np.nan), axis=1, nan_policy="omit"))
+
+    arrays = {
+        "regressors": np.stack([*exposures.styles.values(), *dummies], axis=2),
+        "label": np.nan_to_num(sample.label),
+        "weights": np.where(inside, exposures.weights, 0.0),
+        "both": np.where(both, exposures.weights, 0.0),
+        "factor": ranks(values, both),
+        "target": ranks(projection.residual, inside),
+    }
+    np.savez(tmp_path / "in.npz", **{name: x[days] for name, x in arrays.items()})
+    run(python, "-c", _BY_SKFOLIO, tmp_path / "in.npz", tmp_path / "out.npz")
+    found = np.load(tmp_path / "out.npz")
+    assert len(days) > 20
+    np.testing.assert_allclose(found["label"], projection.residual[days], atol=1e-9)
+    scored = ~np.isnan(daily.rank_ic[days])
+    assert scored.sum() > 15
+    x, y = (np.nan_to_num(found[name][scored]) for name in ("factor", "target"))
+    weights = arrays["both"][days][scored]
+    expected = (weights * x * y).sum(axis=1)
+    expected /= np.sqrt((weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1))
+    np.testing.assert_allclose(daily.rank_ic[days][scored], expected, atol=2e-6)
