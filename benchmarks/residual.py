@@ -205,7 +205,7 @@ def known_table(results: Results) -> str:
     """The same of known formulas on real panels."""
     rows = []
     for market in REAL:
-        for row in results["residual t"].get(market, []):
+        for row in results["residual known"].get(market, []):
             pairs = [[row[f"{target}{name}"] for target in TARGETS] for name in ("", "_ic", "_std")]
             t, ic, spread = pairs
             rows.append(

@@ -237,17 +237,29 @@ def test_tables_of_the_residual_label_have_a_row_for_each_target(tmp_path: Path)
     run = {
         "market": "m", "searcher": "random", "evaluations": 10, "target": "raw", "seed": 0,
         "recovery": 0.5, "delivered": None, "raw_rank_ic": 0.02, "residual_rank_ic": 0.03,
-        "seconds": 2.0,
+        "sharpe": 1.5, "seconds": 2.0,
     }  # fmt: skip
     part = {"raw": 1, "residual": 0, "tests": 20}
     results = {
         "residual searches": [run, {**run, "seed": 1, "recovery": 0.7}],
         "residual size": [{"noise": part, "style": part}] * 2,
-    }
+        "residual known": {
+            "us_1500": [
+                {
+                    "formula": "f", "raw": 3.1, "residual": 5.4, "raw_ic": 0.009,
+                    "residual_ic": 0.008, "raw_std": 0.06, "residual_std": 0.04,
+                }
+            ]
+        },
+    }  # fmt: skip
     page = tmp_path / "README.md"
     page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in SECTIONS))
     write_readme(results, page, SECTIONS)
     text = page.read_text()
     # Student's 12.7 times the standard error .1 of two seeds.
-    assert "| m, random, 10 | raw | 0, 1 | 0.6 ± 1.3 | - | 2 ± 0 | 3 ± 0 | 2 ± 0 |" in text
+    assert (
+        "| m, random, 10 | raw | 0, 1 | 0.6 ± 1.3 | - | 2 ± 0 | 3 ± 0 | - | 1.5 ± 0 | 2 ± 0 |"
+        in text
+    )
+    assert "| us_1500, `f` | 3.1 / 5.4 | 0.009 / 0.008 | 0.060 / 0.040 |" in text
     assert f"| noise | 40 | {interval(2, 40)} | {interval(0, 40)} |" in text
