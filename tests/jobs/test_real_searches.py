@@ -16,7 +16,8 @@ SEARCHERS: dict[str, dict[str, Any]] = {
     "random": {},
     "genetic": {"population": 30},
     "rl": {},
-    "tune": {"formulas": "ts_corr(rank(close), rank(volume), 10); ts_zscore(close, 20)"},
+    # Some hundreds of settings: one that had fewer than the budget would ask in vain, at length.
+    "tune": {"formulas": "ts_corr(ts_delta(close, 5), ts_mean(volume, 10), 20)"},
 }
 RESULTS = ("combined", "correlation", "without_noise", "trust", "recovery", "delivered")
 BUDGET = 96
