@@ -23,7 +23,7 @@ from .program import ScoreSheet
 from .reference import ReferenceNodes, Values
 from .scores import DailyScores
 from .shared import Shared
-from .storage import Padded, fresh
+from .storage import Padded, fresh, unwritten
 from .threads import usable_threads
 
 # Formulas to a shard at most, and bytes of an array from which on there are fewer.
@@ -171,7 +171,7 @@ class CpuEngine:
         size = formulas * len(projection.columns)
         if size > len(self._ranks):
             self._ranks = fresh(size, np.int16)
-        return self._ranks[:size].reshape(formulas, len(projection.columns))
+        return unwritten(self._ranks[:size]).reshape(formulas, len(projection.columns))
 
     def _label(self, sample: Sample) -> ScoredLabel:
         """The sample's label, prepared once."""

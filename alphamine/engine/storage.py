@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Padded = npt.NDArray[np.generic]
 # whatever reads it gives a number that no formula has, the same in every run.
 _POISONED: Final = "ALPHAMINE_POISON"
 _POISON: Final = 0x5A
+
+Fresh = TypeVar("Fresh", bound=npt.NDArray[Any])
 
 _LANES = 16
 _ALIGNMENT = 64
@@ -39,7 +41,11 @@ def row_stride(symbols: int, itemsize: int) -> int:
 
 def fresh(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
     """An uninitialised array, for those who fill all of it: the one place that makes them."""
-    array = np.empty(shape, dtype)
+    return unwritten(np.empty(shape, dtype))
+
+
+def unwritten(array: Fresh) -> Fresh:
+    """An array whose values nobody may read: what is filled again, as if it were fresh."""
     if os.environ.get(_POISONED) == "1":
         array.reshape(-1).view(np.uint8)[:] = _POISON
     return array

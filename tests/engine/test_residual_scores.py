@@ -257,6 +257,19 @@ np.savez(sys.argv[2], label=label,
 """
 
 
+@needs_kernels
+def test_ranks_of_the_batch_before_are_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = market(0.08)
+    sample = panel.sample()
+    formulas = [parse(text, fields=panel.schema) for text in TEXTS]
+    expected = dict(Evaluator(panel).scores(formulas, sample))
+    monkeypatch.setenv("ALPHAMINE_POISON", "1")
+    again = Evaluator(panel)
+    list(again.scores([*formulas, *formulas], sample))
+    for i, daily in again.scores(formulas, sample):
+        np.testing.assert_array_equal(daily.rank_ic, expected[i].rank_ic)
+
+
 @pytest.mark.slow
 def test_it_is_what_the_regressions_of_skfolio_leave(tmp_path: Path) -> None:
     """The idiosyncratic returns of its factor model are what this regression leaves of returns."""
