@@ -119,6 +119,42 @@ def opened(market: str, target: str) -> am.Panel:
     return am.load(given.pop("spec"), residual=residual, **given)
 
 
+def cost(gaps: float) -> dict[str, float]:
+    """CPU milliseconds a formula of daily scores (IC and rank IC) of values that are there."""
+    settings = MarketSettings(days=2330, symbols=300, sectors=11, seed=3, style_volatility=0.0097)
+    made, rng = simulate(settings), np.random.default_rng(1)
+    shape = (settings.days, settings.symbols)
+    columns = dict(made.columns)
+    for i in range(8):
+        values = rng.standard_normal(shape)
+        columns[f"f{i}"] = np.where(rng.random(shape) < gaps, np.nan, values)
+    calls = {}
+    for target in TARGETS:
+        panel = am.Panel.from_arrays(
+            np.busday_offset(settings.start, np.arange(settings.days), roll="forward"),
+            [f"N{i:03d}" for i in range(settings.symbols)],
+            columns,
+            made.shocks.listed,
+            {"sector": np.tile(made.shocks.sector, (settings.days, 1))},
+            label_spec=LabelSpec(
+                horizon=5, residual=RiskSettings() if target == "residual" else None
+            ),
+            name=target,
+        )
+        calls[target] = (Evaluator(panel, threads=1), panel.sample())
+    formulas, seconds = [field(f"f{i}") for i in range(8)], {target: [] for target in TARGETS}
+    for turn in range(11):
+        for target, (evaluator, sample) in calls.items():
+            began = time.process_time()
+            list(evaluator.scores(formulas, sample, turnover=False))
+            # The first turns make what is kept.
+            if turn >= 2:
+                seconds[target].append(time.process_time() - began)
+    found = {k: 1000.0 * float(np.median(v)) / len(formulas) for k, v in seconds.items()}
+    print(f"  cost, gaps of {gaps:.0%}: {found}", flush=True)
+    return found
+
+
 def there(market: str) -> bool:
     """Whether this machine has the data of a market."""
     try:
@@ -219,6 +255,19 @@ def known_table(results: Results) -> str:
     return table(["formula", "t", "mean rank IC", "standard deviation a day"], rows)
 
 
+def cost_table(results: Results) -> str:
+    """What scores cost on either label."""
+    rows = [
+        [
+            f"{float(gaps):.0%}",
+            *(f"{found[target]:.2f}" for target in TARGETS),
+            f"{found['residual'] / found['raw']:.2f}",
+        ]
+        for gaps, found in results["residual cost"].items()
+    ]
+    return table(["values missing", "raw", "residual", "ratio"], rows)
+
+
 def size_table(results: Results) -> str:
     """Shares of useless factors that a test at 5 % calls real."""
     rows = []
@@ -277,6 +326,7 @@ def _mean(values: Sequence[float | None], factor: float) -> str:
 SECTIONS = {
     "residual t": t_table,
     "residual known": known_table,
+    "residual cost": cost_table,
     "residual size": size_table,
     "residual searches": search_table,
 }
@@ -317,6 +367,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if market not in tables and there(market):
                 tables[market] = t_values(market)
                 write(results)
+        for gaps in (0.0, 0.05):
+            costs = results.setdefault("cost", {})
+            if str(gaps) not in costs:
+                costs[str(gaps)] = cost(gaps)
         sizes = results.setdefault("size", [])
         while len(sizes) < MARKETS:
             sizes.append(size(len(sizes)))

@@ -243,6 +243,7 @@ def test_tables_of_the_residual_label_have_a_row_for_each_target(tmp_path: Path)
     results = {
         "residual searches": [run, {**run, "seed": 1, "recovery": 0.7}],
         "residual size": [{"noise": part, "style": part}] * 2,
+        "residual cost": {"0.05": {"raw": 2.0, "residual": 3.0}},
         "residual known": {
             "us_1500": [
                 {
@@ -261,5 +262,6 @@ def test_tables_of_the_residual_label_have_a_row_for_each_target(tmp_path: Path)
         "| m, random, 10 | raw | 0, 1 | 0.6 ± 1.3 | - | 2 ± 0 | 3 ± 0 | - | 1.5 ± 0 | 2 ± 0 |"
         in text
     )
+    assert "| 5% | 2.00 | 3.00 | 1.50 |" in text
     assert "| us_1500, `f` | 3.1 / 5.4 | 0.009 / 0.008 | 0.060 / 0.040 |" in text
     assert f"| noise | 40 | {interval(2, 40)} | {interval(0, 40)} |" in text
