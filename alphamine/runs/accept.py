@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from math import isclose
 from typing import Any
@@ -55,7 +57,8 @@ def accept(run: Run, level: float | None = None) -> Acceptance:
     """Test the survivors of a run in the order of its pool against the dataset's programme.
 
     Their p-values are those of the mean rank IC on valid, one-sided: train has chosen them. A
-    formula that was tested before, by whichever run, keeps its answer and costs nothing.
+    formula that was tested before with the same label, universe and days, by whichever run, keeps
+    its answer and costs nothing.
 
     Parameters
     ----------
@@ -77,7 +80,7 @@ def accept(run: Run, level: float | None = None) -> Acceptance:
             "formulas are accepted by their valid split, which the run has not; give the dataset "
             "one, and search again"
         )
-    found = {m["digest"]: _p_value(m["trust"]) for m in survivors}
+    found = {_hypothesis(run, m["digest"]): _p_value(m["trust"]) for m in survivors}
     with DatasetLedger(run.record.panel["dataset"], "accepted", run.name) as ledger:
         before = programme_of(ledger.decisions(), level)
         if before is not None and level is not None and not isclose(before.alpha, level):
@@ -111,7 +114,8 @@ def asked_of(run: Run) -> str | None:
     """What accepting the survivors of a run takes, in words; None if nobody knows."""
     if "valid" not in run.record.splits:
         return None
-    digests = {m["digest"] for m in run.members if str(m["verdict"]).startswith("survives")}
+    survivors = [m for m in run.members if str(m["verdict"]).startswith("survives")]
+    digests = {_hypothesis(run, m["digest"]) for m in survivors}
     with DatasetLedger(run.record.panel.get("dataset", "")) as ledger:
         made = ledger.decisions()
     programme = programme_of(made)
@@ -135,6 +139,14 @@ def asked_of(run: Run) -> str | None:
             ),
         ]
     )
+
+
+def _hypothesis(run: Run, digest: str) -> str:
+    """What is tested: a formula on a panel, its label and its valid split, as a content hash."""
+    record = run.record
+    tested = [digest, record.panel["fingerprint"], dict(record.label), record.splits["valid"]]
+    text = json.dumps(tested, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _p_value(trust: dict[str, Any]) -> float:

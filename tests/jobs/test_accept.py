@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.stats import t as student
 
 import alphamine as am
 from alphamine.cli import app
@@ -43,6 +44,29 @@ def test_a_programme_goes_on_from_run_to_run(
         assert made is not None
         assert len(made) == len(survivors)
         assert ledger.count() is not None  # the rest of the ledger is as it was
+
+
+def test_another_label_is_another_test(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that one label got says nothing of another."""
+    monkeypatch.setenv("ALPHAMINE_LEDGER", str(tmp_path / "ledgers"))
+    search = {"searcher": "genetic", "budget": 96, "seed": 0}
+    run = am.search(small_panel, run_dir=tmp_path / "a", **search)
+    tested = run.accept().after.tests
+    label = replace(small_panel.label_spec, horizon=small_panel.label_spec.horizon + 1)
+    other = am.search(replace(small_panel, label_spec=label), run_dir=tmp_path / "b", **search)
+    survivors = [m for m in other.members if m["verdict"].startswith("survives")]
+    both = {row["formula"] for row in run.accept().rows} & {m["formula"] for m in survivors}
+    assert both
+    assert other.acceptance is not None
+    assert f"0 are accepted and {len(survivors)} not tested" in other.acceptance
+    found = other.accept()
+    assert found.after.tests == tested + len(survivors)
+    for row, member in zip(found.rows, survivors, strict=True):
+        trust = member["trust"]
+        own = student.sf(trust["valid_t"], trust["valid_degrees"])
+        assert row["p_value"] == pytest.approx(own, rel=1e-6)
 
 
 def test_a_programme_keeps_to_the_level_of_its_first_test(

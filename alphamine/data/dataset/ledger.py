@@ -109,7 +109,7 @@ class Decision:
     Attributes
     ----------
     digest, name : str
-        Of the formula; of the run that found it.
+        Of what was tested, the formula with its label and its days; of the run that found it.
     at : str
     p_value, level : float
         It was accepted if its p-value was at most the level.
@@ -202,12 +202,12 @@ class DatasetLedger:
     def decide(
         self, p_values: Mapping[str, float], level: Callable[[int, int], float]
     ) -> list[Decision] | None:
-        """Test formulas in their order, those apart that were tested before; all in one step.
+        """Test hypotheses in their order, those apart that were tested before; all in one step.
 
         Parameters
         ----------
         p_values : mapping of str to float
-            By digest.
+            By digest of the hypothesis.
         level : callable
             Of the next test, given how many were made and how many accepted.
 
