@@ -165,6 +165,10 @@ BAD_INPUT: dict[str, tuple[Damage, str]] = {
     "prices as text": (
         lambda t: t.assign(close=t["close"].astype(str)), "'close' of .* has to hold number",
     ),
+    "prices below zero": (
+        lambda t: t.assign(close=t["close"].where(t.index != 3, -1.0)),
+        "'close' of .* holds prices of zero or less",
+    ),
     "a universe of numbers": (
         lambda t: t.assign(universe=t["universe"].astype(int)), "has to hold bool, .* holds number",
     ),
@@ -220,6 +224,17 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert (code, said.count("\n")) == (2, 1), said
     assert re.search(message, said), said
     assert [*tmp_path.iterdir()] == [bad]
+
+
+def test_a_universe_of_nobody_is_refused_for_all_days_too(
+    place: Path, tmp_path: Path, asked: Asked
+) -> None:
+    bad = tmp_path / "bad.parquet"
+    prices(place / "signal_a").assign(universe=False).to_parquet(bad, index=False)
+    out = ("--output", str(tmp_path / "out.parquet"))
+    code, said = asked(place / "signal_a", "compute", "--input", str(bad), *out)
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "no symbol counts on any day" in said
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -57,7 +57,8 @@ def simulate_weights(weights: FloatArray, venue: Venue, book: float, borrow: flo
         ledger.account[day], ledger.cash[day], ledger.long[day] = account, cash, long
         ledger.short[day], ledger.traded[day], ledger.cost[day] = short, traded, fee
         ledger.borrow[day] = lent
-        ledger.shares[day] = shares
+        # What rounding leaves of a position that was closed is none.
+        ledger.shares[day] = np.where(np.abs(worth) <= _DUST, 0.0, shares)
     return ledger
 
 

@@ -36,6 +36,11 @@ class Refused(Exception):
     """What is asked for cannot be computed; the message is one line."""
 
 
+_NOBODY = (
+    "the column universe is false throughout; give the universe that the formulas were found on"
+)
+
+
 def read_spec() -> dict[str, Any]:
     """The specification, after a check that the bundle is as it was exported."""
     try:
@@ -125,6 +130,13 @@ def opened(target: str, path: Path, spec: dict[str, Any]) -> Any:
                 f"the column {name!r} of {path} has to hold {' or '.join(readers.KINDS[kind])}, "
                 f"but it holds {prices.kinds[name]}"
             )
+    for field in spec["inputs"]:
+        name, counts = field["name"], prices.kinds[field["name"]] == "number"
+        if field["unit"] == "price" and counts and not prices.positive(name):
+            raise Refused(
+                f"the column {name!r} of {path} holds prices of zero or less, which are none; make "
+                "them missing"
+            )
     for name in wanted:
         if prices.incomplete(name):
             raise Refused(f"{path} has rows without a value of {name!r}; fill or drop them")
@@ -156,6 +168,8 @@ def chosen_days(prices: Any, spec: dict[str, Any], asked: str | None) -> list[An
                 f"the signal needs {lookback} days of history before its day, but the input has "
                 f"{len(days)} days"
             )
+        if not any(map(prices.members, days[lookback:])):
+            raise Refused(f"no symbol counts on any day: {_NOBODY}")
         return days[lookback:]
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", asked):
         raise Refused(f"dates are written as 2026-11-27, but {asked!r} was asked for")
@@ -168,10 +182,7 @@ def chosen_days(prices: Any, spec: dict[str, Any], asked: str | None) -> list[An
             f"{place}"
         )
     if not prices.members(days[place]):
-        raise Refused(
-            f"no symbol counts on {asked}: the column universe is false throughout; give the "
-            "universe that the formulas were found on"
-        )
+        raise Refused(f"no symbol counts on {asked}: {_NOBODY}")
     return [days[place]]
 
 

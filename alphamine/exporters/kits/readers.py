@@ -66,6 +66,9 @@ class Pandas:
     def incomplete(self, column: str) -> bool:
         return bool(self.prices[column].isna().any())
 
+    def positive(self, column: str) -> bool:
+        return not (self.prices[column] <= 0).any()
+
     def default_universe(self) -> None:
         self.prices = self.prices.assign(universe=True)
 
@@ -111,6 +114,9 @@ class Polars:
 
     def incomplete(self, column: str) -> bool:
         return bool(self.prices[column].null_count())
+
+    def positive(self, column: str) -> bool:
+        return not (self.prices[column] <= 0).any()
 
     def default_universe(self) -> None:
         self.prices = self.prices.with_columns(universe=self.library.lit(True))
@@ -180,6 +186,10 @@ class DuckDB:
     def incomplete(self, column: str) -> bool:
         return bool(self.ask(f"SELECT 1 FROM source WHERE {column} IS NULL LIMIT 1"))  # noqa: S608
 
+    def positive(self, column: str) -> bool:
+        name = column.replace('"', '""')
+        return not self.ask(f'SELECT 1 FROM source WHERE "{name}" <= 0 LIMIT 1')  # noqa: S608
+
     def ask(self, query: str, *given: Any) -> list[Any]:
         return [*self.connection.execute(query, [*given]).fetchall()]
 
@@ -236,6 +246,11 @@ class Numpy:
 
     def incomplete(self, column: str) -> bool:
         return bool(self.table[column].null_count)
+
+    def positive(self, column: str) -> bool:
+        compute = import_module("pyarrow.compute")
+        below = compute.less_equal(self.table[column].cast("float64"), 0.0)
+        return not compute.any(below).as_py()
 
     def default_universe(self) -> None:
         self.prices["universe"] = self.np.ones(len(self.prices["date"]), dtype=bool)

@@ -32,6 +32,17 @@ def venue(price: np.ndarray, **changes: Any) -> Venue:
     return Venue(**{**given, **changes})
 
 
+def test_a_position_that_was_closed_is_no_name() -> None:
+    """Also where what was bought in parts and sold at once does not cancel to the last bit."""
+    rng = np.random.default_rng(2)
+    price = 10 * np.exp(np.cumsum(rng.normal(0, 0.02, (80, 40)), axis=0))
+    weights = rng.normal(size=(80, 40)) * (rng.random((80, 40)) < 0.4)
+    weights /= np.abs(weights).sum(axis=1, keepdims=True)
+    ledger = simulate_weights(weights, venue(price), 1e8)
+    assert (ledger.shares != 0.0).sum() == (weights != 0.0).sum()
+    np.testing.assert_array_equal(ledger.shares != 0.0, weights != 0.0)
+
+
 def test_a_smooth_market_earns_weights_times_returns() -> None:
     rng = np.random.default_rng(0)
     days, names = 60, 30
