@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import alphamine.shipped as shipped
+from alphamine.errors import AlphamineError, DataError
 
 from . import options
 from .output import console, interval, print_json, print_table
@@ -53,8 +54,11 @@ def compare(
     markets: dict[str, list[Row]] = {}
     if comparison.markets:
         # What is wrong with the last of them is said before the hours that the others take.
-        for one in comparison.by_market.values():
-            load(one.data, **one.overrides)
+        for market, one in comparison.by_market.items():
+            try:
+                load(one.data, **one.overrides)
+            except AlphamineError as error:
+                raise DataError(f"{path}: the market {market}: {error}") from None
     for market, one in comparison.by_market.items():
         panel = load(one.data, **one.overrides)
         title = f"{path.stem} on {panel.name}"

@@ -324,6 +324,8 @@ def _read(
             if isinstance(part, dict) and isinstance(part.get("data"), str):
                 part["data"] = _specification(part["data"], path.parent)
     source = "the options" if path is None else str(path)
+    if path is not None and (changes or written):
+        source += " and the options"
     content |= changes
     try:
         if written:

@@ -85,5 +85,6 @@ def test_a_market_that_is_wrong_stops_everything_first(cli: Cli, workplace: Path
     (workplace / "bad.yaml").write_text(f"{JOB}{MARKETS}  last: {{data: tiny.yaml, horizon: 0}}\n")
     done = cli("compare", "bad.yaml")
     assert done.returncode == 2
+    assert "bad.yaml: the market last: " in done.stderr
     assert "horizon" in done.stderr
     assert not (workplace / "runs/bad").exists()

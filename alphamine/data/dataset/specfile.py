@@ -75,7 +75,8 @@ def parse_mapping(text: str, path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError
         raise DataError(f"{path.name} is not valid YAML: {_fault(error)}") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise DataError(f"{path.name} must be a YAML mapping with keys such as name and source")
+        held = "nothing" if content is None else f"a {type(content).__name__} of another form"
+        raise DataError(f"{path.name} must be a YAML mapping of `key: value`, but it holds {held}")
     return content
 
 

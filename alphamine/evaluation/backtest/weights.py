@@ -21,6 +21,8 @@ Switch = Literal["ON", "OFF"]
 class QuantileLongShort:
     """Long the top quantile and short the bottom one, equal weights, half of the book each.
 
+    A name of rank r among n is in quantile floor((r - 1/2) / n * quantiles), so that of 52 names
+    10 are on either side of 5, where a factor's page, which cuts as `pandas.qcut` does, has 11.
     Equal values fall into the same quantile; a day on which one side is empty trades nothing.
 
     Attributes
