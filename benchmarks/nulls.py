@@ -12,6 +12,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,13 +185,13 @@ def lucky(days: int, horizon: int, runs: int, trials: int) -> dict[str, Any]:
         t, quarters = series.draw(rng, trials)
         # Nothing below the verdict's hurdle for t can survive.
         strong = np.flatnonzero(np.abs(t) > SURVIVES_T)
+        blank = Trust(0.0, series.degrees, days / horizon, trials, 0.0, 1.0, False, ())
+        strong = strong[np.argsort(-np.abs(t[strong]))][:LOOKED_AT]
+        signs = np.sign(quarters[strong] * t[strong, None]).astype(int).tolist()
         found = [
-            Trust(
-                float(t[i]), series.degrees, days / horizon, trials, 0.0, 1.0, False,
-                tuple(np.sign(quarters[i] * t[i]).astype(int).tolist()),
-            )
-            for i in strong[np.argsort(-np.abs(t[strong]))][:LOOKED_AT]
-        ]  # fmt: skip
+            replace(blank, t=float(own), period_signs=tuple(row))
+            for own, row in zip(t[strong], signs, strict=True)
+        ]
         best += bool(found) and found[0].luck <= SURVIVES_LUCK
         survivors += any(trust.word.startswith("survives") for trust in found)
     level = -math.expm1(math.log1p(-SURVIVES_LUCK) / trials)

@@ -50,7 +50,6 @@ def compare(
     }
     path = shipped.path_of("jobs", job)
     comparison = read_comparison(path, {k: v for k, v in given.items() if v is not None})
-    folder = Path(comparison.run_dir) if comparison.run_dir else None
     markets: dict[str, list[Row]] = {}
     if comparison.markets:
         # What is wrong with the last of them is said before the hours that the others take.
@@ -61,18 +60,18 @@ def compare(
                 raise DataError(f"{path}: the market {market}: {error}") from None
     for market, one in comparison.by_market.items():
         panel = load(one.data, **one.overrides)
-        title = f"{path.stem} on {panel.name}"
-        folder = folder or Path("runs") / (path.stem if market else f"{path.stem}-{panel.name}")
+        # A single market is named by its panel.
+        title = path.stem if market else f"{path.stem} on {panel.name}"
+        name = path.stem if market else f"{path.stem}-{panel.name}"
+        folder = Path(comparison.run_dir or f"runs/{name}")
         with comparison_bar(console(stderr=True), one.budget, market) as observe:
             markets[market] = run_all(one, panel, folder / market, reveal, observe)
-    assert folder is not None
     from alphamine.report.html import comparison_page
     from alphamine.report.library import put_beside
     from alphamine.report.renderer import write_text
 
     page = folder / "comparison.html"
     library = None if single_file else put_beside(page)
-    title = path.stem if comparison.markets else title
     write_text(comparison_page(markets, title, comparison.budget, library), page)
     if json:
         print_json({**_document(markets, folder, comparison.budget), "report": str(page)})

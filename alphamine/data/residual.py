@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.errors import DataError
 from alphamine.operators.numeric import average_ranks
 
 from .risk import Exposures, RiskSettings, exposures_of
@@ -31,6 +32,8 @@ Ranks: TypeAlias = Callable[[FloatArray], FloatArray]
 
 ARRAYS: Final = ("columns", "places", "labels", "start", "lanes", "roots", "ends", "masses")
 """What engines read of a projection."""
+# What 16 bits hold of ranks and of numbers of cells.
+_MOST_NAMES: Final = 1 << 15
 # Lanes of a cell come in registers of so many.
 _REGISTER: Final = 8
 # Where styles and groups explain all but this share of a day's variance, what is left is rounding.
@@ -108,11 +111,17 @@ class Projection:
         Raises
         ------
         DataError
-            If a group is none of the panel.
+            If a group is none of the panel, or a day has more names than are ranked.
         """
         settings = settings.on(panel)
         exposures = exposures_of(panel, rows, settings)
         inside = panel.universe[rows] & ~np.isnan(label)
+        widest = int(inside.sum(axis=1).max(initial=0))
+        if widest > _MOST_NAMES:
+            raise DataError(
+                f"at most {_MOST_NAMES} names a day have a residual, but the universe has "
+                f"{widest}; use a smaller universe"
+            )
         codes, regressors = _regressors(exposures, inside)
         fewest = panel.min_names + len(regressors) + int(codes.max(initial=0)) + 1
         inside &= (inside.sum(axis=1) >= fewest)[:, None]

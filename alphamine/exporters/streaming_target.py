@@ -7,6 +7,7 @@ import json
 import textwrap
 from typing import ClassVar
 
+from alphamine.operators.types import PRICE
 from alphamine.pool.alpha_pool import AlphaPool
 
 from .kits import streaming_kit
@@ -54,6 +55,7 @@ class StreamingModule(NumpyModule):
                 f"IDENTITY = {quoted(self.identity())}",
                 f"NUMBERS = {listed(self.numbers)}",
                 f"GROUPS = {listed(self.groups)}",
+                f"PRICES = {listed(f.name for f in self.program.fields if f.unit == PRICE)}",
                 "ROWS = {",
                 *(f"    {quoted(name)}: {rows}," for name, rows in self._limits.items()),
                 "}",

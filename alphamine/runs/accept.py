@@ -74,13 +74,13 @@ def accept(run: Run, level: float | None = None) -> Acceptance:
     if level is not None and not 0.0 < level < 1.0:
         raise SearchError(f"a false discovery rate lies between 0 and 1, but got {level:g}")
     run.require_finished("formulas are accepted")
-    survivors = [m for m in run.members if str(m["verdict"]).startswith("survives")]
     if "valid" not in run.record.splits:
         raise SearchError(
             "formulas are accepted by their valid split, which the run has not; give the dataset "
             "one, and search again"
         )
-    found = {_hypothesis(run, m["digest"]): _p_value(m["trust"]) for m in survivors}
+    survivors = _hypotheses(run)
+    found = {digest: _p_value(member["trust"]) for digest, member in survivors.items()}
     with DatasetLedger(run.record.panel["dataset"], "accepted", run.name) as ledger:
         before = programme_of(ledger.decisions(), level)
         if before is not None and level is not None and not isclose(before.alpha, level):
@@ -105,7 +105,7 @@ def accept(run: Run, level: float | None = None) -> Acceptance:
             "level": decision.level,
             "accepted": decision.accepted,
         }
-        for member, decision in zip(survivors, decisions, strict=True)
+        for member, decision in zip(survivors.values(), decisions, strict=True)
     )
     return Acceptance(rows, before, after)
 
@@ -114,8 +114,7 @@ def asked_of(run: Run) -> str | None:
     """What accepting the survivors of a run takes, in words; None if nobody knows."""
     if "valid" not in run.record.splits:
         return None
-    survivors = [m for m in run.members if str(m["verdict"]).startswith("survives")]
-    digests = {_hypothesis(run, m["digest"]) for m in survivors}
+    digests = _hypotheses(run)
     with DatasetLedger(run.record.panel.get("dataset", "")) as ledger:
         made = ledger.decisions()
     programme = programme_of(made)
@@ -141,12 +140,18 @@ def asked_of(run: Run) -> str | None:
     )
 
 
-def _hypothesis(run: Run, digest: str) -> str:
-    """What is tested: a formula on a panel, its label and its valid split, as a content hash."""
-    record = run.record
-    tested = [digest, record.panel["fingerprint"], dict(record.label), record.splits["valid"]]
-    text = json.dumps(tested, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def _hypotheses(run: Run) -> dict[str, dict[str, Any]]:
+    """The survivors of a run in the order of its pool, by a content hash of what is tested.
+
+    That is a formula on a panel with its label and its valid split.
+    """
+    record, found = run.record, {}
+    where = [record.panel["fingerprint"], dict(record.label), record.splits["valid"]]
+    for member in run.members:
+        if str(member["verdict"]).startswith("survives"):
+            text = json.dumps([member["digest"], *where], sort_keys=True)
+            found[hashlib.blake2b(text.encode(), digest_size=16).hexdigest()] = member
+    return found
 
 
 def _p_value(trust: dict[str, Any]) -> float:

@@ -59,11 +59,10 @@ inline double dot(const std::int32_t* a, const std::int32_t* b, Index stride) {
     return sum_of(even + odd);
 }
 
-// Twice the average rank minus its mean, at column(place) of each place that a day orders; 0 for
-// columns that have no rank.
+// Twice the average rank minus its mean, at column(place) of each place that a day orders; what has
+// no rank is left as it is.
 template <class Column>
-inline void centre(const SortedDay& day, Index stride, Column column, std::int32_t* centred) {
-    std::fill(centred, centred + stride, 0);
+inline void centre(const SortedDay& day, Column column, std::int32_t* centred) {
     const std::int32_t count = static_cast<std::int32_t>(day.count), mean = count - 1;
     if (day.tied) {
 #pragma GCC unroll 4
@@ -121,7 +120,8 @@ private:
         std::uint32_t* columns = order + t * stride;
         columns = std::copy(day.order, day.order + day.count, columns);
         if (day.tied) std::copy(day.twice, day.twice + day.count, twice + t * stride);
-        centre(day, stride, kAsTheyStand, centred + t * stride);
+        std::fill(centred + t * stride, centred + (t + 1) * stride, 0);
+        centre(day, kAsTheyStand, centred + t * stride);
         const double* row = values + t * stride;
         for (Index n = 0; n < stride; ++n)
             if (row[n] != row[n]) *columns++ = static_cast<std::uint32_t>(n);

@@ -47,7 +47,8 @@ bool rank_cells(const T* values, Index stride, const std::int32_t* columns,
             const SortedDay day = sorter.day(l);
             const Index begin = start[first + l], count = start[first + l + 1] - begin;
             // Scattered stores of 16 bits take twice as long as those of 32.
-            centre(day, padded(count), kAsTheyStand, centred);
+            std::fill(centred, centred + padded(count), 0);
+            centre(day, kAsTheyStand, centred);
             for (Index c = 0; c < count; ++c)
                 out[begin + c] = static_cast<std::int16_t>(centred[c]);
             present[first + l] = day.count;

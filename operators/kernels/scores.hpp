@@ -240,10 +240,11 @@ private:
 
     void centre_columns(Index l, const SortedDay& day) {
         const std::uint32_t* columns = columns_[l];
+        std::fill(ranks_, ranks_ + label_.stride, 0);
         if (columns == nullptr)
-            centre(day, label_.stride, kAsTheyStand, ranks_);
+            centre(day, kAsTheyStand, ranks_);
         else
-            centre(day, label_.stride, [columns](std::uint32_t j) { return columns[j]; }, ranks_);
+            centre(day, [columns](std::uint32_t j) { return columns[j]; }, ranks_);
     }
 
     // The same of a day whose names all have a value and a label, from the ranks by column.
@@ -313,24 +314,12 @@ private:
         std::int16_t* out = out_.ranks + begin;
         // Scattered stores of 16 bits take twice as long as those of 32.
         if (pairs < cells) std::fill(pair_ranks_, pair_ranks_ + cells, std::int32_t{kNoRank});
-        const auto write = [&](auto place) {
-            const std::int32_t mean = static_cast<std::int32_t>(pairs) - 1;
-            if (own.tied) {
-#pragma GCC unroll 4
-                for (std::int32_t i = 0; i < pairs; ++i)
-                    pair_ranks_[place(own.order[i])] = static_cast<std::int32_t>(own.twice[i]) - mean;
-            } else {
-#pragma GCC unroll 4
-                for (std::int32_t i = 0; i < pairs; ++i)
-                    pair_ranks_[place(own.order[i])] = 2 * i - mean;
-            }
-        };
         if (by_cell_[l])
-            write(kAsTheyStand);
+            centre(own, kAsTheyStand, pair_ranks_);
         else if (columns == nullptr)
-            write([places](std::uint32_t j) { return places[j]; });
+            centre(own, [places](std::uint32_t j) { return places[j]; }, pair_ranks_);
         else
-            write([places, columns](std::uint32_t j) { return places[columns[j]]; });
+            centre(own, [places, columns](std::uint32_t j) { return places[columns[j]]; }, pair_ranks_);
         for (std::int64_t i = 0; i < cells; ++i) out[i] = static_cast<std::int16_t>(pair_ranks_[i]);
     }
 

@@ -76,9 +76,10 @@ def test_one_market_has_no_folder_of_its_own(cli: Cli, workplace: Path) -> None:
     (workplace / "one.yaml").write_text(f"data: tiny.yaml{JOB}")
     found = document(cli("compare", "one.yaml", "--seeds", "1", "--json"))
     assert found["directory"] == "runs/one-tiny"
-    assert [row["runs"] for row in found["rows"]] == [
-        ["runs/one-tiny/random-s0"], ["runs/one-tiny/genetic-s0"],
-    ]  # fmt: skip
+    runs = [path for row in found["rows"] for path in row["runs"]]
+    assert runs == ["runs/one-tiny/random-s0", "runs/one-tiny/genetic-s0"]
+    page = (workplace / found["report"]).read_text("utf-8")
+    assert "<h1>one on tiny</h1>" in page
 
 
 def test_a_market_that_is_wrong_stops_everything_first(cli: Cli, workplace: Path) -> None:

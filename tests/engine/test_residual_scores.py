@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from alphamine.data import residual
 from alphamine.data.labels import LabelSpec
 from alphamine.data.panel import Panel
 from alphamine.data.risk import RiskSettings, exposures_of
@@ -16,6 +17,7 @@ from alphamine.engine.base import Sinks
 from alphamine.engine.cells import Cells, DayCells
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.native import NO_RANK, load
+from alphamine.errors import DataError
 from alphamine.expression.text.parser import parse
 from alphamine.pool.combine import WeightedSum
 from alphamine.pool.pool import Pool
@@ -168,6 +170,15 @@ def test_a_pool_weighs_what_it_hands_out() -> None:
     expected = (factor * label).sum(axis=1)[known] / size[known]
     whole = ~np.isnan(np.stack(values)).any(axis=(0, 2))[sample.rows][known]
     np.testing.assert_allclose(pool.ic_series()[known][whole], expected[whole], atol=2e-4)
+
+
+def test_more_names_than_sixteen_bits_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    widest = int((market(0.0).universe).sum(axis=1).max())
+    monkeypatch.setattr(residual, "_MOST_NAMES", widest)
+    _ = market(0.0).sample().projection
+    monkeypatch.setattr(residual, "_MOST_NAMES", widest - 1)
+    with pytest.raises(DataError, match=f"at most {widest - 1} names a day have a residual"):
+        _ = market(0.0).sample().projection
 
 
 def test_parts_of_a_sample_have_parts_of_its_scores(gappy: Panel) -> None:

@@ -120,6 +120,10 @@ def test_what_cannot_be_taken_changes_nothing(
         (r"'universe' has shape \(2,\)", ("2999-01-01", symbols, fields, [True, False])),
         ("is True or False .* got float64", ("2999-01-01", symbols, fields, 1.0 * universe)),
         ("'close' has to hold numbers", ("2999-01-01", symbols, {**fields, "close": symbols})),
+        (
+            "'close' holds prices of zero or less on 2999-01-01",
+            ("2999-01-01", symbols, {**fields, "close": -fields["close"]}),
+        ),
         ("is not after", (pd.Timestamp(date), symbols, fields)),
         ("is not after", (np.datetime64(date, "ns"), symbols, fields)),
         ("are written as 2026-11-27, but got '9/30/2999'", ("9/30/2999", symbols, fields)),

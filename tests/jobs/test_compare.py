@@ -131,9 +131,9 @@ def test_a_comparison_says_where(tmp_path: Path) -> None:
         read_comparison(job, {})
     job.write_text(job.read_text().replace("y: ", "y: {horizon: 7}"))
     found = read_comparison(job, {"budget": 9}).by_market
-    assert {name: (one.data, one.horizon, one.budget) for name, one in found.items()} == {
-        "x": (str(tmp_path / "b.yaml"), 2, 9), "y": (str(tmp_path / "a.yaml"), 7, 9),
-    }  # fmt: skip
+    parts = {name: (one.data, one.horizon, one.budget) for name, one in found.items()}
+    a, b = str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")
+    assert parts == {"x": (b, 2, 9), "y": (a, 7, 9)}
     assert read_comparison(job, {}).by_market["x"].by_market.keys() == {""}
 
 

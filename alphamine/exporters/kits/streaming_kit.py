@@ -65,6 +65,7 @@ class DayByDay:
     IDENTITY: ClassVar[str]
     NUMBERS: ClassVar[Sequence[str]]
     GROUPS: ClassVar[Sequence[str]]
+    PRICES: ClassVar[Sequence[str]]
     ROWS: ClassVar[Mapping[str, int]]
 
     def __init__(self) -> None:
@@ -191,6 +192,12 @@ class DayByDay:
             )
         rows = {name: _numbers(name, given[name], date) for name in self.NUMBERS}
         labels = {name: _texts(given[name]) for name in self.GROUPS}
+        for name in self.PRICES:
+            if (rows[name] <= 0).any():
+                raise Rejected(
+                    f"{name!r} holds prices of zero or less on {date}, which are none; make them "
+                    "NaN"
+                )
         for name, row in {**rows, **labels, "universe": members}.items():
             if row.shape != (len(names),):
                 raise Rejected(f"{name!r} has shape {row.shape} on {date}, not ({len(names)},)")
