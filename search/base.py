@@ -168,6 +168,19 @@ class Searcher(Protocol):
 
 
 @runtime_checkable
+class Observer(Protocol):
+    """A searcher that learns from what others propose for the same pool.
+
+    Its start is then not paid for again by each of several: a population is filled by all of them,
+    and what one has tried, no other tries again.
+    """
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """Take results of candidates that it has not proposed, and the pool after them."""
+        ...
+
+
+@runtime_checkable
 class Spender(Protocol):
     """A searcher that costs more than time: it asks a language model."""
 

@@ -135,6 +135,11 @@ class GeneticSearcher:
                     worst = min(sampled, key=lambda i: (self._population[i][1], i))
                     del self._population[worst]
 
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """What others propose joins the population."""
+        self._memory.update(result.candidate.formula for result in results)
+        self.tell(results, pool)
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "rng": generator_state(self._rng),

@@ -112,6 +112,12 @@ class LocalSearcher:
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self._pool = pool.formulas
 
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """What others propose is part of the warm-up."""
+        self._asked += len(results)
+        self._memory.update(result.candidate.formula for result in results)
+        self.tell(results, pool)
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "rng": generator_state(self._rng),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Memory:
         if len(self._keys) > self.capacity:
             self._keys.popitem(last=False)
         return True
+
+    def update(self, formulas: Iterable[Node]) -> None:
+        """Remember formulas that others have proposed."""
+        for formula in formulas:
+            self.add(formula)
 
     def new(self, draw: Callable[[], Node]) -> Node:
         """Draw until a formula is new; any formula if the source seems exhausted."""

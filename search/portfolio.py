@@ -17,7 +17,15 @@ import numpy as np
 from alphamine.errors import SearchError
 from alphamine.pool.model import PoolModel
 
-from .base import Candidate, Capabilities, Evaluation, SearchContext, Searcher, Spender
+from .base import (
+    Candidate,
+    Capabilities,
+    Evaluation,
+    Observer,
+    SearchContext,
+    Searcher,
+    Spender,
+)
 from .base import capabilities as capabilities_of
 from .credit import Credit, Trial
 from .models import ModelCandidate, ModelEvaluation, Modeller
@@ -78,8 +86,8 @@ class PortfolioSettings:
 class PortfolioSearcher:
     """Lets several searchers take turns, the more often the more the pool gains by them.
 
-    All are told of the pool; each is told of its own proposals only, so that it learns as it would
-    alone. `Candidate.arm` names the searcher.
+    Each is told of its own proposals, as it would be alone; those that are `Observer`s then see
+    the others'. `Candidate.arm` names the searcher.
 
     Parameters
     ----------
@@ -123,9 +131,13 @@ class PortfolioSearcher:
             arm, _, within = result.candidate.arm.partition(_WITHIN)
             told = replace(result, candidate=replace(result.candidate, arm=within))
             own.setdefault(arm, []).append(told)
-        for arm, told_to in own.items():
-            self._tell(arm, told_to, pool)
+        for name, told_to in own.items():
+            self._tell(name, told_to, pool)
         self._asked = {}
+        for name, arm in self._arms.items():
+            others = [result for other in own if other != name for result in own[other]]
+            if others and isinstance(arm, Observer):
+                arm.observe(others, pool)
         # Nothing has been learnt since `ask`: these are the contexts in which it chose.
         contexts = {arm: self._credit.context(arm) for arm in own}
         for arm, turn in self._turns(results):

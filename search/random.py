@@ -51,6 +51,10 @@ class RandomSearcher:
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         """Scores do not matter to chance."""
 
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """What others have drawn is not drawn again."""
+        self._memory.update(result.candidate.formula for result in results)
+
     def state_dict(self) -> dict[str, Any]:
         return {"rng": generator_state(self._rng), "memory": self._memory.state()}
 

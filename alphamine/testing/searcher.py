@@ -25,6 +25,7 @@ from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import (
     Candidate,
     Evaluation,
+    Observer,
     SearchContext,
     Searcher,
     Spender,
@@ -278,6 +279,33 @@ def accounts_for_what_it_spends(case: Case) -> None:
             raise SearchError(f"{what} spent never fall, but went from {before} to {after}")
 
 
+def takes_in_what_others_propose(case: Case) -> None:
+    """An `Observer` goes on in the grammar, and a restored one has seen what the first had."""
+    searcher, grammar = case.new(), case.context.grammar
+    if not isinstance(searcher, Observer):
+        return
+    rng = np.random.default_rng(case.other_seed)
+    for number in range(case.rounds):
+        drawn = [Candidate(grammar.sample(rng), "other") for _ in range(case.batch)]
+        others = [_judged(c, _score(c.formula.digest) if number else math.nan) for c in drawn]
+        searcher.observe(others, _pool(others))
+        candidates = searcher.ask(case.batch)
+        for candidate in candidates:
+            _check(grammar, candidate)
+        results = [_judged(c, _score(c.formula.digest)) for c in candidates]
+        searcher.tell(results, _pool(results))
+        searcher.observe(others, _pool(others))
+    if not capabilities(searcher).repeatable:
+        return
+    restored = case.new(case.other_seed)
+    restored.load_state_dict(_through_json(searcher.state_dict()))
+    if proposals(restored, 2, case.batch) != proposals(searcher, 2, case.batch):
+        raise SearchError(
+            "a restored searcher goes on as the first, but it differs once both have seen what "
+            "others proposed; put what `observe` keeps into state_dict"
+        )
+
+
 def proposes_models_that_can_be_judged(case: Case) -> None:
     """A `Modeller` proposes models of the context on formulas of the grammar, whatever comes."""
     searcher = case.new()
@@ -318,5 +346,13 @@ LAWS: Final[tuple[Law, ...]] = (
     accounts_for_what_it_spends,
     proposes_models_that_can_be_judged,
 )
-LAWS_OF_REPEATABLE: Final[tuple[Law, ...]] = (follows_its_seed, begins_alike, resumes)
-LAWS_OF_OTHERS: Final[tuple[Law, ...]] = (learns_from_what_is_told,)
+LAWS_OF_REPEATABLE: Final[tuple[Law, ...]] = (
+    follows_its_seed,
+    begins_alike,
+    resumes,
+    takes_in_what_others_propose,
+)
+LAWS_OF_OTHERS: Final[tuple[Law, ...]] = (
+    learns_from_what_is_told,
+    takes_in_what_others_propose,
+)

@@ -147,6 +147,11 @@ class MCTSSearcher:
         self._forest.keep(formula.digest for formula in pool.formulas)
         self._forest.commit()
 
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """What others have tried is replaced where it is proposed, as what was tried here."""
+        self._answers.tried.update(result.candidate.formula for result in results)
+        self._donors = pool.formulas
+
     def _withdraw(self, results: Sequence[Evaluation]) -> None:
         """Forget what was asked for and will not come.
 

@@ -60,6 +60,25 @@ class _Modelling(RandomSearcher):
         """Nothing to learn."""
 
 
+class _Inattentive(RandomSearcher):
+    """Turns to what others proposed, and does not keep it in its state."""
+
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        self._seen: list[Candidate] = []
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        self._seen = [r.candidate for r in results]
+
+    def ask(self, n: int) -> list[Candidate]:
+        return self._seen[:1] + super().ask(max(0, n - len(self._seen[:1])))
+
+
+def test_what_an_observer_forgets_is_noticed() -> None:
+    with pytest.raises(SearchError, match="put what `observe` keeps into state_dict"):
+        check_searcher(_Inattentive, rounds=3, batch=5)
+
+
 def test_models_that_nobody_can_judge_are_refused() -> None:
     with pytest.raises(SearchError, match=r"models are those of the context \(none\), but got"):
         check_searcher(_Modelling, rounds=2, batch=5)

@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 
 from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.rank_key import rank_key
 from alphamine.pool.model import PoolModel
-from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
+from alphamine.searchers.base import (
+    Candidate,
+    Capabilities,
+    Evaluation,
+    Observer,
+    SearchContext,
+)
 from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings
 from alphamine.searchers.random import RandomSearcher
 from alphamine.searchers.registry import make_searcher
@@ -104,6 +111,52 @@ def test_settings_reach_the_arms_and_seeds_differ() -> None:
     said = searcher.ask(16)
     # Both begin with draws from the grammar; with one seed they would be the same.
     assert not {c.formula.digest for c in said[:8]} & {c.formula.digest for c in said[8:]}
+
+
+class Watching(Told):
+    """Keeps what it sees of the others."""
+
+    def __init__(self, context: SearchContext) -> None:
+        super().__init__(context)
+        self.seen: list[Candidate] = []
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        self.seen += [r.candidate for r in results]
+
+
+def test_each_observer_sees_what_the_others_proposed_and_nothing_else() -> None:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, scheduler="round_robin")
+    arms = {name: Watching(context(seed=i)) for i, name in enumerate(chosen.arms)}
+    searcher = PortfolioSearcher(context(chosen), arms)
+    for n in (16, 3, 24):
+        searcher.tell([judged(c) for c in searcher.ask(n)], PoolModel())
+    assert arms["random"].seen == arms["genetic"].told
+    assert arms["genetic"].seen == arms["random"].told
+
+
+@pytest.mark.parametrize("name", ["genetic", "local", "mcts", "random"])
+def test_what_others_have_tried_is_not_proposed_again(name: str) -> None:
+    would = [c.formula for c in make_searcher(name, context()).ask(20)]
+    searcher = make_searcher(name, context())
+    assert isinstance(searcher, Observer)
+    searcher.observe([judged(Candidate(f, "other")) for f in would], PoolModel())
+    said = [c.formula for c in searcher.ask(20)]
+    assert len(said) > 5
+    assert not {*map(rank_key, said)} & {*map(rank_key, would)}
+
+
+def test_a_population_is_filled_by_all_arms() -> None:
+    """One that others have filled breeds at once; alone it would draw its own first."""
+    grammar, rng = Grammar(max_length=12), np.random.default_rng(3)
+    searcher = make_searcher("genetic", context(), {"population": 30, "random": 0.0})
+    assert isinstance(searcher, Observer)
+    others = [judged(Candidate(grammar.sample(rng), "random")) for _ in range(30)]
+    assert {c.origin for c in searcher.ask(20)} == {"random"}
+    searcher.observe(others, PoolModel())
+    origins = [c.origin for c in searcher.ask(20)]
+    assert origins.count("random") < 3
+    parents = {digest for c in searcher.ask(20) for digest in c.parents}
+    assert parents <= {r.candidate.formula.digest for r in others}
 
 
 class Unrepeatable(Told):
