@@ -128,9 +128,9 @@ class PortfolioSearcher:
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         own: dict[str, list[Evaluation]] = {}
         for result in results:
-            arm, _, within = result.candidate.arm.partition(_WITHIN)
+            name, _, within = result.candidate.arm.partition(_WITHIN)
             told = replace(result, candidate=replace(result.candidate, arm=within))
-            own.setdefault(arm, []).append(told)
+            own.setdefault(name, []).append(told)
         for name, told_to in own.items():
             self._tell(name, told_to, pool)
         self._asked = {}
@@ -139,10 +139,10 @@ class PortfolioSearcher:
             if others and isinstance(arm, Observer):
                 arm.observe(others, pool)
         # Nothing has been learnt since `ask`: these are the contexts in which it chose.
-        contexts = {arm: self._credit.context(arm) for arm in own}
-        for arm, turn in self._turns(results):
+        contexts = {name: self._credit.context(name) for name in own}
+        for name, turn in self._turns(results):
             trial = Trial(sum(r.gain for r in turn), len(turn), sum(r.repeated for r in turn))
-            self._credit.learn(arm, contexts[arm], trial)
+            self._credit.learn(name, contexts[name], trial)
         best = max((r.fitness for r in results), default=-np.inf)
         self._credit.see(best, len(pool.formulas))
 
