@@ -147,10 +147,9 @@ def _hypotheses(run: Run) -> dict[str, dict[str, Any]]:
     """
     record, found = run.record, {}
     where = [record.panel["fingerprint"], dict(record.label), record.splits["valid"]]
-    for member in run.members:
-        if str(member["verdict"]).startswith("survives"):
-            text = json.dumps([member["digest"], *where], sort_keys=True)
-            found[hashlib.blake2b(text.encode(), digest_size=16).hexdigest()] = member
+    for member in run.survivors:
+        text = json.dumps([member["digest"], *where], sort_keys=True)
+        found[hashlib.blake2b(text.encode(), digest_size=16).hexdigest()] = member
     return found
 
 

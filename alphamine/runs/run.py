@@ -214,6 +214,11 @@ class Run(RecordedRun):
         """What is recorded of each formula of the pool as it is oriented, best first."""
         return [self._as_oriented(member) for member in self._stored_members]
 
+    @property
+    def survivors(self) -> list[dict[str, Any]]:
+        """Members whose verdict on train survives what was tried."""
+        return [m for m in self.members if str(m.get("verdict")).startswith("survives")]
+
     @cached_property
     def _stored_members(self) -> list[dict[str, Any]]:
         with self._store() as store:
@@ -389,10 +394,9 @@ class Run(RecordedRun):
     def __repr__(self) -> str:
         if not self.state.finished:
             return f"<Run {self.name}: cut short after {self.evaluated:,} formulas>"
-        survive = sum(str(member.get("verdict")).startswith("survives") for member in self.members)
         return (
             f"<Run {self.name}: {self.trials:,} formulas tried, {len(self.members)} in the pool, "
-            f"{survive} of them survive that>"
+            f"{len(self.survivors)} of them survive that>"
         )
 
 

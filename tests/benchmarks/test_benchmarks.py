@@ -265,3 +265,28 @@ def test_tables_of_the_residual_label_have_a_row_for_each_target(tmp_path: Path)
     assert "| 5% | 2.00 | 3.00 | 1.50 |" in text
     assert "| us_1500, `f` | 3.1 / 5.4 | 0.009 / 0.008 | 0.060 / 0.040 |" in text
     assert f"| noise | 40 | {interval(2, 40)} | {interval(0, 40)} |" in text
+
+
+def test_the_markets_table_puts_raw_and_residual_where_they_belong() -> None:
+    from benchmarks.markets import markets_section
+
+    def row(searcher: str, **means: float) -> dict[str, object]:
+        estimates = {n: {"mean": m, "half_width": 0.004, "runs": 5} for n, m in means.items()}
+        return {"searcher": searcher, **estimates}
+
+    markets = {
+        "China": [row("random", valid_rank_ic=0.03, test_rank_ic=0.02)],
+        "China, residual": [
+            row("random", valid_rank_ic=0.05, valid_raw_rank_ic=0.01, test_rank_ic=0.04)
+        ],
+    }
+    lines = markets_section({"markets": {"markets": markets}}).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    raw, residual = (dict(zip(cells[0], found, strict=True)) for found in cells[2:])
+    assert raw["rank IC on valid, times 100"] == "3.00 ± 0.40"
+    assert raw["rank IC on test, times 100"] == "2.00 ± 0.40"
+    assert raw["residual rank IC on valid, times 100"] == "-"
+    assert residual["rank IC on valid, times 100"] == "1.00 ± 0.40"
+    assert residual["residual rank IC on valid, times 100"] == "5.00 ± 0.40"
+    assert residual["residual rank IC on test, times 100"] == "4.00 ± 0.40"
+    assert residual["rank IC on test, times 100"] == "-"

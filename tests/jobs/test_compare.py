@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from contextlib import closing
 from itertools import count
@@ -51,6 +52,14 @@ def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> N
         # The mean over all pairs from the whole matrix: less its diagonal of ones.
         means = [(m.sum() - len(m)) / (len(m) * (len(m) - 1)) for m in matrices]
         assert row.estimates["correlation"].mean == pytest.approx(np.mean(means))
+        words = [[member["verdict"] for member in run.pool.rows()] for run in runs]
+        for name, law in (
+            ("survivors", r"survives .*"),
+            ("confirmed", r"survives .*, confirmed .*"),
+        ):
+            counts = [sum(bool(re.fullmatch(law, word)) for word in found) for found in words]
+            assert max(counts) > 0
+            assert row.estimates[name].mean == np.mean(counts)
         assert {"recovery", "delivered", "test_rank_ic"}.isdisjoint(row.estimates)
         assert [run.test_openings for run in runs] == [[], []]
 
