@@ -1,6 +1,6 @@
 """Every searcher on four markets, raw and residual: `alphamine compare jobs/compare_markets.yaml`.
 
-    python -m benchmarks.markets RUN_DIR      # hours on one core; what is in RUN_DIR is not repeated
+    python -m benchmarks.markets RUN_DIR      # hours on one core; runs that are there are kept
 
 The command is run as its users run it, test splits opened at its end; what it prints goes to
 `markets.json`, and the table to `README.md`.
