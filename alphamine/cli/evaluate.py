@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from alphamine.errors import AlphamineError
+from alphamine.errors import AlphamineError, WorkFailed
 
 from . import options
 from .formulas import FormulaCell
@@ -73,7 +73,10 @@ def evaluate(
         bool, typer.Option("--full", help="With --json: quantiles, horizons, exposures and all.")
     ] = False,
 ) -> None:
-    """Score one formula, year by year, or many; say how far to believe them."""
+    """Score one formula, year by year, or many; say how far to believe them.
+
+    Exit code 1 if a formula could not be judged; what could be is printed all the same.
+    """
     from alphamine import evaluate as judge
     from alphamine import load
     from alphamine.data.risk import RiskSettings
@@ -134,6 +137,8 @@ def evaluate(
         _show(report)
         if found is not None:
             _show_residual(report, found)
+    if report.problem is not None:
+        raise WorkFailed(f"{report.formula} could not be judged")
 
 
 def _many(
@@ -157,18 +162,20 @@ def _many(
 
 def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) -> None:
     """Print many formulas; if none could be evaluated, the request was wrong."""
+    from alphamine.data.wording import listing
     from alphamine.evaluation.batch import as_records
+    from alphamine.evaluation.trust.verdict import count_of
 
     rows = as_records(table)
-    failed = [row for row in rows if row["verdict"] is None]
-    if len(failed) == len(rows):
+    failed = [row for row in rows if row["problem"] is not None]
+    trials = next((row["trials"] for row in rows if row["trials"]), None)
+    if trials is None:
         raise AlphamineError(
             f"none of {len(rows)} formulas could be evaluated; the first, {failed[0]['name']}: "
             f"{failed[0]['problem']}"
         )
     sample = panel.sample(split)
     dates = sample.panel.dates[sample.rows]
-    trials = next(row["trials"] for row in rows if row["trials"])
     if json:
         print_json(
             {
@@ -182,7 +189,10 @@ def _conclude(table: pd.DataFrame, panel: Panel, split: str | None, json: bool) 
             }
         )
     else:
-        _show_many(rows, f"{panel.name}, {sample.name}; out of {trials:,} distinct formulas tried")
+        _show_many(rows, f"{panel.name}, {sample.name}; out of {count_of(trials)} tried")
+    if failed:
+        names = listing(str(row["name"]) for row in failed)
+        raise WorkFailed(f"{len(failed)} of {len(rows)} formulas could not be judged: {names}")
 
 
 _HEADINGS: Final = (
@@ -266,7 +276,8 @@ def _show_many(rows: list[dict[str, Any]], caption: str) -> None:
                 percent(row["turnover"]),
                 row["verdict"],
             )
-    print_table(screen, table)
+    if table.row_count:
+        print_table(screen, table)
     for row in rows:
         if row["problem"] is not None:
             screen.print(f"{row['name']} could not be judged: {row['problem']}", soft_wrap=True)

@@ -33,11 +33,14 @@ def problem(formula: Node, daily: DailyScores, sample: Sample) -> str | None:
     if lost > days / 2:
         return why
     if not np.nan_to_num(daily.coverage).any():
+        nowhere = f"the factor has no value in the universe on any of the {days} days of {where}"
+        if not formula.fields:
+            return f"{nowhere}: it reads no field, and what it computes is missing; name a field"
         return (
-            f"the factor has no value in the universe on any of the {days} days of {where}: it "
-            f"looks back {formula.lookback} rows and reads {', '.join(sorted(formula.fields))}; "
-            "check the coverage of these fields, and whether a logarithm or a root is always of "
-            "a negative number"
+            f"{nowhere}: it looks back {formula.lookback} rows and reads "
+            f"{', '.join(sorted(formula.fields))}; check the coverage of these fields, and "
+            "whether something is always divided by zero, or a logarithm or a root always of a "
+            "negative number"
         )
     most = int(daily.pairs.max(initial=0))
     if most < panel.min_names:

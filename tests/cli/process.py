@@ -18,9 +18,9 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     return result.stderr
 
 
-def document(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def document(result: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, Any]:
     """The one JSON document on stdout."""
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == code, result.stderr
     parsed = json.loads(result.stdout)
     assert isinstance(parsed, dict)
     return parsed

@@ -66,6 +66,10 @@ CASES = {
         "log(-close)", "usual", "the factor has no value in the universe on any of the 60 days",
         "the formula has no value in the universe on any day",
     ),
+    "no field": (
+        "1 / 0", "usual", "it reads no field, and what it computes is missing; name a field",
+        "the formula has no value in the universe on any day",
+    ),
     "constant cross-section": (
         "close - close", "usual", "the factor is the same for all names on every day",
         "the score is the same for all names on every day",
@@ -98,8 +102,10 @@ def test_evaluate_says_why_nothing_can_be_judged(cli: Cli, case: str) -> None:
     assert "Traceback" not in done.stderr
     said = " ".join((done.stdout + done.stderr).split())
     if message is None:
+        assert done.returncode == 0
         assert "Verdict" in said
         return
+    assert done.returncode in (1, 2)
     assert message in said
     assert "nan" not in said.lower()
     assert "rank IC" not in said

@@ -109,9 +109,8 @@ class RawData:
     def column(self, name: str) -> npt.NDArray[np.floating]:
         """Values of one of the source's columns, (T, N)."""
         if name not in self.columns:
-            raise DataError(
-                f"the source has no number column {name!r}; it has {listing(self.columns)}"
-            )
+            known = listing(self.columns) or "none"
+            raise DataError(f"the source has no number column {name!r}; it has {known}")
         return self.columns[name]
 
     def label(self, name: str) -> npt.NDArray[np.str_]:
