@@ -14,6 +14,7 @@ import pytest
 import alphamine as am
 from alphamine.data.dataset.check import check_dataset
 from alphamine.data.panel import Panel
+from alphamine.data.sources.numbers import PLAIN, NumberStyle
 from alphamine.errors import DataError
 
 Frame = pd.DataFrame
@@ -158,6 +159,48 @@ def test_a_text_among_numbers_is_named(
             attempt()
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("texts", "advice"),
+    [
+        (["49,836", "50,1"], "',' marks decimals there: write them with a point"),
+        (["49,836", "0,123"], "',' marks decimals there: write them with a point"),
+        (["1.234,56", "2"], "',' marks decimals there: write them with a point"),
+        (
+            ["49,836", "50,100"],
+            "if ',' marks decimals, write them with a point; if it separates thousands, say "
+            "thousands: ','",
+        ),
+        (["4,253", "812"], "if ',' separates thousands, say thousands: ','"),
+        (["4,253", "1,234,567"], "if ',' separates thousands, say thousands: ','"),
+        (["4 253", "812"], "if ' ' separates thousands, say thousands: ' '"),
+    ],
+)
+def test_what_a_comma_marks_is_said_by_the_whole_column(texts: list[str], advice: str) -> None:
+    with pytest.raises(DataError) as caught:
+        PLAIN.to_floats(pa.array(texts), "close")
+    assert str(caught.value).endswith(f"row 1 holds the text {texts[0]!r}; {advice}")
+
+
+def test_decimal_commas_are_never_read_as_thousands(
+    write_spec: Write, market: Frame, tmp_path: Path
+) -> None:
+    """Whatever the file is asked by: standard fields, columns of one's own, and the draft."""
+    european = market[["date", "symbol", "close"]].assign(yield_=market["close"] / 7)
+    source = {"kind": "csv", "path": "prices.csv", "delimiter": ";"}
+    for names in (["close", "yield_"], ["yield_"]):
+        for fields in (None, names):
+            spec = write_spec(source=source, fields=fields)
+            columns = ["date", "symbol", *names]
+            european[columns].to_csv(tmp_path / "prices.csv", index=False, sep=";", decimal=",")
+            with pytest.raises(DataError, match=f"{names[0]!r}.*',' marks decimals there"):
+                am.load(spec)
+    frame = pd.read_csv(tmp_path / "prices.csv", sep=";", keep_default_na=False)
+    with pytest.raises(DataError, match=r"'yield_'.*',' marks decimals there"):
+        Panel.from_frame(frame)
+    with pytest.raises(DataError, match="row 1 holds the text '0,123'; ',' marks decimals there"):
+        NumberStyle(thousands=",").to_floats(pa.array(["0,123"]), "close")
 
 
 def test_an_encoding_can_be_said(write_spec: Write, market: Frame, tmp_path: Path) -> None:
@@ -317,7 +360,7 @@ def test_a_price_written_as_text_is_never_a_label(write_spec: Write, market: Fra
         ("a;b\n1;2\n", r"no column 'date'; there are a;b; if ';' separates them, say delimiter"),
         (",Close,Close,Volume\n,A,B,A\n", "no column 'date'; .* headers that have several rows"),
         ("day,symbol\n", r"no column 'date'; there are day, symbol; say which column it is"),
-        ('date,symbol,close\n2020-01-01,A,"1,5"\n', "write decimal fractions with a point"),
+        ('date,symbol,close\n2020-01-01,A,"1,5"\n', "',' marks decimals there: write .* a point"),
     ],
 )
 def test_what_to_say_of_a_file(text: str, message: str, write_spec: Write, tmp_path: Path) -> None:

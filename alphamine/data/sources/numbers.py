@@ -21,6 +21,9 @@ Thousands: TypeAlias = Literal[",", " ", "'", "_"]
 
 # What a CSV file may say for "no number" without being asked.
 NULLS: Final[tuple[str, ...]] = tuple(ConvertOptions().null_values)
+_DECIMAL_COMMA: Final = r"^[+-]?[0-9.]*,[0-9]+$"
+# Three decimals, or a number of thousands: a column of nothing else says no more.
+_ONE_GROUP: Final = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,10 @@ class NumberStyle:
     def has_numbers(self, column: Column) -> bool:
         """Whether any cell of a text column is a number, however it is written."""
         texts = _trimmed(column)
-        some = pc.match_substring_regex(texts, _pattern(",")) if len(texts) else texts
-        return bool(pc.any(some).as_py()) if len(texts) else False
+        return any(
+            bool(pc.any(pc.match_substring_regex(texts, form)).as_py())
+            for form in (_pattern(","), _DECIMAL_COMMA)
+        )
 
     def _parsed(self, column: Column, name: str) -> Column:
         texts = _trimmed(column)
@@ -90,8 +95,7 @@ class NumberStyle:
         texts = pc.if_else(pc.is_in(texts, value_set=nulls), None, texts)
         wrong = pc.invert(pc.match_substring_regex(texts, _pattern(self.thousands)))
         if pc.any(wrong).as_py():
-            row = pc.index(wrong, True).as_py()
-            raise DataError(_no_number(name, row, texts[row].as_py()))
+            raise DataError(_no_number(name, texts, pc.index(wrong, True).as_py()))
         if self.thousands:
             texts = pc.replace_substring(texts, self.thousands, "")
         return texts.cast(pa.float64())
@@ -118,19 +122,27 @@ def _trimmed(column: Column) -> Column:
 
 
 def _pattern(thousands: str | None) -> str:
-    groups = rf"|[0-9]{{1,3}}({thousands}[0-9]{{3}})+" if thousands else ""
+    groups = rf"|[1-9][0-9]{{0,2}}({thousands}[0-9]{{3}})+" if thousands else ""
     return rf"^[+-]?(([0-9]+{groups})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf)$"
 
 
-def _no_number(name: str, row: int, text: str) -> str:
-    """The message of a cell that is no number, with the way out that fits what it holds."""
+def _no_number(name: str, texts: Column, row: int) -> str:
+    """The message of a cell that is no number, with the way out that fits what the column holds."""
+    text = texts[row].as_py()
     shown = text if len(text) <= 40 else f"{text[:40]}..."
     said = f"column {name!r} must hold numbers, but row {row + 1} holds the text {shown!r}"
+    if re.fullmatch(_DECIMAL_COMMA, text):
+        decimals = texts.filter(pc.match_substring_regex(texts, _DECIMAL_COMMA))
+        if not pc.all(pc.match_substring_regex(decimals, _pattern(","))).as_py():
+            return f"{said}; ',' marks decimals there: write them with a point"
+        if pc.all(pc.match_substring_regex(texts, _ONE_GROUP)).as_py():
+            return (
+                f"{said}; if ',' marks decimals, write them with a point; if it separates "
+                "thousands, say thousands: ','"
+            )
     for mark in (",", " ", "'", "_"):
         if mark in text and pc.match_substring_regex(pa.array([text]), _pattern(mark))[0].as_py():
             return f"{said}; if {mark!r} separates thousands, say thousands: {mark!r}"
-    if re.fullmatch(r"[+-]?[0-9.]+,[0-9]+", text):
-        return f"{said}; write decimal fractions with a point"
     return (
         f"{said}; if it stands for no value, say missing: [{text[:20]!r}]; if the column holds no "
         "numbers, list those to be read in fields"
