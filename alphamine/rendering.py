@@ -50,6 +50,7 @@ class Drawn:
         Parameters
         ----------
         path : path
+            Its folder is made if it is not there.
         single_file : bool
             The library, 5 MB, is in the page itself, which can then be sent alone.
 

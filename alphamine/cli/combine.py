@@ -24,10 +24,15 @@ def combine(
     from rich.table import Table
 
     from alphamine import load, open_run
+    from alphamine.waiting import steps
 
     run = open_run(run_dir)
     panel = None if data is None else load(data)
-    found = [run.combine(name, panel=panel) for name in model]
+    found = []
+    with steps(None) as say:
+        for name in model:
+            say(f"fitting {name}")
+            found.append(run.combine(name, panel=panel))
     own = {split: block["numbers"] for split, block in run.record.combined.items()}
     if json:
         models = [one.to_dict() for one in found]

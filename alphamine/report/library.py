@@ -21,7 +21,7 @@ def library_text() -> str:
 
 
 def put_beside(page: Path) -> str:
-    """Write the library into a page's folder, unless it is there, and give its name.
+    """Write the library into a page's folder, which is made if need be, and give its name.
 
     The name has the version, as pages of another one may lie in the same folder.
 
@@ -35,6 +35,7 @@ def put_beside(page: Path) -> str:
     path = page.parent / f"plotly-{get_plotlyjs_version()}.min.js"
     text = library_text().encode()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size == len(text):
             return path.name
         # Other processes may write their pages into the folder at the same time.

@@ -10,6 +10,7 @@ from alphamine.errors import AlphamineError
 from alphamine.evaluation.backtest.report import BacktestReport
 from alphamine.evaluation.report import FactorReport
 from alphamine.runs.run import Run
+from alphamine.waiting import steps
 
 from .backtest_figures import backtest_figures
 from .book import member_reports
@@ -50,7 +51,7 @@ def write_run(run: Run, path: Path, single_file: bool = False, members: bool = F
         As in `write_page`.
     members : bool
         Write the factor's page of each member on each split, too, and link to them: those of
-        `report.html` lie in the folder `report_members`.
+        `report.html` lie in the folder `report_members`. A terminal is shown how far it is.
 
     Raises
     ------
@@ -71,15 +72,19 @@ def _write_members(run: Run, path: Path, single_file: bool) -> dict[str, dict[st
         )
     folder = path.with_name(f"{path.stem}_members")
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AlphamineError(f"cannot make the folder {folder}: {error.strerror}") from None
     pages: dict[str, dict[str, str]] = {}
-    for member, reports in member_reports(run, panel):
-        for report in reports:
-            name = f"{member['position']:02}_{report.split}.html"
-            write_page(report, folder / name, single_file)
-            pages.setdefault(member["formula"], {})[report.split] = f"{folder.name}/{name}"
+    with steps(None) as say:
+        count = len(run.members)
+        say(f"scoring the {count} members of the pool")
+        for member, reports in member_reports(run, panel):
+            for report in reports:
+                say(f"drawing member {member['position']} of {count} on {report.split}")
+                name = f"{member['position']:02}_{report.split}.html"
+                write_page(report, folder / name, single_file)
+                pages.setdefault(member["formula"], {})[report.split] = f"{folder.name}/{name}"
     return pages
 
 
@@ -88,6 +93,8 @@ def write_page(result: Any, path: Path, single_file: bool = False) -> Path:
 
     Parameters
     ----------
+    path : Path
+        Its folder is made if it is not there.
     single_file : bool
         The library, 5 MB, is in the page itself, which can then be sent alone.
 
@@ -100,7 +107,7 @@ def write_page(result: Any, path: Path, single_file: bool = False) -> Path:
 
 
 def write_text(text: str, path: Path) -> Path:
-    """Write a page.
+    """Write a page, into a folder that is made if it is not there.
 
     Raises
     ------
@@ -108,6 +115,7 @@ def write_text(text: str, path: Path) -> Path:
         If the file cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise AlphamineError(f"cannot write the report to {path}: {error.strerror}") from None

@@ -344,12 +344,12 @@ class Run(RecordedRun):
         Parameters
         ----------
         path : path, optional
-            `report.html` in the run directory by default.
+            `report.html` in the run directory by default; its folder is made if it is not there.
         single_file : bool
             The library, 5 MB, is in the page itself, which can then be sent alone.
         members : bool
             Write the factor's page of each member on each split, too, into a folder beside the
-            page (`report_members`), and link to them.
+            page (`report_members`), and link to them. A terminal is shown how far it is.
 
         Raises
         ------

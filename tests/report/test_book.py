@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +119,10 @@ def test_members_fold_open_to_their_years(run: Run, panel: Panel) -> None:
 
 
 def test_every_member_has_a_page_of_its_own_if_that_is_asked_for(
-    panel: Panel, tmp_path: Path
+    panel: Panel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = {"pool": {"token_price": 0.0, "size": 2}, "run_dir": tmp_path / "run"}
     run = am.search(panel, "random", 16, **settings)
@@ -137,6 +141,16 @@ def test_every_member_has_a_page_of_its_own_if_that_is_asked_for(
             assert f"<b>{judged.rank_ic:+.4f}</b><span>mean rank IC" in shown
             # By all formulas that the run has tried, as on the run's page.
             assert f"out of {run.trial_count.trials}" in shown.replace("\n", " ")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    run.report(tmp_path / "deep" / "page.html", members=True)
+    said = capsys.readouterr()
+    assert said.out == ""
+    drawn = re.findall(r"drawing member (\d of 2 on \w+)", said.err)
+    assert list(dict.fromkeys(drawn)) == [
+        f"{i} of 2 on {split}" for i in (1, 2) for split in ("train", "valid")
+    ]
 
 
 def test_pages_of_members_need_the_panel(run: Run, tmp_path: Path) -> None:

@@ -126,8 +126,20 @@ def test_a_run_of_another_version_says_so_to_programs_too(
 
 def test_a_report_that_cannot_be_written_says_so(tmp_path: Path, write_run: WriteRun) -> None:
     run = write_run(tmp_path / "run")
-    with pytest.raises(AlphamineError, match="cannot write the report"):
-        run.report(tmp_path / "absent" / "report.html")
+    (tmp_path / "file").touch()
+    for single_file in (False, True):
+        with pytest.raises(AlphamineError, match="cannot write the report"):
+            run.report(tmp_path / "file" / "report.html", single_file=single_file)
+
+
+@pytest.mark.parametrize("single_file", [False, True])
+def test_the_folder_of_a_report_is_made(
+    tmp_path: Path, write_run: WriteRun, single_file: bool
+) -> None:
+    path = tmp_path / "some" / "folder" / "report.html"
+    assert write_run(tmp_path / "run").report(path, single_file=single_file) == path
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+    assert len([*path.parent.glob("plotly-*.min.js")]) == (not single_file)
 
 
 def _text(run: Run) -> str:

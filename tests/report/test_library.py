@@ -54,6 +54,7 @@ def test_a_page_alone_holds_the_library(tmp_path: Path, write_run: WriteRun) -> 
     assert not re.search(r'\b(?:src|href)="', page.read_text("utf-8").split("<script>")[0])
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AlphamineError, match=r"cannot write the report to .*absent.*plotly-"):
-        put_beside(tmp_path / "absent" / "report.html")
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AlphamineError, match=r"cannot write the report to .*file.*plotly-"):
+        put_beside(tmp_path / "file" / "report.html")

@@ -20,10 +20,10 @@ from alphamine.data.splits import Splits
 from alphamine.data.wording import listing
 from alphamine.errors import DataError
 from alphamine.version import __version__
+from alphamine.waiting import steps
 
 from .cache import digest, files_state, open_panel, read_json
 from .shelf import spec_path, spec_text
-from .waiting import steps
 
 if TYPE_CHECKING:
     from alphamine.data.spec import Spec

@@ -1,4 +1,4 @@
-"""What goes on while a dataset is opened for the first time, for whoever waits."""
+"""What goes on in work that takes longer than a moment, for whoever waits."""
 
 from __future__ import annotations
 
