@@ -1,8 +1,8 @@
 """How often a search with nothing to find calls something real, and how much it takes to be found.
 
-`python -m benchmarks.nulls` searches 200 markets whose returns nothing forecasts, judges series
+`python -m benchmarks.nulls` searches 400 markets whose returns nothing forecasts, judges series
 that are made of luck or of luck and a known mean, and writes `nulls.json` and the tables of
-`README.md`. About half an hour on one core; what was cut short goes on where it stood.
+`README.md`. About an hour on one core; what was cut short goes on where it stood.
 """
 
 from __future__ import annotations
@@ -41,7 +41,17 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "nulls.json"
 Found = dict[str, list[dict[str, Any]]]
 DAYS, NAMES, TRAIN = 650, 40, 500
-SEARCHERS, HORIZONS = ("random", "genetic"), (5, 20)
+# Searcher, horizon of the label, islands.
+ROWS = (
+    ("random", 5, 1),
+    ("random", 20, 1),
+    ("genetic", 5, 1),
+    ("genetic", 20, 1),
+    ("random", 5, 4),
+    ("genetic", 5, 4),
+    ("local", 5, 4),
+    ("local", 20, 4),
+)
 SEARCHES, BUDGET = 50, 500
 # Days and horizon of series without a search, and of those with a known mean.
 SERIES = tuple(product((250, 500, 900), (1, 5, 20)))
@@ -69,15 +79,25 @@ def market(seed: int, horizon: int) -> am.Panel:
     )
 
 
-def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[str, Any]:
+def search_nothing(
+    searcher: str, horizon: int, islands: int, seed: int, budget: int
+) -> dict[str, Any]:
     """One complete search of such a market, and what its report would claim."""
     with tempfile.TemporaryDirectory() as folder:
         run = am.search(
-            market(seed, horizon), searcher, budget, seed, Path(folder) / "run", batch=128
+            market(seed, horizon),
+            searcher,
+            budget,
+            seed,
+            Path(folder) / "run",
+            batch=128,
+            islands=islands,
+            progress=False,
         )
-        members = run.pool.rows()
+        members, survivors = run.pool.rows(), run.survivors
         return {
-            "survive": sum(m["verdict"].startswith("survives") for m in members),
+            "survive": len(survivors),
+            "confirmed": sum("confirmed" in m["verdict"].split() for m in survivors),
             "weak": sum(m["verdict"].startswith("weak") for m in members),
             "members": len(members),
             "family_p": min((m["family_p"] for m in members), default=1.0),
@@ -87,17 +107,16 @@ def search_nothing(searcher: str, horizon: int, seed: int, budget: int) -> dict[
 
 
 def searches(found: Found, count: int, budget: int) -> Iterator[Found]:
-    """`count` searches by each searcher on each horizon, in turn, less those that are `found`."""
-    for i, (place, (searcher, horizon)) in product(
-        range(count), enumerate(product(SEARCHERS, HORIZONS))
-    ):
-        runs = found.setdefault(f"{searcher} {horizon}", [])
+    """`count` searches of each row, in turn, less those that are `found`."""
+    for i, (place, (searcher, horizon, islands)) in product(range(count), enumerate(ROWS)):
+        name = f"{searcher} {horizon} {islands}"
+        runs = found.setdefault(name, [])
         if i < len(runs):
             continue
         # A market of its own for every search.
-        runs.append(search_nothing(searcher, horizon, 1000 * place + i, budget))
+        runs.append(search_nothing(searcher, horizon, islands, 1000 * place + i, budget))
         real = sum(run["survive"] > 0 for run in runs)
-        print(f"  {searcher} {horizon}: {i + 1} searches, {real} with a survivor", flush=True)
+        print(f"  {name}: {i + 1} searches, {real} with a survivor", flush=True)
         yield found
 
 

@@ -225,16 +225,22 @@ def interval(hits: int, of: int) -> str:
 
 def null_searches(results: Results) -> str:
     """Claims of searches that had nothing to find."""
-    groups = dict(results["nulls"]["searches"])
-    groups["all"] = [run for runs in groups.values() for run in runs]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    every: dict[str, list[dict[str, Any]]] = {}
+    for key, runs in results["nulls"]["searches"].items():
+        searcher, horizon, islands = key.split()
+        kind = "one search" if islands == "1" else f"{islands} islands"
+        groups[f"{searcher}, horizon {horizon}, {kind}"] = runs
+        every.setdefault(f"all, {kind}", []).extend(runs)
+    groups |= every
     rows = []
-    for key, runs in groups.items():
+    for name, runs in groups.items():
         claims = [
             [run["survive"] > 0 for run in runs],
+            [run["confirmed"] > 0 for run in runs],
             [run["weak"] > 0 for run in runs],
             [run["family_p"] <= 0.05 for run in runs],
         ]
-        name = key if key == "all" else "{}, horizon {}".format(*key.split())
         best = max(run["best_t"] for run in runs)
         rows.append(
             [name, str(len(runs)), *(interval(sum(c), len(c)) for c in claims), number(best)]
@@ -243,6 +249,7 @@ def null_searches(results: Results) -> str:
         "searches of nothing",
         "number",
         "a member survives",
+        "and is confirmed on valid",
         "a member is weak",
         "family p at most 5 %",
         "largest t",

@@ -101,10 +101,10 @@ def test_tables_stand_between_their_markers(tmp_path: Path) -> None:
 def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path) -> None:
     from benchmarks.tables import interval, write_readme
 
-    nothing = {"survive": 0, "weak": 2, "family_p": 0.2, "best_t": 4.0}
+    nothing = {"survive": 0, "confirmed": 0, "weak": 2, "family_p": 0.2, "best_t": 4.0}
     claims = {**nothing, "survive": 3, "family_p": 0.01, "best_t": 7.5}
     nulls = {
-        "searches": {"random 5": [nothing] * 3, "genetic 5": [nothing, claims]},
+        "searches": {"random 5 1": [nothing] * 3, "genetic 5 1": [nothing, claims]},
         "lucky": {
             "500 20": {
                 "alone": 2,
@@ -124,8 +124,10 @@ def test_tables_of_null_searches_count_runs_that_claim_something(tmp_path: Path)
     page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in names))
     write_readme({"nulls": nulls}, page)
     text = page.read_text()
-    assert f"| random, horizon 5 | 3 | {interval(0, 3)} | {interval(3, 3)} |" in text
-    assert f"| all | 5 | {interval(1, 5)} | {interval(5, 5)} | {interval(1, 5)} |" in text
+    none = f"{interval(0, 3)} | {interval(0, 3)} | {interval(3, 3)}"
+    assert f"| random, horizon 5, one search | 3 | {none} |" in text
+    shares = f"{interval(1, 5)} | {interval(0, 5)} | {interval(5, 5)} | {interval(1, 5)}"
+    assert f"| all, one search | 5 | {shares} |" in text
     drawn = f"{interval(2, 4)} | 5.12% | {interval(3, 4)} | 5.35% | {interval(1, 4)}"
     assert f"| 500 days, horizon 20 | 8 | {drawn} |" in text
     assert "| 500 days, horizon 20 | 100 | 0 | 3 |" in text
@@ -178,7 +180,7 @@ def test_the_market_of_a_null_search_forecasts_nothing() -> None:
     panel = market(3, 5)
     assert panel.shape == (DAYS, NAMES)
     assert "planted" not in panel.notes
-    found = search_nothing("random", 5, 3, 40)
+    found = search_nothing("random", 5, 2, 3, 40)
     assert found["trials"] == 40
     assert found["survive"] == 0
 
