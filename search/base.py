@@ -14,8 +14,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.expression.fields import FieldInfo
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
+from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.model import PoolModel
 
 
@@ -108,6 +110,22 @@ class Candidate:
     parents: tuple[str, ...] = ()
     arm: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def state(self) -> list[Any]:
+        """The candidate as JSON values, for a checkpoint."""
+        return [
+            to_data(self.formula),
+            self.origin,
+            list(self.parents),
+            self.arm,
+            dict(self.notes),
+        ]
+
+    @classmethod
+    def loaded(cls, state: Sequence[Any], schema: Mapping[str, FieldInfo]) -> Candidate:
+        """What `state` made JSON of; the schema is that of the panel."""
+        formula, origin, parents, arm, notes = state
+        return cls(from_data(formula, schema), origin, tuple(parents), arm, dict(notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
 from alphamine.searchers.proposers.base import Outcome, Proposal, RefineContext, SeedContext
 
-from . import state
 from .answers import Answers, Request
 from .forest import Forest
 from .history import history
@@ -168,7 +167,7 @@ class MCTSSearcher:
             "seed": self._seed,
             "forest": self._forest.state(),
             "answers": self._answers.state(),
-            "queue": [state.of_candidate(candidate) for candidate in self._queue],
+            "queue": [candidate.state() for candidate in self._queue],
             "asked": self._asked,
             "donors": [to_data(formula) for formula in self._donors],
         }
@@ -178,7 +177,7 @@ class MCTSSearcher:
         self._seed = saved["seed"]
         self._forest.load(saved["forest"], schema)
         self._answers.load(saved["answers"])
-        self._queue = [state.to_candidate(data, schema) for data in saved["queue"]]
+        self._queue = [Candidate.loaded(data, schema) for data in saved["queue"]]
         self._asked = [list(digests) for digests in saved["asked"]]
         self._donors = tuple(from_data(data, schema) for data in saved["donors"])
 

@@ -1,4 +1,4 @@
-"""Trees, candidates and alphas as JSON values and arrays: what checkpoints hold."""
+"""Trees and alphas as JSON values and arrays: what checkpoints hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.portable import from_data, to_data
-from alphamine.searchers.base import Candidate
 
 from .repository import Known, Nearest
 from .scoring import Metrics
@@ -29,23 +28,6 @@ def to_known(data: Sequence[Any], schema: Schema) -> Known:
     formula, metrics, sketch, near = data
     image = None if sketch is None else np.asarray(sketch, np.float32)
     return Known(from_data(formula, schema), Metrics.loaded(metrics), image, Nearest(*near))
-
-
-def of_candidate(candidate: Candidate) -> list[Any]:
-    """A candidate that was not asked for yet."""
-    return [
-        to_data(candidate.formula),
-        candidate.origin,
-        list(candidate.parents),
-        candidate.arm,
-        dict(candidate.notes),
-    ]
-
-
-def to_candidate(data: Sequence[Any], schema: Schema) -> Candidate:
-    """What `of_candidate` was given."""
-    formula, origin, parents, arm, notes = data
-    return Candidate(from_data(formula, schema), origin, tuple(parents), arm, dict(notes))
 
 
 def of_tree(tree: Tree) -> dict[str, Any]:

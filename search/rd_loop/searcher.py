@@ -37,7 +37,7 @@ from .knowledge import Knowledge
 from .modelling import Modelling, ModelTurn
 from .settings import RDLoopSettings
 from .specification import specification
-from .turns import Turn, candidate_of, candidate_state, turn_of, turn_state
+from .turns import Turn, turn_of, turn_state
 
 # Turns in a row without any formula, after which nothing more is proposed in a batch.
 _FRUITLESS: Final = 50
@@ -274,7 +274,7 @@ class RDLoopSearcher:
             "begun": self._begun,
             "heard": list(self._heard),
             "open": [turn_state(turn) for turn in self._open.values()],
-            "queue": [candidate_state(candidate) for candidate in self._queue],
+            "queue": [candidate.state() for candidate in self._queue],
             "library": [
                 [to_data(m.formula), dict(m.scores), m.sketch] for m in self._library.values()
             ],
@@ -293,7 +293,7 @@ class RDLoopSearcher:
         self._seed, self._begun, self._heard = state["seed"], state["begun"], list(state["heard"])
         turns = [turn_of(saved) for saved in state["open"]]
         self._open = {turn.number: turn for turn in turns}
-        self._queue = [candidate_of(saved, schema) for saved in state["queue"]]
+        self._queue = [Candidate.loaded(saved, schema) for saved in state["queue"]]
         members = [
             Member(from_data(data, schema), scores, None if sketch is None else np.asarray(sketch))
             for data, scores, sketch in state["library"]

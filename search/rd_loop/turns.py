@@ -1,4 +1,4 @@
-"""Hypotheses that are being tested, and candidates that wait, as a checkpoint keeps them."""
+"""Hypotheses that are being tested, as a checkpoint keeps them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from alphamine.expression.fields import FieldInfo
-from alphamine.expression.portable import from_data, to_data
-from alphamine.searchers.base import Candidate
 from alphamine.searchers.schedulers import Vector
 
 from .analysis import Finding
@@ -29,23 +26,6 @@ class Turn:
     findings: list[Finding] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     foreign: bool = False
-
-
-def candidate_state(candidate: Candidate) -> list[Any]:
-    """A candidate as JSON values."""
-    return [
-        to_data(candidate.formula),
-        candidate.origin,
-        list(candidate.parents),
-        candidate.arm,
-        dict(candidate.notes),
-    ]
-
-
-def candidate_of(state: list[Any], schema: Mapping[str, FieldInfo]) -> Candidate:
-    """What `candidate_state` made JSON of."""
-    data, origin, parents, arm, notes = state
-    return Candidate(from_data(data, schema), origin, tuple(parents), arm, notes)
 
 
 def turn_state(turn: Turn) -> dict[str, Any]:
