@@ -31,6 +31,7 @@ def _laid_out(x: Array) -> Array:
     alphagen="Add",
     recipe=lambda x, y: x + y,
     usage=120,
+    laws=Laws(opposite="subtract"),
     latex=infix("+", SUM),
     symbolic=lambda s, x, y: x + y,
 )
@@ -46,6 +47,7 @@ def add(x: Array, y: Array) -> Array:
     alphagen="Sub",
     recipe=lambda x, y: x - y,
     usage=280,
+    laws=Laws(opposite="add"),
     latex=infix("-", SUM, right=1),
     symbolic=lambda s, x, y: x - y,
 )
@@ -161,7 +163,7 @@ def signed_power(x: Array, y: Array) -> Array:
     alpha101="abs",
     recipe=t.absolute,
     usage=30,
-    laws=Laws(even=True, nonnegative=True),
+    laws=Laws(even=True, nonnegative=True, keeps_nonnegative=True),
     latex=Typeset(r"\left| <0> \right|", ATOM),
     symbolic=lambda s, x: s.Abs(x),
 )

@@ -28,10 +28,16 @@ class Laws:
         f(-x) = -g(x), for all inputs at once.
     swap : str, optional
         f(-x) = g(x), for all inputs at once.
+    opposite : str, optional
+        f(x, -y) = g(x, y), so that a literal y need not be below zero.
     idempotent : bool
         f(f(x)) = f(x), the other arguments being the same.
+    additive : bool
+        f(f(x, a), b) = f(x, a + b): windows add up.
     nonnegative : bool
-        f is never below zero, so that abs(f(x)) = f(x).
+        f is never below zero.
+    keeps_nonnegative : bool
+        f(x) = x where x is not below zero.
     window_of_one : bool
         f(x, 1) = x: the window of one row is the row.
     """
@@ -41,8 +47,11 @@ class Laws:
     even: bool = False
     mirror: str | None = None
     swap: str | None = None
+    opposite: str | None = None
     idempotent: bool = False
+    additive: bool = False
     nonnegative: bool = False
+    keeps_nonnegative: bool = False
     window_of_one: bool = False
 
 

@@ -24,7 +24,7 @@ _entry = _shelf.entry
     alpha101="delay",
     recipe=t.ago,
     usage=328,
-    laws=Laws(odd=(0,)),
+    laws=Laws(odd=(0,), additive=True),
 )
 def ts_delay(x: Array, d: int) -> Array:
     """`x` of d days ago."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .nodes import Call, Constant, Field, Node, call, constant
 
 Inputs: TypeAlias = Sequence[Node]
 Params: TypeAlias = tuple[ParamValue, ...]
+# Of fields to nodes, and of parameters to parameters.
+Bindings: TypeAlias = dict[Node | Params, Any]
 # Deeper trees are worked off from the leaves, so that recursion stays shallow.
 _SHALLOW = 64
 # Enough for the parts of a batch and its parents; whoever is remembered keeps a tree in memory.
@@ -98,7 +100,7 @@ def _patterned(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     for left, right in _patterns().get(op.name, ()):
         orders = (inputs, inputs[::-1]) if op.commutative else (inputs,)
         for order in orders:
-            bound: dict[Node, Node] = {}
+            bound: Bindings = {}
             if all(_matches(p, n, bound) for p, n in zip(left.inputs, order, strict=True)):
                 return _filled(right, bound)
     return None
@@ -114,8 +116,8 @@ def _patterns() -> dict[str, list[tuple[Node, Node]]]:
     return found
 
 
-def _matches(pattern: Node, node: Node, bound: dict[Node, Node]) -> bool:
-    """Whether `node` is of the form of `pattern`; fields of the pattern are bound on the way."""
+def _matches(pattern: Node, node: Node, bound: Bindings) -> bool:
+    """Whether `node` is of the form of `pattern`, whose fields and parameters are bound."""
     if isinstance(pattern, Field):
         return pattern.kind.accepts(node.kind) and bound.setdefault(pattern, node) is node
     if not isinstance(pattern, Call):
@@ -123,15 +125,17 @@ def _matches(pattern: Node, node: Node, bound: dict[Node, Node]) -> bool:
     return (
         isinstance(node, Call)
         and pattern.operator is node.operator
+        and bound.setdefault(pattern.params, node.params) == node.params
         and all(_matches(p, n, bound) for p, n in zip(pattern.inputs, node.inputs, strict=True))
     )
 
 
-def _filled(pattern: Node, bound: dict[Node, Node]) -> Node:
+def _filled(pattern: Node, bound: Bindings) -> Node:
     if isinstance(pattern, Call):
         inputs = [_filled(child, bound) for child in pattern.inputs]
-        return _make(pattern.operator, inputs, pattern.params)
-    return bound.get(pattern, pattern)
+        return _make(pattern.operator, inputs, bound[pattern.params] if pattern.params else ())
+    found: Node = bound.get(pattern, pattern)
+    return found
 
 
 def _signed(op: Operator, inputs: Inputs, params: Params) -> Node | None:
@@ -163,43 +167,27 @@ def _unsigned(node: Node) -> Node | None:
 
 
 def _literal_sign(op: Operator, inputs: Inputs, params: Params) -> Node | None:
-    """Add and subtract literals above zero only."""
-    if op.name not in ("add", "subtract"):
+    """Literals that are not below zero, where the opposite operator allows for it."""
+    literal = inputs[-1]
+    if not op.laws.opposite or not isinstance(literal, Constant) or literal.value >= 0.0:
         return None
-    literal = inputs[1]
-    if not isinstance(literal, Constant) or literal.value >= 0.0:
-        return None
-    other = get("subtract" if op.name == "add" else "add")
-    return _make(other, [inputs[0], constant(-literal.value)])
+    return _make(get(op.laws.opposite), [inputs[0], constant(-literal.value)])
 
 
 def _repeated(op: Operator, inputs: Inputs, params: Params) -> Node | None:
     """Drop what an operation on the result of a like one does not change."""
     below = inputs[0]
-    if params and op.laws.window_of_one and params[0] == 1:
+    if op.laws.window_of_one and params[0] == 1:
         return below
     if not isinstance(below, Call):
         return None
-    if op.name == "abs" and below.operator.laws.nonnegative:
+    if op.laws.keeps_nonnegative and below.operator.laws.nonnegative:
         return below
     same = below.operator is op and list(below.inputs[1:]) == list(inputs[1:])
     if same and op.laws.idempotent and below.params == params:
         return below
-    if same and op.name == "ts_delay":
+    if same and op.laws.additive:
         return call(op, below.inputs[0], int(params[0]) + int(below.params[0]))
-    return None
-
-
-def _difference(op: Operator, inputs: Inputs, params: Params) -> Node | None:
-    """`x - ts_delay(x, d)` is `ts_delta(x, d)`, either way round."""
-    if op.name != "subtract":
-        return None
-    for today, before in (inputs, inputs[::-1]):
-        if not isinstance(before, Call) or before.operator.name != "ts_delay":
-            continue
-        if before.inputs[0] is today:
-            delta = _make(get("ts_delta"), [today], before.params)
-            return delta if today is inputs[0] else _minus(delta)
     return None
 
 
@@ -209,5 +197,4 @@ _RULES: tuple[Callable[[Operator, Inputs, Params], Node | None], ...] = (
     _patterned,
     _signed,
     _repeated,
-    _difference,
 )

@@ -44,8 +44,7 @@ def _outermost(node: Call) -> tuple[Node, int] | None:
     """The input of a monotone root and the direction of the root; None if it is not monotone."""
     name, inputs = node.operator.name, node.inputs
     if node.operator.monotone:
-        # `scale` to nothing makes all stocks equal.
-        return None if 0.0 in node.params[:1] and name == "scale" else (inputs[0], 1)
+        return inputs[0], 1
     if (bare := unsigned(node)) is not node:
         return bare, -1
     if len(inputs) != 2:

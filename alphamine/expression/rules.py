@@ -20,7 +20,8 @@ from .nodes import Node, call, field
 _x, _y = field("x"), field("y")
 _p, _q = field("p", Kind.BOOLEAN), field("q", Kind.BOOLEAN)
 
-# Left side becomes right side. Fields stand for any expression of their kind.
+# Left side becomes right side. Fields stand for any expression of their kind, and windows, which
+# are the same wherever they occur, for any window.
 PATTERNS: Final[tuple[tuple[Node, Node], ...]] = (
     (_x + 0, _x),
     (_x - 0, _x),
@@ -47,4 +48,6 @@ PATTERNS: Final[tuple[tuple[Node, Node], ...]] = (
     (~call("equal", _x, _y), call("not_equal", _x, _y)),
     (~call("not_equal", _x, _y), call("equal", _x, _y)),
     (call("if_else", ~_p, _x, _y), call("if_else", _p, _y, _x)),
+    (_x - call("ts_delay", _x, 2), call("ts_delta", _x, 2)),
+    (call("ts_delay", _x, 2) - _x, -call("ts_delta", _x, 2)),
 )

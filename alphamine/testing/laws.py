@@ -72,27 +72,33 @@ def check_laws(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: i
 
 def _check_places(operator: Operator, laws: Laws) -> None:
     """Laws speak of inputs that are numbers, and of operators that there are."""
-    places = set(laws.odd) | (set(range(len(operator.inputs))) if _of_all(laws) else set())
+    places = {*laws.odd, *range(len(operator.inputs) if _of_all(laws) else 0)}
+    places |= {0} if laws.keeps_nonnegative else set()
     numbers = {i for i, own in enumerate(operator.inputs) if own.kind is Kind.NUMBER}
     if wrong := sorted(places - numbers):
         raise OperatorError(
             f"laws of a sign are about inputs that are numbers, but input {wrong[0]} of "
             f"{operator.signature} is none"
         )
-    for name in (laws.mirror, laws.swap):
+    for name in (laws.mirror, laws.swap, laws.opposite):
         if name is not None and name != operator.name and name not in CATALOGUE:
             raise OperatorError(
                 f"the laws of {operator.name!r} name the operator {name!r}, which does not exist"
                 f"{nearest(name, CATALOGUE)}; register it first"
             )
-    if (laws.idempotent or laws.window_of_one) and not operator.inputs:
-        raise OperatorError(f"{operator.signature} has no input to be applied to again")
-    if laws.window_of_one and operator.window is None:
-        raise OperatorError(f"{operator.signature} has no window that could be of one row")
+    if laws.opposite and len(operator.inputs) != 2:
+        raise OperatorError(
+            f"an operator with an opposite takes two inputs, but that is {operator.signature}"
+        )
+    if (laws.window_of_one or laws.additive) and operator.window != 0:
+        raise OperatorError(
+            f"laws of a window are about a first parameter that is one, but that is "
+            f"{operator.signature}"
+        )
 
 
 def _of_all(laws: Laws) -> bool:
-    return bool(laws.even or laws.mirror or laws.swap or laws.negates)
+    return bool(laws.even or laws.mirror or laws.swap or laws.opposite or laws.negates)
 
 
 def _sides(sample: Sample, laws: Laws) -> Iterator[tuple[str, Values, Values]]:
@@ -107,18 +113,29 @@ def _sides(sample: Sample, laws: Laws) -> Iterator[tuple[str, Values, Values]]:
         yield "even", run(opposite), result
     if laws.negates:
         yield "negates", result, opposite[0]
-    for law, sign in (("mirror", -1.0), ("swap", 1.0)):
-        other = getattr(laws, law)
-        if other is not None:
-            operator = sample.operator if other == sample.operator.name else CATALOGUE[other]
-            yield law, run(opposite), sign * replace(sample, operator=operator).run()
+    if laws.mirror:
+        yield "mirror", run(opposite), -_other(sample, laws.mirror)
+    if laws.swap:
+        yield "swap", run(opposite), _other(sample, laws.swap)
+    if laws.opposite:
+        yield "opposite", run([inputs[0], opposite[1]]), _other(sample, laws.opposite)
     if laws.idempotent:
         yield "idempotent", run([result, *inputs[1:]]), result
+    if laws.additive:
+        twice = replace(sample, params=(2 * int(sample.params[0]), *sample.params[1:]))
+        yield "additive", run([result, *inputs[1:]]), twice.run()
     if laws.nonnegative:
         yield "nonnegative", np.abs(result), result
-    window = sample.operator.window
-    if laws.window_of_one and window is not None and sample.params[window] == 1:
+    if laws.keeps_nonnegative:
+        yield "keeps_nonnegative", run([np.abs(inputs[0])]), np.abs(inputs[0])
+    if laws.window_of_one and sample.params[0] == 1:
         yield "window_of_one", result, inputs[0]
+
+
+def _other(sample: Sample, name: str) -> Values:
+    """The result of another operator on the same inputs and parameters."""
+    operator = sample.operator if name == sample.operator.name else CATALOGUE[name]
+    return replace(sample, operator=operator).run()
 
 
 def _check_dialects(name: str, dialects: Mapping[str, str]) -> None:

@@ -147,6 +147,30 @@ def test_nonnegative_operators(name: str, evaluators: list[Evaluator]) -> None:
         assert canonicalise(abs(node)) is canonicalise(node)
 
 
+@pytest.mark.parametrize("name", those_with("keeps_nonnegative"))
+def test_operators_that_keep_what_is_not_below_zero(name: str, evaluators: list[Evaluator]) -> None:
+    for below in those_with("nonnegative"):
+        for node in examples(CATALOGUE[below]):
+            assert_same(evaluators, call(name, node), node)
+            assert canonicalise(call(name, node)) is canonicalise(node)
+
+
+@pytest.mark.parametrize("name", those_with("opposite"))
+def test_opposite_operators(name: str, evaluators: list[Evaluator]) -> None:
+    other = CATALOGUE[str(CATALOGUE[name].laws.opposite)]
+    for literal in (0.25, 3.0):
+        left, right = call(name, field("a"), -literal), call(other, field("a"), literal)
+        assert_same(evaluators, left, right)
+        assert canonicalise(left) is canonicalise(right)
+
+
+@pytest.mark.parametrize("name", those_with("additive"))
+def test_windows_that_add_up(name: str, evaluators: list[Evaluator]) -> None:
+    twice, once = call(name, call(name, field("a"), 2), 5), call(name, field("a"), 7)
+    assert_same(evaluators, twice, once)
+    assert canonicalise(twice) is once
+
+
 @pytest.mark.parametrize("name", those_with("window_of_one"))
 def test_windows_of_one_row(name: str, evaluators: list[Evaluator]) -> None:
     for node in examples(CATALOGUE[name], windows=(1, 1)):

@@ -214,6 +214,6 @@ def test_all_that_is_known_of_an_operator_is_in_its_entry() -> None:
 
 def test_laws_name_operators_whose_laws_name_them() -> None:
     for op in CATALOGUE.values():
-        for law in ("mirror", "swap"):
+        for law in ("mirror", "swap", "opposite"):
             other = getattr(op.laws, law)
             assert other is None or getattr(CATALOGUE[other].laws, law) == op.name

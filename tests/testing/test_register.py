@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from alphamine.expression.symbolic import to_sympy
 from alphamine.expression.text.latex import to_latex
 from alphamine.expression.text.printer import to_text
 from alphamine.operators import CATALOGUE, Kind, get
+from alphamine.operators.entry import DIALECTS, Properties
 from alphamine.operators.laws import NO_LAWS, Laws
 from alphamine.operators.typeset import PRODUCT, Typeset
 from alphamine.testing import register
@@ -200,6 +203,46 @@ def test_all_fields_of_an_entry_work_for_an_operator_from_outside() -> None:
     assert sum(op in {n.operator for n in f.walk() if isinstance(n, Call)} for f in drawn) > 10
 
 
+def test_operators_from_outside_are_rewritten_as_ours_are() -> None:
+    def lagged(x, d):
+        """x of d days ago."""
+        y = np.full_like(x, np.nan)
+        y[d:] = x[:-d]
+        return y
+
+    def back(params):
+        return params[0]
+
+    am.register_operator(
+        "lagged", lagged, "time_series", unit="first", lookback=back, laws=Laws(additive=True)
+    )
+    am.register_operator(
+        "positive_part", lambda x: np.where(x < 0.0, 0.0 * x, x), meaning="x, or 0 below it",
+        unit="first", laws=Laws(nonnegative=True, keeps_nonnegative=True, idempotent=True),
+    )  # fmt: skip
+    for text, expected in {
+        "lagged(lagged(close, 2), 3)": "lagged(close, 5)",
+        "positive_part(abs(close))": "abs(close)",
+        "abs(positive_part(close))": "positive_part(close)",
+    }.items():
+        assert str(canonicalise(am.parse(text))) == expected
+
+
+@pytest.mark.parametrize(
+    ("law", "other"), [("additive", "ts_mean"), ("opposite", "multiply"), ("opposite", "max")]
+)
+def test_a_law_that_another_operator_does_not_keep_is_found(law: str, other: str) -> None:
+    claimed = Laws(**{law: True if law == "additive" else "divide"})
+    with pytest.raises(OperatorError, match=f"does not keep the law '{law}'"):
+        check_laws(replace(CATALOGUE[other], laws=claimed))
+
+
+def test_every_property_of_an_entry_can_be_registered() -> None:
+    # What nobody may sample is not registered; dialects come as a mapping.
+    asked = {*Properties.__annotations__} - {"tier", "path_dependent", *DIALECTS}
+    assert asked < {*inspect.signature(am.register_operator).parameters}
+
+
 def test_of_usage_zero_it_is_sampled_only_if_a_grammar_names_it() -> None:
     am.register_operator("soft_sign", soft_sign, usage=0)
     rng = np.random.default_rng(0)
@@ -216,7 +259,10 @@ def test_of_usage_zero_it_is_sampled_only_if_a_grammar_names_it() -> None:
         ({"laws": Laws(idempotent=True)}, "does not keep the law 'idempotent'"),
         ({"laws": Laws(odd=(1,))}, "input 1 of soft_sign"),
         ({"laws": Laws(mirror="mni")}, "'mni', which does not exist; did you mean 'min'"),
-        ({"laws": Laws(window_of_one=True)}, "no window"),
+        ({"laws": Laws(window_of_one=True)}, "laws of a window.*soft_sign"),
+        ({"laws": Laws(additive=True)}, "laws of a window.*soft_sign"),
+        ({"laws": Laws(keeps_nonnegative=True)}, "does not keep the law 'keeps_nonnegative'"),
+        ({"laws": Laws(opposite="abs")}, "with an opposite takes two inputs.*soft_sign"),
         ({"latex": Typeset("<0> + <1>", PRODUCT)}, "a place <0>"),
         ({"latex": Typeset("<0>", PRODUCT, (1, 2))}, "2 sides"),
         ({"dialects": {"qlip": "Soft"}}, "no dialect 'qlip'.*qlib"),

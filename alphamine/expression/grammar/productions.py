@@ -185,12 +185,15 @@ def _sensible(op: Operator, types: Sequence[ValueType], with_units: bool) -> boo
     if op.unit is units.powered:
         return literals == [False, True] and types[0].kind is Kind.NUMBER
     if not any(literals):
-        return op.name != "multiply" or any(t.kind is Kind.NUMBER for t in types)
+        # A product of truth values is an `and`.
+        return op.unit is not units.product or any(t.kind is Kind.NUMBER for t in types)
     if op.family is not Family.ELEMENTWISE or len(types) == 1 or all(literals):
         return False
     if with_units and op.unit in _AGREEING:
         return all(t.dimensionless for t in types if t.kind is Kind.NUMBER)
-    return BOOLEAN not in types or op.name == "if_else"
+    return all(
+        i.kind is Kind.BOOLEAN for i, t in zip(op.inputs, types, strict=True) if t == BOOLEAN
+    )
 
 
 def moves(
