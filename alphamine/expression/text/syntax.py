@@ -104,6 +104,7 @@ class Notation:
         return frozenset({*self.symbols, *(operator for operator, _ in self.prefix.values())})
 
 
+# What most dialects write alike.
 ARITHMETIC: Final[dict[str, Infix]] = {
     "+": Infix("add", SUM),
     "-": Infix("subtract", SUM),
@@ -118,3 +119,6 @@ COMPARISONS: Final[dict[str, Infix]] = {
     "==": Infix("equal", COMPARISON),
     "!=": Infix("not_equal", COMPARISON),
 }
+RAISED: Final = Infix("power", POWER, right_associative=True)
+LOGIC: Final[dict[str, Infix]] = {"&&": Infix("and", AND), "||": Infix("or", OR)}
+NEGATIVE: Final[dict[str, tuple[str, int]]] = {"-": ("reverse", MINUS)}

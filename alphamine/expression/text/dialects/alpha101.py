@@ -16,14 +16,13 @@ from typing import ClassVar, Final
 
 from alphamine.expression.nodes import Call, Constant, Field, Node, call
 from alphamine.expression.text.syntax import (
-    AND,
     ARITHMETIC,
     COMPARISONS,
+    LOGIC,
     MINUS,
-    OR,
-    POWER,
+    NEGATIVE,
+    RAISED,
     Apply,
-    Infix,
     Name,
     Notation,
     Number,
@@ -45,12 +44,11 @@ class Alpha101(Foreign):
     notation = Notation(
         infix={
             **ARITHMETIC,
-            "^": Infix("power", POWER, right_associative=True),
+            "^": RAISED,
             **COMPARISONS,
-            "||": Infix("or", OR),
-            "&&": Infix("and", AND),
+            **LOGIC,
         },
-        prefix={"-": ("reverse", MINUS), "!": ("not", MINUS)},
+        prefix={**NEGATIVE, "!": ("not", MINUS)},
         ternary=True,
     )
     extra: ClassVar[tuple[str, ...]] = ("min", "max")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from alphamine.expression.nodes import Call, Node, call
-from alphamine.expression.text.syntax import MINUS, Apply, Notation, Number, Syntax
+from alphamine.expression.text.syntax import NEGATIVE, Apply, Notation, Number, Syntax
 from alphamine.operators import Operator, ParamValue
 
 from .base import LOOK_AHEAD, Source, refuse
@@ -26,7 +26,7 @@ class AlphaGen(Foreign):
     """Expressions as AlphaGen prints them."""
 
     name = "alphagen"
-    notation = Notation(infix={}, prefix={"-": ("reverse", MINUS)}, dollar=True, days=True)
+    notation = Notation(infix={}, prefix=NEGATIVE, dollar=True, days=True)
     extra: ClassVar[tuple[str, ...]] = ("EMA", "Var", "Constant")
     refused: ClassVar[Mapping[str, str]] = {
         "CSRank": "ties are broken by the symbols' position in the panel; use rank(x)",

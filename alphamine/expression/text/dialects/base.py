@@ -9,7 +9,7 @@ from typing import Final
 
 from alphamine.errors import FormulaError, nearest
 from alphamine.expression.fields import FieldInfo, standard_field
-from alphamine.expression.nodes import Node, call, constant
+from alphamine.expression.nodes import Call, Constant, Field, Node, call, constant
 from alphamine.expression.text.syntax import Apply, Name, Notation, Number, Syntax, Word
 from alphamine.expression.text.tokens import shortened
 from alphamine.operators import Operator, Param, ParamValue
@@ -69,7 +69,6 @@ class Dialect(ABC):
     def apply(self, syntax: Apply, source: Source) -> Node:
         """The formula of a call or an infix operator."""
 
-    @abstractmethod
     def write(self, node: Node) -> Syntax:
         """The syntax that reads back as `node`.
 
@@ -78,6 +77,21 @@ class Dialect(ABC):
         FormulaError
             If the dialect cannot express the formula exactly.
         """
+        if isinstance(node, Constant):
+            return Number(node.value)
+        if isinstance(node, Field):
+            return self.write_field(node)
+        if not isinstance(node, Call):
+            raise FormulaError(f"a {type(node).__name__} is no expression")
+        return self.write_call(node)
+
+    def write_field(self, node: Field) -> Syntax:
+        """A field."""
+        return Name(node.name)
+
+    @abstractmethod
+    def write_call(self, node: Call) -> Syntax:
+        """A call, or an infix operator."""
 
     @abstractmethod
     def function_names(self) -> Iterable[str]:

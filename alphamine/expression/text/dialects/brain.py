@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from alphamine.errors import FormulaError
-from alphamine.expression.nodes import Call, Constant, Field, Node
+from alphamine.expression.nodes import Call, Field, Node
 from alphamine.expression.text.syntax import (
     AND,
     ARITHMETIC,
     COMPARISONS,
+    LOGIC,
     MINUS,
+    NEGATIVE,
     NOT,
     OR,
-    POWER,
+    RAISED,
     Apply,
     Infix,
     Name,
@@ -39,14 +40,13 @@ class Brain(Dialect):
     notation = Notation(
         infix={
             **ARITHMETIC,
-            "**": Infix("power", POWER, right_associative=True),
+            "**": RAISED,
             **COMPARISONS,
             "and": Infix("and", AND),
-            "&&": Infix("and", AND),
             "or": Infix("or", OR),
-            "||": Infix("or", OR),
+            **LOGIC,
         },
-        prefix={"-": ("reverse", MINUS), "not": ("not", NOT), "!": ("not", MINUS)},
+        prefix={**NEGATIVE, "not": ("not", NOT), "!": ("not", MINUS)},
         ternary=True,
         statements=True,
     )
@@ -77,13 +77,7 @@ class Brain(Dialect):
                 return computed
         return super().field(name, source)
 
-    def write(self, node: Node) -> Syntax:
-        if isinstance(node, Constant):
-            return Number(node.value)
-        if isinstance(node, Field):
-            return self.write_field(node.name)
-        if not isinstance(node, Call):
-            raise FormulaError(f"a {type(node).__name__} is no expression")
+    def write_call(self, node: Call) -> Syntax:
         inputs = tuple(self.write(child) for child in node.inputs)
         name = node.operator.name
         if name in self.notation.symbolic:
@@ -91,9 +85,9 @@ class Brain(Dialect):
         positional, named = self.write_params(node)
         return Apply(name, inputs + positional, named)
 
-    def write_field(self, name: str) -> Name:
+    def write_field(self, node: Field) -> Syntax:
         """A dollar sign only where the bare name would mean something else."""
-        words = (*self.notation.infix, *self.notation.prefix)
+        name, words = node.name, (*self.notation.infix, *self.notation.prefix)
         taken = name in CATALOGUE or name in words
         return Name(name, dollar=taken and _PLAIN_NAME.fullmatch(name) is not None)
 

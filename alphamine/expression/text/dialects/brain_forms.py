@@ -86,14 +86,12 @@ INSTEAD: Final[Mapping[str, str]] = {
 def derived(name: str, known: Mapping[str, FieldInfo]) -> Node | None:
     """A field that BRAIN has and the panel can compute; None if it cannot.
 
-    `returns` is the return of a day, `adv20` the mean volume of 20 days (any number of them), and
-    `cap` what other sources call `market_cap`.
+    `adv20` is the mean volume of 20 days (any number of them), and `cap` what other sources call
+    `market_cap`.
     """
     days = _ADV.fullmatch(name)
     if days and int(days[1]) > 0 and "volume" in known:
         return call("ts_mean", known["volume"].node, int(days[1]))
-    if name == "returns" and "close" in known:
-        return call("ts_returns", known["close"].node, 1)
     if name in ("cap", "market_cap"):
         other = {"cap": "market_cap", "market_cap": "cap"}[name]
         return known[other].node if other in known else None

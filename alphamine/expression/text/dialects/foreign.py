@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import ClassVar
 
-from alphamine.errors import FormulaError
-from alphamine.expression.nodes import Call, Constant, Field, Node
-from alphamine.expression.text.syntax import Apply, Name, Number, Syntax
+from alphamine.expression.nodes import Call, Node
+from alphamine.expression.text.syntax import Apply, Number, Syntax
 from alphamine.operators import CATALOGUE, Operator
 
 from .base import Dialect, Source, refuse
@@ -72,23 +71,6 @@ class Foreign(Dialect):
                 f"{syntax.name} takes {count} arguments, got {len(syntax.arguments)}", syntax
             )
         return syntax.arguments
-
-    def write(self, node: Node) -> Syntax:
-        if isinstance(node, Constant):
-            return self.write_constant(node)
-        if isinstance(node, Field):
-            return self.write_field(node)
-        if not isinstance(node, Call):
-            raise FormulaError(f"a {type(node).__name__} is no expression")
-        return self.write_call(node)
-
-    def write_constant(self, node: Constant) -> Syntax:
-        """A literal."""
-        return Number(node.value)
-
-    def write_field(self, node: Field) -> Syntax:
-        """A field."""
-        return Name(node.name)
 
     def write_call(self, node: Call) -> Syntax:
         """A call of the tool's own operator of the same meaning.

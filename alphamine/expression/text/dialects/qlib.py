@@ -22,8 +22,8 @@ from alphamine.expression.text.syntax import (
     BIT_AND,
     BIT_OR,
     COMPARISONS,
-    MINUS,
-    POWER,
+    NEGATIVE,
+    RAISED,
     Apply,
     Infix,
     Name,
@@ -61,13 +61,13 @@ class Qlib(Foreign):
     notation = Notation(
         infix={
             **ARITHMETIC,
-            "**": Infix("power", POWER, right_associative=True),
+            "**": RAISED,
             **COMPARISONS,
             # Python's precedence: these bind more strongly than comparisons.
             "&": Infix("and", BIT_AND),
             "|": Infix("or", BIT_OR),
         },
-        prefix={"-": ("reverse", MINUS)},
+        prefix=NEGATIVE,
         dollar=True,
     )
     extra: ClassVar[tuple[str, ...]] = (
