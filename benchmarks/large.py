@@ -145,7 +145,7 @@ def searched(folder: Path, workers: int, budget: int) -> dict[str, Any]:
         ended, used = time.perf_counter(), time.process_time()
         run.report(Path(runs) / "report.html")
         shown, used_shown = time.perf_counter(), time.process_time()
-        search = float(run.facts["seconds"])
+        search = run.record.seconds
         found = {
             "members": len(run.members),
             "before": ends[0] - began - search,

@@ -16,8 +16,9 @@ from alphamine.runs.run import Run, open_run
 from alphamine.runs.store import FILE_NAME
 
 from .config import Comparison
+from .executors.config import ExecutorConfig
 from .search import resume, search
-from .search_config import number_of_islands
+from .search_config import SearchConfig, number_of_islands
 from .signals import stop_on_signal
 from .study import Progress
 
@@ -152,10 +153,9 @@ def _run(
         "distil": comparison.distil,
         "islands": number_of_islands(comparison.islands, comparison.budget),
     }
-    facts = {"backend": "auto", **run.facts}
-    found = {key: facts.get(key) for key in asked}
-    data = run.state.fingerprint
-    if found != asked or data != panel.without_test().fingerprint:
+    recorded = SearchConfig.of_facts(run.facts, ExecutorConfig()).facts()
+    other = any(recorded[name] != value for name, value in asked.items())
+    if other or run.state.fingerprint != panel.without_test().fingerprint:
         raise SearchError(
             f"a comparison continues its own runs, but {directory} is of another search; choose "
             "another folder with --run-dir, or delete that one"

@@ -20,6 +20,7 @@ from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.make import make_pool
 from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.run_state import RunState
 from alphamine.runs.store import Store
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.models import Modeller
@@ -84,14 +85,14 @@ def open_study(
     islands = new_islands(config, method, listening, scorer)
     config.limits.check(islands[0].searcher, method.name)
     store = held.enter_context(closing(store_of()))
-    facts = store.facts()
+    state = RunState(store.facts())
     if (workers := config.executor.processes) > 0:
         watch(Progress(store.count(), float("-inf"), 0, f"starting {workers} workers"))
     runner = held.enter_context(closing(config.executor.build(scorer, islands[0].pool.cells)))
     # Names of runs may be equal; with the beginning of their identity they are not.
-    title = f"{facts['name']} ({facts['run'][:8]})"
+    title = f"{state.name} ({state.identity[:8]})"
     ledger = held.enter_context(DatasetLedger.of(panel, "search", title))
-    checkpoints = Checkpoints(directory, facts["run"])
+    checkpoints = Checkpoints(directory, state.identity)
     study = Study(islands, scorer, store, config.batch, runner, checkpoints, ledger)
     return Session(study, config, panel.notes, runner, parts, ledger)
 

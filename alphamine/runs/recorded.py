@@ -83,7 +83,7 @@ class RecordedRun(Hinted):
 
         Those of an earlier run whose pool the search started from are among them.
         """
-        return self.evaluated + int(self.facts.get("earlier", {}).get("trials", 0))
+        return self.evaluated + self.state.earlier_trials
 
     @property
     def on_dataset(self) -> int | None:
@@ -91,8 +91,7 @@ class RecordedRun(Hinted):
 
         None if nobody knows: its ledger was off or locked, or the run is of an earlier version.
         """
-        found: int | None = self.facts.get("dataset", {}).get("formulas")
-        return found
+        return self.state.trials_on_dataset
 
     @property
     def tried(self) -> str:
@@ -102,7 +101,7 @@ class RecordedRun(Hinted):
     @cached_property
     def dataset_openings(self) -> list[Opening] | None:
         """Every look at the dataset's test split, by whichever run; None if nobody knows."""
-        with DatasetLedger(self.facts.get("panel", {}).get("dataset", "")) as ledger:
+        with DatasetLedger(self.state.dataset) as ledger:
             return ledger.openings()
 
     @cached_property

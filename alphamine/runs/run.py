@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.engine.cells import Series
 from alphamine.errors import AlphamineError, SearchError, UnitWarning
 from alphamine.evaluation.landscape import (
     NullLandscape,
-    identity_of,
     kept_landscape,
     landscape_if_quick,
 )
 from alphamine.evaluation.trust.verdict import Trust
-from alphamine.expression.fields import FieldInfo, standard_field
+from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
-from alphamine.operators import Kind
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.registry import add_operators
 from alphamine.rendering import renderer
@@ -90,13 +87,8 @@ class Run(RecordedRun):
         if self._panel is not None:
             name = None if split == "all" else split
             return landscape_if_quick(self._panel.without_test().sample(name))
-        panel = self.facts["panel"]
-        if "min_names" not in panel:
-            return None  # recorded by an earlier version
-        label, days = self.state.label, self.facts["splits"][split]
-        ends = (days["start"], days["end"])
-        known = panel["dataset"], panel["fields"], label, ends, panel["min_names"]
-        return kept_landscape(identity_of(*known))
+        identity = self.state.landscape_identity(split)
+        return None if identity is None else kept_landscape(identity)
 
     @as_recorded
     def reveal_test(self, panel: Panel | None = None) -> TestReport:
@@ -253,7 +245,6 @@ class Run(RecordedRun):
             If it is not the pool that the search has written.
         """
         members, fields = self.members, self._fields
-        settings = self.facts.get("pool", {})
         with self._store() as store:
             how = store.altered(("run", "pool"))
         if how is not None:
@@ -262,11 +253,10 @@ class Run(RecordedRun):
                 "search has found",
                 stacklevel=3,
             )
-        series: Series = "value" if settings.get("parity") else settings.get("series", "rank")
         return AlphaPool(
             formulas=tuple(_parsed(member["formula"], fields) for member in members),
             weights=tuple(float(member["weight"]) for member in members),
-            standardisation=series,
+            standardisation=self.state.series,
             records=tuple(members),
             provenance=self._provenance(members),
         )
@@ -284,7 +274,7 @@ class Run(RecordedRun):
             If no model was accepted, or the files of the model were changed.
         """
         self.require_finished("a library is read")
-        found = self.facts.get("library")
+        found = self.record.library
         if found is None:
             raise SearchError(
                 f"the run in {self.directory} has no library: no model was proposed (only rd_loop "
@@ -297,21 +287,12 @@ class Run(RecordedRun):
 
     @property
     def _fields(self) -> Mapping[str, FieldInfo]:
-        """Kind and unit of the fields of the panel; a run records which of them are groups."""
-        if self._panel is not None:
-            return self._panel.schema
-        panel = self.facts.get("panel", {})
-        groups = panel.get("groups", ())
-        return {
-            name: FieldInfo(name, Kind.GROUP) if name in groups else standard_field(name)
-            for name in panel.get("fields", ())
-        }
+        """Kind and unit of the fields of the panel."""
+        return self.state.fields if self._panel is None else self._panel.schema
 
     def _provenance(self, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        facts = self.facts
-        known = ("name", "run", "version", "searcher", "seed", "panel", "splits", "label", "source")
         return {
-            **{name: facts[name] for name in known if name in facts},
+            **self.state.provenance,
             "trials": self.trials,
             "trials_on_dataset": self.on_dataset,
             "verdicts": [member.get("verdict") for member in members],
@@ -366,6 +347,7 @@ class Run(RecordedRun):
         """Facts, trials and pool as JSON-compatible values."""
         record = self.record
         return {
+            "schema": record.schema,
             "name": record.name,
             "directory": str(self.directory),
             "trials": self.trials,

@@ -33,6 +33,9 @@ class RunRecord:
         Of searching.
     combined : mapping
         Dates, daily rank IC and numbers of the members combined, by split.
+    without_noise : mapping, optional
+        Positions of the members that are noise-level by themselves, and the numbers of the others
+        combined (see `jobs.outcome`).
     correlation : sequence
         Mutual correlations of the members on train, as they were recorded (see `Run.correlation`).
     trust : mapping
@@ -70,6 +73,7 @@ class RunRecord:
     trust: Mapping[str, Any]
     recovery: float | None
     delivered: float | None = None
+    without_noise: Mapping[str, Any] | None = None
     placebo: Mapping[str, Any] | None = None
     islands: int = 1
     blend: Mapping[str, Any] | None = None

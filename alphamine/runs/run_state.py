@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from alphamine.data.panel import Panel
+from alphamine.engine.cells import Series
 from alphamine.errors import SearchError
+from alphamine.evaluation.landscape import identity_of
+from alphamine.expression.fields import FieldInfo, standard_field
+from alphamine.operators import Kind
 
 from .budget import Budget
 
 INTERRUPTED = "it was interrupted"
+_PROVENANCE = ("name", "run", "version", "searcher", "seed", "panel", "splits", "label", "source")
 
 
 class RunState:
@@ -30,6 +35,11 @@ class RunState:
     @property
     def name(self) -> str:
         return str(self._facts["name"])
+
+    @property
+    def identity(self) -> str:
+        """Of this run alone: names may be equal."""
+        return str(self._facts["run"])
 
     @property
     def version(self) -> str:
@@ -61,6 +71,59 @@ class RunState:
         """Arguments of `alphamine.load` that made its panel; None of a panel in memory."""
         found = dict(self._facts.get("source") or {})
         return found if "data" in found else None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where what it found comes from: the run, its searcher and seed, and the data."""
+        return {name: self._facts[name] for name in _PROVENANCE if name in self._facts}
+
+    @property
+    def earlier_trials(self) -> int:
+        """What was tried to find the formulas that the search started from."""
+        return int(self._facts.get("earlier", {}).get("trials", 0))
+
+    @property
+    def trials_on_dataset(self) -> int | None:
+        """Formulas that anybody had tried on the dataset at the end; None if nobody knows."""
+        found: int | None = self._facts.get("dataset", {}).get("formulas")
+        return found
+
+    @property
+    def series(self) -> Series:
+        """What of the members' values the pool adds up (see `AlphaPool.standardisation`)."""
+        settings = self._facts.get("pool", {})
+        found: Series = "value" if settings.get("parity") else settings.get("series", "rank")
+        return found
+
+    @property
+    def taken_out(self) -> str | None:
+        """What rank ICs are free of, in words, where the label is residual."""
+        found: str | None = self._facts["label"].get("taken_out")
+        return found
+
+    @property
+    def dataset(self) -> str:
+        """Identity of the data that was searched, to which its ledger belongs; empty of none."""
+        return str(self._facts.get("panel", {}).get("dataset", ""))
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """Kind and unit of the fields of the panel that was searched."""
+        panel = self._facts.get("panel", {})
+        groups = panel.get("groups", ())
+        return {
+            name: FieldInfo(name, Kind.GROUP) if name in groups else standard_field(name)
+            for name in panel.get("fields", ())
+        }
+
+    def landscape_identity(self, split: str) -> dict[str, Any] | None:
+        """By which its null landscape is kept; None of a run of an earlier version."""
+        panel = self._facts["panel"]
+        if "min_names" not in panel:
+            return None
+        days = self._facts["splits"][split]
+        ends = (days["start"], days["end"])
+        return identity_of(self.dataset, panel["fields"], self.label, ends, panel["min_names"])
 
     @property
     def fingerprint(self) -> str:
