@@ -1,4 +1,10 @@
-"""The operators of the formula language, one entry each (see `catalogue.Operator`)."""
+"""The operators of the formula language, one entry each (see `catalogue.Operator`).
+
+An operator is a decorated numpy function in the file of its family (`elementwise`, `time_series`,
+`cross_section`, `group` ...): everything that is known of it stands there. `recipes` say it once
+more in the terms of table engines, and `kernels` in C++, by its name in `kernels/table.hpp`.
+Imports nothing but errors.
+"""
 
 if __name__ != "alphamine.operators":
     raise ImportError(f"import alphamine.operators, not {__name__}")

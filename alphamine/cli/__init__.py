@@ -1,7 +1,8 @@
 """The command line: `alphamine --help`.
 
-Every command lives in a module of its own and imports what it needs when it runs, so that the
-help answers at once.
+Every command lives in a module of its own, named after it, and imports what it needs when it runs,
+so that the help answers at once; what several share is in `options` and `output`. It may import
+everything, and nothing imports it.
 """
 
 from __future__ import annotations

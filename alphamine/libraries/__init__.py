@@ -1,4 +1,7 @@
-"""Published sets of formulas in alphamine's language."""
+"""Published sets of formulas in alphamine's language.
+
+A set is a function that gives its texts by name, and a line in `_TEXTS`. May import `expression`.
+"""
 
 from __future__ import annotations
 

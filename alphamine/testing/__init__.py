@@ -1,4 +1,9 @@
-"""Contracts for plug-ins of each kind, ours and others', and the inputs that break things."""
+"""Contracts for plug-ins of each kind, ours and others', and the inputs that break things.
+
+One `check_*` function for each kind, public for the tests of whoever writes one; `corpus` and
+`samples` hold the inputs. `register.register_operator` checks an operator before it is added. May
+import everything but the command line.
+"""
 
 from .backend import check_backend
 from .exporter import check_exporter
