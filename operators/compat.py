@@ -12,14 +12,14 @@ from . import recipes as r
 from . import terms as t
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .recipes import QLIB_FLAT
 from .time_series import ts_decay_linear
 from .time_series_pairs import ts_corr, ts_covariance, ts_rsquare
 from .windows import Mask, Windows, paired
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 
 # AlphaGen divides a sum of products by 1 where a sum of squared deviations is below this.
 _ALPHAGEN_FLAT = 1e-6
@@ -184,4 +184,4 @@ def _qlib_flat(x: Array, d: int) -> Mask:
     return np.asarray((w.count >= 2) & (w.scaled_std * w.up <= QLIB_FLAT))
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

@@ -10,15 +10,15 @@ from . import recipes as r
 from . import terms as t
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .numeric import DRIVERS, average_ranks, from_uniform
 from .slices import Moments, Rows, magnitudes
 from .types import ParamValue, Unit
 from .windows import paired
 
-_shelf = Shelf(Family.CROSS_SECTION)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.CROSS_SECTION)
+_entry = _collector.entry
 
 
 @_entry(
@@ -168,4 +168,4 @@ def _share(x: Array, y: Array) -> tuple[Array, Array]:
     return np.where(gross > 0.0, weight * b, np.nan), up
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

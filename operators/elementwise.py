@@ -10,12 +10,12 @@ import numpy as np
 from . import terms as t
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .typeset import ATOM, LOOSE, POWER, PRODUCT, SUM, Typeset, infix
 
-_shelf = Shelf(Family.ELEMENTWISE)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.ELEMENTWISE)
+_entry = _collector.entry
 
 
 def _laid_out(x: Array) -> Array:
@@ -363,4 +363,4 @@ def fraction(x: Array) -> Array:
     return x - np.trunc(x)
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

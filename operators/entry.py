@@ -58,7 +58,7 @@ class Properties(TypedDict, total=False):
 DIALECTS: Final = ("alpha101", "alphagen", "qlib")
 
 
-class Shelf:
+class OperatorCollector:
     """Collects the operators of one module.
 
     Parameters

@@ -10,14 +10,14 @@ import numpy as np
 from . import recipes as r
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .slices import Codes, Groups, Moments
 from .types import Kind
 from .windows import paired, powers_of_two
 
-_shelf = Shelf(Family.GROUP)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.GROUP)
+_entry = _collector.entry
 
 
 @_entry(
@@ -154,4 +154,4 @@ def densify(group: Codes) -> Array:
     return result
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

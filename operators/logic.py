@@ -12,13 +12,13 @@ from alphamine.errors import OperatorError
 from . import terms as t
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .types import Kind
 from .typeset import ATOM, LOOSE, POWER, Typeset, relation
 
-_shelf = Shelf(Family.ELEMENTWISE)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.ELEMENTWISE)
+_entry = _collector.entry
 Truth = Array
 
 
@@ -251,4 +251,4 @@ def _edges(text: str) -> Array:
     return start + (end - start) * np.arange(steps + 1) / steps
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

@@ -11,10 +11,10 @@ from typing import NoReturn
 from alphamine.errors import OperatorError
 
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 
 
 def _refuse(name: str) -> NoReturn:
@@ -52,4 +52,4 @@ def ts_target_tvr_hump(
     _refuse("ts_target_tvr_hump")
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

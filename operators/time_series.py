@@ -8,12 +8,12 @@ from . import recipes as r
 from . import terms as t
 from . import units
 from .catalogue import Array, Family, shift_lookback
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .windows import Windows, shifted
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 
 
 @_entry(
@@ -268,4 +268,4 @@ def weighted_mean(x: Array, weights: Array, need: int) -> Array:
     return w.checked(w.level(total / mass))
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

@@ -8,11 +8,11 @@ from . import recipes as r
 from . import terms as t
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .windows import Windows, paired
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 Truth = Array
 
 
@@ -92,4 +92,4 @@ def days_from_last_change(x: Array, d: int) -> Array:
     return np.where(changed & ~np.isnan(x), first, np.nan)
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

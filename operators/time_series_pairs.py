@@ -12,13 +12,13 @@ import numpy as np
 from . import recipes as r
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .laws import Laws
 from .types import ParamValue, Unit
 from .windows import Windows, paired, shifted
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 
 
 @_entry(
@@ -179,4 +179,4 @@ class _TimeFit:
         self.age = d - mean
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

@@ -7,12 +7,12 @@ import numpy as np
 from . import recipes as r
 from . import units
 from .catalogue import Array, Family
-from .entry import Shelf
+from .entry import OperatorCollector
 from .numeric import DRIVERS, from_uniform
 from .windows import Windows
 
-_shelf = Shelf(Family.TIME_SERIES)
-_entry = _shelf.entry
+_collector = OperatorCollector(Family.TIME_SERIES)
+_entry = _collector.entry
 
 
 @_entry(
@@ -128,4 +128,4 @@ def ts_mean_abs_dev(x: Array, d: int, *, min_periods: int) -> Array:
     return w.checked(np.where(w.varies, total / w.count * w.up, 0.0))
 
 
-OPERATORS = _shelf.operators
+OPERATORS = _collector.operators

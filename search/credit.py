@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .schedulers import SCHEDULERS, Odds, Scheduler, Vector, require_scheduler
+from .schedulers import SCHEDULERS, BanditSettings, Scheduler, Vector, require_scheduler
 
 FEATURES: Final = ("bias", "best", "library", "drought", "repeats", "used")
 _CLIP: Final = 3.0
@@ -52,13 +52,15 @@ class Credit:
     ----------
     arms : sequence of str
     scheduler : str
-    odds : Odds
+    settings : BanditSettings
     seed : int
     """
 
-    def __init__(self, arms: Sequence[str], scheduler: str, odds: Odds, seed: int) -> None:
+    def __init__(
+        self, arms: Sequence[str], scheduler: str, settings: BanditSettings, seed: int
+    ) -> None:
         require_scheduler(scheduler)
-        self.scheduler: Scheduler = SCHEDULERS[scheduler](arms, len(FEATURES), odds)
+        self.scheduler: Scheduler = SCHEDULERS[scheduler](arms, len(FEATURES), settings)
         self._arms = {arm: _Arm() for arm in arms}
         self._seed = seed
         self._choices = 0

@@ -29,7 +29,7 @@ from .base import (
 from .base import capabilities as capabilities_of
 from .credit import Credit, Trial
 from .models import ModelCandidate, ModelEvaluation, Modeller
-from .schedulers import Odds, require_scheduler
+from .schedulers import BanditSettings, require_scheduler
 
 # Between an arm and what it credits itself.
 _WITHIN: Final = ":"
@@ -47,7 +47,7 @@ class PortfolioSettings:
     turn : int
         Formulas that an arm proposes when it is chosen.
     prior_variance, noise_variance, discount, exploration : float
-        As in `schedulers.Odds`.
+        As in `schedulers.BanditSettings`.
     """
 
     arms: Mapping[str, Mapping[str, Any] | None] = field(
@@ -64,7 +64,7 @@ class PortfolioSettings:
         from .registry import settings  # which lists the portfolio itself
 
         require_scheduler(self.scheduler)
-        _ = self.odds
+        _ = self.bandit
         if self.turn < 1:
             raise SearchError(f"portfolio: turn is at least 1, got {self.turn}")
         if not self.arms:
@@ -79,8 +79,10 @@ class PortfolioSettings:
             settings(name, options or {})
 
     @property
-    def odds(self) -> Odds:
-        return Odds(self.prior_variance, self.noise_variance, self.discount, self.exploration)
+    def bandit(self) -> BanditSettings:
+        return BanditSettings(
+            self.prior_variance, self.noise_variance, self.discount, self.exploration
+        )
 
 
 class PortfolioSearcher:
@@ -100,7 +102,7 @@ class PortfolioSearcher:
         chosen: PortfolioSettings = context.settings or PortfolioSettings()
         self._turn = chosen.turn
         self._arms = dict(arms)
-        self._credit = Credit(list(arms), chosen.scheduler, chosen.odds, context.seed)
+        self._credit = Credit(list(arms), chosen.scheduler, chosen.bandit, context.seed)
         self._asked: dict[str, list[str]] = {}
         abilities = [capabilities_of(arm) for arm in self._arms.values()]
         self.capabilities = Capabilities(

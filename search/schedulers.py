@@ -22,7 +22,7 @@ Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Odds:
+class BanditSettings:
     """Assumptions of the schedulers, about rewards that are standardised.
 
     Attributes
@@ -85,13 +85,13 @@ class Thompson:
     arms : sequence of str
     features : int
         Length of a context.
-    odds : Odds
+    settings : BanditSettings
         `discount` is applied to the sums of every arm, never to the prior.
     """
 
-    def __init__(self, arms: Sequence[str], features: int, odds: Odds) -> None:
-        self._odds = odds
-        self._prior = np.eye(features) / odds.prior_variance
+    def __init__(self, arms: Sequence[str], features: int, settings: BanditSettings) -> None:
+        self._settings = settings
+        self._prior = np.eye(features) / settings.prior_variance
         self._precision = {arm: np.zeros((features, features)) for arm in arms}
         self._moment = {arm: np.zeros(features) for arm in arms}
 
@@ -114,10 +114,10 @@ class Thompson:
 
     def learn(self, arm: str, context: Vector, reward: float) -> None:
         for known in self._precision:
-            self._precision[known] *= self._odds.discount
-            self._moment[known] *= self._odds.discount
-        self._precision[arm] += np.outer(context, context) / self._odds.noise_variance
-        self._moment[arm] += context * (reward / self._odds.noise_variance)
+            self._precision[known] *= self._settings.discount
+            self._moment[known] *= self._settings.discount
+        self._precision[arm] += np.outer(context, context) / self._settings.noise_variance
+        self._moment[arm] += context * (reward / self._settings.noise_variance)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -130,10 +130,10 @@ class Thompson:
         self._moment = {arm: np.array(v) for arm, v in state["moment"].items()}
 
 
-class Chance:
+class RandomChoice:
     """Every arm is as likely as the others."""
 
-    def __init__(self, arms: Sequence[str], features: int, odds: Odds) -> None:
+    def __init__(self, arms: Sequence[str], features: int, settings: BanditSettings) -> None:
         pass
 
     def choose(self, contexts: Mapping[str, Vector], rng: np.random.Generator) -> str:
@@ -149,10 +149,10 @@ class Chance:
         """Nothing was learnt."""
 
 
-class Turns(Chance):
+class RoundRobin(RandomChoice):
     """The arms in turn: of those offered, the one that was chosen longest ago."""
 
-    def __init__(self, arms: Sequence[str], features: int, odds: Odds) -> None:
+    def __init__(self, arms: Sequence[str], features: int, settings: BanditSettings) -> None:
         self._order = list(arms)
 
     def choose(self, contexts: Mapping[str, Vector], rng: np.random.Generator) -> str:
@@ -171,12 +171,12 @@ class Turns(Chance):
 class Greedy:
     """The arm with the best mean reward so far, those without any first, and sometimes any."""
 
-    def __init__(self, arms: Sequence[str], features: int, odds: Odds) -> None:
-        self._odds = odds
+    def __init__(self, arms: Sequence[str], features: int, settings: BanditSettings) -> None:
+        self._settings = settings
         self._sums = dict.fromkeys(arms, (0.0, 0.0))
 
     def choose(self, contexts: Mapping[str, Vector], rng: np.random.Generator) -> str:
-        if rng.random() < self._odds.exploration:
+        if rng.random() < self._settings.exploration:
             return list(contexts)[int(rng.random() * len(contexts))]
         return max(contexts, key=self._mean)
 
@@ -186,7 +186,7 @@ class Greedy:
 
     def learn(self, arm: str, context: Vector, reward: float) -> None:
         for known, (total, weight) in self._sums.items():
-            self._sums[known] = (total * self._odds.discount, weight * self._odds.discount)
+            self._sums[known] = (total * self._settings.discount, weight * self._settings.discount)
         total, weight = self._sums[arm]
         self._sums[arm] = (total + reward, weight + 1.0)
 
@@ -197,8 +197,10 @@ class Greedy:
         self._sums = {arm: (total, weight) for arm, (total, weight) in state["sums"].items()}
 
 
-SCHEDULERS: Final[Mapping[str, Callable[[Sequence[str], int, Odds], Scheduler]]] = MappingProxyType(
-    {"thompson": Thompson, "random": Chance, "round_robin": Turns, "greedy": Greedy}
+SCHEDULERS: Final[Mapping[str, Callable[[Sequence[str], int, BanditSettings], Scheduler]]] = (
+    MappingProxyType(
+        {"thompson": Thompson, "random": RandomChoice, "round_robin": RoundRobin, "greedy": Greedy}
+    )
 )
 
 

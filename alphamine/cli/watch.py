@@ -18,7 +18,7 @@ from .output import console, number, print_json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from alphamine.jobs.watching import Sight
+    from alphamine.jobs.watching import RunSnapshot
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
@@ -30,9 +30,9 @@ def watch(
     json: options.Json = False,
 ) -> None:
     """Follow a search that another process runs: curve, pool, pace, cost. Ctrl-C ends the view."""
-    from alphamine.jobs.watching import Watch
+    from alphamine.jobs.watching import RunWatcher
 
-    seen = Watch(run_dir)
+    seen = RunWatcher(run_dir)
     if json:
         print_json(seen.look().to_dict())
         return
@@ -44,15 +44,15 @@ def watch(
 
     with Live(view(seen.look(), screen.width), console=screen, auto_refresh=False) as live:
         while True:
-            sight = seen.look()
-            live.update(view(sight, screen.width), refresh=True)
-            if sight.stopped is not None:
+            snapshot = seen.look()
+            live.update(view(snapshot, screen.width), refresh=True)
+            if snapshot.stopped is not None:
                 return
             time.sleep(every)
 
 
-def view(sight: Sight, width: int) -> RenderableType:
-    """A sight as lines of at most `width` characters."""
+def view(snapshot: RunSnapshot, width: int) -> RenderableType:
+    """A snapshot as lines of at most `width` characters."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -60,27 +60,31 @@ def view(sight: Sight, width: int) -> RenderableType:
     from alphamine.jobs.progress import clock_text
 
     wide = max(10, min(width, 100))
-    filled = min(wide, wide * sight.evaluated // sight.budget)
-    pace = "" if math.isnan(sight.rate) else f"{sight.rate:,.1f} formulas a second, "
-    state = f"ended: {sight.stopped}" if sight.stopped else f"{pace}{clock_text(sight.left)} left"
-    pool = "" if sight.pool is None else f", {sight.pool} in the pool at the last checkpoint"
+    filled = min(wide, wide * snapshot.evaluated // snapshot.budget)
+    pace = "" if math.isnan(snapshot.rate) else f"{snapshot.rate:,.1f} formulas a second, "
+    state = (
+        f"ended: {snapshot.stopped}"
+        if snapshot.stopped
+        else f"{pace}{clock_text(snapshot.left)} left"
+    )
+    pool = "" if snapshot.pool is None else f", {snapshot.pool} in the pool at the last checkpoint"
     lines: list[RenderableType] = [
-        Text(f"{sight.name}: {sight.searcher}"),
+        Text(f"{snapshot.name}: {snapshot.searcher}"),
         Text("━" * filled + "─" * (wide - filled)),
-        Text(f"{sight.evaluated:,} of {sight.budget:,} trials{pool}; {state}"),
+        Text(f"{snapshot.evaluated:,} of {snapshot.budget:,} trials{pool}; {state}"),
     ]
-    best = sight.curve[-1] if sight.curve else math.nan
+    best = snapshot.curve[-1] if snapshot.curve else math.nan
     if math.isfinite(best):
         lines.append(Text(f"best |rank IC| on train so far, out of all trials: {best:.4f}"))
-        lines.append(Text(sparkline(sight.curve, wide)))
+        lines.append(Text(sparkline(snapshot.curve, wide)))
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column()
         table.add_column(ratio=1)
-        for formula, value in sight.leaders:
+        for formula, value in snapshot.leaders:
             table.add_row(number(value), FormulaCell(formula))
         lines.append(table)
-    if sight.spent.calls:
-        spent = sight.spent
+    if snapshot.spent.calls:
+        spent = snapshot.spent
         cost = f", {spent.money:.4g} in money" if spent.money else ""
         lines.append(Text(f"language model: {spent.calls:,} calls, {spent.tokens:,} tokens{cost}"))
     return Group(*lines)

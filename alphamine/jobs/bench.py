@@ -34,7 +34,7 @@ _FOLDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
+class AcceptanceRule:
     """The rule by which a model takes the place of the one accepted last.
 
     Attributes
@@ -88,7 +88,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class ModelDecision:
     """What is decided of a model, and what it is held against.
 
     Attributes
@@ -110,23 +110,23 @@ class Ruling:
 class Bench:
     """Fits models of formulas on train, and holds them against the one accepted last on valid.
 
-    What searchers are told of valid is bounded by `Acceptance`. The same specification gives the
-    same fit, bit for bit.
+    `AcceptanceRule` bounds what searchers learn of valid. The same specification gives the same
+    fit, bit for bit.
 
     Parameters
     ----------
     scorer : Scorer
         With a valid split.
-    rule : Acceptance, optional
+    rule : AcceptanceRule, optional
     """
 
-    def __init__(self, scorer: Scorer, rule: Acceptance | None = None) -> None:
+    def __init__(self, scorer: Scorer, rule: AcceptanceRule | None = None) -> None:
         if scorer.valid is None:
             raise SearchError(
                 "models are accepted on the valid split, but the panel has none; give its "
                 "specification one"
             )
-        self.rule = rule or Acceptance()
+        self.rule = rule or AcceptanceRule()
         self._evaluator, self._samples = scorer.evaluator, (scorer.train, scorer.valid)
         panel = self._evaluator.panel
         # A panel may have many names that never enter the universe.
@@ -181,11 +181,13 @@ class Bench:
         model.fit(design, design.days)
         return FittedModel.of(spec.name, settings, model)
 
-    def rule_on(self, spec: ModelSpec, fit: Fit, last: tuple[ModelSpec, Fit] | None) -> Ruling:
+    def decide(
+        self, spec: ModelSpec, fit: Fit, last: tuple[ModelSpec, Fit] | None
+    ) -> ModelDecision:
         """Whether a model takes the place of the one that was accepted last, if there is one."""
         against = last[0].digest if last else ""
         if fit.failure is not None:
-            return Ruling(False, against=against)
+            return ModelDecision(False, against=against)
         series = np.array(fit.series)
         difference = series - np.array(last[1].series) if last else series
         smaller = last is not None and set(spec.formulas) < set(last[0].formulas)
@@ -196,7 +198,7 @@ class Bench:
         mean = float(known.mean()) if len(known) else -math.inf
         accepted = p < self.rule.level and (smaller or mean >= self.rule.step)
         steps = max(0, math.floor(mean / self.rule.step)) if accepted else 0
-        return Ruling(accepted, steps * self.rule.step, p, against)
+        return ModelDecision(accepted, steps * self.rule.step, p, against)
 
     def leanings(self, model: FittedModel, formulas: Sequence[Node]) -> list[float]:
         """Mean daily correlation on train of each formula's ranks with the model's signal."""

@@ -85,10 +85,10 @@ class Island:
     ) -> None:
         """Have models judged that the searcher proposes after it was told of a round.
 
-        See `Library.go_on`.
+        See `Library.advance`.
         """
         if self.library is not None and isinstance(self.searcher, Modeller):
-            self.library.go_on(self.searcher, ledger, place, evaluations)
+            self.library.advance(self.searcher, ledger, place, evaluations)
 
     def offer(
         self,

@@ -30,9 +30,9 @@ def keep_library(islands: Sequence[Island], directory: Path) -> dict[str, Any] |
         What the run records of it (see `LibraryFacts`); None if no model was accepted.
     """
     found = [
-        (number, library, library.standing)
+        (number, library, library.accepted)
         for number, island in enumerate(islands)
-        if (library := island.library) is not None and library.standing is not None
+        if (library := island.library) is not None and library.accepted is not None
     ]
     if not found:
         return None

@@ -24,16 +24,16 @@ class Library:
 
     Attributes
     ----------
-    standing : (ModelSpec, Fit) or None
+    accepted : (ModelSpec, Fit) or None
         What was accepted last.
     """
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.standing: tuple[ModelSpec, Fit] | None = None
+        self.accepted: tuple[ModelSpec, Fit] | None = None
         self._judged: set[tuple[str, str]] = set()
 
-    def go_on(
+    def advance(
         self, searcher: Modeller, ledger: ModelLedger, place: Place, evaluations: int
     ) -> None:
         """Ask a searcher for models, store them, judge them, and tell it what came of them.
@@ -72,20 +72,20 @@ class Library:
         self, candidate: ModelCandidate, ledger: ModelLedger
     ) -> tuple[ModelEvaluation, dict[str, Any]]:
         """What to tell, and what to record."""
-        spec, last = candidate.model, self.standing
+        spec, last = candidate.model, self.accepted
         known = ledger.fit(spec.digest)
         fit = self.bench.fit(spec) if known is None else Fit.from_dict(known)
-        ruling = self.bench.rule_on(spec, fit, last)
-        pair = (spec.digest, ruling.against)
-        repeated = pair in self._judged or spec.digest == ruling.against
+        decision = self.bench.decide(spec, fit, last)
+        pair = (spec.digest, decision.against)
+        repeated = pair in self._judged or spec.digest == decision.against
         self._judged.add(pair)
-        if ruling.accepted:
-            self.standing = spec, fit
+        if decision.accepted:
+            self.accepted = spec, fit
         train = fit.numbers.get(self.bench.train, {})
         told = ModelEvaluation(
             candidate,
-            ruling.accepted,
-            ruling.gain,
+            decision.accepted,
+            decision.gain,
             train.get("rank_ic", float("nan")),
             fit.settings,
             fit.failure,
@@ -94,10 +94,10 @@ class Library:
         return told, {
             "digest": spec.digest,
             "fit": fit.to_dict(),
-            "accepted": ruling.accepted,
-            "gain": ruling.gain,
-            "p_value": ruling.p_value,
-            "against": ruling.against,
+            "accepted": decision.accepted,
+            "gain": decision.gain,
+            "p_value": decision.p_value,
+            "against": decision.against,
         }
 
     def _candidate(self, proposal: ModelProposal) -> ModelCandidate:
@@ -114,18 +114,18 @@ class Library:
     def state_dict(self) -> dict[str, Any]:
         """Digests: the rest is in the ledger."""
         return {
-            "standing": "" if self.standing is None else self.standing[0].digest,
+            "standing": "" if self.accepted is None else self.accepted[0].digest,
             "judged": sorted(map(list, self._judged)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any], ledger: ModelLedger) -> None:
         """Restore what `state_dict` returned."""
         self._judged = {(digest, against) for digest, against in state["judged"]}
-        self.standing = None
+        self.accepted = None
         if digest := state["standing"]:
             fit = ledger.fit(digest)
             assert fit is not None
-            self.standing = self._spec(ledger.spec(digest)), Fit.from_dict(fit)
+            self.accepted = self._spec(ledger.spec(digest)), Fit.from_dict(fit)
 
 
 def _proposal(candidate: ModelCandidate) -> ModelProposal:

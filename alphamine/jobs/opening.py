@@ -29,9 +29,9 @@ from .bench import KINDS, Bench
 from .inbox import SERVICE, Inbox
 from .island import Island
 from .library import Library
-from .method import Method
 from .scorer import Scorer
 from .search_config import GrammarConfig, SearchConfig
+from .searcher_factory import SearcherFactory
 from .session import Session
 from .study import Progress, Study
 
@@ -41,7 +41,7 @@ Services = Mapping[str, Any]
 def open_study(
     held: ExitStack,
     config: SearchConfig,
-    method: Method,
+    factory: SearcherFactory,
     panel: Panel,
     scorer: Scorer,
     directory: Path,
@@ -57,7 +57,7 @@ def open_study(
     held : ExitStack
         Where what is opened is closed in the end.
     config : SearchConfig
-    method : Method
+    factory : SearcherFactory
         How to come by a searcher.
     panel : Panel
     scorer : Scorer
@@ -79,11 +79,11 @@ def open_study(
         If a setting breaks a law, or a key or a record is missing.
     """
     equipped = _equipped(config, services, directory)
-    parts = partial(new_islands, config, method, equipped)
+    parts = partial(new_islands, config, factory, equipped)
     # People are heard by the run, not by its placebos.
     listening = {SERVICE: Inbox(directory, turn), **equipped}
-    islands = new_islands(config, method, listening, scorer)
-    config.limits.check(islands[0].searcher, method.name)
+    islands = new_islands(config, factory, listening, scorer)
+    config.limits.check(islands[0].searcher, factory.name)
     store = held.enter_context(closing(store_of()))
     state = RunState(store.facts())
     if (workers := config.executor.processes) > 0:
@@ -98,7 +98,7 @@ def open_study(
 
 
 def new_islands(
-    config: SearchConfig, method: Method, services: Services, scorer: Scorer
+    config: SearchConfig, factory: SearcherFactory, services: Services, scorer: Scorer
 ) -> list[Island]:
     """Searchers, each with an empty pool.
 
@@ -117,7 +117,7 @@ def new_islands(
         SearchContext(language, seed, services=services, seeds=seeds, models=models)
         for seed in island_seeds(config.seed, config.islands)
     ]
-    searchers = [method.build(context, config.options) for context in contexts]
+    searchers = [factory.build(context, config.options) for context in contexts]
     modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)
     bench = Bench(scorer) if modelling else None
     return [

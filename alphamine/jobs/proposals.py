@@ -50,7 +50,7 @@ class Proposals:
                 island.pending.append(Round(number, candidates))
         self._stored = {k: v for k, v in stored.items() if k >= asked}
 
-    def speaker(self) -> int | None:
+    def next_island(self) -> int | None:
         """The island whose round was stored next; None if none was."""
         stored = self._stored.get(self.asked)
         return stored[0].island if stored else None

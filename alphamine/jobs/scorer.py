@@ -124,7 +124,7 @@ class Scorer:
         Formulas are computed once for scores and vectors; on valid, which starts with its own rows
         and what they look back to, once more.
         """
-        valid = self._late(formulas)
+        valid = self._valid_scores(formulas)
         found: dict[int, Score] = {}
         sinks = Sinks(scores=self.train, vectors=cells)
         for i, output in self._on_train.run(formulas, sinks):
@@ -145,7 +145,7 @@ class Scorer:
 
     def series(self, formulas: Sequence[Node]) -> list[MemberSeries]:
         """Daily scores of formulas on train and valid, as `score` has summarised them."""
-        valid = self._late(formulas)
+        valid = self._valid_scores(formulas)
         train = dict(self._on_train.scores(formulas, self.train))
         return [MemberSeries(train[i], valid[i]) for i in range(len(formulas))]
 
@@ -164,7 +164,7 @@ class Scorer:
         found = dict(self._on_train.run(formulas, Sinks(vectors=cells)))
         return [delivered(found[i].vector) for i in range(len(formulas))]
 
-    def _late(self, formulas: Sequence[Node]) -> list[DailyScores | None]:
+    def _valid_scores(self, formulas: Sequence[Node]) -> list[DailyScores | None]:
         """Daily scores on valid, of rows that its days depend on."""
         if self.valid is None or self._on_valid is None:
             return [None] * len(formulas)

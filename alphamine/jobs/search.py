@@ -28,7 +28,6 @@ from alphamine.version import __version__
 from .data_facts import describe, require_same_data
 from .executors.config import ExecutorConfig
 from .inbox import last_turn
-from .method import Method, SearcherLike
 from .opening import open_study
 from .progress import shown
 from .scorer import Scorer
@@ -39,6 +38,7 @@ from .search_config import (
     number_of_islands,
     with_preset,
 )
+from .searcher_factory import SearcherFactory, SearcherLike
 from .signals import stop_on_signal
 from .study import Progress
 
@@ -164,16 +164,16 @@ def search(
             "searcher": searcher,
             "options": options or {},
             "grammar": grammar or {},
-            "pool": {**_said(preset, pool_size, max_correlation), **(pool or {})},
+            "pool": {**_given_pool(preset, pool_size, max_correlation), **(pool or {})},
         },
     )
-    method = Method.of(given["searcher"])
+    factory = SearcherFactory.of(given["searcher"])
     method_options, tried = resolved(given["options"])
     starts, tried_there = resolved([str(formula) for formula in seeds])
-    islands = "none" if method.single and islands == "auto" else islands
+    islands = "none" if factory.single and islands == "auto" else islands
     limits = Budget(budget, seconds, tokens, money)
     config = SearchConfig(
-        searcher=method.name,
+        searcher=factory.name,
         seed=seed,
         options=method_options,
         seeds=starts,
@@ -192,7 +192,7 @@ def search(
     )
     visible = panel.without_test()
     scorer = Scorer(visible, backend=backend)
-    title = name or f"{panel.name}-{method.name}-s{seed}"
+    title = name or f"{panel.name}-{factory.name}-s{seed}"
     directory = Path(run_dir) if run_dir is not None else _free_directory(title)
     facts = {
         "name": title,
@@ -211,7 +211,9 @@ def search(
             return store
 
         watch = observe or held.enter_context(shown(progress, budget, seconds))
-        session = open_study(held, config, method, panel, scorer, directory, services, begin, watch)
+        session = open_study(
+            held, config, factory, panel, scorer, directory, services, begin, watch
+        )
         stop = stop or held.enter_context(stop_on_signal())
         series = session.run(watch, stop)
     return Run(directory, panel, series)
@@ -259,7 +261,7 @@ def resume(
     """
     directory = Path(run_dir)
     add_operators()
-    workforce = ExecutorConfig(executor, workers, address)
+    executor_config = ExecutorConfig(executor, workers, address)
     Run(directory)  # says so if there is none, before a lock would make the directory
     with ExitStack() as held:
         held.enter_context(locked(directory))
@@ -271,10 +273,10 @@ def resume(
         limits = state.limits.raised(changes)
         _require_resumable(store, state, limits, directory)
         panel = panel or state.load_panel(progress)
-        config = SearchConfig.of_facts(facts, workforce).within(limits)
+        config = SearchConfig.of_facts(facts, executor_config).within(limits)
         scorer = Scorer(panel.without_test(), backend=config.backend)
         require_same_data(facts, scorer)
-        method = Method.of_run(config.searcher, searcher)
+        factory = SearcherFactory.of_run(config.searcher, searcher)
 
         def go_on() -> Store:
             store.forget("finished")
@@ -286,14 +288,14 @@ def resume(
         watch = observe or held.enter_context(bar)
         turn = last_turn(store)
         session = open_study(
-            held, config, method, panel, scorer, directory, services, go_on, watch, turn
+            held, config, factory, panel, scorer, directory, services, go_on, watch, turn
         )
         stop = stop or held.enter_context(stop_on_signal())
         series = session.run(watch, stop)
     return Run(directory, panel, series)
 
 
-def _said(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
+def _given_pool(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
     """What of the pool was asked for: a preset gives way to it, and not to our defaults."""
     asked = {"size": pool_size, "max_correlation": max_correlation}
     usual = {} if preset is None else PoolConfig().settings

@@ -141,7 +141,7 @@ class Session:
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
-            self.executor.turn_to(scorer, islands[0].pool.cells)
+            self.executor.switch_to(scorer, islands[0].pool.cells)
             study = Study(islands, scorer, store, self.config.batch, self.executor)
             study.run(self.config.limits, lambda progress: None)
             return study.trials.best

@@ -178,10 +178,10 @@ class Study:
 
     def _next(self, left: int) -> int:
         """The island whose turn it is: the next in order that has anything to do."""
-        speaker = self._proposals.speaker()
-        if speaker is not None and left > 0 and not self.islands[0].abilities.repeatable:
+        island = self._proposals.next_island()
+        if island is not None and left > 0 and not self.islands[0].abilities.repeatable:
             # Islands that waited then may not wait now; who spoke was stored.
-            return speaker
+            return island
         count = len(self.islands)
         order = [(self._turn + step) % count for step in range(count)]
         islands = [(k, self.islands[k]) for k in order]

@@ -22,7 +22,7 @@ LEADERS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RunSnapshot:
     """What is seen of a run at a moment.
 
     Attributes
@@ -75,7 +75,7 @@ class Sight:
         }
 
 
-class Watch:
+class RunWatcher:
     """Looks at one run directory, again and again.
 
     Parameters
@@ -104,7 +104,7 @@ class Watch:
         self._events = _Lines(directory / EVENTS_NAME)
         self._spent, self._pool = Usage(), None
 
-    def look(self) -> Sight:
+    def look(self) -> RunSnapshot:
         """What there is to see now."""
         with closing(Store.open(self.directory)) as store:
             fresh = store.fitness(len(self._curve))
@@ -123,7 +123,7 @@ class Watch:
         if self._last is not None and now > self._last[1]:
             rate = (evaluated - self._last[0]) / (now - self._last[1])
         self._last = evaluated, now
-        return Sight(
+        return RunSnapshot(
             self.name,
             self.searcher,
             evaluated,

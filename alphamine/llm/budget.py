@@ -8,7 +8,7 @@ from .base import BudgetError, ChatRequest, Usage, estimated_tokens
 from .settings import LLMSettings
 
 
-class Purse:
+class BudgetTracker:
     """What may be spent, what was spent, and what calls under way have set aside.
 
     Parameters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .base import BudgetError, ChatAnswer, ChatRequest, ContentError, TransportError, Usage
-from .budget import Purse
+from .budget import BudgetTracker
 from .cassette import Cassette
 from .queue import Queue
 from .settings import LLMSettings
@@ -40,7 +40,7 @@ class Client:
         self._cassette = Cassette(record) if record is not None and keeps else None
         self.replays = settings.mode == "replay"
         self.repeatable = self._cassette is not None and settings.mode in ("auto", "replay")
-        self._purse = Purse(settings, self._cassette.paid if self._cassette else Usage())
+        self._budget = BudgetTracker(settings, self._cassette.paid if self._cassette else Usage())
         self._server: Server | Queue | None = None
         # The record says once that the budget was spent, not of every question after that.
         self._exhausted = False
@@ -54,7 +54,7 @@ class Client:
 
     def usage(self) -> Usage:
         """What was paid, by earlier lives of the run too."""
-        return self._purse.spent
+        return self._budget.spent
 
     @property
     def capability(self) -> str:
@@ -78,7 +78,7 @@ class Client:
             raise BudgetError("llm: the budget was spent; raise it to ask for more")
         secret = "" if self.settings.folder is not None else self.settings.secret()
         try:
-            reserved = self._purse.reserve(request)
+            reserved = self._budget.reserve(request)
         except BudgetError as error:
             self._exhausted = True
             if self._cassette is not None:
@@ -87,7 +87,7 @@ class Client:
         used = Usage()
         try:
             answer = self._server.call(request)
-            used = self._purse.priced(answer.usage)
+            used = self._budget.priced(answer.usage)
             answer = ChatAnswer(answer.text, answer.model, used, answer.whole)
             if self._cassette is not None:
                 self._cassette.keep(request, answer, secret)
@@ -96,7 +96,7 @@ class Client:
                 self._cassette.keep_failure(request, error, secret)
             raise
         finally:
-            self._purse.settle(reserved, used)
+            self._budget.settle(reserved, used)
         return answer
 
     def _recorded(self, request: ChatRequest) -> ChatAnswer | None:

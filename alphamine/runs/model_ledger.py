@@ -62,7 +62,7 @@ class ModelRecord:
         Settings (tuned ones too), `numbers` by split, daily rank IC on valid, and `failure`.
     accepted : bool
     gain, p_value : float
-        As in `Ruling`.
+        As in `ModelDecision`.
     against : str
         Digest of the model that it was held against; empty for the first.
     """

@@ -169,11 +169,11 @@ class RecordedRun(Hinted):
             rows.append(row)
         return pd.DataFrame(rows, index=pd.Index([r.digest for r in self.records], name="digest"))
 
-    def require_finished(self, deed: str) -> None:
-        """Refuse a run that was cut short; `deed` is what only a finished run allows."""
+    def require_finished(self, action: str) -> None:
+        """Refuse a run that was cut short; `action` is what only a finished run allows."""
         if not self.state.finished:
             raise SearchError(
-                f"{deed} of a finished run, but the one in {self.directory} was cut short after "
+                f"{action} of a finished run, but the one in {self.directory} was cut short after "
                 f"{self.evaluated} formulas; `alphamine resume {self.directory}` goes on with it"
             )
 

@@ -24,7 +24,7 @@ from .tree import Refinement, Tree, bound
 
 
 @dataclass(slots=True)
-class Kept:
+class PoolAlpha:
     """An alpha of the pool: what is known of it, its trees' best reward, and its trees plus one."""
 
     known: Known
@@ -51,7 +51,7 @@ class Forest:
         self.repository = Repository(settings)
         self._trees: dict[int, Tree] = {}
         self._begun = 0
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, PoolAlpha] = {}
 
     def ready(self, most: int) -> list[Tree]:
         """Trees that wait for nothing, and new ones in place of those that have ended."""
@@ -70,12 +70,12 @@ class Forest:
         if self._kept and rng.random() >= self._growth.fresh + self._growth.crossover:
             self._begin(tree, max(self._kept.values(), key=self._promise))
 
-    def _promise(self, kept: Kept) -> float:
+    def _promise(self, kept: PoolAlpha) -> float:
         """Of a pool's alpha, as a child of the root that all trees have in common."""
         log = math.log(sum(known.visits for known in self._kept.values()))
         return bound(kept.best, log, kept.visits, self._settings.exploration)
 
-    def _begin(self, tree: Tree, kept: Kept) -> None:
+    def _begin(self, tree: Tree, kept: PoolAlpha) -> None:
         kept.visits += 1
         self._grow(tree, self._node(kept.known))
 
@@ -89,17 +89,17 @@ class Forest:
             for tree in self._trees.values():
                 tree.awaited.pop(digest, None)
 
-    def hang(self, results: Sequence[Evaluation]) -> list[tuple[Evaluation, Refinement | None]]:
-        """Hang results into their trees; each with the node that it refines."""
+    def attach(self, results: Sequence[Evaluation]) -> list[tuple[Evaluation, Refinement | None]]:
+        """Add results to their trees; each with the node that it refines."""
         formulas = [result.candidate.formula for result in results]
         sketches = [thinned(result.sketch) for result in results]
         near = self.repository.nearest(formulas, sketches)
         return [
-            (result, self._hang(result, sketch, nearest))
+            (result, self._attach(result, sketch, nearest))
             for result, sketch, nearest in zip(results, sketches, near, strict=True)
         ]
 
-    def _hang(
+    def _attach(
         self, result: Evaluation, sketch: Sketch | None, nearest: Nearest
     ) -> Refinement | None:
         candidate = result.candidate
@@ -123,7 +123,7 @@ class Forest:
         if not tree.nodes and not node.effective:
             tree.budget = min(tree.budget, self._settings.weak_budget)
         self._grow(tree, node)
-        self._kept[formula.digest] = Kept(known, node.reward)
+        self._kept[formula.digest] = PoolAlpha(known, node.reward)
         root = self._kept.get(tree.nodes[0].formula.digest)
         if root is not None:
             root.best = max(root.best, node.reward)
@@ -147,7 +147,7 @@ class Forest:
         tree.add(node, self._growth.growth, self._settings.max_budget)
 
     def _node(self, known: Known) -> Refinement:
-        scores = self.repository.standing.scores(known.metrics)
+        scores = self.repository.relative.scores(known.metrics)
         place = DIMENSIONS.index(EFFECTIVENESS)
         value = reward(scores) if self._settings.dimensions else scores[place]
         effective = self.repository.effective(known.metrics)
@@ -181,7 +181,9 @@ class Forest:
         self.repository = Repository.loaded(self._settings, saved["repository"], schema)
         trees = [state.to_tree(data, schema) for data in saved["trees"]]
         self._trees = {tree.number: tree for tree in trees}
-        kept = [Kept(state.to_known(data, schema), *counted) for data, *counted in saved["kept"]]
+        kept = [
+            PoolAlpha(state.to_known(data, schema), *counted) for data, *counted in saved["kept"]
+        ]
         self._kept = {k.known.formula.digest: k for k in kept}
 
 

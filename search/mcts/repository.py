@@ -16,7 +16,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 
 from .genes import Avoid, GeneIndex
-from .scoring import DIVERSITY, EFFECTIVENESS, STABILITY, Metrics, Standing
+from .scoring import DIVERSITY, EFFECTIVENESS, STABILITY, Metrics, RelativeScores
 from .settings import MCTSSettings
 
 Sketch = npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ class Repository:
     def __init__(self, settings: MCTSSettings) -> None:
         self._settings = settings
         self.genes = GeneIndex()
-        self.standing = Standing(settings.shrinkage)
+        self.relative = RelativeScores(settings.shrinkage)
         self.admitted = 0
         self._alphas: dict[int, Alpha] = {}
         # Alphas by their row of sketches; rows of those that left are taken again.
@@ -229,7 +229,7 @@ class Repository:
         self._alphas[alpha.number] = alpha
         self.admitted = alpha.number + 1
         self.genes.add(alpha.formula)
-        self.standing.add(alpha.metrics)
+        self.relative.add(alpha.metrics)
         stability = alpha.metrics.rank_icir
         heapq.heappush(self._weakest, (-1.0 if math.isnan(stability) else stability, alpha.number))
         self._avoid = None
@@ -249,5 +249,5 @@ class Repository:
         self._sketches[row] = 0.0
         self._free.append(row)
         self.genes.remove(gone.formula)
-        self.standing.remove(gone.metrics)
+        self.relative.remove(gone.metrics)
         self._avoid = None

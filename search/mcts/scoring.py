@@ -86,7 +86,7 @@ class Metrics:
         return cls(*(math.nan if value is None else float(value) for value in state))
 
 
-class Standing:
+class RelativeScores:
     """Ranks of a formula among others; the first of them hardly count.
 
     Parameters

@@ -1,7 +1,7 @@
 """Trees of refinements, grown side by side and committed in their order (Algorithm 1).
 
 Trees are independent of each other but for the repository of effective alphas. What is tried is a
-`Request` of a tree that `Answers` have answered; what comes of it is hung into the `Forest`.
+`Request` of a tree that `Answers` have answered; what comes of it is attached to the `Forest`.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class MCTSSearcher:
 
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         self._withdraw(results)
-        for result, parent in self._forest.hang(results):
+        for result, parent in self._forest.attach(results):
             candidate = result.candidate
             self._answers.tried.add(candidate.formula)
             above = None if parent is None else parent.formula

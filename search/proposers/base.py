@@ -178,7 +178,7 @@ class Proposer(Protocol):
         ...
 
 
-class Plain:
+class StatelessProposer:
     """What most proposers have in common: they mend nothing and learn nothing."""
 
     repeatable = True
@@ -199,7 +199,7 @@ class Plain:
         """Nothing was learnt."""
 
 
-class Blind(Plain, ABC):
+class BlindProposer(StatelessProposer, ABC):
     """What proposers that know nothing have in common: if one try is refused, they try again."""
 
     blind = True

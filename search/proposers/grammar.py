@@ -15,7 +15,7 @@ from alphamine.expression.grammar.edits import points, replace_at
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.libraries import library
 
-from .base import Blind, Outcome, Proposal, RefineContext, SeedContext, objection
+from .base import BlindProposer, Outcome, Proposal, RefineContext, SeedContext, objection
 
 _DRAWS: Final = 3
 _ATTEMPTS: Final = 20
@@ -40,7 +40,7 @@ def choices(formula: Node) -> Iterator[Choice]:
             yield context, "literal"
 
 
-class Habits:
+class MarkovModel:
     """How often something stands in a place: a depth-one Markov model of formulas.
 
     Parameters
@@ -67,7 +67,7 @@ class Habits:
         return [[*context, choice, n] for (context, choice), n in self._choices.items()]
 
     @classmethod
-    def of(cls, state: Iterable[Any]) -> Habits:
+    def of(cls, state: Iterable[Any]) -> MarkovModel:
         """The habits whose `state` is given."""
         new = cls()
         for name, place, choice, n in state:
@@ -77,14 +77,14 @@ class Habits:
 
 
 @cache
-def published() -> Habits:
+def published() -> MarkovModel:
     """Those of the libraries that are shipped."""
-    return Habits(
+    return MarkovModel(
         canonicalise(f) for name in ("alpha101", "alpha158") for f in library(name).values()
     )
 
 
-class GrammarProposer(Blind):
+class GrammarProposer(BlindProposer):
     """Draws formulas and parts of formulas from the grammar.
 
     Of a few draws the one stays that is likeliest under a mixture of what published libraries, the
@@ -93,7 +93,7 @@ class GrammarProposer(Blind):
     """
 
     def __init__(self) -> None:
-        self._archive = Habits()
+        self._archive = MarkovModel()
 
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:
         found = []
@@ -155,7 +155,7 @@ class GrammarProposer(Blind):
         return {"archive": self._archive.state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._archive = Habits.of(state["archive"])
+        self._archive = MarkovModel.of(state["archive"])
 
 
 def _regrown(context: RefineContext) -> Node | None:

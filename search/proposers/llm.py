@@ -18,7 +18,7 @@ from alphamine.expression.text.parser import parse
 from alphamine.searchers.base import SearchContext
 
 from . import prompts
-from .base import Plain, Proposal, RefineContext, SeedContext
+from .base import Proposal, RefineContext, SeedContext, StatelessProposer
 from .dialogue import REPAIRS, Dialogue, Question
 from .spending import client_of, require_replay
 
@@ -27,7 +27,7 @@ _NAME, _RATIONALE, _FORMULA = 80, 600, 4000
 _WINDOW: Final = re.compile(r"\bw[123]\b")
 
 
-class LLMProposer(Plain):
+class LLMProposer(StatelessProposer):
     """Asks the client that the search was given as the service "llm".
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 
 from alphamine.expression.nodes import Node
 
-from .base import Blind, Outcome, Proposal, RefineContext, SeedContext
+from .base import BlindProposer, Outcome, Proposal, RefineContext, SeedContext
 from .grammar import GrammarProposer
 from .motifs import EDITS, EVERY, RULES, Motif
 from .rules import edited
@@ -26,7 +26,7 @@ _PRIOR: Final = 50.0
 Cell = tuple[str, str]
 
 
-class MemoryProposer(Blind):
+class MemoryProposer(BlindProposer):
     """Chooses among all kinds of edits by what they have earned so far."""
 
     def __init__(self) -> None:

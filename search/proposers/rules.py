@@ -8,12 +8,12 @@ from alphamine.errors import FormulaError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
 
-from .base import Blind, Proposal, RefineContext, SeedContext, objection
+from .base import BlindProposer, Proposal, RefineContext, SeedContext, objection
 from .grammar import GrammarProposer
 from .motifs import EDITS, RULES, Motif
 
 
-class RuleProposer(Blind):
+class RuleProposer(BlindProposer):
     """Applies a rule of the dimension that is to be improved; failing that, an edit at random."""
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ class Implemented:
     log: tuple[str, ...] = ()
 
 
-class Workshop:
+class Implementer:
     """Where tasks become formulas.
 
     Parameters

@@ -32,7 +32,7 @@ from .ideas import (
     Situation,
     Task,
 )
-from .implementation import Workshop
+from .implementation import Implementer
 from .knowledge import Knowledge
 from .modelling import Modelling, ModelTurn
 from .settings import RDLoopSettings
@@ -76,10 +76,10 @@ class RDLoopSearcher:
         kinds = tuple(kind for kind in self.settings.kinds if kind in context.models)
         self._models = Modelling(kinds, self.settings)
         arms = (*FACTOR_ARMS, MODEL) if kinds else FACTOR_ARMS
-        self._credit = Credit(arms, self.settings.scheduler, self.settings.odds, context.seed)
+        self._credit = Credit(arms, self.settings.scheduler, self.settings.bandit, context.seed)
         self._knowledge = Knowledge()
         self._memory = Memory(self.settings.memory)
-        self._workshop = Workshop(
+        self._implementer = Implementer(
             context.grammar, self._memory, self._knowledge, self.settings.repairs
         )
         self._seeds = tuple(Task(str(formula)) for formula in context.seeds)
@@ -121,7 +121,7 @@ class RDLoopSearcher:
         notes = {"turn": number, **asdict(idea.hypothesis)}
         made: list[Candidate] = []
         for task in idea.tasks[: self.settings.tasks]:
-            done = self._workshop.implement(task, rng)
+            done = self._implementer.implement(task, rng)
             if done.formula is None:
                 turn.failures.append(f"{task.text}: {'; '.join(done.log)}")
                 continue
@@ -289,7 +289,7 @@ class RDLoopSearcher:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        schema = self._workshop.schema
+        schema = self._implementer.schema
         self._seed, self._begun, self._heard = state["seed"], state["begun"], list(state["heard"])
         turns = [turn_of(saved) for saved in state["open"]]
         self._open = {turn.number: turn for turn in turns}

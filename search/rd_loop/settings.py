@@ -9,7 +9,7 @@ from typing import Final
 
 from alphamine.errors import SearchError, nearest
 from alphamine.searchers.memory import CAPACITY
-from alphamine.searchers.schedulers import Odds, require_scheduler
+from alphamine.searchers.schedulers import BanditSettings, require_scheduler
 
 MOST_TASKS: Final = 5
 PROPOSERS: Final = ("heuristic", "llm", "cassette", "queue")
@@ -47,7 +47,7 @@ class RDLoopSettings:
     tuning : int
         Settings of a model that Optuna tries when a model is tuned; 0 to tune none.
     prior_variance, noise_variance, discount, exploration : float
-        As in `schedulers.Odds`.
+        As in `schedulers.BanditSettings`.
     memory : int
         Proposals that are not repeated.
     """
@@ -70,7 +70,7 @@ class RDLoopSettings:
 
     def __post_init__(self) -> None:
         require_scheduler(self.scheduler)
-        _ = self.odds
+        _ = self.bandit
         if not 1 <= self.tasks <= MOST_TASKS:
             raise SearchError(f"rd_loop: tasks lies in 1 to {MOST_TASKS}, got {self.tasks}")
         if self.proposer not in PROPOSERS:
@@ -98,5 +98,7 @@ class RDLoopSettings:
         return tuple(dict.fromkeys(self.models.split()))
 
     @property
-    def odds(self) -> Odds:
-        return Odds(self.prior_variance, self.noise_variance, self.discount, self.exploration)
+    def bandit(self) -> BanditSettings:
+        return BanditSettings(
+            self.prior_variance, self.noise_variance, self.discount, self.exploration
+        )

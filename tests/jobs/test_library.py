@@ -19,7 +19,7 @@ from alphamine.evaluation.summary import Summary
 from alphamine.evaluation.trust.paired import chance_of_no_more
 from alphamine.expression.text.parser import parse
 from alphamine.jobs import bench as bench_module
-from alphamine.jobs.bench import Acceptance, Bench, Fit
+from alphamine.jobs.bench import AcceptanceRule, Bench, Fit
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress
 from alphamine.models import fitted as fitted_module
@@ -99,7 +99,7 @@ def am_topk() -> Any:
 
 def test_decisions_are_those_of_the_rule_on_the_recorded_series(run: Run) -> None:
     """The rule once more from the ledger: difference of daily rank ICs, blocks, step."""
-    rule, series = Acceptance(), {}
+    rule, series = AcceptanceRule(), {}
     for record in run.models:
         series[record.proposal.digest] = np.array(Fit.from_dict(record.fit).series)
         own = series[record.proposal.digest]
@@ -126,24 +126,24 @@ def test_the_rule_of_acceptance(bench: Bench) -> None:
     rng = np.random.default_rng(0)
     base = rng.normal(0.02, 0.1, 74)
     last = spec(A, B), fit(base)
-    better = bench.rule_on(spec(C), fit(base + 0.0123), last)
+    better = bench.decide(spec(C), fit(base + 0.0123), last)
     assert better.accepted
     assert better.gain == pytest.approx(0.012)
     assert better.against == last[0].digest
     # Better by less than a step, better by luck, worse.
-    assert not bench.rule_on(spec(C), fit(base + 0.0004), last).accepted
-    assert not bench.rule_on(spec(C), fit(rng.normal(0.022, 0.1, 74)), last).accepted
-    assert not bench.rule_on(spec(C), fit(base - 0.001), last).accepted
+    assert not bench.decide(spec(C), fit(base + 0.0004), last).accepted
+    assert not bench.decide(spec(C), fit(rng.normal(0.022, 0.1, 74)), last).accepted
+    assert not bench.decide(spec(C), fit(base - 0.001), last).accepted
     # A smaller library may lose less than a step.
-    smaller = bench.rule_on(spec(A), fit(base - 0.0004), last)
+    smaller = bench.decide(spec(A), fit(base - 0.0004), last)
     assert (smaller.accepted, smaller.gain) == (True, 0.0)
-    assert not bench.rule_on(spec(A), fit(base - 0.0006), last).accepted
-    assert not bench.rule_on(spec(C), fit(base - 0.0004), last).accepted
+    assert not bench.decide(spec(A), fit(base - 0.0006), last).accepted
+    assert not bench.decide(spec(C), fit(base - 0.0004), last).accepted
     # The first has to be better than nothing.
-    assert bench.rule_on(spec(A), fit(base + 0.05), None).accepted
-    assert not bench.rule_on(spec(A), fit(-base), None).accepted
+    assert bench.decide(spec(A), fit(base + 0.05), None).accepted
+    assert not bench.decide(spec(A), fit(-base), None).accepted
     holes = np.where(np.arange(74) % 3 == 0, np.nan, base + 0.0123)
-    assert bench.rule_on(spec(C), fit(holes), last).accepted
+    assert bench.decide(spec(C), fit(holes), last).accepted
 
 
 def test_a_fit_reads_train_alone(small_panel: Panel, bench: Bench) -> None:

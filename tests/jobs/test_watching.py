@@ -16,7 +16,7 @@ from alphamine.cli.watch import sparkline
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs.study import Progress
-from alphamine.jobs.watching import Sight, Watch
+from alphamine.jobs.watching import RunSnapshot, RunWatcher
 from alphamine.runs.store import Store
 
 
@@ -29,26 +29,28 @@ class Clock:
 
 def test_what_is_seen_is_what_the_ledger_holds(small_panel: Panel, tmp_path: Path) -> None:
     folder, clock = tmp_path / "run", Clock()
-    sights: list[Sight] = []
-    watch: list[Watch] = []
+    snapshots: list[RunSnapshot] = []
+    watch: list[RunWatcher] = []
 
     def observe(progress: Progress) -> None:
         if not watch:
-            watch.append(Watch(folder, clock))
+            watch.append(RunWatcher(folder, clock))
         clock.now += 2.0
-        sights.append(watch[0].look())
-        assert sights[-1].evaluated == progress.evaluated
+        snapshots.append(watch[0].look())
+        assert snapshots[-1].evaluated == progress.evaluated
 
     run = am.search(small_panel, "random", budget=96, run_dir=folder, observe=observe)
     fitness = run.evaluations()["fitness"].to_numpy()
     best = np.fmax.accumulate(np.nan_to_num(fitness, nan=-np.inf))
     last = watch[0].look()
     np.testing.assert_array_equal(last.curve, best)
-    assert sights[0].stopped is None
-    assert sights[0].left is None
-    assert math.isnan(sights[0].rate)
-    assert sights[1].rate == pytest.approx((sights[1].evaluated - sights[0].evaluated) / 2.0)
-    assert sights[1].left == pytest.approx((96 - sights[1].evaluated) / sights[1].rate)
+    assert snapshots[0].stopped is None
+    assert snapshots[0].left is None
+    assert math.isnan(snapshots[0].rate)
+    assert snapshots[1].rate == pytest.approx(
+        (snapshots[1].evaluated - snapshots[0].evaluated) / 2.0
+    )
+    assert snapshots[1].left == pytest.approx((96 - snapshots[1].evaluated) / snapshots[1].rate)
     assert last.stopped == "the budget was spent"
     top = run.evaluations().nlargest(5, "fitness")
     assert [text for text, _ in last.leaders] == top["formula"].tolist()
@@ -59,17 +61,17 @@ def test_looking_writes_nothing(small_panel: Panel, tmp_path: Path) -> None:
     am.search(small_panel, "random", budget=16, run_dir=folder)
     (folder / "llm.jsonl").write_bytes(b'{"usage": {"calls": 1, "money": 0.5}}\n{"usage": {"ca')
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    sight = Watch(folder).look()
+    snapshot = RunWatcher(folder).look()
     after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert {name: after[name] for name in before} == before
-    assert (sight.spent.calls, sight.spent.money) == (1, 0.5)
+    assert (snapshot.spent.calls, snapshot.spent.money) == (1, 0.5)
     with closing(Store.open(folder)) as store:
         assert store.altered() is None
 
 
 def test_no_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="holds a file"):
-        Watch(tmp_path)
+        RunWatcher(tmp_path)
 
 
 def test_the_command_shows_one_view(

@@ -18,7 +18,7 @@ from alphamine.expression.symbolic import to_sympy
 from alphamine.expression.text.latex import to_latex
 from alphamine.operators import CATALOGUE, UNITS, Family, Kind, Operator, get
 from alphamine.operators.catalogue import Array, Catalogue
-from alphamine.operators.entry import Shelf
+from alphamine.operators.entry import OperatorCollector
 from alphamine.operators.laws import Laws
 from alphamine.operators.types import CONSTANT, COUNT, MONEY, PRICE, RANK, RATIO, VOLUME, Unit
 from alphamine.operators.typeset import ATOM, Typeset
@@ -171,7 +171,7 @@ def test_a_name_is_given_once() -> None:
 
 
 def test_a_misspelt_property_of_an_entry_is_no_dialect() -> None:
-    shelf = Shelf(Family.ELEMENTWISE)
+    shelf = OperatorCollector(Family.ELEMENTWISE)
     with pytest.raises(OperatorError, match="no property 'comutative'"):
         shelf.entry(comutative="yes")
     assert shelf.operators == ()
@@ -179,7 +179,7 @@ def test_a_misspelt_property_of_an_entry_is_no_dialect() -> None:
 
 def test_all_that_is_known_of_an_operator_is_in_its_entry() -> None:
     """The grammar, the canonical form, LaTeX and SymPy take it from there."""
-    shelf = Shelf(Family.ELEMENTWISE)
+    shelf = OperatorCollector(Family.ELEMENTWISE)
 
     @shelf.entry(
         usage=400,

@@ -11,7 +11,14 @@ import pytest
 
 from alphamine.errors import SearchError
 from alphamine.searchers.credit import FEATURES, Credit, Trial
-from alphamine.searchers.schedulers import SCHEDULERS, Greedy, Odds, Scheduler, Thompson, Turns
+from alphamine.searchers.schedulers import (
+    SCHEDULERS,
+    BanditSettings,
+    Greedy,
+    RoundRobin,
+    Scheduler,
+    Thompson,
+)
 
 ARMS = ("worse", "better")
 WORSE, BETTER, NOISE = 0.2, 0.8, 0.5
@@ -24,8 +31,8 @@ def bias(arms: tuple[str, ...] = ARMS) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("discount", [1.0, 0.9])
 def test_posteriors_are_those_of_bayesian_linear_regression(discount: float) -> None:
     rng = np.random.default_rng(1)
-    odds = Odds(prior_variance=3.0, noise_variance=0.4, discount=discount)
-    scheduler = Thompson(ARMS, 4, odds)
+    settings = BanditSettings(prior_variance=3.0, noise_variance=0.4, discount=discount)
+    scheduler = Thompson(ARMS, 4, settings)
     x, r = rng.normal(size=(60, 4)), rng.normal(size=60)
     arms = rng.integers(2, size=60)
     for row, reward, arm in zip(x, r, arms, strict=True):
@@ -45,7 +52,7 @@ def test_posteriors_are_those_of_bayesian_linear_regression(discount: float) -> 
 
 def test_draws_follow_the_posterior() -> None:
     """The chance of an arm is that its draw is the larger one of two normal variables."""
-    scheduler = Thompson(ARMS, 2, Odds(noise_variance=1.0))
+    scheduler = Thompson(ARMS, 2, BanditSettings(noise_variance=1.0))
     x = np.array([1.0, 0.5])
     for reward in (0.1, 0.5, 0.9):
         scheduler.learn("better", x, reward)
@@ -72,16 +79,16 @@ def share_of_better(make: Callable[[], Scheduler], seeds: int = 200) -> float:
 
 
 def test_an_arm_with_a_known_gap_is_found_within_thirty_pulls() -> None:
-    assert share_of_better(lambda: Thompson(ARMS, 1, Odds())) > 0.9
-    assert share_of_better(lambda: Greedy(ARMS, 1, Odds())) > 0.8
+    assert share_of_better(lambda: Thompson(ARMS, 1, BanditSettings())) > 0.9
+    assert share_of_better(lambda: Greedy(ARMS, 1, BanditSettings())) > 0.8
     for name in ("random", "round_robin"):
-        share = share_of_better(lambda name=name: SCHEDULERS[name](ARMS, 1, Odds()))  # type: ignore[misc]
+        share = share_of_better(lambda name=name: SCHEDULERS[name](ARMS, 1, BanditSettings()))  # type: ignore[misc]
         assert share == pytest.approx(0.5, abs=0.05), name
 
 
 def test_the_context_decides_where_it_should() -> None:
     """Each arm is better in another context; one weight for all would never see it."""
-    rng, scheduler = np.random.default_rng(0), Thompson(ARMS, 2, Odds())
+    rng, scheduler = np.random.default_rng(0), Thompson(ARMS, 2, BanditSettings())
     right = 0
     for pull in range(300):
         x = np.array([1.0, float(rng.random() < 0.5)])
@@ -97,7 +104,7 @@ def test_what_changes_is_found_again_by_forgetting() -> None:
         right = 0
         for seed in range(8):
             rng = np.random.default_rng(seed)
-            scheduler = Thompson(ARMS, 1, Odds(discount=discount))
+            scheduler = Thompson(ARMS, 1, BanditSettings(discount=discount))
             for pull in range(300):
                 arm = scheduler.choose(bias(), rng)
                 good = (arm == "better") == (pull >= 150)
@@ -143,7 +150,7 @@ class Naive(Thompson):
 def test_no_part_of_the_context_is_dead() -> None:
     """Fault 1: a key with a blank at its end is never found, and its weight never counts."""
     assert (naive_context(METRICS) == naive_context({**METRICS, "arr": 0.5})).all()
-    credit = Credit(ARMS, "thompson", Odds(), 0)
+    credit = Credit(ARMS, "thompson", BanditSettings(), 0)
     before = credit.context("better")
     credit.see(0.05, 4)
     credit.learn("better", before, Trial(0.0, 8, 3))
@@ -157,7 +164,7 @@ def test_worse_is_never_rewarded_more() -> None:
     assert deep > shallow
 
     def reward(improvement: float, cost: int) -> float:
-        credit = Credit(ARMS, "thompson", Odds(), 0)
+        credit = Credit(ARMS, "thompson", BanditSettings(), 0)
         for _ in range(20):
             credit.learn("worse", credit.context("worse"), Trial(0.1, 4))
         return credit.learn("better", credit.context("better"), Trial(improvement, cost))
@@ -173,7 +180,10 @@ def test_what_is_predicted_is_what_comes() -> None:
     """Fault 3: the mean never contracts, and the prediction runs away."""
     x = np.linspace(0.5, 1.0, 8)
     true = float(WEIGHTS @ x)
-    naive, mine = Naive(ARMS, 8), Thompson(ARMS, 8, Odds(prior_variance=10.0, noise_variance=0.5))
+    naive, mine = (
+        Naive(ARMS, 8),
+        Thompson(ARMS, 8, BanditSettings(prior_variance=10.0, noise_variance=0.5)),
+    )
     rng = np.random.default_rng(3)
     for _ in range(30):
         reward = true + 0.05 * rng.standard_normal()
@@ -189,7 +199,7 @@ def test_arms_are_told_apart_when_the_context_is_known_before() -> None:
     rest = WEIGHTS.copy()
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        scheduler = Thompson(ARMS, 8, Odds(prior_variance=10.0, noise_variance=0.5))
+        scheduler = Thompson(ARMS, 8, BanditSettings(prior_variance=10.0, noise_variance=0.5))
         x = naive_context({**METRICS, "arr ": 0.1})
         for pull in range(30):
             arm = scheduler.choose(dict.fromkeys(ARMS, x), rng)
@@ -197,7 +207,7 @@ def test_arms_are_told_apart_when_the_context_is_known_before() -> None:
             scheduler.learn(arm, x, float(rest @ x))
             found += pull >= 20 and arm == "better"
     assert found / 2000 == pytest.approx(0.5, abs=0.08)
-    assert share_of_better(lambda: Thompson(ARMS, 1, Odds())) > 0.9
+    assert share_of_better(lambda: Thompson(ARMS, 1, BanditSettings())) > 0.9
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -211,17 +221,17 @@ def test_saved_schedulers_go_on_as_before(name: str) -> None:
         return found
 
     arms = ("a", "b", "c")
-    whole = pulls(Credit(arms, name, Odds(), 3), 40)
-    before = Credit(arms, name, Odds(), 3)
+    whole = pulls(Credit(arms, name, BanditSettings(), 3), 40)
+    before = Credit(arms, name, BanditSettings(), 3)
     first = pulls(before, 15)
-    after = Credit(arms, name, Odds(), 99)
+    after = Credit(arms, name, BanditSettings(), 99)
     state = json.dumps(before.state_dict(), default=lambda a: a.tolist())
     after.load_state_dict(json.loads(state))
     assert first + pulls(after, 25) == whole
 
 
 def test_turns_skip_what_is_not_offered() -> None:
-    turns, rng = Turns(("a", "b", "c"), 1, Odds()), np.random.default_rng(0)
+    turns, rng = RoundRobin(("a", "b", "c"), 1, BanditSettings()), np.random.default_rng(0)
     assert [turns.choose(bias(("a", "b", "c")), rng) for _ in range(4)] == ["a", "b", "c", "a"]
     assert turns.choose(bias(("c",)), rng) == "c"
     assert turns.choose(bias(("a", "b", "c")), rng) == "b"
@@ -235,6 +245,6 @@ def test_what_makes_no_sense_is_refused() -> None:
         ({"exploration": 1.5}, "exploration lies in"),
     ):
         with pytest.raises(SearchError, match=law):
-            Odds(**changes)
+            BanditSettings(**changes)
     with pytest.raises(SearchError, match="did you mean 'thompson'"):
-        Credit(ARMS, "tompson", Odds(), 0)
+        Credit(ARMS, "tompson", BanditSettings(), 0)

@@ -30,7 +30,7 @@ class Executor(Protocol):
         """
         ...
 
-    def turn_to(self, scorer: Scorer, cells: Cells) -> None:
+    def switch_to(self, scorer: Scorer, cells: Cells) -> None:
         """Score on another panel or label, for a pool of other cells, from now on."""
         ...
 

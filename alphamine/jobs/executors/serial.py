@@ -30,9 +30,9 @@ class Serial:
 
     def __init__(self, scorer: Scorer, cells: Cells) -> None:
         self._size = _FIRST_PART
-        self.turn_to(scorer, cells)
+        self.switch_to(scorer, cells)
 
-    def turn_to(self, scorer: Scorer, cells: Cells) -> None:
+    def switch_to(self, scorer: Scorer, cells: Cells) -> None:
         """Score with another scorer, for a pool of other cells, from now on."""
         self._scorer, self._cells = scorer, cells
 

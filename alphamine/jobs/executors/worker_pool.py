@@ -120,9 +120,9 @@ class WorkerPool:
         self._number = 0
         self._each = 0.0
         self._slots: list[_WorkerSlot] = []
-        self.turn_to(scorer, cells)
+        self.switch_to(scorer, cells)
 
-    def turn_to(self, scorer: Scorer, cells: Cells) -> None:
+    def switch_to(self, scorer: Scorer, cells: Cells) -> None:
         """Score on another panel or label, for a pool of other cells, in new workers.
 
         The old ones go first: a cluster may have no room for both.

@@ -191,7 +191,7 @@ def test_another_label_is_judged_by_new_workers_after_the_old_ones_went(
     other = Scorer(visible, shuffled(visible.sample(), np.random.default_rng(4)))
     others = Cells(other.train)
     backend.handler = Handler(shared_panel_of(other), 1)
-    pool.turn_to(other, others)
+    pool.switch_to(other, others)
     assert (backend.starts, backend.shared) == (4, 2)
     found = exact(pool.score(FORMULAS))
     assert found == exact(other.score(FORMULAS, others))

@@ -141,7 +141,7 @@ def test_a_repository_is_restored_from_its_state() -> None:
     again = Repository.loaded(settings, repository.state(), STANDARD_FIELDS)
     new = Metrics(0.5, 0.5, 0.5, 0.2, 1.0)
     assert again.formulas == repository.formulas
-    assert again.standing.scores(new) == repository.standing.scores(new)
+    assert again.relative.scores(new) == repository.relative.scores(new)
     assert again.avoid.texts == repository.avoid.texts
     [sketch] = _sketches(1, seed=9)
     close = [parse("close")]

@@ -10,7 +10,7 @@ import pytest
 from alphamine.expression.text.parser import parse
 from alphamine.searchers.mcts.scoring import (
     Metrics,
-    Standing,
+    RelativeScores,
     dimension_chances,
     reward,
     soundness,
@@ -45,7 +45,7 @@ def _metrics(rank_ic: float, rank_icir: float, turnover: float, likeness: float)
 
 def test_scores_are_ten_times_the_share_of_alphas_that_are_not_better() -> None:
     rng = np.random.default_rng(1)
-    standing = Standing(shrinkage=0.0)
+    standing = RelativeScores(shrinkage=0.0)
     known = [_metrics(*rng.uniform(0, 1, 4)) for _ in range(40)]
     for metrics in known:
         standing.add(metrics)
@@ -57,7 +57,7 @@ def test_scores_are_ten_times_the_share_of_alphas_that_are_not_better() -> None:
 
 
 def test_more_correlation_and_more_turnover_are_worse() -> None:
-    standing = Standing(shrinkage=0.0)
+    standing = RelativeScores(shrinkage=0.0)
     for level in (0.2, 0.4, 0.6, 0.8):
         standing.add(_metrics(level, level, level, level))
     low, high = (standing.scores(_metrics(level, level, level, level)) for level in (0.3, 0.7))
@@ -66,7 +66,7 @@ def test_more_correlation_and_more_turnover_are_worse() -> None:
 
 
 def test_an_empty_repository_does_not_make_everything_the_best() -> None:
-    standing = Standing(shrinkage=10.0)
+    standing = RelativeScores(shrinkage=10.0)
     weak, strong = _metrics(0.005, 0.1, 1.0, 0.0), _metrics(0.04, 0.4, 0.2, 0.0)
     assert standing.scores(weak)[0] == pytest.approx(1.0)
     assert standing.scores(strong)[0] == pytest.approx(8.0)
@@ -80,7 +80,7 @@ def test_an_empty_repository_does_not_make_everything_the_best() -> None:
 def test_what_is_removed_no_longer_counts() -> None:
     rng = np.random.default_rng(2)
     known = [_metrics(*rng.uniform(0, 1, 4)) for _ in range(30)]
-    both, few = Standing(5.0), Standing(5.0)
+    both, few = RelativeScores(5.0), RelativeScores(5.0)
     for metrics in known:
         both.add(metrics)
     for metrics in known[::2]:
@@ -92,7 +92,7 @@ def test_what_is_removed_no_longer_counts() -> None:
 
 
 def test_what_is_not_known_is_neither_good_nor_bad() -> None:
-    standing = Standing(10.0)
+    standing = RelativeScores(10.0)
     standing.add(_metrics(0.1, math.nan, 0.2, 0.3))
     unknown = Metrics(math.nan, math.nan, math.nan, 0.0, 0.5)
     assert standing.scores(unknown)[:3] == (5.0, 5.0, 5.0)

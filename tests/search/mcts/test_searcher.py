@@ -180,7 +180,7 @@ def test_uct_chooses_among_the_alphas_of_the_pool() -> None:
         )
         for number, (formula, reward) in enumerate(zip(formulas, rewards, strict=True))
     ]
-    forest.hang(results)
+    forest.attach(results)
     forest.keep(f.digest for f in formulas)
     # Absolute scores: a rank IC of 0.05 and a rank ICIR of 0.5 are full marks, a turnover of 2 is
     # none; nothing is alike, nothing looks fitted.

@@ -17,7 +17,7 @@ _METHODS = ("ask", "tell", "state_dict", "load_state_dict")
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class SearcherFactory:
     """A searcher to be built.
 
     Attributes
@@ -35,7 +35,7 @@ class Method:
     single: bool = False
 
     @classmethod
-    def of(cls, searcher: SearcherLike) -> Method:
+    def of(cls, searcher: SearcherLike) -> SearcherFactory:
         """What a user means by a searcher.
 
         Parameters
@@ -66,7 +66,7 @@ class Method:
         )
 
     @classmethod
-    def of_run(cls, name: str, searcher: SearcherLike | None) -> Method:
+    def of_run(cls, name: str, searcher: SearcherLike | None) -> SearcherFactory:
         """That of a recorded run, by its name or handed in again.
 
         Raises
