@@ -273,8 +273,8 @@ def _show(report: BacktestReport) -> None:
         screen.print(
             f"drawdown {name}: {percent(fall.depth)}, {fall.peak} to {fall.trough}, {back}"
         )
-    if report.used_up:
-        screen.print(f"the account is used up on {report.used_up}: a real book would end there")
+    for remark in report.remarks:
+        screen.print(remark, soft_wrap=True)
     metrics = report.metrics
     screen.print(
         f"final account {metrics['final_account']:,.0f} after costs of "

@@ -26,6 +26,7 @@ def assemble(
     ledger: Ledger,
     venue: Venue,
     benchmark: FloatArray | None,
+    members: npt.NDArray[np.int64],
     *,
     from_start: bool,
     periods: int,
@@ -43,6 +44,8 @@ def assemble(
     ledger : Ledger
     venue : Venue
     benchmark : (days,) float64, optional
+    members : (days,) int
+        Names of the universe.
     from_start : bool
         Count drawdowns from the first capital.
     periods : int
@@ -57,7 +60,7 @@ def assemble(
     **facts
         The fields of the report that are known already.
     """
-    daily = _daily(ledger, benchmark)
+    daily = _daily(ledger, benchmark, members)
     dates = facts["dates"]
     returns = [name for name in daily if "return" in name or name == "benchmark"]
     metrics: dict[str, float] = {}
@@ -90,7 +93,9 @@ def assemble(
     )
 
 
-def _daily(ledger: Ledger, benchmark: FloatArray | None) -> MappingProxyType[str, npt.NDArray[Any]]:
+def _daily(
+    ledger: Ledger, benchmark: FloatArray | None, members: npt.NDArray[np.int64]
+) -> MappingProxyType[str, npt.NDArray[Any]]:
     daily: dict[str, npt.NDArray[Any]] = {
         "account": ledger.account,
         "cash": ledger.cash,
@@ -111,6 +116,7 @@ def _daily(ledger: Ledger, benchmark: FloatArray | None) -> MappingProxyType[str
         daily
         | {
             "names": (ledger.shares != 0.0).sum(axis=1),
+            "members": members,
             "bought": ledger.bought,
             "sold": ledger.sold,
             "blocked": ledger.blocked,
@@ -127,6 +133,7 @@ def _sums(ledger: Ledger, daily: MappingProxyType[str, Any], periods: int) -> di
         "turnover_mean": float(ledger.turnover.mean()),
         "cost_annualized": float(ledger.cost_share.mean()) * periods,
         "names_mean": float(daily["names"].mean()),
+        "members_mean": float(daily["members"].mean()),
         "blocked_orders": float(ledger.blocked.sum()),
     }
 

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,10 @@ from .metrics import Drawdown
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+# A book of more of the universe than this chooses little; one of so much is a fifth, as a quantile.
+_CROWDED: Final = 0.5
+_CHOSEN: Final = 0.2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -45,7 +49,7 @@ class BacktestReport(Hinted, Drawn):
         `account, cash, long, short` (money at the end of the day), `return_without_cost,
         return_with_cost, cost, turnover` (shares of yesterday's account, or of a constant book),
         `benchmark, excess_return_without_cost, excess_return_with_cost` (with a benchmark),
-        `names, bought, sold, blocked` (counts).
+        `names` (held), `members` (of the universe), `bought, sold, blocked` (counts).
     shares : (days, N) float64
         Adjusted shares held at the end of each day, negative if sold short.
     metrics : mapping of str to float
@@ -84,6 +88,21 @@ class BacktestReport(Hinted, Drawn):
         """The first day on which nothing of the account is left: a real book would end there."""
         empty = np.flatnonzero(self.daily["account"] <= 0.0)
         return str(self.dates[empty[0]]) if len(empty) else None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What limits the numbers, in sentences."""
+        found = []
+        if self.used_up:
+            found.append(f"the account is used up on {self.used_up}: a real book would end there")
+        held, members = self.metrics["names_mean"], self.metrics["members_mean"]
+        if self.strategy == "topk" and held > _CROWDED * members:
+            found.append(
+                f"the book holds {held:.0f} names on an average day and the universe has "
+                f"{members:.0f}: the signal chooses little, and the book does much as the universe "
+                f"does; take a smaller topk, such as {max(1, round(_CHOSEN * members))}"
+            )
+        return tuple(found)
 
     @property
     def tried(self) -> str:
@@ -147,6 +166,7 @@ class BacktestReport(Hinted, Drawn):
             "end": str(self.dates[-1]),
             "days": len(self.dates),
             "used_up": self.used_up,
+            "remarks": list(self.remarks),
             "metrics": _finite(self.metrics),
             "drawdowns": {name: asdict(fall) for name, fall in self.drawdowns.items()},
             "by_year": {str(year): _finite(line) for year, line in self.by_year.items()},
@@ -188,6 +208,7 @@ class BacktestReport(Hinted, Drawn):
         )
         return (
             f"<p><code>{html.escape(self.formula)}</code><br>{html.escape(self.caption)}</p>"
+            f"{''.join(f'<p>{html.escape(remark)}</p>' for remark in self.remarks)}"
             f"{years}{checks if self.checks else ''}{numbers}"
         )
 

@@ -204,6 +204,7 @@ def backtest(
         ledger,
         venue,
         compared,
+        sample.panel.universe[rows].sum(axis=1),
         from_start=mode == "strict",
         periods=request.periods,
         delay=request.delay,

@@ -92,6 +92,7 @@ def test_prints_tables(cli: Cli) -> None:
     shown = " ".join(done.stdout.split())
     for part in ("2015", "net", "fitness", "hint", "drawdown", "final account", "1 formula tried"):
         assert part in shown
+    assert "take a smaller topk, such as 6" in cli(FORMULA, "--data", "tiny.yaml").stdout
 
 
 def test_trades_the_pool_of_a_run_and_counts_its_trials(cli: Cli, workplace: Path) -> None:

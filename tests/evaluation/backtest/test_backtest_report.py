@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import alphamine as am
+from alphamine.data.costs import Costs
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.errors import AlphamineError
@@ -18,6 +20,7 @@ from alphamine.evaluation.backtest import Market, SimulationSettings, TopkDropou
 
 FORMULA = "-ts_delta(close, 3) / close"
 SMALL = TopkDropout(5, 2)
+FREE = Market(Costs(0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,23 @@ def test_documents_are_json_and_frames_have_one_row_a_day(market: Panel) -> None
         assert years.days.sum() == len(frame)
         assert not years.isna().any().any()
         assert len(document["checks"]) == (0 if strategy == SMALL else 6)
+
+
+def test_a_book_of_most_of_the_universe_says_so(market: Panel, tmp_path: Path) -> None:
+    crowded = backtest(FORMULA, market, TopkDropout(18, 2))
+    members = market.universe[np.isin(market.dates, crowded.dates)].sum(axis=1)
+    np.testing.assert_array_equal(crowded.daily["members"], members)
+    [remark] = crowded.remarks
+    held = (crowded.shares != 0.0).sum(axis=1).mean()
+    assert f"holds {held:.0f} names on an average day and the universe has {members.mean():.0f}" in (
+        remark
+    )
+    assert remark.endswith("a smaller topk, such as 5")
+    page = crowded.write_html(tmp_path / "page.html").read_text("utf-8")
+    for shown in (page, crowded._repr_html_(), crowded.to_dict()["remarks"]):
+        assert remark in shown
+    for strategy in (SMALL, "quantile", "neutral"):
+        assert backtest(FORMULA, market, strategy, market=FREE).remarks == ()
 
 
 def test_reports_cannot_be_changed(market: Panel) -> None:
@@ -118,8 +138,6 @@ def test_costs_lower_the_account(market: Panel) -> None:
 
 
 def am_costs(rate: float) -> Any:
-    from alphamine.data.costs import Costs
-
     return Costs(rate, rate)
 
 

@@ -146,6 +146,7 @@ def test_losses_are_made_up_for_and_a_used_up_account_is_named(
     dear = backtest(signal, market, "neutral", costs=Costs(0.05, 0.05))
     [first, *_] = np.flatnonzero(dear.daily["account"] <= 0)
     assert dear.used_up == str(dear.dates[first])
+    assert dear.remarks[0].startswith(f"the account is used up on {dear.used_up}: ")
     assert backtest(signal, market, "neutral", market=FREE).used_up is None
 
 
