@@ -271,7 +271,8 @@ def _show(report: BacktestReport) -> None:
     for name, fall in report.drawdowns.items():
         back = f"recovered {fall.recovered}" if fall.recovered else "not recovered"
         screen.print(
-            f"drawdown {name}: {percent(fall.depth)}, {fall.peak} to {fall.trough}, {back}"
+            f"drawdown {name}: {percent(fall.depth)}, {fall.peak} to {fall.trough}, {back}",
+            soft_wrap=True,
         )
     for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
@@ -280,12 +281,14 @@ def _show(report: BacktestReport) -> None:
         f"final account {metrics['final_account']:,.0f} after costs of "
         f"{metrics['total_cost'] + metrics['total_borrow']:,.0f}; "
         f"{metrics['blocked_orders']:,.0f} orders blocked; probability that the Sharpe ratio beats "
-        f"the luck of {report.tried}: {percent(metrics['deflated_sharpe'])}"
+        f"the luck of {report.tried}: {percent(metrics['deflated_sharpe'])}",
+        soft_wrap=True,
     )
     if "capacity" in metrics:
         screen.print(
             f"capacity {metrics['capacity']:,.0f}: the largest account of which 95 % could be "
-            "traded within 5 % of the names' traded amounts"
+            "traded within 5 % of the names' traded amounts",
+            soft_wrap=True,
         )
 
 

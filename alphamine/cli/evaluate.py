@@ -233,7 +233,7 @@ def _show(report: FactorReport) -> None:
         )
     print_table(screen, table)
     if report.place:
-        screen.print(report.place)
+        screen.print(report.place, soft_wrap=True)
     for remark in report.remarks:
         screen.print(remark, soft_wrap=True)
 

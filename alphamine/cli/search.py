@@ -198,7 +198,8 @@ def _show(run: Run, page: Path) -> None:
         runs = len(luck["best"])
         screen.print(
             f"placebo: luck alone finds something as good with p = {luck['p_value']:.3f} "
-            f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)"
+            f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)",
+            soft_wrap=True,
         )
     if record.recovery is not None:
         screen.print(f"share of the planted signal recovered: {percent(record.recovery)}")

@@ -57,10 +57,8 @@ def test_a_book_of_most_of_the_universe_says_so(market: Panel, tmp_path: Path) -
     members = market.universe[np.isin(market.dates, crowded.dates)].sum(axis=1)
     np.testing.assert_array_equal(crowded.daily["members"], members)
     [remark] = crowded.remarks
-    held = (crowded.shares != 0.0).sum(axis=1).mean()
-    assert f"holds {held:.0f} names on an average day and the universe has {members.mean():.0f}" in (
-        remark
-    )
+    held, there = (crowded.shares != 0.0).sum(axis=1).mean(), members.mean()
+    assert f"holds {held:.0f} names on an average day and the universe has {there:.0f}" in remark
     assert remark.endswith("a smaller topk, such as 5")
     page = crowded.write_html(tmp_path / "page.html").read_text("utf-8")
     for shown in (page, crowded._repr_html_(), crowded.to_dict()["remarks"]):
