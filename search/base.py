@@ -87,6 +87,14 @@ def silence(searcher: object) -> str:
     return str(getattr(searcher, "silence", ""))
 
 
+def exhaustion(searcher: object) -> str:
+    """Why a searcher has nothing new left to propose, as it says in an attribute `exhausted`.
+
+    Empty as a rule. The search ends there, once it has been told of all that it proposed.
+    """
+    return str(getattr(searcher, "exhausted", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A formula proposed by a searcher.

@@ -94,7 +94,13 @@ class GeneticSearcher:
         self._bounds = np.cumsum(list(rates.values())) / sum(rates.values())
 
     def ask(self, n: int) -> list[Candidate]:
+        self._memory.begin()
         return [self._new() for _ in range(n)]
+
+    @property
+    def exhausted(self) -> str:
+        """Why nothing new is left to propose (see `Memory`)."""
+        return self._memory.exhausted
 
     def _new(self) -> Candidate:
         """A child that is valid and was not proposed lately; failing that, a random formula."""

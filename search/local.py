@@ -91,7 +91,13 @@ class LocalSearcher:
         self._bounds = np.cumsum(self.settings.rates) / sum(self.settings.rates)
 
     def ask(self, n: int) -> list[Candidate]:
+        self._memory.begin()
         return [self._new() for _ in range(n)]
+
+    @property
+    def exhausted(self) -> str:
+        """Why nothing new is left to propose (see `Memory`)."""
+        return self._memory.exhausted
 
     def _new(self) -> Candidate:
         self._asked += 1

@@ -14,6 +14,8 @@ from alphamine.expression.rank_key import rank_key
 
 CAPACITY = 100_000
 _ATTEMPTS = 100
+# So many draws of a batch in a row without a new formula: it would be a rare one that is left.
+_IN_VAIN = 2000
 _KEY_BYTES = 16
 
 
@@ -29,6 +31,11 @@ class Memory:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self._keys: OrderedDict[bytes, None] = OrderedDict()
+        self._in_vain = 0
+
+    def begin(self) -> None:
+        """A batch begins; whether a source is exhausted is seen by one batch alone."""
+        self._in_vain = 0
 
     def add(self, formula: Node) -> bool:
         """Remember a formula; whether it was new."""
@@ -36,6 +43,7 @@ class Memory:
         if key in self._keys:
             return False
         self._keys[key] = None
+        self._in_vain = 0
         if len(self._keys) > self.capacity:
             self._keys.popitem(last=False)
         return True
@@ -51,7 +59,15 @@ class Memory:
             formula = draw()
             if self.add(formula):
                 break
+            self._in_vain += 1
         return formula
+
+    @property
+    def exhausted(self) -> str:
+        """Why `new` finds nothing new any more; empty as long as it may."""
+        if self._in_vain < _IN_VAIN:
+            return ""
+        return f"the last {self._in_vain:,} draws from the grammar brought nothing new"
 
     def state(self) -> npt.NDArray[np.uint8]:
         """(formulas, bytes of a key), the oldest first: a checkpoint writes an array at once."""

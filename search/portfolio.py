@@ -25,6 +25,7 @@ from .base import (
     SearchContext,
     Searcher,
     Spender,
+    exhaustion,
 )
 from .base import capabilities as capabilities_of
 from .credit import Credit, Trial
@@ -104,6 +105,8 @@ class PortfolioSearcher:
         self._arms = dict(arms)
         self._credit = Credit(list(arms), chosen.scheduler, chosen.bandit, context.seed)
         self._asked: dict[str, list[str]] = {}
+        # Arms that had nothing left when they were asked last, and why.
+        self._ended: dict[str, str] = {}
         abilities = [capabilities_of(arm) for arm in self._arms.values()]
         self.capabilities = Capabilities(
             repeatable=all(a.repeatable for a in abilities), waits=any(a.waits for a in abilities)
@@ -112,14 +115,29 @@ class PortfolioSearcher:
     def ask(self, n: int) -> list[Candidate]:
         # An arm is asked once for all its turns of a batch: it learns of them together, and n
         # only decides how many turns there are.
-        turns = [self._credit.choose()[0] for _ in range(-(-n // self._turn))]
+        turns = [self._open(self._credit.choose()[0]) for _ in range(-(-n // self._turn))]
         places = [arm for arm in turns for _ in range(self._turn)][:n]
         proposed = {arm: self._proposed(arm, count) for arm, count in Counter(places).items()}
         self._asked = {
             arm: [c.formula.digest for c in candidates] for arm, candidates in proposed.items()
         }
+        said = {arm: exhaustion(self._arms[arm]) for arm in proposed}
+        self._ended |= {arm: why for arm, why in said.items() if why}
         queues = {arm: iter(candidates) for arm, candidates in proposed.items()}
         return [found for arm in places if (found := next(queues[arm], None)) is not None]
+
+    def _open(self, arm: str) -> str:
+        """An arm, or the next in their order that has anything left to propose."""
+        names = [*self._arms]
+        place = names.index(arm)
+        order = names[place:] + names[:place]
+        return next((name for name in order if name not in self._ended), arm)
+
+    @property
+    def exhausted(self) -> str:
+        """Why no arm has anything left to propose; empty as long as one has."""
+        ended = len(self._ended) == len(self._arms)
+        return "; ".join(f"{arm}: {why}" for arm, why in self._ended.items()) if ended else ""
 
     def _proposed(self, arm: str, count: int) -> list[Candidate]:
         return [
@@ -188,11 +206,13 @@ class PortfolioSearcher:
     def state_dict(self) -> dict[str, Any]:
         return {
             "credit": self._credit.state_dict(),
+            "ended": dict(self._ended),
             "arms": {name: arm.state_dict() for name, arm in self._arms.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._credit.load_state_dict(state["credit"])
+        self._ended = dict(state["ended"])
         for name, saved in state["arms"].items():
             self._arms[name].load_state_dict(saved)
 

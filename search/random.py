@@ -43,7 +43,13 @@ class RandomSearcher:
         self._memory = Memory((context.settings or RandomSettings()).memory)
 
     def ask(self, n: int) -> list[Candidate]:
+        self._memory.begin()
         return [Candidate(self._new(), "random") for _ in range(n)]
+
+    @property
+    def exhausted(self) -> str:
+        """Why nothing new is left to propose (see `Memory`)."""
+        return self._memory.exhausted
 
     def _new(self) -> Node:
         return self._memory.new(lambda: self._grammar.sample(self._rng))

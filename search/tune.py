@@ -7,6 +7,7 @@ and its runs can be stopped and resumed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory
 
 _ATTEMPTS: Final = 20
+# Settings that are gone through in one go where hardly any fits: a second or two.
+_AT_MOST: Final = 20_000
 Values = tuple[int | float, ...]
 
 
@@ -81,26 +84,44 @@ class TuneSearcher:
             )
         self._templates = [template for template, _ in tunable]
         self._knobs = [knobs for _, knobs in tunable]
+        # Of each formula, how many of its settings were gone through one by one.
+        self._passed = [0] * len(self._templates)
         self._asked = 0
         self._pending: list[tuple[int, tuple[int, ...]]] = []
         self._told: list[tuple[int, tuple[int, ...], float]] = []
 
     def ask(self, n: int) -> list[Candidate]:
         studies = [self._study(turn) for turn in range(len(self._templates))]
-        candidates = []
-        for _ in range(n):
+        candidates: list[Candidate] = []
+        while len(candidates) < n and not self.exhausted:
             turn = self._asked % len(self._templates)
-            places, formula = self._new(turn, studies[turn])
+            found = self._new(turn, studies[turn])
             self._asked += 1
-            self._pending.append((turn, places))
-            candidates.append(Candidate(formula, "tune", (self._templates[turn].digest,)))
+            if found is not None:
+                places, formula = found
+                self._pending.append((turn, places))
+                candidates.append(Candidate(formula, "tune", (self._templates[turn].digest,)))
+            elif self._left(turn):
+                break
         return candidates
 
-    def _new(self, turn: int, study: Any) -> tuple[tuple[int, ...], Node]:
-        """A setting that was not proposed yet, or any that is valid if they are exhausted."""
+    @property
+    def exhausted(self) -> str:
+        """Why nothing is left to propose; empty as long as some setting was not tried."""
+        if any(self._left(turn) for turn in range(len(self._templates))):
+            return ""
+        return f"all {sum(self._passed):,} settings of its windows and literals were gone through"
+
+    def _left(self, turn: int) -> int:
+        """Settings of a formula that were not gone through one by one."""
+        return math.prod(map(len, self._knobs[turn])) - self._passed[turn]
+
+    def _new(self, turn: int, study: Any) -> tuple[tuple[int, ...], Node] | None:
+        """A setting that was not proposed yet; None if none is found."""
+        if not self._left(turn):
+            return None
         knobs = self._knobs[turn]
         rng = np.random.default_rng([self._seed, self._asked])
-        found: tuple[tuple[int, ...], Node] | None = None
         for attempt in range(2 * _ATTEMPTS):
             if attempt < _ATTEMPTS:
                 trial = study.ask(_distributions(knobs))
@@ -109,17 +130,34 @@ class TuneSearcher:
                 # The estimator insists on what it has tried: chance looks elsewhere.
                 places = tuple(int(rng.integers(len(values))) for values in knobs)
             formula = self._formula(turn, places)
-            if self._grammar.problem(formula) is not None:
-                continue
-            found = places, formula
-            if self._memory.add(formula):
-                break
-        if found is None:
+            if self._grammar.problem(formula) is None and self._memory.add(formula):
+                return places, formula
+        return self._next(turn)
+
+    def _next(self, turn: int) -> tuple[tuple[int, ...], Node] | None:
+        """The next setting in order that was not proposed yet; None if none is found.
+
+        Raises
+        ------
+        SearchError
+            If none fits into the limits of the grammar.
+        """
+        start = self._passed[turn]
+        fits = start > 0
+        every = itertools.product(*(range(len(values)) for values in self._knobs[turn]))
+        for places in itertools.islice(every, start, start + _AT_MOST):
+            self._passed[turn] += 1
+            formula = self._formula(turn, places)
+            if self._grammar.problem(formula) is None:
+                fits = True
+                if self._memory.add(formula):
+                    return places, formula
+        if not fits:
             raise SearchError(
                 f"no window of the grammar makes {self._templates[turn]} fit into its limits; "
                 "raise max_lookback, max_length or max_depth"
             )
-        return found
+        return None
 
     def _formula(self, turn: int, places: Sequence[int]) -> Node:
         values = [knob[i] for knob, i in zip(self._knobs[turn], places, strict=True)]
@@ -155,6 +193,7 @@ class TuneSearcher:
             "seed": self._seed,
             "asked": self._asked,
             "memory": self._memory.state(),
+            "passed": list(self._passed),
             "pending": [[turn, list(places)] for turn, places in self._pending],
             "told": [[turn, list(places), value] for turn, places, value in self._told],
         }
@@ -162,6 +201,7 @@ class TuneSearcher:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seed, self._asked = state["seed"], state["asked"]
         self._memory.load(state["memory"])
+        self._passed = list(state["passed"])
         self._pending = [(turn, tuple(places)) for turn, places in state["pending"]]
         self._told = [(turn, tuple(places), value) for turn, places, value in state["told"]]
 

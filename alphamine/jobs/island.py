@@ -12,7 +12,7 @@ from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
 from alphamine.runs.model_ledger import ModelLedger
-from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities
+from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities, exhaustion
 from alphamine.searchers.models import Modeller
 
 from .library import Library
@@ -68,7 +68,8 @@ class Island:
     @property
     def exhausted(self) -> bool:
         """Whether nothing more is to be expected of the searcher."""
-        return self.fruitless >= FRUITLESS_ASKS
+        ended = not self.pending and bool(exhaustion(self.searcher))
+        return ended or self.fruitless >= FRUITLESS_ASKS
 
     @property
     def proposed(self) -> int:

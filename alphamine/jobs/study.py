@@ -15,7 +15,7 @@ from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.model_ledger import ModelLedger
 from alphamine.runs.run_state import INTERRUPTED
 from alphamine.runs.store import Store
-from alphamine.searchers.base import Evaluation, silence
+from alphamine.searchers.base import Evaluation, exhaustion, silence
 
 from .executors.base import Executor, never
 from .executors.serial import Serial
@@ -151,11 +151,18 @@ class Study:
             self._turn = number + 1
             island.fruitless = 0 if found else island.fruitless + 1
             if all(island.exhausted for island in self.islands):
-                said = [why for island in self.islands if (why := silence(island.searcher))]
-                nothing = f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
-                return ": ".join([nothing, *said[:1]])
+                return self._why_exhausted()
             observe(self.progress())
         return "the budget was spent"
+
+    def _why_exhausted(self) -> str:
+        """Why the search has ended, in the words of the first searcher that has any."""
+        searchers = [island.searcher for island in self.islands]
+        if ended := [why for searcher in searchers if (why := exhaustion(searcher))]:
+            return f"the searcher has nothing new left to propose: {ended[0]}"
+        said = [why for searcher in searchers if (why := silence(searcher))]
+        nothing = f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
+        return ": ".join([nothing, *said[:1]])
 
     def trial_count(self) -> TrialCount:
         """Of every formula in the ledger, applied or not: what verdicts are deflated by."""

@@ -93,6 +93,7 @@ class RLSearcher:
             self._learner = make_learner(settings, self._table, self._writer, seed)
 
     def ask(self, n: int) -> list[Candidate]:
+        self._memory.begin()
         self._asked = [
             _Asked(Candidate(formula, "given"), self._writer.tokenised(formula))
             for formula in self._given[:n]
@@ -112,6 +113,11 @@ class RLSearcher:
             formula = self._memory.new(lambda: self._grammar.sample(self._rng))
             self._asked.append(_Asked(Candidate(formula, "random"), None))
         return [asked.candidate for asked in self._asked]
+
+    @property
+    def exhausted(self) -> str:
+        """Why nothing new is left to propose (see `Memory`)."""
+        return self._memory.exhausted
 
     def _written(self, count: int, wanted: int, greedy: bool = False) -> list[_Asked]:
         """The first `wanted` new formulas of so many episodes; known ones are noted."""

@@ -16,7 +16,7 @@ SEARCHERS: dict[str, dict[str, Any]] = {
     "random": {},
     "genetic": {"population": 30},
     "rl": {},
-    # Some hundreds of settings: one that had fewer than the budget would ask in vain, at length.
+    # Some hundreds of settings, more than the budget.
     "tune": {"formulas": "ts_corr(ts_delta(close, 5), ts_mean(volume, 10), 20)"},
 }
 RESULTS = ("combined", "correlation", "without_noise", "trust", "recovery", "delivered")

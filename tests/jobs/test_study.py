@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,18 @@ import pytest
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.rank_key import rank_key
+from alphamine.expression.text.parser import parse
 from alphamine.jobs.island import Island
 from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.study import Progress, Study
+from alphamine.pool.model import PoolModel
 from alphamine.pool.pool import Pool
 from alphamine.runs.budget import Budget
 from alphamine.runs.store import Store
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.registry import make_searcher
 
 FORMULAS = (
     "rank(volume)",
@@ -165,6 +171,80 @@ def test_a_searcher_without_new_ideas_ends_the_run(
     study = study_of(small_panel, scripted(FORMULAS[:2]), store)
     assert "nothing new" in study.run(Budget(10), ignore)
     assert store.count() == 2
+
+
+class Ending:
+    """Has so many formulas, says that they are all, and counts how often it is asked."""
+
+    def __init__(self, formulas: tuple[str, ...]) -> None:
+        self.left = [parse(text) for text in formulas]
+        self.asked, self.told = 0, 0
+
+    def ask(self, n: int) -> list[Candidate]:
+        self.asked += 1
+        some, self.left = self.left[:n], self.left[n:]
+        return [Candidate(formula, "script") for formula in some]
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        self.told += len(results)
+
+    @property
+    def exhausted(self) -> str:
+        return "" if self.left else "the script is over"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(("count", "asks"), [(2, 1), (3, 1), (4, 2)])
+def test_a_searcher_that_has_nothing_left_ends_the_run_at_once(
+    small_panel: Panel, store: Store, count: int, asks: int
+) -> None:
+    searcher = Ending(FORMULAS[:count])
+    study = study_of(small_panel, searcher, store)
+    why = "the searcher has nothing new left to propose: the script is over"
+    assert study.run(Budget(10), ignore) == why
+    assert (searcher.asked, searcher.told, store.count()) == (asks, count, count)
+
+
+def test_the_run_ends_when_every_island_has_nothing_left(small_panel: Panel, store: Store) -> None:
+    scorer = Scorer(small_panel.without_test())
+    searchers = [Ending(FORMULAS[:2]), Ending(FORMULAS[:7])]
+    islands = [Island(searcher, Pool(scorer.train, 4, 0.7)) for searcher in searchers]
+    study = Study(islands, scorer, store, 3)
+    assert "nothing new left" in study.run(Budget(20), ignore)
+    assert [searcher.asked for searcher in searchers] == [1, 3]
+    assert store.count() == len(set(FORMULAS[:7]))
+
+
+@pytest.mark.parametrize("name", ["random", "genetic", "local"])
+def test_a_grammar_of_few_formulas_ends_the_search(
+    small_panel: Panel, store: Store, name: str
+) -> None:
+    few = Grammar(
+        operators=("rank", "ts_mean"), fields=("close", "volume"), windows=(5, 10), max_length=3
+    )
+    asked = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.searcher = make_searcher(name, SearchContext(few, 0))
+
+        def __getattr__(self, what: str) -> Any:
+            return getattr(self.searcher, what)
+
+        def ask(self, n: int) -> list[Candidate]:
+            asked.append(n)
+            return self.searcher.ask(n)
+
+    why = study_of(small_panel, Counting(), store, 32).run(Budget(500), ignore)
+    assert why.startswith("the searcher has nothing new left to propose: the last ")
+    assert why.endswith(" draws from the grammar brought nothing new")
+    assert len(asked) <= 3
+    # All that the grammar has, as far as ranks tell them apart.
+    rng = np.random.default_rng(1)
+    every = {rank_key(few.sample(rng)) for _ in range(3000)}
+    assert {rank_key(parse(r.formula)) for r in store.records()} == every
 
 
 def test_the_time_of_the_last_batch_counts(

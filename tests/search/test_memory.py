@@ -24,6 +24,29 @@ def test_it_goes_on_from_its_state() -> None:
         assert [memory.add(formulas(4)[i]) for i in (1, 2, 3, 0, 1)] == [False] * 3 + [True] * 2
 
 
+def test_a_source_is_exhausted_where_all_of_a_batchs_draws_are_known() -> None:
+    memory, rng = Memory(), np.random.default_rng(0)
+    few = formulas(7)
+
+    def batch(n: int) -> str:
+        memory.begin()
+        for _ in range(n):
+            memory.new(lambda: few[int(rng.integers(7))])
+        return memory.exhausted
+
+    assert batch(7) == batch(7) == ""
+    assert batch(20) == "the last 2,000 draws from the grammar brought nothing new"
+    # A smaller batch says nothing, and whatever is new says otherwise.
+    assert batch(19) == ""
+    assert batch(20) != ""
+    few[3] = ops.ts_max(A, 2)
+    assert batch(20) == ""
+    assert batch(20) != ""
+    assert not memory.add(few[3])
+    memory.begin()
+    assert memory.exhausted == ""
+
+
 def test_one_without_proposals_goes_on() -> None:
     memory = Memory()
     memory.load(Memory().state())

@@ -71,6 +71,46 @@ def test_each_arm_is_told_of_its_own_proposals_once_and_in_order() -> None:
     assert all(arm.rounds <= 4 for arm in arms.values())
 
 
+class Few(Told):
+    """Has three formulas and then nothing left."""
+
+    def ask(self, n: int) -> list[Candidate]:
+        return super().ask(min(n, 3 - len(self.told)))
+
+    @property
+    def exhausted(self) -> str:
+        return "three are enough" if len(self.told) + len(self.said) >= 3 else ""
+
+
+def test_an_arm_that_has_nothing_left_hands_its_turns_on() -> None:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, turn=4, scheduler="round_robin")
+    arms = {"random": Few(context()), "genetic": Told(context(seed=1))}
+    searcher = PortfolioSearcher(context(chosen), arms)
+    rounds = []
+    for _ in range(3):
+        candidates = searcher.ask(8)
+        rounds.append(Counter(c.arm.partition(":")[0] for c in candidates))
+        searcher.tell([judged(c) for c in candidates], PoolModel())
+        assert searcher.exhausted == ""
+    assert rounds == [{"random": 3, "genetic": 4}, {"genetic": 8}, {"genetic": 8}]
+    # A resumed one knows it, too.
+    others = {"random": Told(context()), "genetic": Told(context(seed=1))}
+    after = PortfolioSearcher(context(chosen), others)
+    after.load_state_dict(searcher.state_dict())
+    assert {c.arm.partition(":")[0] for c in after.ask(8)} == {"genetic"}
+
+
+def test_a_portfolio_has_nothing_left_when_no_arm_has() -> None:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, turn=4)
+    searcher = PortfolioSearcher(context(chosen), {name: Few(context()) for name in chosen.arms})
+    while not searcher.exhausted:
+        candidates = searcher.ask(8)
+        assert candidates
+        searcher.tell([judged(c) for c in candidates], PoolModel())
+    assert "random: three are enough" in searcher.exhausted
+    assert "genetic: three are enough" in searcher.exhausted
+
+
 def test_turns_go_to_one_arm_at_a_time() -> None:
     searcher, _ = pair(turn=5, scheduler="round_robin")
     said = [c.arm.partition(":")[0] for c in searcher.ask(17)]

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from alphamine.errors import MissingDependency, SearchError
+from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
+from alphamine.expression.text.parser import parse
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.tune import TuneSearcher, TuneSettings
@@ -33,7 +35,7 @@ def score(formula: Node) -> float:
         1.0
         - sum(
             abs(GRAMMAR.windows.index(a) - GRAMMAR.windows.index(b))
-            for a, b in zip(found, BEST, strict=True)
+            for a, b in zip(found, BEST, strict=False)
         )
         / 14
     )
@@ -76,11 +78,41 @@ def test_only_windows_and_literals_change() -> None:
     assert len({c.formula.digest for c in candidates}) > 6
 
 
-def test_when_all_settings_were_tried_it_repeats_them() -> None:
-    searcher = tuner(formulas="ts_mean(close, 5)")
-    formulas = [str(c.formula) for c in searcher.ask(20)]
-    assert len(set(formulas)) == len(GRAMMAR.windows)
-    assert len(set(formulas[:8])) == 8
+@pytest.mark.parametrize("batch", [1, 3, 200])
+@pytest.mark.parametrize("formulas", ["ts_mean(close, 5)", f"{FORMULA}; ts_mean(open, 5)"])
+def test_every_setting_is_tried_once_and_then_nothing_is_left(formulas: str, batch: int) -> None:
+    searcher = tuner(formulas=formulas)
+    expected, settings = set(), 0
+    for text in formulas.split(";"):
+        template = text.replace("5)", "{})").replace("20)", "{})")
+        for found in product(GRAMMAR.windows, repeat=text.count("ts_mean")):
+            node, settings = canonicalise(parse(template.format(*found))), settings + 1
+            # A mean by itself is no formula of the grammar.
+            if GRAMMAR.problem(node) is None:
+                expected.add(str(node))
+    tried: list[str] = []
+    while not searcher.exhausted:
+        tried += [text for text, _ in run(searcher, 1, batch)]
+        assert len(tried) <= len(expected)
+    assert sorted(tried) == sorted(expected)
+    assert searcher.ask(5) == []
+    assert searcher.exhausted == (
+        f"all {settings} settings of its windows and literals were gone through"
+    )
+
+
+def test_a_search_goes_on_where_its_settings_end_as_if_never_stopped() -> None:
+    both = "ts_mean(close, 5); ts_mean(open, 5)"
+    whole = tuner(formulas=both)
+    found = run(whole, 4)
+    assert len(found) == 16
+    for stop in range(4):
+        searcher, restored = tuner(0, both), tuner(9, both)
+        done = run(searcher, stop)
+        state = json.dumps(searcher.state_dict(), default=lambda a: a.tolist())
+        restored.load_state_dict(json.loads(state))
+        assert done + run(restored, 4 - stop) == found
+        assert restored.exhausted == whole.exhausted != ""
 
 
 def test_a_stop_between_ask_and_tell_loses_nothing() -> None:
