@@ -16,7 +16,9 @@ WORKERS = Path(__file__).parent / "workers"
 OURS = "alphamine"
 PEERS = ("kunquant", "pandas", "polars", "bottleneck", "numbagg", "torch")
 # Thread pools of the peers; ours takes the number as an argument.
-SINGLE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+SINGLE = dict.fromkeys(
+    ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
+)
 # A slow peer is not repeated beyond this many seconds.
 PATIENCE = 3.0
 

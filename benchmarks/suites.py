@@ -11,6 +11,7 @@ import numpy as np
 
 from .agreement import formula_agreement, operator_agreement
 from .data import market, real_market, save
+from .environment import peer_python
 from .formulas import population, random_formulas
 from .peers import OURS, PEERS, Peer, measure, running
 
@@ -40,17 +41,22 @@ class Bench:
 
     Attributes
     ----------
-    python : Path
-        Interpreter of the peers' environment.
+    environments : Path
+        Folder of the peers' environments, each made from the package index on first use.
     scratch : Path
         Folder for panels and results.
     quick : bool
         A tenth of the work, to see that everything runs.
     """
 
-    python: Path
+    environments: Path
     scratch: Path
     quick: bool
+
+    @property
+    def python(self) -> Path:
+        """Interpreter of the environment that most peers share."""
+        return peer_python(self.environments / "benchmark-peers")
 
     def panel(self, shape: tuple[int, int], missing: float) -> Path:
         """Folder of a panel, made on first use."""

@@ -196,6 +196,30 @@ LIBRARY_TARGETS = (
 )
 
 
+def qweave(results: Results) -> str:
+    found, lines = results["qweave"], []
+    for library in ("alpha101", "alpha158"):
+        times, agrees = found[library]["times"], found[library]["agreement"]
+        ours, theirs = times["alphamine"]["cpu"], times["qweave"]["cpu"]
+        lines.append(
+            [
+                f"{library}, {found['shape']}, {agrees['factors']} factors",
+                f"{number(ours)} s",
+                f"{number(theirs)} s",
+                f"{theirs / ours:.1f}",
+                f"{agrees['close']} of {agrees['factors']}",
+                f"{agrees['agree']} of {agrees['factors']}",
+            ]
+        )
+    agree = "values agree where both have one"
+    head = ["", "alphamine", "qweave", "ratio", agree, "and equally present"]
+    load = found["machine"]["load_before"][0]
+    return (
+        f"{table(head, lines)}\n\nqweave {found['versions']['qweave']}; from arrays to its frame "
+        f"{number(found['frame']['cpu'])} s more; load average before the run {load:.1f}."
+    )
+
+
 def targets(results: Results) -> str:
     """What was aimed at, and what was measured."""
     rows = []
@@ -305,6 +329,7 @@ SECTIONS: dict[str, Callable[[Results], str]] = {
     "workloads": workloads,
     "real": real,
     "agreement": agreement,
+    "qweave": qweave,
     "targets": targets,
     "null searches": null_searches,
     "null series": null_series,

@@ -221,15 +221,47 @@ def test_islands_are_measured_together_and_the_first_is_the_search_alone(
 
 
 def test_the_table_beside_qweave_is_that_of_the_figures() -> None:
-    from benchmarks import qweave
+    from benchmarks.tables import qweave
 
-    results = json.loads(qweave.RESULTS.read_text("utf-8"))
-    table = qweave.rows(results)
-    assert table in (qweave.HERE / "README.md").read_text("utf-8")
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
+    table = qweave(results)
+    assert table in (ROOT / "benchmarks" / "README.md").read_text("utf-8")
     for library in ("alpha101", "alpha158"):
-        times, agrees = results[library]["times"], results[library]["agreement"]
+        found = results["qweave"][library]
+        times, agrees = found["times"], found["agreement"]
         assert f"{times['qweave']['cpu'] / times['alphamine']['cpu']:.1f}" in table
         assert agrees["close"] == agrees["factors"] - len(agrees["differ"])
+
+
+def test_every_suite_is_run_and_documented_and_asks_for_no_environment_but_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import benchmarks.__main__ as harness
+
+    asked: list[str] = []
+
+    def suite(name: str) -> object:
+        return lambda bench: asked.append(f"{name} in {bench.environments.name}, {bench.quick}")
+
+    def no_peers(bench: object) -> dict[str, str]:
+        asked.append("the peers' versions")
+        return {}
+
+    for name in harness.ALL:
+        monkeypatch.setitem(harness.ALL, name, suite(name))
+    monkeypatch.setattr(harness, "_facts", no_peers)
+    folder = tmp_path / "made"
+    arguments = ["benchmarks", "--quick", "--environments", str(folder)]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--only", "qweave"])
+    harness.main()
+    assert asked == ["qweave in made, True"]
+    assert not folder.exists()
+    asked.clear()
+    monkeypatch.setattr(sys, "argv", arguments)
+    harness.main()
+    assert asked == ["the peers' versions", *(f"{name} in made, True" for name in harness.ALL)]
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    assert f"# one suite: {', '.join(harness.ALL)}\n" in page
 
 
 def test_tables_of_the_residual_label_have_a_row_for_each_target(tmp_path: Path) -> None:
