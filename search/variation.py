@@ -44,7 +44,7 @@ def crossover(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: N
     """A part of the donor in place of a part of the parent."""
     parts = [part for part in donor.walk() if not isinstance(part, Constant)]
     point = _pick(rng, _places(grammar, parent))
-    offered = [part for part in parts if part is not point.node and fits(grammar, part, point)]
+    offered = [part for part in parts if part is not point.node and fits(part, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
 
@@ -107,7 +107,7 @@ def _swapped(
     if not places:
         return None
     point = _pick(rng, places)
-    offered = [new for new in swaps(grammar, point.node) if fits(grammar, new, point)]
+    offered = [new for new in swaps(grammar, point.node) if fits(new, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
 
@@ -117,7 +117,7 @@ def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node
     if not places:
         return None
     point = _pick(rng, places)
-    offered = [new for new in retuned(grammar, point.node) if fits(grammar, new, point)]
+    offered = [new for new in retuned(grammar, point.node) if fits(new, point)]
     return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
 
 

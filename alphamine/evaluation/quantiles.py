@@ -88,22 +88,22 @@ def quantile_returns(
     )
 
 
-def quantile_turnover(bins: Bins, quantiles: int, lag: int = 1) -> FloatArray:
-    """Share of a quantile's names that were not in it `lag` days before; (rows, Q)."""
+def quantile_turnover(bins: Bins, quantiles: int) -> FloatArray:
+    """Share of a quantile's names that were not in it the day before; (rows, Q)."""
     rows, names = bins.shape
     turnover = np.full((rows, quantiles), np.nan)
-    if rows <= lag:
+    if rows < 2:
         return turnover
-    cells = np.flatnonzero(bins[lag:] >= 0)
-    now = bins[lag:].ravel()[cells]
+    cells = np.flatnonzero(bins[1:] >= 0)
+    now = bins[1:].ravel()[cells]
     slot = cells // names * quantiles + now
-    shape = (rows - lag, quantiles)
+    shape = (rows - 1, quantiles)
     size = shape[0] * quantiles
-    stayed = now == bins[:-lag].ravel()[cells]
+    stayed = now == bins[:-1].ravel()[cells]
     count = np.bincount(slot, minlength=size).reshape(shape)
     kept = np.bincount(slot[stayed], minlength=size).reshape(shape)
     with np.errstate(invalid="ignore", divide="ignore"):
-        turnover[lag:] = 1.0 - kept / count
+        turnover[1:] = 1.0 - kept / count
     return turnover
 
 

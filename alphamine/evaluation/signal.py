@@ -82,10 +82,10 @@ class Signal:
             self._rank_ics[key] = SeriesStats.of(series, horizon)
         return self._rank_ics[key]
 
-    def against(self, label: FloatArray, turnover: bool = False) -> DailyScores:
-        """Daily scores against a label (rows, N) that is NaN outside the universe."""
+    def against(self, label: FloatArray) -> DailyScores:
+        """Daily scores, without turnover, against a label (rows, N); NaN outside the universe."""
         target = Sample(self._panel, self.sample.rows, label, self.sample.name)
-        [(_, daily)] = self._evaluator.scores([_NODE], target, turnover=turnover)
+        [(_, daily)] = self._evaluator.scores([_NODE], target, turnover=False)
         return daily
 
 

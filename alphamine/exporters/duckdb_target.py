@@ -95,13 +95,13 @@ class DuckdbQuery(Module):
 
     def _step(self, node: Call) -> None:
         name = self.printer.prefix = self.program.names[node]
-        inputs = [self._input(child, across(node), name, i) for i, child in enumerate(node.inputs)]
+        inputs = [self._input(child, across(node), i) for i, child in enumerate(node.inputs)]
         term = term_of(node.operator, self.target, inputs, node.params, self.program.need(node))
         if node.operator.fills_missing:
             term = where(Term("present", (Term("alive"),)), term, Term("missing"))
         self.printer.kept(name, term)
 
-    def _input(self, node: Node, inside: bool, step: str, place: int) -> Term:
+    def _input(self, node: Node, inside: bool, place: int) -> Term:
         if isinstance(node, Constant) and not inside:
             return Term("number", (node.value,))
         if isinstance(node, Constant):
@@ -122,7 +122,7 @@ class DuckdbQuery(Module):
     def _combined(self) -> str:
         pool, printer = self.pool, self.printer
         if pool.standardisation == "none":
-            term = self._input(pool.formulas[0], False, "signal", 0)
+            term = self._input(pool.formulas[0], False, 0)
             printer.kept("signal_value", Term("mul", (term, 1)))
             return identifier("signal_value")
         parts, known = [], []
@@ -130,7 +130,7 @@ class DuckdbQuery(Module):
             zip(pool.formulas, pool.weights, strict=True), start=1
         ):
             printer.prefix = f"formula_{index}"
-            term = self._input(formula, True, printer.prefix, 0)
+            term = self._input(formula, True, 0)
             printer.kept(f"z{index}", standardised(term, pool.standardisation == "rank"))
             parts.append(f'{printer.number(float(weight))[0]} * coalesce("z{index}", 0e0)')
             known.append(f'"z{index}" IS NOT NULL')

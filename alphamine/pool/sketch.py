@@ -23,15 +23,13 @@ class Sketch:
     Parameters
     ----------
     cells : Cells
-    seed : int
-        Of the choice of names.
     """
 
-    def __init__(self, cells: Cells, seed: int = 0) -> None:
+    def __init__(self, cells: Cells) -> None:
         start, count = cells.start[:-1], np.diff(cells.start)
         days = np.flatnonzero(count > 1)
         days = days[np.linspace(0, len(days) - 1, min(_DAYS, len(days))).astype(np.intp)]
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         chosen = [np.sort(rng.permutation(count[day])[:_NAMES]) + start[day] for day in days]
         self._cells = np.concatenate([np.zeros(0, np.int64), *chosen])
         self._days = np.repeat(days, [len(names) for names in chosen])

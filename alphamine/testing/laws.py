@@ -20,7 +20,7 @@ _PLACE = re.compile(r"<(\d+)>")
 _FOREIGN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 
 
-def check_entry(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: int = 0) -> None:
+def check_entry(operator: Operator) -> None:
     """Check names, LaTeX, usage and algebraic laws of an operator that is not in the catalogue yet.
 
     A law is tried on random inputs with gaps and ties: one that does not hold would let the
@@ -46,7 +46,7 @@ def check_entry(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: 
             f"symbolic is a function of sympy and the inputs, but {operator.name!r} was given "
             f"{operator.symbolic!r}"
         )
-    check_laws(operator, windows, seed)
+    check_laws(operator)
 
 
 def check_laws(operator: Operator, windows: tuple[int, ...] = (1, 2, 5), seed: int = 0) -> None:

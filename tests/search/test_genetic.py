@@ -171,7 +171,7 @@ def test_points_carry_exact_budgets() -> None:
             for step in point.path:
                 node = node.inputs[step]
             assert node is point.node
-            assert fits(grammar, node, point)
+            assert fits(node, point)
             assert tunable(grammar, node) is bool(retuned(grammar, node))
 
 

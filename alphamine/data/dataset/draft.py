@@ -113,10 +113,10 @@ class _Drafting:
     def __init__(self, header: Header, folder: Path) -> None:
         self.header, self.folder = header, folder
         self.questions: list[Question] = []
-        self.date = self._role("date", _DATES)
+        self.date = self._column(_DATES)
         self.fields = self._fields()
         self.wide = self._is_wide()
-        self.symbol = None if self.wide else self._role("symbol", _SYMBOLS)
+        self.symbol = None if self.wide else self._column(_SYMBOLS)
         self.form = self._form()
 
     def draft(self) -> Draft:
@@ -145,8 +145,8 @@ class _Drafting:
         self.questions.append(question)
         return f"{'  ' if part else ''}# {line}      <- to be written: {why}"
 
-    def _role(self, role: str, known: Sequence[str]) -> str | None:
-        """The column of a role; the name that a specification expects wins over the others."""
+    def _column(self, known: Sequence[str]) -> str | None:
+        """The one column of a known name; that which a specification expects goes first."""
         found = self._called(known[:1]) or self._called(known)
         return found[0] if len(found) == 1 else None
 

@@ -20,6 +20,8 @@ from .stray import advice, usual_names
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+Level = Literal["error", "warning", "note"]
+
 JUMP: Final = 0.5
 # A symbol without quotes for so many rows at the end of the data is taken for gone.
 GONE_ROWS: Final = 20
@@ -36,7 +38,7 @@ class Finding:
     topic, message, action : str
     """
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     topic: str
     message: str
     action: str = ""
@@ -80,22 +82,21 @@ class View:
 
 def rows(view: View) -> Iterator[Finding]:
     """Duplicate and unsorted rows."""
-    for topic, items in (("duplicates", view.raw.duplicates), ("order", view.raw.unsorted)):
-        if not items:
-            continue
-        repaired = topic in view.spec.repair
-        what = (
-            "(date, symbol) pairs occur twice" if topic == "duplicates" else "have unsorted dates"
-        )
-        first = " ".join(items[0]) if topic == "duplicates" else str(items[0])
-        yield Finding(
-            "note" if repaired else "error",
-            topic,
-            f"{len(items)} {what}, first {first}",
-            "repaired as the specification asks"
-            if repaired
-            else f"mend the source, or set repair: [{topic}]",
-        )
+    twice = [" ".join(pair) for pair in view.raw.duplicates]
+    for topic, items, what in (
+        ("duplicates", twice, "(date, symbol) pairs occur twice"),
+        ("order", view.raw.unsorted, "have unsorted dates"),
+    ):
+        if items:
+            level, action = _repairable(view, topic, "repaired")
+            yield Finding(level, topic, f"{len(items)} {what}, first {items[0]}", action)
+
+
+def _repairable(view: View, flaw: str, how: str) -> tuple[Level, str]:
+    """How grave a flaw is that a specification may have repaired, and what to do about it."""
+    if flaw in view.spec.repair:
+        return "note", f"{how} as the specification asks"
+    return "error", f"mend the source, or set repair: [{flaw}]"
 
 
 def bad_prices(view: View) -> Iterator[Finding]:
@@ -105,20 +106,14 @@ def bad_prices(view: View) -> Iterator[Finding]:
         bad = np.isinf(values) | (values <= 0) if price else np.isinf(values)
         if not bad.any():
             continue
-        repaired = price and "bad_prices" in view.spec.repair
-        level: Literal["error", "note"] = "error" if price and not repaired else "note"
-        law = "zero, negative or infinite" if price else "infinite, which counts as missing"
-        action = (
-            "made missing, as the specification asks"
-            if repaired
-            else ("mend the source, or set repair: [bad_prices]" if price else "mend the source")
-        )
-        yield Finding(
-            level,
-            "prices" if price else "values",
-            f"{int(bad.sum())} values of {name} are {law}: {view.cells(bad)}",
-            action,
-        )
+        if price:
+            topic, law = "prices", "zero, negative or infinite"
+            level, action = _repairable(view, "bad_prices", "made missing,")
+        else:
+            topic, law = "values", "infinite, which counts as missing"
+            level, action = "note", "mend the source"
+        message = f"{int(bad.sum())} values of {name} are {law}: {view.cells(bad)}"
+        yield Finding(level, topic, message, action)
 
 
 def coverage(view: View) -> Iterator[Finding]:

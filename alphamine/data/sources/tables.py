@@ -136,7 +136,7 @@ def long_to_raw(
     if len(days) == 0:
         raise DataError("the table has no rows")
     require_room(len(days), len(symbols), len(table.column_names) - 1)
-    problems = _order_problems(days, rows, symbols, columns)
+    problems = _order_problems(rows, symbols, columns)
     duplicates = _duplicates(days, rows, symbols, columns)
     if duplicates and "duplicates" not in repair:
         day, name = duplicates[0]
@@ -249,7 +249,7 @@ def _duplicates(
     return tuple((str(days[c // len(symbols)]), str(symbols[c % len(symbols)])) for c in twice)
 
 
-def _order_problems(days: Array, rows: Array, symbols: Array, columns: Array) -> tuple[str, ...]:
+def _order_problems(rows: Array, symbols: Array, columns: Array) -> tuple[str, ...]:
     if (np.diff(rows) >= 0).all():
         return ()
     order = np.argsort(columns, kind="stable")

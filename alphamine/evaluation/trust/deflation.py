@@ -72,22 +72,6 @@ def exceeds(ratio: float, benchmark: float, error: float) -> float:
     return 0.5 * math.erfc((benchmark - ratio) / (error * math.sqrt(2.0)))
 
 
-def deflated_ratio(
-    ratio: float, variance: float, trials: int, periods: float, skew: float, kurtosis: float
-) -> float:
-    """Probability that the true ratio exceeds the best that `trials` useless ones would show.
-
-    Parameters
-    ----------
-    variance : float
-        Variance of the ratio across the trials.
-    trials : int
-        Everything that was tried, kept or not.
-    """
-    benchmark = math.sqrt(variance) * expected_maximum(trials)
-    return probabilistic_ratio(ratio, benchmark, periods, skew, kurtosis)
-
-
 def shape(series: FloatArray) -> tuple[float, float, float]:
     """Mean / standard deviation (ddof 1), skewness and kurtosis of a series without NaN."""
     mean = float(series.sum()) / len(series)

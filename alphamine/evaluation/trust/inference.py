@@ -177,13 +177,3 @@ def centred_test(centred: FloatArray, squares: float, mean: float, horizon: int)
         effective_days=min(float(days), squares / spread),
         days=days,
     )
-
-
-def newey_west_variance(series: FloatArray, lags: int) -> float:
-    """Long-run variance of a series without NaN, with Bartlett weights (Newey and West, 1987)."""
-    x = series - series.mean()
-    days = len(x)
-    total = float(x @ x)
-    for lag in range(1, min(lags, days - 1) + 1):
-        total += 2.0 * (1.0 - lag / (lags + 1.0)) * float(x[lag:] @ x[:-lag])
-    return total / days

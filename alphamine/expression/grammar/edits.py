@@ -48,7 +48,7 @@ def points(grammar: Grammar, formula: Node) -> Iterator[Point]:
             ]
 
 
-def fits(grammar: Grammar, node: Node, point: Point) -> bool:
+def fits(node: Node, point: Point) -> bool:
     """Whether `node` could stand at `point`: of the same kind, within the budgets.
 
     Whether its unit suits what is above it, the whole formula shows (`Grammar.problem`).

@@ -142,7 +142,7 @@ class WorkerPool:
         while not self._operators and formulas:
             if stop():
                 return
-            self._wait(formulas, deque(), {})
+            self._wait(deque(), {})
         known = self._operators
         away = [i for i, formula in enumerate(formulas) if _operators(formula) <= known]
         found: dict[int, Score] = {}
@@ -160,7 +160,7 @@ class WorkerPool:
                 if stop():
                     return
                 self._hand_out(formulas, waiting)
-                self._wait(formulas, waiting, found, first)
+                self._wait(waiting, found, first)
             yield found.pop(place)
             if stop():
                 return
@@ -192,13 +192,7 @@ class WorkerPool:
                 except Died:  # noticed again, and handled, when its answer is read
                     continue
 
-    def _wait(
-        self,
-        formulas: Sequence[Node],
-        waiting: deque[_Part],
-        found: dict[int, Score],
-        first: int = 0,
-    ) -> None:
+    def _wait(self, waiting: deque[_Part], found: dict[int, Score], first: int = 0) -> None:
         """Read the answers that are there, or arrive in a moment."""
         busy = [slot for slot in self._slots if slot.number or not slot.started]
         ready = self._launcher.ready([slot.worker for slot in busy], _TICK_SECONDS)

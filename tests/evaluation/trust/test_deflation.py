@@ -11,7 +11,6 @@ from scipy import stats
 from alphamine.evaluation.trust.deflation import (
     TrialCount,
     best_of_luck,
-    deflated_ratio,
     expected_maximum,
     probabilistic_ratio,
     shape,
@@ -21,7 +20,8 @@ from alphamine.evaluation.trust.verdict import judge_trust
 
 def test_example_of_the_deflated_sharpe_ratio_paper() -> None:
     year = 250
-    found = deflated_ratio(2.5 / math.sqrt(year), 0.5 / year, 100, 1250, -3.0, 10.0)
+    benchmark = math.sqrt(0.5 / year) * expected_maximum(100)
+    found = probabilistic_ratio(2.5 / math.sqrt(year), benchmark, 1250, -3.0, 10.0)
     assert found == pytest.approx(0.9004, abs=1e-4)
 
 

@@ -11,7 +11,6 @@ from alphamine.evaluation.trust.inference import (
     cosine_count,
     cosine_long_run_variance,
     cosine_test,
-    newey_west_variance,
     upper_tail,
 )
 
@@ -21,16 +20,6 @@ def overlapping(rng: np.random.Generator, days: int, horizon: int, series: int) 
     noise = rng.standard_normal((days + horizon - 1, series))
     sums = np.cumsum(np.vstack([np.zeros((1, series)), noise]), axis=0)
     return np.asarray(sums[horizon:] - sums[:-horizon])
-
-
-def test_newey_west_equals_statsmodels() -> None:
-    sm = pytest.importorskip("statsmodels.api")
-    rng = np.random.default_rng(1)
-    x = overlapping(rng, 400, 5, 1)[:, 0]
-    fit = sm.OLS(x, np.ones(400)).fit(
-        cov_type="HAC", cov_kwds={"maxlags": 12, "use_correction": False}
-    )
-    assert newey_west_variance(x, 12) / 400 == pytest.approx(float(fit.bse[0]) ** 2, rel=1e-10)
 
 
 def test_cosine_weights_are_the_series_own_transform() -> None:
