@@ -17,9 +17,11 @@ LEVELS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64") and platform.system() != "Windows":
     LEVELS |= {"v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4"]}
 
+# For GCC and Clang, whose vector types the kernels are written in. Where there is neither, the
+# extension is left out, and numpy evaluates.
 # No -ffast-math: it changes results and the processor's mode. No contraction to fused operations:
 # it depends on the shape of the loop, and the same value must have the same bits everywhere.
-GNU_FLAGS = [
+FLAGS = [
     "-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
     "-fvisibility=hidden", "-g0", "-pthread",
     # GCC 12 cannot compile the loops that it splits by conditions on whole registers.
@@ -27,16 +29,14 @@ GNU_FLAGS = [
     # GCC's own AVX-512 header makes undefined registers on purpose, and warns of them.
     "-Wno-uninitialized", "-Wno-maybe-uninitialized",
 ]  # fmt: skip
-WINDOWS_FLAGS = ["/std:c++17", "/O2", "/EHsc", "/fp:precise"]
 
 
 class BuildKernels(build_ext):
     """Plain shared objects: no PyInit symbol, no Python version in the name."""
 
     def build_extension(self, ext: Extension) -> None:
-        windows = self.compiler.compiler_type == "msvc"
-        ext.extra_compile_args = (WINDOWS_FLAGS if windows else GNU_FLAGS) + ext.extra_compile_args
-        ext.extra_link_args = [] if windows else ["-pthread"]
+        ext.extra_compile_args = FLAGS + ext.extra_compile_args
+        ext.extra_link_args = ["-pthread"]
         # The same sources are compiled once for each level: their objects must not meet.
         shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)
         super().build_extension(ext)
