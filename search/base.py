@@ -34,7 +34,7 @@ class SearchContext:
     settings : object, optional
         An instance of the searcher's settings; None stands for their defaults.
     services : mapping of str to object
-        What a searcher may use beside its own wits, by name ("llm": a language-model client).
+        What a searcher may use, by name ("llm": a language-model client).
     seeds : tuple of Node
         Formulas that the search is asked to start from.
     descriptions : mapping of str to str

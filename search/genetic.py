@@ -36,7 +36,7 @@ class GeneticSettings:
     tournament : int
         The best of so many sampled formulas becomes a parent.
     culling : int
-        The worst of so many sampled formulas makes room for a newcomer.
+        The worst of so many sampled formulas makes room for an offspring.
     crossover, subtree, wrap, hoist, swap, retune, random : float
         Relative rates of the variations, and of formulas sampled afresh.
     pool_share : float

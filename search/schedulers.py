@@ -1,4 +1,4 @@
-"""Which of several ways to search comes next: bandits that know the context before they choose.
+"""Bandits that choose which of several ways to search comes next, given a context of each.
 
 Contextual linear Thompson sampling after Agrawal and Goyal, "Thompson Sampling for Contextual
 Bandits with Linear Payoffs" (ICML 2013), each arm with weights of its own, and what it is measured

@@ -52,7 +52,7 @@ def watch(
 
 
 def view(snapshot: RunSnapshot, width: int) -> RenderableType:
-    """A snapshot as lines of at most `width` characters."""
+    """A run as lines of at most `width` characters."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -86,7 +86,7 @@ def compute_what_has_no_kernel(batch: Batch, engine: CpuEngine) -> None:
 
 
 def choose_what_to_keep(batch: Batch, engine: CpuEngine) -> None:
-    """Mark values for the cache: dear ones that it has been asked for before, while there is room.
+    """Mark values for the cache: expensive ones, asked for before, while there is room.
 
     Values on some rows only are of no use to anybody else.
     """

@@ -64,7 +64,7 @@ class Shard:
         self.program.slots = max(self.program.slots, self.slots)
 
     def _parts_worth_holding(self, formula: int) -> list[int]:
-        """Dear parts of a formula, down to those that an earlier formula has computed."""
+        """Expensive parts of a formula, down to those that an earlier formula has computed."""
         parts: dict[int, None] = {}
         buffers, cost, wanted = self._buffers, self.compiler.graph.cost, self._wanted
         stack = [formula]

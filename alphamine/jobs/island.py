@@ -36,7 +36,7 @@ class Round:
 
 
 class Island:
-    """A searcher and its pool. They know of no other: what another island finds is news to them.
+    """A searcher and its pool. Islands know nothing of each other.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Island:
     pool : Pool
         Empty.
     library : Library, optional
-        Where models are judged that the searcher proposes beside formulas.
+        Judges the models that the searcher proposes beside formulas.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Island:
     def judge_models(
         self, ledger: ModelLedger, place: tuple[int, int, int], evaluations: int
     ) -> None:
-        """Have models judged that the searcher proposes after it was told of a round.
+        """Judge the models that the searcher proposes after it was told of a round.
 
         See `Library.advance`.
         """

@@ -16,7 +16,7 @@ from .bench import Bench, Fit
 
 
 class Library:
-    """Has models judged that a searcher proposes, and keeps the one that was accepted last.
+    """Fits and judges the models that a searcher proposes, and keeps the one accepted last.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Library:
     def advance(
         self, searcher: Modeller, ledger: ModelLedger, place: Place, evaluations: int
     ) -> None:
-        """Ask a searcher for models, store them, judge them, and tell it what came of them.
+        """Ask a searcher for models, store them, judge them, and tell it the results.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class Library:
     def _asked(
         self, searcher: Modeller, stored: Sequence[ModelProposal]
     ) -> Sequence[ModelCandidate]:
-        """What a searcher says; what was stored of it goes before."""
+        """What a searcher proposes; what was stored of it takes precedence."""
         if stored and not capabilities(searcher).repeatable:
             return [self._candidate(proposal) for proposal in stored]
         asked = searcher.ask_models()

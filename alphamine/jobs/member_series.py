@@ -26,7 +26,7 @@ class SeriesOfMembers:
             self._noted[digest] = MemberSeries(score.train_daily, score.valid_daily)
 
     def keep_only(self, digests: Iterable[str]) -> None:
-        """Let go of all but these."""
+        """Drop all but these."""
         self._kept = {
             d: self._kept[d] if d in self._kept else self._noted[d].detached()
             for d in digests

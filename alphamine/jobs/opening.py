@@ -1,4 +1,4 @@
-"""How a search is put together, whether it begins or goes on."""
+"""Assembling a search, whether it is new or resumed."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def open_study(
     Parameters
     ----------
     held : ExitStack
-        Where what is opened is closed in the end.
+        Closes at its end what is opened here.
     config : SearchConfig
     factory : SearcherFactory
-        How to come by a searcher.
+        Builds the searchers.
     panel : Panel
     scorer : Scorer
         On the part of it that can be searched.
@@ -71,7 +71,7 @@ def open_study(
     watch : callable
         Told that workers start, which takes a while on a large panel.
     turn : int
-        Up to which people's proposals were heard.
+        The last one for which people's proposals were taken.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_study(
     """
     equipped = _equipped(config, services, directory)
     parts = partial(new_islands, config, factory, equipped)
-    # People are heard by the run, not by its placebos.
+    # Placebo runs take no proposals from people.
     listening = {SERVICE: Inbox(directory, turn), **equipped}
     islands = new_islands(config, factory, listening, scorer)
     config.limits.check(islands[0].searcher, factory.name)
@@ -127,7 +127,7 @@ def new_islands(
 
 
 def island_seeds(seed: int, islands: int) -> list[int]:
-    """Of each island; the first has that of the search, as one that is alone."""
+    """The seed of each island; the first has that of the search, as a single one would."""
     others = [np.random.SeedSequence((seed, k)) for k in range(1, islands)]
     return [seed, *(int(other.generate_state(1)[0]) for other in others)]
 

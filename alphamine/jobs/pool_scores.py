@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def _unseen(done: int) -> None:
-    """Nobody watches."""
+    """Shows nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

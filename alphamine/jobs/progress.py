@@ -20,7 +20,7 @@ Observer: TypeAlias = Callable[[Progress], None]
 
 
 class Pace:
-    """How long a search will go on, by its pace so far.
+    """Estimates how long a search will take from its pace so far.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def in_notebook() -> bool:
 
 
 def _nobody(progress: Progress) -> None:
-    """Nobody is watching."""
+    """Shows nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Rounds of proposals: stored before anything of them is scored, and said again after a break."""
+"""Rounds of proposals: stored before anything of them is scored, and replayed after a break."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .island import Island, Round
 
 
 class Proposals:
-    """What the islands of a study are asked for.
+    """Asks the islands of a study for candidates, and stores what they propose.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Proposals:
         return stored[0].island if stored else None
 
     def ask(self, number: int, n: int) -> list[Candidate]:
-        """The next round: what the searcher says, or what was stored of it."""
+        """The next round: what the searcher proposes, or what was stored of it."""
         stored, island = self._kept(number), self._islands[number]
         if stored and not island.abilities.repeatable:
             return [self._candidate(proposal) for proposal in stored]

@@ -1,4 +1,4 @@
-"""Daily rank ICs of some trials, kept while a search runs for what is said at its end."""
+"""Daily rank ICs of some trials, kept while a search runs for the statistics at its end."""
 
 from __future__ import annotations
 

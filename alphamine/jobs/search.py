@@ -113,7 +113,7 @@ def search(
         A published configuration of AlphaGen's policy: settings of the searcher, of the grammar and
         of the pool, where `options`, `grammar` and `pool` say nothing else.
     pool_size, max_correlation
-        How many formulas are kept, and how alike two of them may be.
+        How many formulas are kept, and how strongly two of them may be correlated.
     pool : mapping, optional
         Other settings of the pool: `objective`, `l1`, `ridge` ... (see `Pool`), or `parity`.
     batch : int
@@ -296,7 +296,7 @@ def resume(
 
 
 def _given_pool(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
-    """What of the pool was asked for: a preset gives way to it, and not to our defaults."""
+    """Settings of the pool that were asked for: they override a preset, and our defaults do not."""
     asked = {"size": pool_size, "max_correlation": max_correlation}
     usual = {} if preset is None else PoolConfig().settings
     return {name: value for name, value in asked.items() if value != usual.get(name)}

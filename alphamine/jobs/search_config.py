@@ -74,7 +74,7 @@ class GrammarConfig(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig(_Part):
-    """The pool: how many members, how alike two of them may be, and what they maximise.
+    """The pool: how many members, how correlated two of them may be, and what they maximise.
 
     `Pool` has the defaults of the rest; `parity` keeps to the rules of AlphaGen's pool.
     """

@@ -1,4 +1,4 @@
-"""How a run comes by its searcher: by a name, a class, or an object that somebody has made."""
+"""The searcher of a run, from what a user hands in: a name, a class, a function, an object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alphamine.errors import SearchError
 from alphamine.searchers.base import SearchContext, Searcher
 from alphamine.searchers.registry import SEARCHERS, Build, Entry, make_searcher, settings_of
 
-# The names are there for whoever completes them; any other registered one is taken, too.
+# Named for completion in editors; any registered name will do.
 Known = Literal["genetic", "random", "local", "rl", "mcts", "rd_loop", "portfolio", "tune"]
 SearcherLike = Known | str | Searcher | Build
 _METHODS = ("ask", "tell", "state_dict", "load_state_dict")
@@ -18,7 +18,7 @@ _METHODS = ("ask", "tell", "state_dict", "load_state_dict")
 
 @dataclass(frozen=True, slots=True)
 class SearcherFactory:
-    """A searcher to be built.
+    """Builds the searcher of a run, one for each island.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class SearcherFactory:
     build : callable
         Of a context and options, a new searcher.
     single : bool
-        Whether there is only one: an object that somebody has made.
+        Whether it can build one only: it was handed an object.
     """
 
     name: str
@@ -36,7 +36,7 @@ class SearcherFactory:
 
     @classmethod
     def of(cls, searcher: SearcherLike) -> SearcherFactory:
-        """What a user means by a searcher.
+        """The factory of what a user hands in.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class SearcherFactory:
 
     @classmethod
     def of_run(cls, name: str, searcher: SearcherLike | None) -> SearcherFactory:
-        """That of a recorded run, by its name or handed in again.
+        """The factory of a recorded run: by the recorded name, or of what is handed in again.
 
         Raises
         ------

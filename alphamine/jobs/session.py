@@ -33,7 +33,7 @@ from .study import Progress, Study
 
 
 class Session:
-    """One sitting of a search.
+    """Runs a study to its end, and records what was found.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Session:
             Of the pool, for whoever writes the report next.
         """
         study, scorer = self.study, self.study.scorer
-        # Those of an earlier sitting, which a ledger that was lost since does not hold.
+        # Trials from before a break, in case that the dataset's ledger was lost since.
         self._ledger.add(study.store.digests(0))
         stopped = study.run(self.config.limits, observe, stop)
         quick = stopped == INTERRUPTED

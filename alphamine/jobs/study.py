@@ -65,8 +65,8 @@ class Study:
 
     A study that was cut off goes on from a checkpoint: searchers are told again of all that was
     stored after it, with answers from the ledger instead of evaluations where it has them. One that
-    is repeatable is asked for it again, which brings it to where it was. What it says then is held
-    against what was stored, which goes before: no proposal is lost, and none is scored twice.
+    is repeatable is asked for it again, which brings it to where it was. What it proposes then is
+    compared with what was stored, which takes precedence: no proposal is lost or scored twice.
 
     A searcher that looks ahead (see `Capabilities`) is asked for its next batch while the oldest
     one that is stored is evaluated. The order of `ask` and `tell` is the same every time.
@@ -81,7 +81,7 @@ class Study:
     batch : int
         Most formulas asked for at a time.
     executor : Executor, optional
-        Judges the batches; this process by default.
+        Scores the batches; this process by default.
     checkpoints : Checkpoints, optional
         Where to save the state; nowhere by default.
     ledger : DatasetLedger, optional
@@ -187,7 +187,7 @@ class Study:
         """The island whose turn it is: the next in order that has anything to do."""
         island = self._proposals.next_island()
         if island is not None and left > 0 and not self.islands[0].abilities.repeatable:
-            # Islands that waited then may not wait now; who spoke was stored.
+            # An island that waited before a break may not wait now; whose turn it was is stored.
             return island
         count = len(self.islands)
         order = [(self._turn + step) % count for step in range(count)]
@@ -221,7 +221,7 @@ class Study:
         island.judge_models(self._models, place, self.trials.applied)
 
     def _waited(self, island: Island) -> bool:
-        """Give a searcher that waits some time; whether it is one."""
+        """Pause for a searcher that waits; False if this one does not."""
         if island.abilities.waits:
             time.sleep(_IDLE_SECONDS)
         return island.abilities.waits

@@ -23,7 +23,7 @@ LEADERS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What is seen of a run at a moment.
+    """A run at one moment.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class RunSnapshot:
     pool : int or None
         Formulas in the pool at the last checkpoint.
     rate : float
-        Formulas a second since the last looks; NaN at first.
+        Formulas a second since the last look; NaN at first.
     left : float or None
         Seconds to go.
     spent : Usage
@@ -76,7 +76,7 @@ class RunSnapshot:
 
 
 class RunWatcher:
-    """Looks at one run directory, again and again.
+    """Follows one run directory.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class RunWatcher:
         self._spent, self._pool = Usage(), None
 
     def look(self) -> RunSnapshot:
-        """What there is to see now."""
+        """The run as it is now."""
         with closing(Store.open(self.directory)) as store:
             fresh = store.fitness(len(self._curve))
             leaders = store.leaders(LEADERS)

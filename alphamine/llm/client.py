@@ -53,7 +53,7 @@ class Client:
             self._server = Server(settings, wait or time.sleep)
 
     def usage(self) -> Usage:
-        """What was paid, by earlier lives of the run too."""
+        """What was paid, also before the run was resumed."""
         return self._budget.spent
 
     @property

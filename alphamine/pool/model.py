@@ -1,4 +1,4 @@
-"""A pool as it is at one moment: what searchers may know of it, and of what use more would be."""
+"""A pool at one moment: what searchers may know of it, and what candidates would add to it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PoolModel:
     formulas : tuple of Node
         Its members, best first; whatever is said by member is in this order.
     max_correlation : float
-        How alike two of them may be, in absolute mean daily correlation on train.
+        Largest absolute mean daily correlation of two of them on train.
     full : bool
         Whether one must leave for a candidate.
     token_price : float

@@ -53,7 +53,7 @@ class Objective:
     def __call__(self, series: FloatArray) -> float:
         """The statistic of a series of daily ICs; NaN entries do not count.
 
-        Of less than two days it is what nothing is worth: 0, or no bound at all for `lcb`.
+        Of fewer than two days it is that of an empty pool: 0, or -inf for `lcb`.
         """
         daily = series[~np.isnan(series)]
         if len(daily) < 2:

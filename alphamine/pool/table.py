@@ -1,4 +1,4 @@
-"""What a pool is worth: one row per member."""
+"""The table of a pool: one row for each member."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PoolRow:
     turnover : float
         Mean on train, as a share of the book.
     max_correlation : float
-        Largest absolute correlation with another member on train; 0 for a lonely one.
+        Largest absolute correlation with another member on train; 0 for a single member.
     flat_days : float
         Share of the train days with enough names on which all of them have the same value: there is
         no rank IC, and nothing to trade. 0 without such days.

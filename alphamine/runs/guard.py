@@ -1,4 +1,4 @@
-"""What a ledger that was altered leads to: a sentence instead of any exception."""
+"""An altered ledger gives an error in words, whatever it made the reader raise."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 def as_recorded(method: Callable[Given, Result]) -> Callable[Given, Result]:
-    """A method of a run that reads what may have been altered into something that is no run.
+    """Have a method of a run say that its ledger was altered, where that made it fail.
 
-    Such a ledger may lead to any exception; a sentence says what is the matter. Where the ledger
-    is as the search has written it, the exception is our own fault and goes on.
+    An altered ledger may lead to any exception. Where the ledger is as the search has written it,
+    the exception is our own fault and is raised as it is.
     """
 
     @wraps(method)

@@ -246,7 +246,7 @@ def seldom_repeats_itself(case: Case) -> None:
 
 
 def learns_from_what_is_told(case: Case) -> None:
-    """Restored, and told of proposals that it has not made in this life, it goes on."""
+    """Restored, and told of proposals from before a break, it goes on."""
     before = case.new()
     proposals(before, 1, case.batch)
     state = _through_json(before.state_dict())

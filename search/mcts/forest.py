@@ -130,7 +130,7 @@ class Forest:
         return parent
 
     def _tree(self, candidate: Candidate) -> Tree:
-        """The tree of a candidate; one that was not made in this life begins it anew."""
+        """The tree of a candidate; one from before a break begins it anew."""
         number = int(candidate.notes.get("tree", self._begun))
         tree = self._trees.get(number)
         if tree is None:

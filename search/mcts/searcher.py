@@ -71,7 +71,7 @@ class MCTSSearcher:
                 break
             for request, proposals in zip(requests, self._answers.of(requests), strict=True):
                 self._take(request, proposals)
-            # Whoever has nothing left to say is not asked for ever.
+            # A proposer that has nothing left is not asked for ever.
             idle = 0 if any(request.tree.awaited for request in requests) else idle + 1
             self._forest.commit()
         asked, self._queue = self._queue[:n], self._queue[n:]

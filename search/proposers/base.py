@@ -162,7 +162,7 @@ class Proposer(Protocol):
         ...
 
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
-        """Another proposal instead of one that was refused; None to let it go."""
+        """Another proposal instead of one that was refused; None to give up."""
         ...
 
     def learn(self, outcome: Outcome) -> None:
@@ -186,7 +186,7 @@ class StatelessProposer:
     blind = False
 
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
-        """Lets it go."""
+        """Gives up."""
         return None
 
     def learn(self, outcome: Outcome) -> None:

@@ -50,7 +50,7 @@ class Account:
         return answer
 
     def usage(self) -> Usage:
-        """Of this user, by earlier lives of it too."""
+        """Of this user, also before the search was resumed."""
         return self._used
 
     def spent(self) -> dict[str, float]:

@@ -36,7 +36,7 @@ class SpendingRDLoopSearcher(RDLoopSearcher):
         return self._language.silence
 
     def spent(self) -> dict[str, float]:
-        """What was paid for the search, by earlier lives of it too."""
+        """What was paid for the search, also before it was resumed."""
         return self._account.spent()
 
     def state_dict(self) -> dict[str, Any]:

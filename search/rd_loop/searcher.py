@@ -207,7 +207,7 @@ class RDLoopSearcher:
             self._conclude(turn)
 
     def _reopen(self, candidates: Sequence[Candidate]) -> None:
-        """Begin turns anew that were proposed before a stop, and not by this life.
+        """Reopen turns that were proposed before a break.
 
         Only a proposer that does not repeat itself is told of such.
         """

@@ -34,7 +34,7 @@ class RDLoopSettings:
     repairs : int
         Times that a formula that was refused is mended.
     max_correlation : float
-        Formulas as alike as this, in absolute mean daily rank correlation on train, are duplicates.
+        Absolute mean daily rank correlation on train from which on formulas are duplicates.
     min_coverage : float
         Share of values that a formula of the library has.
     models : str

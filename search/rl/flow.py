@@ -32,7 +32,7 @@ class Flow:
     Parameters
     ----------
     policy : Policy
-        Its head says log-flows relative to the prior, or values of tokens.
+        Its head gives log-flows relative to the prior, or values of tokens.
     settings : RLSettings
     """
 

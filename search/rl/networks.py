@@ -89,7 +89,7 @@ ENCODERS: Mapping[str, type[LstmEncoder | StackEncoder]] = {
 
 
 class Policy(nn.Module):
-    """A head over tokens that starts at nothing, so that the untrained policy is the prior.
+    """A head over tokens, initialised to zero, so that the untrained policy is the prior.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Policy(nn.Module):
         self._prior = torch.from_numpy(table)
 
     def forward(self, episodes: Episodes, first: int = 0) -> tuple[Tensor, Tensor]:
-        """What the head says, and log-probabilities of the prior under the mask.
+        """Logits of the head, and log-probabilities of the prior under the mask.
 
         Parameters
         ----------

@@ -3,7 +3,7 @@
 The settings that AlphaGen gives are those of `RLSettings`; the rest are the library's defaults
 (clip 0.2, GAE 0.95, value loss 0.5), with gamma 1 and one environment. The library usually owns the
 loop; here it is handed the episodes that the searcher wrote, and only trains. Dropout is left out,
-and the policy starts level, whatever the prior.
+and the policy starts uniform, whatever the prior.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Prior:
     Attributes
     ----------
     table : (situations + 1, tokens) float32
-        Its last row is level, for situations that no sampled formula came through.
+        Its last row is uniform, for situations that no sampled formula came through.
     """
 
     def __init__(self, grammar: Grammar) -> None:

@@ -1,4 +1,4 @@
-"""The episodes that were judged, with what is needed to judge them anew against another pool."""
+"""Scored episodes, with what is needed to score them again against another pool."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Replay:
         raw_penalties: FloatArray,
         daily_ics: Sketches,
     ) -> IntArray:
-        """Remember judged episodes; their numbers."""
+        """Remember scored episodes; their numbers."""
         first = len(self)
         self._episodes = Episodes.all([self._episodes, episodes])
         self.formulas += formulas

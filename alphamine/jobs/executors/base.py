@@ -16,7 +16,7 @@ from alphamine.runs.score import Score
 
 
 def never() -> bool:
-    """Nobody stops the work."""
+    """A `stop` that never stops the work."""
     return False
 
 

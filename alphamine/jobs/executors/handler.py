@@ -14,7 +14,7 @@ from .shared_panel import Buffer, unpack
 
 
 class Handler:
-    """One worker's place of work.
+    """Answers the requests of one worker process.
 
     Parameters
     ----------

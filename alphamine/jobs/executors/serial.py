@@ -19,7 +19,7 @@ _FIRST_PART: Final = 8
 
 
 class Serial:
-    """Judges in this process.
+    """Scores in this process.
 
     Parameters
     ----------
@@ -52,4 +52,4 @@ class Serial:
             start += len(part)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to give back."""

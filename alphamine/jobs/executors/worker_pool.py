@@ -103,7 +103,7 @@ class _WorkerSlot:
 
 
 class WorkerPool:
-    """Judges in workers.
+    """Scores in worker processes.
 
     Parameters
     ----------
