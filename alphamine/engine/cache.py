@@ -13,7 +13,7 @@ _REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class NodeValues:
     """Values of a node and how many infinite cells were met on the way to them."""
 
     values: Padded
@@ -35,10 +35,10 @@ class ValueCache:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.nbytes = 0
-        self._kept: OrderedDict[Node, Kept] = OrderedDict()
+        self._kept: OrderedDict[Node, NodeValues] = OrderedDict()
         self._wanted: OrderedDict[str, None] = OrderedDict()
 
-    def get(self, node: Node) -> Kept | None:
+    def get(self, node: Node) -> NodeValues | None:
         """The values of a node, which become the most recent; None if they are not here."""
         found = self._kept.get(node)
         if found is not None:
@@ -55,7 +55,7 @@ class ValueCache:
             self._wanted.popitem(last=False)
         return False
 
-    def add(self, node: Node, kept: Kept) -> None:
+    def add(self, node: Node, kept: NodeValues) -> None:
         """Keep values, unless they alone are too large; the least recently used make room."""
         if kept.values.nbytes > self.limit:
             return

@@ -15,7 +15,7 @@ from alphamine.expression.nodes import Call, Field, Node
 from alphamine.operators import Kind
 
 from .base import EngineSettings, Output, Sinks, delivered, received
-from .cache import Kept, ValueCache
+from .cache import NodeValues, ValueCache
 from .lowering import Lowering
 from .native import Library, Residuals, ScoredLabel
 from .passes import PASSES, Batch
@@ -194,7 +194,7 @@ class CpuEngine:
         )
         counts = self._infinite(batch, infinite)
         for node, array in batch.compiler.kept.items():
-            self.cache.add(batch.graph.nodes[node], Kept(array, counts[node]))
+            self.cache.add(batch.graph.nodes[node], NodeValues(array, counts[node]))
         return [counts[root] for root in batch.graph.roots]
 
     def shard_size(self, formulas: int) -> int:
@@ -203,7 +203,7 @@ class CpuEngine:
             return max(1, min(_SHARD // 4, -(-formulas // self.threads)))
         return max(_SHARD // 4, min(_SHARD, -(-formulas // (4 * self.threads))))
 
-    def by_reference(self, node: Call, known: Mapping[Node, Kept]) -> Kept:
+    def by_reference(self, node: Call, known: Mapping[Node, NodeValues]) -> NodeValues:
         """The value of a node that has no kernel, computed by its numpy function."""
         numbers = list(dict.fromkeys(c for c in node.inputs if c.kind is not Kind.GROUP))
         outputs = [fresh(self.arrays.panel.shape, self.arrays.dtype) for _ in numbers]
@@ -217,10 +217,10 @@ class CpuEngine:
                 total += count
         value, own = self.reference.compute(node, inputs)
         if node.kind is Kind.GROUP:
-            return Kept(self.arrays.codes(value), own + total)  # type: ignore[arg-type]
-        return Kept(self.arrays.values(value), own + total)
+            return NodeValues(self.arrays.codes(value), own + total)  # type: ignore[arg-type]
+        return NodeValues(self.arrays.values(value), own + total)
 
-    def _codes(self, node: Node, known: Mapping[Node, Kept]) -> tuple[Padded, int]:
+    def _codes(self, node: Node, known: Mapping[Node, NodeValues]) -> tuple[Padded, int]:
         kept = known.get(node)
         if kept is not None:
             return kept.values, kept.infinite

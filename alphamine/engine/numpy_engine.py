@@ -9,7 +9,7 @@ from alphamine.data.panel import Panel
 from alphamine.expression.nodes import Constant, Node
 
 from .base import EngineSettings, Output, Sinks, ValuesEngine
-from .cache import Kept, ValueCache
+from .cache import NodeValues, ValueCache
 from .graph import Graph
 from .reference import ReferenceNodes, Values
 
@@ -39,7 +39,7 @@ class NumpyEngine(ValuesEngine):
     def stream(self, formulas: Sequence[Node]) -> Iterator[tuple[int, Values, int]]:
         """Yield (index, values, infinite cells met on the way) as formulas are completed."""
         graph = Graph(formulas)
-        known: dict[Node, Kept] = {}
+        known: dict[Node, NodeValues] = {}
 
         def cached(node: Node) -> bool:
             kept = self.cache.get(node)
@@ -56,7 +56,7 @@ class NumpyEngine(ValuesEngine):
         wanted: dict[int, list[int]] = {}
         for position, root in enumerate(graph.roots):
             wanted.setdefault(root, []).append(position)
-        live: dict[int, Kept] = {}
+        live: dict[int, NodeValues] = {}
         for i, node in enumerate(graph.nodes):
             if not (reads[i] or i in wanted):
                 continue
@@ -72,10 +72,12 @@ class NumpyEngine(ValuesEngine):
             if not reads[i]:
                 del live[i]
 
-    def _computed(self, node: Node, inputs: Sequence[int], live: dict[int, Kept]) -> Kept:
+    def _computed(
+        self, node: Node, inputs: Sequence[int], live: dict[int, NodeValues]
+    ) -> NodeValues:
         values = {child: live[i].values for child, i in zip(node.inputs, inputs, strict=True)}
         found, infinite = self.reference.compute(node, values)  # type: ignore[arg-type]
-        kept = Kept(found, infinite + sum(live[i].infinite for i in set(inputs)))
+        kept = NodeValues(found, infinite + sum(live[i].infinite for i in set(inputs)))
         if not isinstance(node, Constant):
             self.cache.add(node, kept)
         return kept

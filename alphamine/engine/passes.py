@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from alphamine.expression.nodes import Call, Node
 
-from .cache import Kept
+from .cache import NodeValues
 from .graph import CHEAP, Graph
 from .program import Compiler, Store
 
@@ -27,11 +27,11 @@ class Batch:
         What becomes of the values of each formula: operations of the library (emit, score).
     partial : bool
         Only the rows that the scored days depend on are computed: no values that can be kept.
-    given : mapping of Node to Kept
+    given : mapping of Node to NodeValues
         Values that somebody has computed already.
     graph : Graph
         The distinct sub-expressions.
-    known : mapping of Node to Kept
+    known : mapping of Node to NodeValues
         Values that no instruction has to compute.
     needed : list of int
         The calls that formulas wait for, inputs first.
@@ -46,9 +46,9 @@ class Batch:
     formulas: Sequence[Node]
     operations: Sequence[int]
     partial: bool = False
-    given: Mapping[Node, Kept] = field(default_factory=dict)
+    given: Mapping[Node, NodeValues] = field(default_factory=dict)
     graph: Graph = field(init=False)
-    known: dict[Node, Kept] = field(default_factory=dict)
+    known: dict[Node, NodeValues] = field(default_factory=dict)
     needed: list[int] = field(default_factory=list)
     keep: set[int] = field(default_factory=set)
     order: list[int] = field(default_factory=list)
@@ -60,7 +60,7 @@ def share_subexpressions(batch: Batch, engine: CpuEngine) -> None:
     batch.graph = Graph(batch.formulas)
 
 
-def take_what_is_known(batch: Batch, engine: CpuEngine) -> None:
+def reuse_known_values(batch: Batch, engine: CpuEngine) -> None:
     """Find values that are given or cached; what is only below them is not needed."""
     known = batch.known
 
@@ -73,7 +73,7 @@ def take_what_is_known(batch: Batch, engine: CpuEngine) -> None:
     batch.needed = batch.graph.needed(found)
 
 
-def compute_what_has_no_kernel(batch: Batch, engine: CpuEngine) -> None:
+def evaluate_without_kernel(batch: Batch, engine: CpuEngine) -> None:
     """Have numpy compute the calls that the library cannot, and forget what is below them."""
     without = False
     for i in batch.needed:
@@ -85,7 +85,7 @@ def compute_what_has_no_kernel(batch: Batch, engine: CpuEngine) -> None:
         batch.needed = batch.graph.needed(batch.known.__contains__)
 
 
-def choose_what_to_keep(batch: Batch, engine: CpuEngine) -> None:
+def choose_what_to_cache(batch: Batch, engine: CpuEngine) -> None:
     """Mark values for the cache: expensive ones, asked for before, while there is room.
 
     Values on some rows only are of no use to anybody else.
@@ -99,7 +99,7 @@ def choose_what_to_keep(batch: Batch, engine: CpuEngine) -> None:
             room -= nbytes
 
 
-def bring_neighbours_together(batch: Batch, engine: CpuEngine) -> None:
+def order_by_shared_parts(batch: Batch, engine: CpuEngine) -> None:
     """Put formulas with a large part in common next to each other."""
     batch.order = batch.graph.neighbours_first()
 
@@ -121,9 +121,9 @@ def write_shards(batch: Batch, engine: CpuEngine) -> None:
 Pass: TypeAlias = Callable[[Batch, "CpuEngine"], None]
 PASSES: Final[tuple[Pass, ...]] = (
     share_subexpressions,
-    take_what_is_known,
-    compute_what_has_no_kernel,
-    choose_what_to_keep,
-    bring_neighbours_together,
+    reuse_known_values,
+    evaluate_without_kernel,
+    choose_what_to_cache,
+    order_by_shared_parts,
     write_shards,
 )

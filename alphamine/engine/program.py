@@ -12,7 +12,7 @@ import numpy.typing as npt
 from alphamine.data.residual import Projection
 from alphamine.expression.nodes import Call, Constant, Field, Node
 
-from .cache import Kept
+from .cache import NodeValues
 from .graph import Graph
 from .lowering import Lowering
 from .native import (
@@ -206,7 +206,7 @@ class Compiler:
     panel : PanelArrays
     lowering : Lowering
     graph : Graph
-    known : mapping of Node to Kept
+    known : mapping of Node to NodeValues
         Values of nodes that need not be computed (cached, or computed by the reference).
     keep : collection of int
         Nodes whose values later batches want.
@@ -222,7 +222,7 @@ class Compiler:
         panel: PanelArrays,
         lowering: Lowering,
         graph: Graph,
-        known: Mapping[Node, Kept],
+        known: Mapping[Node, NodeValues],
         keep: Collection[int],
     ) -> None:
         self.panel = panel

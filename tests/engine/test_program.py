@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alphamine.data.panel import Panel
-from alphamine.engine.cache import Kept, ValueCache
+from alphamine.engine.cache import NodeValues, ValueCache
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.graph import Graph
 from alphamine.engine.lowering import Lowering
@@ -77,7 +77,7 @@ def test_the_cache_admits_what_comes_again_and_stays_within_its_bound() -> None:
     assert not any(cache.admits(n) for n in nodes)
     assert all(cache.admits(n) for n in nodes)
     for node in nodes:
-        cache.add(node, Kept(aligned((16, 16), np.float32), 0))
+        cache.add(node, NodeValues(aligned((16, 16), np.float32), 0))
     assert len(cache) == 4
     assert cache.nbytes == 4096
     assert cache.get(nodes[0]) is None
