@@ -127,21 +127,16 @@ class PandasModule(RecipeModule):
     def stage(self, name: str, doc: str, steps: Sequence[Call], result: Node | None) -> str:
         body = [doc, *(self._step(node) for node in steps)]
         if result is not None:
-            body.append(f"return {self._operand(result)}")
+            body.append(f"return {self.operand(result)}")
         arrow = "None" if result is None else "pd.DataFrame"
         return function(name, "v: dict[str, pd.DataFrame]", body, arrow)
 
     def _step(self, node: Call) -> str:
         term = self.inline(node)
         if term is not None:
-            names = {
-                self.name(child): self._operand(child)
-                for child in node.inputs
-                if not isinstance(child, Constant)
-            }
-            code = f"finite({PandasPrinter(names).text(term)})"
+            code = f"finite({PandasPrinter(self.operands(node)).text(term)})"
         else:
-            inputs = [self._operand(child) for child in node.inputs]
+            inputs = [self.operand(child) for child in node.inputs]
             if across(node):
                 inputs = [f'{x}.where(v["universe"])' for x in inputs]
             alive = ['v["alive"]'] if "alive" in node.operator.context else []
@@ -151,7 +146,7 @@ class PandasModule(RecipeModule):
             code += '.where(v["alive"].notna())'
         return f'v["{self.name(node)}"] = {code}'
 
-    def _operand(self, node: Node) -> str:
+    def operand(self, node: Node) -> str:
         if isinstance(node, Constant):
             return f'like(v["alive"], {node.value!r})'
         return f"v[{quoted(self.name(node))}]"
@@ -172,15 +167,11 @@ class PandasModule(RecipeModule):
             body.append("    return long(formula_1(v), v)")
         else:
             self.standardise()
-            pairs = [
-                f"        ({float(weight)!r}, formula_{i}),"
-                for i, weight in enumerate(self.pool.weights, start=1)
-            ]
             body += [
                 '    total = like(v["alive"], 0.0)',
                 '    seen = like(v["alive"], False)',
                 "    for weight, formula in (",
-                *pairs,
+                *self.members(8 * " "),
                 "    ):",
                 '        z = standardised(formula(v).where(v["universe"]))',
                 "        total = total + weight * z.fillna(0.0)",

@@ -134,7 +134,7 @@ class PolarsModule(RecipeModule):
     def stage(self, name: str, doc: str, steps: Sequence[Call], result: Node | None) -> str:
         lines = [line for node in steps for line in self._step(node)]
         if result is not None:
-            lines.append(f'return column(frame, "{name}", {self._operand(result)})')
+            lines.append(f'return column(frame, "{name}", {self.operand(result)})')
         else:
             lines.append("return frame")
         body = [doc, *lines]
@@ -144,12 +144,7 @@ class PolarsModule(RecipeModule):
         out = quoted(self.name(node))
         term = self.inline(node)
         if term is not None:
-            names = {
-                self.name(child): self._operand(child)
-                for child in node.inputs
-                if not isinstance(child, Constant)
-            }
-            code = PolarsPrinter(names).column(term)
+            code = PolarsPrinter(self.operands(node)).column(term)
             return [f"frame = column(frame, {out}, {code})"]
         inputs, lines = [], []
         for place, child in enumerate(node.inputs):
@@ -169,7 +164,7 @@ class PolarsModule(RecipeModule):
             lines.append(f"frame = frame.with_columns({masked}.alias({out}))")
         return lines
 
-    def _operand(self, node: Node) -> str:
+    def operand(self, node: Node) -> str:
         if isinstance(node, Constant):
             return f"pl.lit({node.value!r})"
         return f"pl.col({quoted(self.name(node))})"
@@ -189,14 +184,10 @@ class PolarsModule(RecipeModule):
             body += ["frame = formula_1(frame)", 'result = pl.col("formula_1")']
         else:
             self.standardise()
-            pairs = [
-                f"    ({float(weight)!r}, formula_{i}),"
-                for i, weight in enumerate(self.pool.weights, start=1)
-            ]
             body += [
                 "total, seen = pl.lit(0.0), pl.lit(False)",
                 "for weight, formula in (",
-                *pairs,
+                *self.members(4 * " "),
                 "):",
                 "    name = formula.__name__",
                 '    own = formula(frame).with_columns(inside(name).alias(f"{name}_inside"))',

@@ -158,6 +158,16 @@ class RecipeModule(Module):
         assert isinstance(node, Call)
         return self.program.names[node]
 
+    def operands(self, node: Call) -> dict[str, str]:
+        """Code of the inputs of a step that are no literals, by their names."""
+        inputs = (child for child in node.inputs if not isinstance(child, Constant))
+        return {self.name(child): self.operand(child) for child in inputs}
+
+    def members(self, indent: str) -> list[str]:
+        """A line for each formula with its weight in the pool."""
+        weights = enumerate(self.pool.weights, start=1)
+        return [f"{indent}({float(weight)!r}, formula_{i})," for i, weight in weights]
+
     def standardise(self) -> None:
         """Write the function that makes members comparable."""
         term = standardised(Term("input", ("x",)), self.pool.standardisation == "rank")
@@ -168,6 +178,10 @@ class RecipeModule(Module):
     @abstractmethod
     def imports(self) -> dict[str, str]:
         """Import statements by the name that they bind."""
+
+    @abstractmethod
+    def operand(self, node: Node) -> str:
+        """Code of a field's, a step's or a literal's values."""
 
     @abstractmethod
     def define(self, name: str, inputs: list[str], asks: bool, term: Term, doc: str) -> str:
