@@ -61,7 +61,8 @@ class Panel(Hinted):
         Rows of a year, if they do not follow from the dates (see `periods_per_year`).
     name : str
     notes : mapping of str to JSON values
-        What the source says of itself, e.g. the planted formulas of a synthetic market.
+        What the source says of itself, e.g. the planted formulas of a synthetic market; and
+        `descriptions`, what fields mean, by name, for searchers that ask a language model.
     source : mapping of str to JSON values
         `data` and the other arguments of the `alphamine.load` that opened it; empty for others.
     dataset : str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, PlainValidator, PrivateAttr, SerializeAsAny, model_validator
 
@@ -133,12 +133,17 @@ class Splits(Part):
     test: Day | tuple[Day, Day] | None = None
 
 
+# What is set when a panel is opened: its arrays do not depend on it.
+_SETTINGS: Final = {"name", "label", "costs", "min_names", "periods", "descriptions"}
+
+
 class Spec(Part):
     """A dataset specification.
 
     `repair` asks for what is refused otherwise: keep the last of duplicate rows, sort rows that are
-    out of order, make prices missing that are infinite, zero or negative. `periods` are the rows of
-    a year, where they do not follow from the calendar.
+    out of order, make prices missing that are infinite, zero or negative. `descriptions` say what
+    fields mean, to language models. `periods` are the rows of a year, where they do not follow from
+    the calendar.
     """
 
     name: str = Field(min_length=1)
@@ -148,6 +153,7 @@ class Spec(Part):
     units: dict[str, Literal["price", "volume", "money", "ratio", "rank", "count"]] = Field(
         default_factory=dict
     )
+    descriptions: dict[str, str] = Field(default_factory=dict)
     repair: list[Literal["duplicates", "order", "bad_prices"]] = Field(default_factory=list)
     adjustment: Adjustment = Adjustment()
     membership: MembershipFile | None = None
@@ -173,8 +179,13 @@ class Spec(Part):
     @property
     def content(self) -> dict[str, Any]:
         """What the arrays of the panel depend on, as JSON values."""
-        settings = {"name", "description", "splits", "label", "costs", "min_names", "periods"}
-        return self.model_dump(mode="json", exclude=settings)
+        return self.model_dump(mode="json", exclude={"description", "splits", *_SETTINGS})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the specification says beyond the arrays, as JSON values."""
+        splits = self.splits and self.splits.model_dump(mode="json", exclude_none=True)
+        return {**self.model_dump(mode="json", include=_SETTINGS), "splits": splits}
 
 
 def mapping(names: Names) -> dict[str, str]:

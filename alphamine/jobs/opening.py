@@ -114,7 +114,14 @@ def new_islands(
     judged = scorer.valid is not None
     models = KINDS if judged else ()
     contexts = [
-        SearchContext(language, seed, services=services, seeds=seeds, models=models)
+        SearchContext(
+            language,
+            seed,
+            services=services,
+            seeds=seeds,
+            descriptions=panel.notes.get("descriptions", {}),
+            models=models,
+        )
         for seed in island_seeds(config.seed, config.islands)
     ]
     searchers = [factory.build(context, config.options) for context in contexts]

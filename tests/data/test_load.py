@@ -36,6 +36,18 @@ def test_a_csv_is_read_mapped_and_adjusted(write_spec: Write, market: Frame) -> 
     assert str(panel.schema["turnover"].unit) == "volume"
 
 
+def test_descriptions_go_with_the_panel_and_change_nothing_else(write_spec: Write) -> None:
+    plain = am.load(write_spec())
+    words = {"close": "last price before the auction", "volume": "shares, both sides counted"}
+    for _ in ("built", "from the cache"):
+        told = am.load(write_spec(descriptions=words))
+        assert told.notes["descriptions"] == words
+        assert (told.fingerprint, told.dataset) == (plain.fingerprint, plain.dataset)
+        assert told.without_test().notes["descriptions"] == words
+    with pytest.raises(DataError, match="has no 'volme'; did you mean 'volume'"):
+        am.load(write_spec(descriptions={"volme": "shares"}))
+
+
 def test_volume_is_as_traded_unless_the_spec_divides_it(write_spec: Write, market: Frame) -> None:
     volume, factor = wide(market, "volume"), wide(market, "adj_factor")
     np.testing.assert_array_equal(am.load(write_spec()).field("volume"), volume)

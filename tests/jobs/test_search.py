@@ -15,6 +15,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.errors import SearchError
+from alphamine.searchers.base import SearchContext, Searcher
 
 SEARCHERS = ("random", "genetic")
 
@@ -184,3 +185,18 @@ def test_the_pools_objective_is_part_of_the_plan(small_panel: Panel, tmp_path: P
     assert [m["weight"] for m in run.pool.rows()] != [m["weight"] for m in plain.pool.rows()]
     parity = found(small_panel, tmp_path / "parity", pool={"parity": "alphagen"})
     assert 0 < len(parity.pool) <= 20
+
+
+def test_a_searcher_is_told_what_fields_mean(
+    small_panel: Panel, scripted: Callable[..., Any], tmp_path: Path
+) -> None:
+    words, contexts = {"volume": "shares, both sides counted"}, []
+
+    def listener(context: SearchContext) -> Searcher:
+        contexts.append(context)
+        return scripted(["close", "volume", "rank(volume)"])
+
+    for folder, notes in (("told", {"descriptions": words}), ("untold", {})):
+        run_dir = tmp_path / folder
+        am.search(replace(small_panel, notes=notes), listener, budget=3, run_dir=run_dir)
+    assert [context.descriptions for context in contexts] == [words, {}]

@@ -14,7 +14,7 @@ from alphamine.errors import DataError
 
 from .compose import compose, within_calendar
 from .findings import CHECKS, Finding, View
-from .load import configured, load, settings_of
+from .load import configured, load
 from .shelf import spec_path
 from .specfile import read_spec
 
@@ -85,7 +85,7 @@ def check_dataset(path: str | os.PathLike[str]) -> CheckReport:
     with np.errstate(all="ignore"):  # bad data are what is looked for
         findings = [finding for check in CHECKS for finding in check(View(spec, raw))]
     try:
-        panel = configured(compose(spec, raw), settings_of(spec))
+        panel = configured(compose(spec, raw), spec.settings)
     except DataError as error:
         # The laws of a panel, in case that they are broken by more than what was found above.
         findings.append(Finding("error", "panel", str(error), "the dataset cannot be opened"))

@@ -18,7 +18,7 @@ from alphamine.data.paths import cache_folder, here, variables
 from alphamine.data.risk import RiskSettings
 from alphamine.data.splits import Splits
 from alphamine.data.wording import listing
-from alphamine.errors import DataError
+from alphamine.errors import DataError, nearest
 from alphamine.version import __version__
 from alphamine.waiting import steps
 
@@ -26,7 +26,7 @@ from .cache import digest, files_state, open_panel, read_json
 from .shelf import spec_path, spec_text
 
 if TYPE_CHECKING:
-    from alphamine.data.spec import Spec
+    pass
 
 
 def load(
@@ -151,7 +151,7 @@ def _built(
     from .specfile import read_overridden
 
     spec = read_overridden(path, overrides)
-    settings = settings_of(spec)
+    settings = spec.settings
 
     def composed() -> Panel:
         say(f"reading the sources of {spec.name}")
@@ -183,14 +183,6 @@ def _built(
     return configured(stored, settings)
 
 
-def settings_of(spec: Spec) -> dict[str, Any]:
-    """What a specification says beyond the arrays, as JSON values."""
-    kept = {"name", "label", "costs", "min_names", "periods"}
-    settings = spec.model_dump(mode="json", include=kept)
-    splits = spec.splits and spec.splits.model_dump(mode="json", exclude_none=True)
-    return {**settings, "splits": splits}
-
-
 def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
     """The panel with its label, splits and costs, which are no part of its arrays."""
     label = LabelSpec(**settings["label"])
@@ -199,6 +191,13 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
             f"the label's price {label.price!r} is not a field of {settings['name']!r}; "
             f"it has {listing(panel.columns)}"
         )
+    descriptions = settings.get("descriptions") or {}
+    for name in descriptions:
+        if name not in panel.schema:
+            raise DataError(
+                f"descriptions are of fields, but {settings['name']!r} has no {name!r}"
+                f"{nearest(name, panel.schema)}"
+            )
     if label.residual is not None:
         label.residual.require_groups(panel.groups, settings["name"])
     splits: Splits | None = make_splits(settings["splits"], panel.dates, label)
@@ -210,6 +209,7 @@ def configured(panel: Panel, settings: dict[str, Any]) -> Panel:
         costs=Costs(**settings["costs"]),
         min_names=settings["min_names"],
         periods=settings.get("periods"),
+        notes={**panel.notes, "descriptions": descriptions} if descriptions else panel.notes,
         dataset=panel.fingerprint,
         fingerprint=digest(panel.fingerprint, label.to_dict(), splits and asdict(splits)),
     )
