@@ -1,8 +1,8 @@
 """How often a search with nothing to find calls something real, and how much it takes to be found.
 
-`python -m benchmarks.nulls` searches 400 markets whose returns nothing forecasts, judges series
+`python -m benchmarks.nulls` searches 200 markets whose returns nothing forecasts, judges series
 that are made of luck or of luck and a known mean, and writes `nulls.json` and the tables of
-`README.md`. About an hour on one core; what was cut short goes on where it stood.
+`README.md`. About half an hour on one core; what was cut short goes on where it stood.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ROWS = (
     ("local", 5, 4),
     ("local", 20, 4),
 )
-SEARCHES, BUDGET = 50, 500
+SEARCHES, BUDGET = 25, 500
 # Days and horizon of series without a search, and of those with a known mean.
 SERIES = tuple(product((250, 500, 900), (1, 5, 20)))
 POWER = ((250, 20), (500, 20), (500, 5), (1200, 5), (2400, 1))
