@@ -112,15 +112,19 @@ SCHEMA: Final[Mapping[str, Any]] = json_schema(
 
 def system(grammar: Grammar, descriptions: Mapping[str, str], settings: int) -> str:
     """The stable beginning of every conversation, byte for byte, so that servers can cache it."""
-    return _SYSTEM.substitute(
-        fields="\n".join(field_lines(grammar, descriptions)),
-        operators="\n".join(operator_lines(grammar)),
-        windows=", ".join(map(str, grammar.windows)),
-        max_length=grammar.max_length,
-        max_depth=grammar.max_depth,
-        max_lookback=grammar.max_lookback,
-        settings=settings,
-    )
+    return _SYSTEM.substitute(language_of(grammar, descriptions), settings=settings)
+
+
+def language_of(grammar: Grammar, descriptions: Mapping[str, str]) -> dict[str, object]:
+    """Fields, operators and limits of a grammar, by their places in a template."""
+    return {
+        "fields": "\n".join(field_lines(grammar, descriptions)),
+        "operators": "\n".join(operator_lines(grammar)),
+        "windows": ", ".join(map(str, grammar.windows)),
+        "max_length": grammar.max_length,
+        "max_depth": grammar.max_depth,
+        "max_lookback": grammar.max_lookback,
+    }
 
 
 def seed(context: SeedContext, count: int) -> str:

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.searchers.proposers.prompts import (
-    field_lines,
     json_schema,
+    language_of,
     numbers,
-    operator_lines,
     plain,
 )
 
@@ -103,14 +102,7 @@ MODEL_SCHEMA: Final[Mapping[str, Any]] = json_schema(
 
 def system(grammar: Grammar, descriptions: Mapping[str, str]) -> str:
     """The stable beginning of every conversation, byte for byte, so that servers can cache it."""
-    return _SYSTEM.substitute(
-        fields="\n".join(field_lines(grammar, descriptions)),
-        operators="\n".join(operator_lines(grammar)),
-        windows=", ".join(map(str, grammar.windows)),
-        max_length=grammar.max_length,
-        max_depth=grammar.max_depth,
-        max_lookback=grammar.max_lookback,
-    )
+    return _SYSTEM.substitute(language_of(grammar, descriptions))
 
 
 def factors(situation: Situation, count: int) -> str:
