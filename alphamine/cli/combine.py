@@ -24,6 +24,7 @@ def combine(
     from rich.table import Table
 
     from alphamine import load, open_run
+    from alphamine.evaluation.trust.verdict import count_of
     from alphamine.waiting import steps
 
     run = open_run(run_dir)
@@ -38,7 +39,7 @@ def combine(
         models = [one.to_dict() for one in found]
         print_json({"own_weights": own, "models": models, "altered": run.altered})
         return
-    table = Table(title=f"the {len(run.pool)} formulas of {run.name}, combined")
+    table = Table(title=f"{count_of(len(run.pool))} of {run.name}, combined")
     table.add_column("by")
     for heading in ("split", "rank IC", "ICIR", "coverage", "turnover"):
         table.add_column(heading, justify="right")

@@ -40,6 +40,7 @@ def export(
 ) -> None:
     """Write code, specification and golden files of a signal; alphamine is not needed to run it."""
     from alphamine import load, open_run, parse
+    from alphamine.evaluation.trust.verdict import count_of
     from alphamine.exporters import export as write
     from alphamine.expression.fields import STANDARD_FIELDS
 
@@ -69,7 +70,8 @@ def export(
     if json:
         print_json({"directory": str(bundle.directory), "spec": bundle.spec})
         return
-    typer.echo(f"{bundle.directory}: {len(bundle.pool)} formulas for {', '.join(bundle.targets)}")
+    count = count_of(len(bundle.pool))
+    typer.echo(f"{bundle.directory}: {count} for {', '.join(bundle.targets)}")
     typer.echo(f"test it: python {bundle.directory}/test_equivalence.py")
 
 

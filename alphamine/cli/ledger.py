@@ -35,6 +35,8 @@ def ledger(
 def _show(name: str, found: DatasetLedger) -> None:
     from rich.table import Table
 
+    from alphamine.evaluation.trust.verdict import count_of
+
     screen = console()
     if found.path is None:
         screen.print('ledgers are off: ALPHAMINE_LEDGER is "off", or the user has no home')
@@ -43,21 +45,21 @@ def _show(name: str, found: DatasetLedger) -> None:
     if total is None or openings is None:
         screen.print(f"{found.problem}", soft_wrap=True)
         return
-    table = Table(title=f"{total:,} distinct formulas were ever tried on {name}")
+    table = Table(title=f"distinct formulas ever tried on {name}: {total:,}")
     for heading in ("by", "name", "first", "last"):
         table.add_column(heading, overflow="fold")
     table.add_column("new formulas", justify="right")
     for source in found.sources() or ():
         table.add_row(source.kind, source.name, source.first, source.last, f"{source.formulas:,}")
     screen.print(table)
-    times = "never" if not openings else f"{len(openings)} time{'s' if len(openings) > 1 else ''}"
-    screen.print(f"its test split was opened {times}")
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    screen.print(f"its test split was {f'opened {times}' if openings else 'never opened'}")
     for look in openings:
         screen.print(
-            f"  {look.at} by {look.who}: {look.kind}, {look.name}, {look.formulas:,} formulas",
+            f"  {look.at} by {look.who}: {look.kind}, {look.name}, {count_of(look.formulas)}",
             soft_wrap=True,
         )
     if made := found.decisions():
         accepted = sum(own.accepted for own in made)
-        screen.print(f"{len(made)} formulas were to be accepted, and {accepted} were")
+        screen.print(f"{count_of(len(made))} tested for acceptance, {accepted} accepted")
     screen.print(f"ledger: {found.path}", soft_wrap=True)

@@ -12,7 +12,9 @@ from . import options
 
 def report(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
-    html: Annotated[Path, typer.Option(help="File to write.")],
+    html: Annotated[
+        Path | None, typer.Option(help="File to write; report.html in the run by default.")
+    ] = None,
     single_file: options.SingleFile = False,
     members: Annotated[
         bool,

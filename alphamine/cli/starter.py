@@ -11,7 +11,10 @@ import alphamine.shipped as shipped
 
 def empty_spec() -> str:
     """The specification of prices that are not there yet: the template with its explanations."""
-    return (shipped.folder("data_specs") / "csv.yaml").read_text(encoding="utf-8")
+    text = (shipped.folder("data_specs") / "csv.yaml").read_text(encoding="utf-8")
+    return text.replace("name: csv\n", "name: prices\n").replace(
+        "${ALPHAMINE_CSV:-prices.csv}", "prices.csv"
+    )
 
 
 def job(spec: str) -> str:

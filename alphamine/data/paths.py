@@ -85,6 +85,10 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DataError(f"there is no specification file {path}") from None
+    except IsADirectoryError:
+        raise DataError(
+            f"{path} is a folder; give the YAML file that describes a dataset or a job"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the specification {path}: {error}") from None
 

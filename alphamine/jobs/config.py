@@ -25,7 +25,7 @@ from alphamine.data.dataset.specfile import read_mapping
 from alphamine.data.paths import resolve
 from alphamine.data.risk import RiskSettings
 from alphamine.engine.base import BACKENDS
-from alphamine.errors import DataError, SearchError
+from alphamine.errors import DataError, SearchError, nearest
 from alphamine.llm.base import LLMError
 from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, setting_of_text, settings
@@ -317,6 +317,12 @@ def read_comparison(path: Path, changes: Mapping[str, Any]) -> Comparison:
 def _read(
     form: type[Form], path: Path | None, changes: Mapping[str, Any], written: Mapping[str, str]
 ) -> Form:
+    if path is not None and not path.exists():
+        known = shipped.names("jobs")
+        raise SearchError(
+            f"there is no job file {path}{nearest(str(path), known)}; give the path of a YAML "
+            f"file, or one of the jobs {', '.join(known)}"
+        )
     content = {} if path is None else read_mapping(path)
     if path is not None:
         markets = content.get("markets")
@@ -355,7 +361,8 @@ def _explain(error: ValidationError, form: type[Task]) -> str:
         if item["type"] == "extra_forbidden":
             part = _PARTS.get(str(item["loc"][0]))
             known = form.model_fields if part is None else [own.name for own in fields(part)]
-            problems.append(f"there is no key {key!r}; there are: {', '.join(known)}")
+            near = nearest(str(item["loc"][-1]), known)
+            problems.append(f"there is no key {key!r}{near}; there are: {', '.join(known)}")
         elif item["type"] == "missing":
             problems.append(f"{key} is missing")
         elif item["type"] == "invalid-json-value":
@@ -364,5 +371,7 @@ def _explain(error: ValidationError, form: type[Task]) -> str:
             problems.append(f"{key} must be text, a number, a list or a mapping")
         else:
             law = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            problems.append(f"{key} must be {law}, got {item['input']!r}" if key else law)
+            given = item["input"]
+            near = nearest(given, re.findall(r"\w+", law)) if isinstance(given, str) else ""
+            problems.append(f"{key} must be {law}, got {given!r}{near}" if key else law)
     return "; ".join(problems)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from alphamine.errors import SearchError
+from alphamine.errors import SearchError, nearest
 
 from .base import Model
 from .boosting import BoostedModel
@@ -44,7 +44,9 @@ def make_model(name: str, settings: Mapping[str, Any] | None = None) -> Model:
         Names the models, or the settings that there are.
     """
     if name not in MODELS:
-        raise SearchError(f"there is no model {name!r}; there are: {', '.join(MODELS)}")
+        raise SearchError(
+            f"there is no model {name!r}{nearest(name, MODELS)}; there are: {', '.join(MODELS)}"
+        )
     try:
         return MODELS[name](**(settings or {}))
     except TypeError as error:

@@ -90,7 +90,7 @@ def test_export_of_a_formula_keeps_its_setting(cli: Cli, workplace: Path) -> Non
         "3",
     )
     assert said.returncode == 0, said.stderr
-    assert "1 formulas for numpy, latex" in said.stdout
+    assert "1 formula for numpy, latex" in said.stdout
     spec = json.loads((workplace / "signal_f" / "spec.json").read_text())
     assert spec["formulas"][0]["canonical"] == "rank(ts_mean(close, 5))"
     assert spec["settings"]["min_periods"] == 3

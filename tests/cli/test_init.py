@@ -60,10 +60,19 @@ def test_the_notebook_runs(prices: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert runpy.run_path("notebook.py")["run"].trials == 16
 
 
-def test_init_without_data_writes_the_template(tmp_path: Path) -> None:
-    call("init", str(tmp_path))
-    template = shipped.folder("data_specs") / "csv.yaml"
-    assert (tmp_path / "prices.yaml").read_text() == template.read_text()
+def test_init_without_data_writes_the_template_for_prices_beside_it(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_CSV", "elsewhere.csv")  # is for the template, not for its copy
+    spec = tmp_path / "work" / "prices.yaml"
+    call("init", str(spec.parent))
+    template = (shipped.folder("data_specs") / "csv.yaml").read_text().splitlines()
+    changed = [new for new in spec.read_text().splitlines() if new not in template]
+    assert changed == ["name: prices", "  path: prices.csv"]
+    with pytest.raises(AlphamineError, match=r"'prices' needs .*prices\.csv, .*put it there, or"):
+        am.load(spec)
+    prices.rename(spec.with_name("prices.csv"))
+    assert am.load(spec).shape == (140, 24)
 
 
 def test_init_says_what_is_open(

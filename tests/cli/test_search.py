@@ -96,6 +96,8 @@ def test_report_is_written_again_from_the_record(
     assert (workplace / "again.html").read_bytes() == Path(
         workplace / "first" / "report.html"
     ).read_bytes()
+    again = cli("report", "first")
+    assert again.stdout.splitlines() == [str(Path("first") / "report.html")]
     assert "absent" in refused(cli("report", "absent", "--html", "x.html"))
 
 

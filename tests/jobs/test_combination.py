@@ -82,7 +82,7 @@ def test_what_a_job_asks_for_is_recorded_and_shown(run: Run) -> None:
 def test_bad_models_are_refused_before_the_search(
     run: Run, small_panel: Panel, tmp_path: Path
 ) -> None:
-    with pytest.raises(SearchError, match="no model 'rigde'"):
+    with pytest.raises(SearchError, match="no model 'rigde'; did you mean 'ridge'"):
         am.search(small_panel, "random", 20, run_dir=tmp_path / "run", combine=["rigde"])
     assert not (tmp_path / "run").exists()
     with pytest.raises(SearchError, match="alpha"):

@@ -113,7 +113,7 @@ def test_runs_of_something_else_are_refused(small_panel: Panel, tmp_path: Path) 
         ("searchers: {divination: }", "there is no searcher 'divination'"),
         ("searchers: {genetic: {popluation: 3}}", "no setting 'popluation'"),
         ("searchers: {genetic: }\nseeds: 0", "seeds must be"),
-        ("searchers: {genetic: }\nseed: 1", "there is no key 'seed'; there are: data, budget"),
+        ("searchers: {genetic: }\nseed: 1", "no key 'seed'; did you mean 'seeds'?; there"),
         ("seeds: 3", "searchers is missing"),
         ("searchers: {}\nmarkets: {a/b: {}}", "the name of a market is that of its folder"),
         ("searchers: {}\nmarkets: {..: {}}", "the name of a market is that of its folder"),

@@ -104,7 +104,12 @@ def arms(given: object) -> dict[str, object]:
     [
         ({"data": "x", "budget": 0}, "budget must be greater than or equal to 1, got 0"),
         ({"data": "x", "searcher": "foo"}, "searcher must be one of random, genetic"),
-        ({"data": "x", "pool": {"sise": 3}}, "no key 'pool.sise'; there are: size, max_corr"),
+        ({"data": "x", "searcher": "genetc"}, "got 'genetc'; did you mean 'genetic'?"),
+        ({"data": "x", "executor": "proceses"}, "got 'proceses'; did you mean 'processes'?"),
+        (
+            {"data": "x", "pool": {"sise": 3}},
+            "no key 'pool.sise'; did you mean 'size'?; there are: size, max_corr",
+        ),
         ({"data": "x", "seed": True}, "seed must be"),
         ({"data": "x", "seconds": float("nan")}, "seconds must be"),
         ({}, "data is missing"),
@@ -135,6 +140,15 @@ def test_each_violation_names_key_law_and_value(changes: dict[str, object], mess
     with pytest.raises(AlphamineError, match="the options: ") as refused:
         read_job(None, changes)
     assert message in str(refused.value)
+
+
+def test_a_job_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match=r"no job file quickstrt; did you mean 'quickstart'\?; "):
+        read_job(Path("quickstrt"), {})
+    with pytest.raises(SearchError, match=r"no job file .*one of the jobs compare, compare_m"):
+        read_comparison(tmp_path / "absent.yaml", {})
+    with pytest.raises(AlphamineError, match="is a folder; give the YAML file"):
+        read_job(tmp_path, {})
 
 
 def test_doubled_keys_are_refused(tmp_path: Path) -> None:
@@ -172,7 +186,10 @@ def test_a_preset_fills_in_what_the_job_does_not_say(tmp_path: Path) -> None:
     [
         ({"preset": "kdd24"}, "no preset 'kdd24'; did you mean 'kdd23'"),
         ({"preset": "fcs", "searcher": "genetic"}, "the preset fcs is one of 'rl', but got 'gene"),
-        ({"preset": "fcs", "pool": {"sise": 3}}, "no key 'pool.sise'; there are: size, max_corr"),
+        (
+            {"preset": "fcs", "pool": {"sise": 3}},
+            "no key 'pool.sise'; did you mean 'size'?; there are: size",
+        ),
         ({"pool": {"ridge": "much"}}, "pool.ridge must be"),
         ({"pool": {"size": 0}}, "pool.size is at least 1, but got 0"),
         ({"pool": {"max_correlation": 1.5}}, "(max_correlation) is in (0, 1], but got 1.5"),

@@ -181,10 +181,11 @@ def test_whoever_loads_the_test_days_without_splits_opens_them(
 
 def test_the_command_shows_it(spec: Path, cli: Callable[..., str]) -> None:
     cli("evaluate", "rank(close)", "--data", str(spec))
+    assert "its test split was never opened" in cli("ledger", str(spec))
     cli("evaluate", "rank(volume)", "--data", str(spec), "--splits", "none")
     shown = cli("ledger", str(spec))
-    assert "2 distinct formulas were ever tried on tiny" in shown
-    assert "opened 1 time" in shown
+    assert "distinct formulas ever tried on tiny: 2" in shown
+    assert "its test split was opened once" in shown
     document = json.loads(cli("ledger", str(spec), "--json"))
     assert document["formulas"] == 2
     assert [source["kind"] for source in document["sources"]] == ["evaluation"]

@@ -61,10 +61,13 @@ def _remedy(written: str) -> str:
     """What to do about a path that leads nowhere."""
     known = variables(written)
     if not known:
-        return f"correct the path {written!r} in the specification"
+        return f"put it there, or correct the path {written!r} in the specification"
     name, value = next(iter(known.items()))
     state = "which is not set" if value is None else f"which is {value!r} now"
-    return f"set the environment variable {name}, {state}: the path is written {written!r}"
+    return (
+        f"put it there, or set the environment variable {name}, {state}: the path is written "
+        f"{written!r}"
+    )
 
 
 def _wanted(spec: Spec) -> Wanted:

@@ -205,7 +205,9 @@ class _Pratt:
         depth = 0
         while self.peek.text != ")":
             if arguments or named:
-                self.expect(",")
+                if self.peek.text != ",":
+                    raise self.unexpected("',' or ')'")
+                self.take()
             key = self.peek
             if key.kind == "name" and self.following.text == "=":
                 self.take()
