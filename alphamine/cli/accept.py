@@ -10,7 +10,6 @@ import typer
 from . import options
 from .formulas import FormulaCell
 from .output import console, print_json, print_table
-from .search import warn_if_altered
 
 if TYPE_CHECKING:
     from alphamine.runs.accept import Acceptance
@@ -30,18 +29,17 @@ def accept(
     """Test the survivors of a run on valid, against all that was ever to be accepted there.
 
     A test cannot be undone, and every one makes the next one harder. Exit code 0: tested, whatever
-    came of it; 2: the run has no valid split, is not finished, or its dataset has no ledger.
+    came of it; 2: the run has no valid split, is not finished or was altered, or its dataset has
+    no ledger.
     """
     from alphamine import open_run
 
     run = open_run(run_dir)
-    altered = run.altered
     found = run.accept(level)
     if json:
-        print_json({**found.to_dict(), "altered": altered})
+        print_json(found.to_dict())
     else:
         _show(found)
-        warn_if_altered(run)
 
 
 def _show(found: Acceptance) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError, WorkFailed
+from alphamine.evaluation.trust.verdict import CONFIRMED, Trust
 from alphamine.runs.run import Run, open_run
 from alphamine.runs.store import FILE_NAME
 
@@ -27,7 +28,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "valid_raw_rank_ic": "raw rank IC of the pool on valid",
     "recovery": "share of the planted signal recovered",
     "delivered": "share of the planted part of the label delivered",
-    "survivors": "members that survive what was tried",
+    "survivors": "members that survive the trials of their run",
     "confirmed": "of these, confirmed on valid",
     "per_second": "evaluations a second",
     "distinct": "formulas with a fitness that no other has",
@@ -186,13 +187,16 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
     matrix = np.abs(run.correlation)
     pairs = matrix[np.triu_indices(len(matrix), 1)]
     valid = record.combined.get("valid", {})
+    # By the run's own trials, of which all have as many: those on the dataset grow with every run.
+    trusts = [Trust.of(member["trust"]).among(None) for member in run.members]
+    survivors = [trust for trust in trusts if trust.survives]
     found = {
         "valid_rank_ic": valid.get("numbers", {}).get("rank_ic"),
         "valid_raw_rank_ic": valid.get("raw", {}).get("rank_ic"),
         "recovery": record.recovery,
         "delivered": record.delivered,
-        "survivors": len(run.survivors),
-        "confirmed": sum("confirmed" in m["verdict"].split() for m in run.survivors),
+        "survivors": len(survivors),
+        "confirmed": sum(trust.on_valid == CONFIRMED for trust in survivors),
         "per_second": run.evaluated / record.seconds,
         "distinct": len({record.fitness for record in run.records}),
         "correlation": float(pairs.mean()) if len(pairs) else None,

@@ -69,11 +69,17 @@ def accept(run: Run, level: float | None = None) -> Acceptance:
     Raises
     ------
     SearchError
-        Without a valid split or a ledger, or at another level than that of the tests before.
+        Of a run that was altered, without a valid split or a ledger, or at another level than that
+        of the tests before.
     """
     if level is not None and not 0.0 < level < 1.0:
         raise SearchError(f"a false discovery rate lies between 0 and 1, but got {level:g}")
     run.require_finished("formulas are accepted")
+    if run.altered is not None:
+        raise SearchError(
+            f"a test on valid cannot be undone, but the ledger in {run.directory} was altered: "
+            f"{run.altered}; restore it, or search anew"
+        )
     if "valid" not in run.record.splits:
         raise SearchError(
             "formulas are accepted by their valid split, which the run has not; give the dataset "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.libraries import library_texts
 from alphamine.libraries.lines import read_file
@@ -34,8 +35,10 @@ def named_formulas(source: str) -> dict[str, str]:
     if source.startswith(LIBRARY):
         return dict(library_texts(source.removeprefix(LIBRARY).strip()))
     if source.startswith(RUN):
-        members = open_run(source.removeprefix(RUN).strip()).members
-        return {str(member["position"]): str(member["formula"]) for member in members}
+        run = open_run(source.removeprefix(RUN).strip())
+        if not run.members:
+            raise SearchError(f"the pool of the run in {run.directory} is empty")
+        return {str(member["position"]): str(member["formula"]) for member in run.members}
     return read_file(Path(source.removeprefix(FILE).strip()))
 
 

@@ -116,7 +116,8 @@ class GeneIndex:
         op = node.operator
         below = [self.gene(child) for child in node.inputs]
         if op.commutative:
-            below.sort()
+            # By text: numbers depend on what was seen first, which a resumed search does not know.
+            below.sort(key=self._texts.__getitem__)
         # Windows and numbers are left open, what is chosen by a word is not.
         open_ = [_WINDOW if p.kind == "window" else _LITERAL for p in op.params]
         literals = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.online import Programme
+from alphamine.runs.store import FILE_NAME
 
 
 def test_a_programme_goes_on_from_run_to_run(
@@ -109,7 +112,6 @@ def test_the_command_accepts_what_python_does(
     app(["accept", str(run.directory), "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert told["rows"] == [dict(row) for row in found.rows]
-    assert told["altered"] is None
     with pytest.raises(SearchError, match="would break; leave it out"):
         app(["accept", str(run.directory), "--level", "0.05"], standalone_mode=False)
 
@@ -125,3 +127,17 @@ def test_without_a_valid_split_or_a_ledger_nothing_is_accepted(
     run = am.search(small_panel, "random", budget=16, run_dir=tmp_path / "b")
     with pytest.raises(SearchError, match="cannot be written"):
         run.accept()
+
+
+def test_an_altered_run_spends_no_test(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHAMINE_LEDGER", str(tmp_path / "ledgers"))
+    run = am.search(small_panel, "genetic", budget=96, seed=0, run_dir=tmp_path / "a")
+    with closing(sqlite3.connect(run.directory / FILE_NAME)) as db:
+        db.execute("DELETE FROM pool WHERE position = 0")
+        db.commit()
+    with pytest.raises(SearchError, match=r"cannot be undone, but the ledger in .* was altered"):
+        am.open_run(run.directory).accept()
+    with DatasetLedger(run.record.panel["dataset"]) as ledger:
+        assert not ledger.decisions()

@@ -17,6 +17,7 @@ from scipy import stats
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, SearchError, WorkFailed
+from alphamine.evaluation.trust.verdict import Trust
 from alphamine.jobs import comparison as module
 from alphamine.jobs.comparison import Estimate, compare
 from alphamine.jobs.config import Comparison, read_comparison
@@ -41,6 +42,8 @@ def test_intervals_are_those_of_student() -> None:
 
 
 def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> None:
+    for formula in ("close", "rank(volume)"):  # looks that count for verdicts, not for comparisons
+        am.evaluate(formula, small_panel)
     rows = compare(comparison(), small_panel, tmp_path)
     assert [row.searcher for row in rows] == ["random", "genetic"]
     for row in rows:
@@ -52,7 +55,9 @@ def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> N
         # The mean over all pairs from the whole matrix: less its diagonal of ones.
         means = [(m.sum() - len(m)) / (len(m) * (len(m) - 1)) for m in matrices]
         assert row.estimates["correlation"].mean == pytest.approx(np.mean(means))
-        words = [[member["verdict"] for member in run.pool.rows()] for run in runs]
+        with_own = [[Trust.of(m["trust"]).among(None) for m in run.members] for run in runs]
+        assert {trust.tried for found in with_own for trust in found} == {40}
+        words = [[trust.verdict for trust in found] for found in with_own]
         for name, law in (
             ("survivors", r"survives .*"),
             ("confirmed", r"survives .*, confirmed .*"),

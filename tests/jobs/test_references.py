@@ -35,6 +35,15 @@ def test_formulas_have_names_wherever_they_are(run: Run, file: Path) -> None:
     assert named_formulas(f"run:{run.directory}") == shown
 
 
+def test_an_empty_pool_is_named(small_panel: Panel, tmp_path: Path) -> None:
+    run = am.search(
+        small_panel, "random", budget=4, run_dir=tmp_path / "run", pool={"token_price": 1e3}
+    )
+    assert not run.members
+    with pytest.raises(SearchError, match=r"the pool of the run in .* is empty"):
+        named_formulas(f"run:{run.directory}")
+
+
 def test_references_are_found_at_any_depth_and_their_trials_count(run: Run, file: Path) -> None:
     options = {"arms": {"tune": {"formulas": f"run:{run.directory}"}}, "turn": 3, "x": (1, 2)}
     found, count = resolved(options)

@@ -181,10 +181,16 @@ def soft_sign(x):
 
 def test_all_fields_of_an_entry_work_for_an_operator_from_outside() -> None:
     op = am.register_operator(
-        "soft_sign", soft_sign, unit="ratio", monotone=True, usage=100_000, laws=Laws(odd=(0,)),
+        "soft_sign",
+        soft_sign,
+        unit="ratio",
+        monotone=True,
+        usage=100_000,
+        laws=Laws(odd=(0,)),
         latex=Typeset(r"\frac{<0>}{1+\left|<0>\right|}", PRODUCT),
-        symbolic=lambda s, x: x / (1 + s.Abs(x)), dialects={"qlib": "Soft", "alphagen": "Soft"},
-    )  # fmt: skip
+        symbolic=lambda s, x: x / (1 + s.Abs(x)),
+        dialects={"qlib": "Soft", "alphagen": "Soft"},
+    )
     formula = am.parse("soft_sign(-ts_mean(close, 5))")
     assert to_latex(am.parse("soft_sign(close)")) == (
         r"\frac{\mathrm{close}}{1+\left|\mathrm{close}\right|}"

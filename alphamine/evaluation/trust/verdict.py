@@ -29,6 +29,7 @@ SURVIVES_T = 3.0
 WEAK_LUCK = 0.08
 VALID_TAIL = 0.05
 NOISE = "noise-level"
+CONFIRMED = "confirmed on valid"
 PERIODS = 4
 
 
@@ -128,6 +129,11 @@ class Trust:
         return "weak"
 
     @property
+    def survives(self) -> bool:
+        """Whether the word is "survives N trials"."""
+        return self.word.startswith("survives")
+
+    @property
     def on_valid(self) -> str | None:
         """What later days say: "confirmed", "contradicted" or "unconfirmed" on valid.
 
@@ -137,7 +143,7 @@ class Trust:
         if self.valid_t is None or self.valid_degrees is None:
             return None
         if upper_tail(self.valid_t, self.valid_degrees) <= VALID_TAIL:
-            return "confirmed on valid"
+            return CONFIRMED
         if upper_tail(-self.valid_t, self.valid_degrees) <= VALID_TAIL:
             return "contradicted on valid"
         return "unconfirmed on valid"

@@ -117,6 +117,24 @@ def test_adding_and_removing_one_by_one_equals_mining_at_once() -> None:
         assert index.frequent(3, share) == found[:3]
 
 
+def test_what_is_frequent_does_not_depend_on_what_was_seen_first() -> None:
+    """A resumed search counts the same formulas in another order."""
+    rng = np.random.default_rng(1)
+    grammar = Grammar(("close", "volume", "vwap"), windows=(5, 10), max_length=9)
+    formulas = [canonicalise(grammar.sample(rng)) for _ in range(150)]
+    shown = []
+    for order in (formulas, formulas[::-1]):
+        index = _index(order)
+        # A few: of genes that are equally frequent the text decides which are among them.
+        shown.append([index.text(gene) for gene in index.frequent(6, 0.0)])
+    assert shown[0] == shown[1]
+    products = [parse("volume * (vwap + close)"), parse("rank(vwap + close)")]
+    for order in (products, products[::-1]):
+        index = _index([*order, *products])
+        texts = {index.text(index.gene(part)) for f in products for part in f.walk()}
+        assert "multiply(add(close, vwap), volume)" in texts
+
+
 def test_a_child_may_keep_what_its_parent_has() -> None:
     index = _index([parse("rank(close - vwap)")] * 2)
     avoid = Avoid(index, (index.gene(parse("close - vwap")),))
