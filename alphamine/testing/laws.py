@@ -21,7 +21,7 @@ _FOREIGN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 
 
 def check_entry(operator: Operator) -> None:
-    """Check names, LaTeX, usage and algebraic laws of an operator that is not in the catalogue yet.
+    """Check names, LaTeX and algebraic laws of an operator that is not in the catalogue yet.
 
     A law is tried on random inputs with gaps and ties: one that does not hold would let the
     canonical form turn a formula into another one.
@@ -34,18 +34,6 @@ def check_entry(operator: Operator) -> None:
     _check_dialects(operator.name, operator.dialects)
     if isinstance(operator.latex, Typeset):
         _check_typeset(operator, operator.latex)
-    for what, value in (("usage", operator.usage), ("levels", operator.levels)):
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        if value is not None and not whole:
-            raise OperatorError(
-                f"the {what} of an operator is a whole number of at least 0, but {operator.name!r} "
-                f"was given {value!r}"
-            )
-    if operator.symbolic is not None and not callable(operator.symbolic):
-        raise OperatorError(
-            f"symbolic is a function of sympy and the inputs, but {operator.name!r} was given "
-            f"{operator.symbolic!r}"
-        )
     check_laws(operator)
 
 

@@ -18,6 +18,7 @@ from alphamine.operators.laws import NO_LAWS, Laws
 from alphamine.operators.terms import Recipe
 from alphamine.operators.typeset import Typeset
 
+from .declarations import check_declared, check_parameters
 from .laws import check_entry
 from .operators import check_operator
 
@@ -111,8 +112,8 @@ def register_operator(
     Raises
     ------
     OperatorError
-        If the name is taken or the function breaks a law, for instance by looking ahead; nothing
-        is added then.
+        If the name is taken, an argument is none that the field takes, or the function breaks a
+        law, for instance by looking ahead; nothing is added then.
 
     Examples
     --------
@@ -130,7 +131,8 @@ def register_operator(
     ... )
     <operator ts_log_growth(x, d)>
     """
-    if not _NAME.fullmatch(name):
+    given = locals()
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise OperatorError(
             f"operator names are 2 to 41 lower-case letters, digits and underscores, got {name!r}"
         )
@@ -144,6 +146,7 @@ def register_operator(
             f"{name!r} is a field of the standard vocabulary and cannot name an operator; "
             f"choose another name, for instance {name}_of"
         )
+    check_declared(name, given)
     operator = from_function(
         name,
         function,
@@ -177,6 +180,7 @@ def register_operator(
             f"an operator says what it means, but a lambda such as {name!r} has no docstring; give "
             'meaning="..."'
         )
+    check_parameters(operator, bounds or {}, choices or {})
     check_entry(operator)
     check_operator(operator)
     return CATALOGUE.add(operator)

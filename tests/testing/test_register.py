@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -276,13 +277,74 @@ def test_of_usage_zero_it_is_sampled_only_if_a_grammar_names_it() -> None:
         ({"dialects": {"qlib": "a b"}}, "letters, digits"),
         ({"usage": -1}, "usage of an operator is a whole number"),
         ({"levels": 0.5}, "levels of an operator"),
-        ({"symbolic": "x"}, "symbolic is a function"),
+        ({"symbolic": "x"}, "symbolic of an operator is a function"),
     ],
 )  # fmt: skip
 def test_what_an_entry_says_wrongly_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(OperatorError, match=message):
         am.register_operator("soft_sign", soft_sign, **given)
     assert "soft_sign" not in CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("laws", None), ("laws", {"odd": (0,)}), ("laws", Laws(odd=1)), ("laws", Laws(even="no")),
+        ("laws", Laws(mirror=3)), ("bounds", {"d": 3}), ("bounds", {"d": (9, 2)}),
+        ("bounds", {"d": (float("nan"), 2)}), ("bounds", 3), ("choices", {"how": "mean"}),
+        ("lookback", "x"), ("lookback", -1), ("lookback", 1.5), ("lookback", True),
+        ("cost", "x"), ("cost", -1), ("cost", 0), ("cost", float("nan")), ("cost", 1e9),
+        ("levels", 0), ("levels", 10**6), ("latex", 5), ("meaning", 5), ("unit", 5),
+        ("counts_truths", "no"), ("searchable", "no"), ("commutative", 1), ("monotone", "yes"),
+        ("fills_missing", None), ("recipe", 7), ("usage", True), ("dialects", 5),
+    ],
+)  # fmt: skip
+def test_a_value_that_a_field_does_not_take_is_named(field: str, value: Any) -> None:
+    with pytest.raises(OperatorError) as caught:
+        am.register_operator("my_spread", spread, "time_series", **{field: value})
+    message = str(caught.value)
+    shown = value
+    if isinstance(value, Laws):  # the one law that is wrong
+        [field] = [law for law in ("odd", "even", "mirror") if getattr(value, law)]
+        shown = getattr(value, field)
+        field = f"law {field}"
+    assert re.match(rf"the {field} of an operator is .* but 'my_spread' was given ", message)
+    assert message.endswith(f"given {shown!r}")
+    assert "my_spread" not in CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bounds": {"power": (2, 3)}}, r"allow the default.*\(2, 3\).*default is 1\.0"),
+        ({"bounds": {"powr": (0, 3)}}, r"my_spread\(x, d, power=1\).*did you mean 'power'"),
+        ({"choices": {"how": ("a", "b")}}, r"\('a', 'b'\) for 'how'.*it has d, power"),
+        ({"choices": {"d": ("a", "b")}}, r"parameters that are texts.*'d', which is a window"),
+    ],
+)
+def test_limits_are_those_of_parameters_that_there_are(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
+        am.register_operator("my_spread", spread, "time_series", **given)
+    assert "my_spread" not in CATALOGUE
+
+
+def test_a_minus_of_ones_own_adds_no_level() -> None:
+    minus = {"meaning": "Minus x", "unit": "first", "laws": Laws(negates=True)}
+    assert am.register_operator("minus", lambda x: -x, levels=0, **minus).levels == 0
+
+
+def test_limits_and_words_of_parameters_are_taken() -> None:
+    def scaled(x, factor=2.0, how="up"):
+        """x by a factor."""
+        return x * factor if how == "up" else x / factor
+
+    op = am.register_operator(
+        "scaled", scaled, bounds={"factor": (1, None)}, choices={"how": ("up", "down")}
+    )
+    assert [(p.low, p.high, p.choices) for p in op.params] == [
+        (1, None, ()),
+        (None, None, ("up", "down")),
+    ]
 
 
 def test_an_unknown_field_of_an_entry_is_refused() -> None:
