@@ -42,7 +42,8 @@ class Entry:
 
     def built(self, context: SearchContext, settings: Any) -> Searcher:
         """A new searcher, with these settings."""
-        return self.build(replace(context, settings=settings))
+        given = None if isinstance(settings, NoSettings) else settings
+        return self.build(replace(context, settings=given))
 
     @classmethod
     def of(cls, build: Build, settings: type | None = None, meaning: str | None = None) -> Entry:

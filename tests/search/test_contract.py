@@ -18,7 +18,7 @@ from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation, ModelSpec
 from alphamine.searchers.random import RandomSearcher
-from alphamine.searchers.registry import SEARCHERS, make_searcher
+from alphamine.searchers.registry import SEARCHERS, Entry, NoSettings, make_searcher
 from alphamine.testing.searcher import check_searcher, proposals
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -77,6 +77,13 @@ class _Inattentive(RandomSearcher):
 def test_what_an_observer_forgets_is_noticed() -> None:
     with pytest.raises(SearchError, match="put what `observe` keeps into state_dict"):
         check_searcher(_Inattentive, rounds=3, batch=5)
+
+
+def test_a_searcher_that_declares_no_settings_gets_none() -> None:
+    """As one that extends ours, and has the settings of ours at their defaults."""
+    made = Entry.of(_Modelling).built(SearchContext(Grammar(max_length=10), 0), NoSettings())
+    plain = RandomSearcher(SearchContext(Grammar(max_length=10), 0))
+    assert [c.formula for c in made.ask(5)] == [c.formula for c in plain.ask(5)]
 
 
 def test_models_that_nobody_can_judge_are_refused() -> None:
