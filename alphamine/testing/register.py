@@ -21,6 +21,7 @@ from alphamine.operators.typeset import Typeset
 from .declarations import check_declared, check_parameters
 from .laws import check_entry
 from .operators import check_operator
+from .translations import check_recipe, check_symbolic
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _UNITS: Mapping[str, unit_rules.UnitRule] = {
@@ -90,7 +91,8 @@ def register_operator(
     choices : mapping of str to tuple of str, optional
         Words that a text parameter may be.
     recipe : callable, optional
-        How pandas, Polars and SQL compute it (see `alphamine.operators.recipes`), for exports.
+        How pandas, Polars and SQL compute it (see `alphamine.operators.recipes`), for exports;
+        tried on numbers against the function.
     usage : int, optional
         How often people use it, from which searches sample it (`rank` has 306, `abs` 30); by
         default that of an operator that they do not know. 0: only if a grammar names it.
@@ -101,7 +103,7 @@ def register_operator(
     latex : str or alphamine.operators.typeset.Typeset, optional
         The name of the function in LaTeX, or how it is written around its inputs.
     symbolic : callable, optional
-        `symbolic(sympy, *inputs)`: what it is to SymPy.
+        `symbolic(sympy, *inputs)`: what it is to SymPy; tried on numbers against the function.
     dialects : mapping of {"alpha101", "alphagen", "qlib"} to str, optional
         Its name in languages where a function of that name has the same numbers.
 
@@ -183,6 +185,8 @@ def register_operator(
     check_parameters(operator, bounds or {}, choices or {})
     check_entry(operator)
     check_operator(operator)
+    check_symbolic(operator)
+    check_recipe(operator)
     return CATALOGUE.add(operator)
 
 

@@ -18,15 +18,17 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import STANDARD_FIELDS
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call
-from alphamine.expression.symbolic import to_sympy
+from alphamine.expression.symbolic import simplify, to_sympy
 from alphamine.expression.text.latex import to_latex
 from alphamine.expression.text.printer import to_text
 from alphamine.operators import CATALOGUE, Kind, get
 from alphamine.operators.entry import DIALECTS, Properties
 from alphamine.operators.laws import NO_LAWS, Laws
+from alphamine.operators.terms import Term, present, raised, row, where
 from alphamine.operators.typeset import PRODUCT, Typeset
 from alphamine.testing import register
 from alphamine.testing.laws import check_laws
+from alphamine.testing.translations import check_recipe, check_symbolic
 
 Array = np.ndarray
 
@@ -345,6 +347,73 @@ def test_limits_and_words_of_parameters_are_taken() -> None:
         (1, None, ()),
         (None, None, ("up", "down")),
     ]
+
+
+def raises(*args):
+    raise KeyError("lost")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"symbolic": lambda s, x: x**2}, r"_x\*\*2 is .* where the reference is"),
+        ({"symbolic": lambda s, x: x**3 * (1 + s.Rational(1, 10**8))}, "where the reference is"),
+        ({"symbolic": lambda s, x: None}, "returned None, which is no expression"),
+        ({"symbolic": lambda x: x**3}, r"of cube\(x\) it raised TypeError"),
+        ({"symbolic": raises}, r"raised KeyError\('lost'\)"),
+        ({"symbolic": lambda s, x: x**3 * s.Symbol("y")}, "y in .* is none of the inputs"),
+        ({"symbolic": lambda s, x: s.Function("f")(x)}, "has no numbers"),
+        ({"symbolic": lambda s, x: s.nan}, "has no value where it has some"),
+        ({"symbolic": lambda s, x: s.I * x**3}, "is not real"),
+        ({"recipe": lambda x: x}, r"it is .* in cube\(x\), row 0, symbol .* the reference is"),
+        ({"recipe": lambda x: x * x * x + 1e-6}, "where the reference is"),
+        ({"recipe": lambda x: where(present(x), x * x * x, 0.0)}, "where the reference is nan"),
+        ({"recipe": lambda x: None}, "returned None, which is no term"),
+        ({"recipe": lambda x: 0.0}, "returned 0.0, which is no term"),
+        ({"recipe": lambda: row}, "it raised TypeError"),
+        ({"recipe": raises}, r"raised KeyError\('lost'\)"),
+        ({"recipe": lambda x: Term("cube", (x,))}, "cannot be computed"),
+    ],
+)
+def test_what_is_not_the_reference_once_more_is_refused(
+    given: dict[str, Any], message: str
+) -> None:
+    [field] = given
+    with pytest.raises(OperatorError, match=message) as caught:
+        am.register_operator("cube", lambda x: x**3, meaning="x to the third", **given)
+    assert str(caught.value).startswith(f"the {field} of an operator is its reference once more")
+    assert "cube" not in CATALOGUE
+
+
+def test_what_is_the_reference_once_more_is_taken() -> None:
+    cube = am.register_operator(
+        "cube", lambda x: x * x * x, meaning="x to the third", unit="unknown",
+        symbolic=lambda s, x: x**3, recipe=lambda x: raised(x, 3),
+    )  # fmt: skip
+    assert str(simplify(am.parse("cube(close) - close*close*close"))) == "0"
+    assert cube.recipe is not None
+    # Algebra fills in values, so a value of its own where there is none is no contradiction.
+    am.register_operator(
+        "ratio_of", lambda x, y: np.where(np.abs(y) > 0.5, x / y, np.nan), meaning="x / y",
+        symbolic=lambda s, x, y: x / y,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [op.name for op in CATALOGUE.values() if op.symbolic is not None])
+def test_algebra_of_the_catalogue_is_that_of_its_references(name: str) -> None:
+    check_symbolic(CATALOGUE[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["ts_mean", "ts_rank", "rank", "group_neutralize", "if_else", "log"]
+)
+def test_recipes_are_computed_as_the_references_are(name: str) -> None:
+    op = CATALOGUE[name]
+    build = op.recipe
+    assert build is not None
+    check_recipe(op)
+    with pytest.raises(OperatorError, match="where the reference is"):
+        check_recipe(replace(op, recipe=lambda *args, **asked: build(*args, **asked) * 1.001))
 
 
 def test_an_unknown_field_of_an_entry_is_refused() -> None:
