@@ -260,6 +260,14 @@ def test_a_path_that_leads_nowhere_names_its_variable(
         am.load(spec)
 
 
+@pytest.mark.parametrize("splits", [{"train": "2020-01-01"}, {}, "none", None])
+def test_splits_of_ones_own_are_not_taken_for_those_of_the_specification(
+    write_spec: Write, splits: Any
+) -> None:
+    with pytest.raises(DataError, match=r"splits is True .* or False for none, but got "):
+        am.load(write_spec(), splits=splits)
+
+
 def test_a_first_load_says_what_goes_on_and_later_ones_need_not(
     write_spec: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,12 @@ def load(
     DataError
         If the specification or the data break a law; the message says which, and what to do.
     """
+    if not isinstance(splits, bool):
+        raise DataError(
+            f"splits is True for those of the specification or False for none, but got {splits!r}; "
+            "write others into the specification (`alphamine init --data FILE` makes one), or give "
+            "them to Panel.from_frame"
+        )
     path = spec_path(spec)
     overrides: dict[str, Any] = {
         "universe": universe,
