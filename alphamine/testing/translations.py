@@ -129,8 +129,20 @@ def _compare(
         )
 
 
-_SAME_NAME: Final = ("sqrt", "log", "log1p", "exp", "sign", "floor", "ceil", "rint", "trunc",
-                     "tanh", "tan", "abs")  # fmt: skip
+_SAME_NAME: Final = (
+    "sqrt",
+    "log",
+    "log1p",
+    "exp",
+    "sign",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "tanh",
+    "tan",
+    "abs",
+)
 _OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     **{name: getattr(np, name) for name in _SAME_NAME},
     "pow": np.power,
@@ -171,8 +183,13 @@ _FOLDS: Final = {
     "most": kit.window_most,
 }
 _BY: Final[Mapping[str, Callable[..., Any]]] = {"day": kit.by_day, "group": kit.by_group}
-_STATISTICS: Final = {"count": "count", "high": "max", "low": "min", "median": "median",
-                      "rank": "rank"}  # fmt: skip
+_STATISTICS: Final = {
+    "count": "count",
+    "high": "max",
+    "low": "min",
+    "median": "median",
+    "rank": "rank",
+}
 
 
 class _Computation:
