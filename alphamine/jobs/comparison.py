@@ -29,7 +29,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "recovery": "share of the planted signal recovered",
     "delivered": "share of the planted part of the label delivered",
     "survivors": "members that survive the trials of their run",
-    "confirmed": "of these, confirmed on valid",
+    "confirmed": "of the survivors, confirmed on valid",
     "per_second": "evaluations a second",
     "distinct": "formulas with a fitness that no other has",
     "correlation": "mean |correlation| of two pool members",
