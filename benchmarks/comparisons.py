@@ -130,7 +130,7 @@ ROWS: dict[str, Row] = {
 
 ISLANDS: dict[str, Row] = {
     f"{name}, islands of {each:,}": replace(ROWS[name], each=each)
-    for name in ("random", "genetic", "local", "rl")
+    for name in ("random", "genetic", "local", "mcts", "rl")
     for each in (1000, 2000, 2500, 5000, 10_000)
 }
 

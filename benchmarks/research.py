@@ -1,7 +1,7 @@
 """What the research loop and the portfolio find: libraries by their models, arms by schedulers.
 
     python -m benchmarks.research --rows "rd_loop thompson" alpha158 --seeds 0 1 2
-    python -m benchmarks.research --portfolio --seeds 0 1 2 3 4
+    python -m benchmarks.research --portfolio synthetic csi300 --seeds 0 1 2 3 4
 
 Runs are added to `research.json`, one entry per row and seed; one that is there already is not
 repeated.
@@ -66,7 +66,11 @@ LOOPS: Final[Mapping[str, Loop]] = {
 ALPHA158: Final = {"alpha158, ridge": "ridge", "alpha158, lightgbm": "lightgbm"}
 ROWS: Final = (*ALPHA158, *LOOPS)
 ARMS: Final = ("genetic", "local", "mcts", "random")
-PORTFOLIO_EVALUATIONS: Final = 500
+PORTFOLIO_MARKETS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "synthetic": ("synthetic.yaml", {}),
+    "csi300": ("cn_csi800.yaml", {"universe": "CSI300"}),
+}
+PORTFOLIO_EVALUATIONS: Final = (500, 2000)
 
 
 def csi300(splits: str) -> Any:
@@ -128,13 +132,11 @@ def of_loop(loop: Loop, seed: int, panels: Mapping[str, Panel]) -> dict[str, Any
     }
 
 
-def of_portfolio(name: str, seed: int, panel: Panel) -> dict[str, Any]:
+def of_portfolio(name: str, evaluations: int, seed: int, panel: Panel) -> dict[str, Any]:
     """What a searcher's pool is worth on valid: of what is planted, or where nobody knows that."""
     options = {"arms": {arm: {} for arm in ARMS}} if name == "portfolio" else {}
     with tempfile.TemporaryDirectory() as folder:
-        run = am.search(
-            panel, name, PORTFOLIO_EVALUATIONS, seed, Path(folder) / "run", options=options
-        )
+        run = am.search(panel, name, evaluations, seed, Path(folder) / "run", options=options)
         signal = run.pool.signal(panel.sample("valid").panel)
     combined = run.record.combined
     found = {"objective": combined["train"]["numbers"]["rank_ic"]}
@@ -182,6 +184,10 @@ def portfolio_section(part: str, results: dict[str, Any]) -> str:
     return table(["", *(columns[k][0] for k in shown)], rows)
 
 
+def _part(market: str, evaluations: int) -> str:
+    return f"portfolio {market}, {evaluations:,}"
+
+
 def _read() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     return found
@@ -201,7 +207,8 @@ def main() -> None:
     """Run what `research.json` lacks; write it and the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.research", description=__doc__)
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=[])
-    parser.add_argument("--portfolio", action="store_true")
+    parser.add_argument("--portfolio", nargs="+", choices=PORTFOLIO_MARKETS, default=[])
+    parser.add_argument("--evaluations", type=int, choices=PORTFOLIO_EVALUATIONS, default=500)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given = parser.parse_args()
     with ExitStack() as held:
@@ -219,19 +226,16 @@ def main() -> None:
                         else of_alpha158(ALPHA158[row], panels)
                     )
                     _keep("research csi300", row, seed, entry)
-        if given.portfolio:
-            markets = {
-                "portfolio synthetic": held.enter_context(loaded("synthetic.yaml", {})),
-                "portfolio csi300": held.enter_context(
-                    loaded("cn_csi800.yaml", {}, universe="CSI300")
-                ),
-            }
-            for (part, panel), seed in product(markets.items(), given.seeds):
-                for name in (*ARMS, "portfolio"):
-                    if not _known(part, name, seed):
-                        _keep(part, name, seed, of_portfolio(name, seed, panel))
+        for market in given.portfolio:
+            specification, settings = PORTFOLIO_MARKETS[market]
+            panel = held.enter_context(loaded(specification, {}, **settings))
+            part = _part(market, given.evaluations)
+            for seed, name in product(given.seeds, (*ARMS, "portfolio")):
+                if not _known(part, name, seed):
+                    _keep(part, name, seed, of_portfolio(name, given.evaluations, seed, panel))
     sections = {"research csi300": research_section}
-    for part in ("portfolio synthetic", "portfolio csi300"):
+    for market, evaluations in product(PORTFOLIO_MARKETS, PORTFOLIO_EVALUATIONS):
+        part = _part(market, evaluations)
         sections[part] = partial(portfolio_section, part)
     found = _read()
     tables = {name: sections[name] for name in sections if name in found}
