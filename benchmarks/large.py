@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,15 @@ def memory(process: int | str = "self") -> dict[str, float]:
     }
 
 
+def _children() -> set[str]:
+    """Processes that threads of this one have started; threads may end while they are asked."""
+    found: set[str] = set()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            found.update(path.read_text("utf-8").split())
+    return found
+
+
 @contextmanager
 def watched(peaks: dict[str, dict[str, float]]) -> Iterator[None]:
     """Note the most memory that this process and its workers have."""
@@ -101,9 +110,7 @@ def watched(peaks: dict[str, dict[str, float]]) -> Iterator[None]:
 
     def look() -> None:
         while not done.wait(_TICK):
-            children = Path("/proc/self/task").glob("*/children")
-            workers = {pid for path in children for pid in path.read_text("utf-8").split()}
-            for name in ("self", *workers):
+            for name in ("self", *_children()):
                 try:
                     now = memory(name)
                 except OSError:
