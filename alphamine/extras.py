@@ -59,6 +59,31 @@ def require(module: str, purpose: str, package: str, extra: str = "models") -> A
         ) from None
 
 
+_TORCH: Final = ("torch", "PyTorch")
+_SKLEARN: Final = ("sklearn", "scikit-learn")
+# What models by name are made with; the others need nothing.
+_MADE_WITH: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        **dict.fromkeys(("ols", "ridge", "lasso", "elastic_net"), _SKLEARN),
+        "lightgbm": ("lightgbm", "LightGBM"),
+        **dict.fromkeys(("mlp", "gru", "transformer"), _TORCH),
+    }
+)
+
+
+def require_for_model(name: str) -> None:
+    """Raise `MissingDependency` if a model's package is not installed, before it is to be fitted.
+
+    Parameters
+    ----------
+    name : str
+        As in `alphamine.models.registry.MODELS`.
+    """
+    if name in _MADE_WITH:
+        module, package = _MADE_WITH[name]
+        require(module, f"the model {name} needs", package)
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """The last bits of PyTorch's sums depend on how many threads share them: one here."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -142,8 +143,12 @@ class PortfolioSearcher:
     def _proposed(self, arm: str, count: int) -> list[Candidate]:
         return [
             replace(c, arm=f"{arm}{_WITHIN}{c.arm}" if c.arm else arm)
-            for c in self._arms[arm].ask(count)
+            for c in self._ask(arm, count)
         ]
+
+    def _ask(self, arm: str, count: int) -> list[Candidate]:
+        with _blaming(arm):
+            return self._arms[arm].ask(count)
 
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         own: dict[str, list[Evaluation]] = {}
@@ -157,7 +162,8 @@ class PortfolioSearcher:
         for name, arm in self._arms.items():
             others = [result for other in own if other != name for result in own[other]]
             if others and isinstance(arm, Observer):
-                arm.observe(others, pool)
+                with _blaming(name):
+                    arm.observe(others, pool)
         # Nothing has been learnt since `ask`: these are the contexts in which it chose.
         contexts = {name: self._credit.context(name) for name in own}
         for name, turn in self._turns(results):
@@ -172,9 +178,10 @@ class PortfolioSearcher:
         digests = [result.candidate.formula.digest for result in results]
         asked = self._asked.get(name)
         if asked is None and capabilities_of(arm).repeatable:
-            asked = [candidate.formula.digest for candidate in arm.ask(len(results))]
+            asked = [c.formula.digest for c in self._ask(name, len(results))]
         if asked == digests or not capabilities_of(arm).repeatable:
-            arm.tell(results, pool)
+            with _blaming(name):
+                arm.tell(results, pool)
 
     def _turns(self, results: Sequence[Evaluation]) -> Iterator[tuple[str, list[Evaluation]]]:
         """Results of one arm in a row, at most as many as it proposes in a turn."""
@@ -185,12 +192,13 @@ class PortfolioSearcher:
 
     def ask_models(self) -> list[ModelCandidate]:
         """Those of arms that propose models, too."""
-        return [
-            replace(c, arm=f"{name}{_WITHIN}{c.arm}")
-            for name, arm in self._arms.items()
-            if isinstance(arm, Modeller)
-            for c in arm.ask_models()
-        ]
+        found = []
+        for name, arm in self._arms.items():
+            if isinstance(arm, Modeller):
+                with _blaming(name):
+                    proposed = arm.ask_models()
+                found += [replace(c, arm=f"{name}{_WITHIN}{c.arm}") for c in proposed]
+        return found
 
     def tell_models(self, results: Sequence[ModelEvaluation]) -> None:
         own: dict[str, list[ModelEvaluation]] = {}
@@ -201,7 +209,8 @@ class PortfolioSearcher:
         for name, told_to in own.items():
             arm = self._arms[name]
             if isinstance(arm, Modeller):
-                arm.tell_models(told_to)
+                with _blaming(name):
+                    arm.tell_models(told_to)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -215,6 +224,16 @@ class PortfolioSearcher:
         self._ended = dict(state["ended"])
         for name, saved in state["arms"].items():
             self._arms[name].load_state_dict(saved)
+
+
+@contextmanager
+def _blaming(arm: str) -> Iterator[None]:
+    """Let an error tell which arm raised it: its own words may not."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"raised by {arm}, an arm of the portfolio")
+        raise
 
 
 class SpendingPortfolioSearcher(PortfolioSearcher):

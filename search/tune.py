@@ -19,13 +19,14 @@ from alphamine.errors import SearchError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
-from alphamine.extras import parzen_study
+from alphamine.extras import parzen_study, require
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
 from .memory import CAPACITY, Memory
 
+_NEED: Final = "tune needs"
 _ATTEMPTS: Final = 20
 # Settings that are gone through in one go where hardly any fits: a second or two.
 _AT_MOST: Final = 20_000
@@ -65,6 +66,7 @@ class TuneSearcher:
     """
 
     def __init__(self, context: SearchContext) -> None:
+        require("optuna", _NEED, "Optuna")
         chosen: TuneSettings = context.settings or TuneSettings()
         grammar = self._grammar = context.grammar
         self._seed = context.seed
@@ -166,7 +168,7 @@ class TuneSearcher:
     def _study(self, turn: int) -> Any:
         """What was told of a formula, as a study that goes on from there."""
         [seed] = np.random.SeedSequence([self._seed, self._asked, turn]).generate_state(1)
-        study = parzen_study(int(seed), "tune needs")
+        study = parzen_study(int(seed), _NEED)
         from optuna.trial import create_trial
 
         distributions = _distributions(self._knobs[turn])

@@ -90,7 +90,8 @@ def main() -> None:
     try:
         app()
     except AlphamineError as error:
-        sys.stderr.write(f"error: {error}\n")
+        said = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        sys.stderr.write(f"error: {said}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")

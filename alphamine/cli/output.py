@@ -149,7 +149,9 @@ def interval(mean: float, half_width: float) -> str:
     """A mean and what it may be off by, both to the second digit of the latter."""
     if math.isnan(half_width):
         return f"{mean:.4g}"
-    digits = 4 if half_width == 0.0 else max(0, 1 - math.floor(math.log10(half_width)))
+    if half_width == 0.0:
+        return f"{mean:,.6g} ± 0"
+    digits = max(0, 1 - math.floor(math.log10(half_width)))
     return f"{mean:,.{digits}f} ± {half_width:,.{digits}f}"
 
 

@@ -113,7 +113,8 @@ def compare(
                     raise WorkFailed(
                         f"the comparison was interrupted in {directory}; the same command goes on"
                     )
-                runs.append(run)
+                # Opened anew: one that has just ended holds the signal of its pool.
+                runs.append(open_run(directory, panel))
             rows.append(_row(name, runs, panel, reveal))
     return rows
 

@@ -15,6 +15,7 @@ from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.expression.grammar.grammar import Grammar
+from alphamine.extras import require_for_model
 from alphamine.libraries.formulas import read_formulas
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
@@ -75,8 +76,8 @@ def open_study(
 
     Raises
     ------
-    SearchError, LLMError
-        If a setting breaks a law, or a key or a record is missing.
+    SearchError, LLMError, MissingDependency
+        If a setting breaks a law, or a key, a record or a package is missing.
     """
     equipped = _equipped(config, services, directory)
     parts = partial(new_islands, config, factory, equipped)
@@ -84,6 +85,9 @@ def open_study(
     listening = {SERVICE: Inbox(directory, turn), **equipped}
     islands = new_islands(config, factory, listening, scorer)
     config.limits.check(islands[0].searcher, factory.name)
+    config.executor.require(scorer.backend)
+    for model in config.combine:
+        require_for_model(model)
     store = held.enter_context(closing(store_of()))
     state = RunState(store.facts())
     if (workers := config.executor.processes) > 0:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from alphamine.extras import require
+from alphamine.extras import require_for_model
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.spending import Account, require_replay
 
 from .language import LanguageProposer
 from .searcher import RDLoopSearcher
 from .settings import RDLoopSettings
-
-_TORCH: Final = ("torch", "PyTorch")
-_LIBRARIES: Final = {
-    "ridge": ("sklearn", "scikit-learn"),
-    "lightgbm": ("lightgbm", "LightGBM"),
-    "mlp": _TORCH,
-    "gru": _TORCH,
-    "transformer": _TORCH,
-}
 
 
 class SpendingRDLoopSearcher(RDLoopSearcher):
@@ -57,9 +48,7 @@ def build(context: SearchContext) -> RDLoopSearcher:
     """
     chosen: RDLoopSettings = context.settings or RDLoopSettings()
     for kind in chosen.kinds:
-        if kind in _LIBRARIES:
-            # Now, not as a failure of every model that is proposed.
-            require(_LIBRARIES[kind][0], f"the model {kind} needs", _LIBRARIES[kind][1])
+        require_for_model(kind)  # now, not as a failure of every model that is proposed
     if chosen.proposer == "heuristic":
         return RDLoopSearcher(context)
     searcher = SpendingRDLoopSearcher(context)

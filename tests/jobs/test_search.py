@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
-from alphamine.errors import SearchError
+from alphamine.errors import MissingDependency, SearchError
 from alphamine.searchers.base import SearchContext, Searcher
 
 SEARCHERS = ("random", "genetic")
@@ -200,3 +201,26 @@ def test_a_searcher_is_told_what_fields_mean(
         run_dir = tmp_path / folder
         am.search(replace(small_panel, notes=notes), listener, budget=3, run_dir=run_dir)
     assert [context.descriptions for context in contexts] == [words, {}]
+
+
+@pytest.mark.parametrize(
+    ("package", "asked"),
+    [
+        ("lightgbm", {"combine": ["lightgbm"]}),
+        ("ray", {"executor": "ray"}),
+        ("optuna", {"searcher": "tune", "options": {"formulas": "ts_mean(close, 5)"}}),
+        ("torch", {"searcher": "rl"}),
+        ("sklearn", {"searcher": "rd_loop", "options": {"models": "ridge"}}),
+    ],
+)
+def test_what_is_not_installed_is_said_before_anything_is_written(
+    small_panel: Panel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    asked: dict[str, Any],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependency, match=r"pip install 'alphamine\["):
+        am.search(small_panel, budget=20, run_dir=tmp_path / "run", **asked)
+    assert not (tmp_path / "run").exists()

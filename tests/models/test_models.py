@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from alphamine.errors import MissingDependency, SearchError
+from alphamine.extras import require_for_model
 from alphamine.models.base import Design, signal_of
 from alphamine.models.linear import LinearModel
 from alphamine.models.networks import PerceptronModel, RecurrentModel
@@ -144,6 +146,26 @@ def test_a_missing_package_is_named(
     hide(monkeypatch, package)
     with pytest.raises(MissingDependency, match=r"alphamine\[models\]"):
         make_model(name).fit(design, TRAIN)
+
+
+@pytest.mark.parametrize("package", ["sklearn", "lightgbm", "torch"])
+def test_a_model_can_be_refused_before_it_is_fitted(
+    design: Design, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Exactly those are refused that could not be fitted."""
+    hide(monkeypatch, package)
+    fails = {n: _lacks(partial(make_model(n, QUICK.get(n)).fit, design, TRAIN)) for n in MODELS}
+    assert {n: _lacks(partial(require_for_model, n)) for n in MODELS} == fails
+    assert set(fails.values()) == {True, False}
+
+
+def _lacks(work: Callable[[], None]) -> bool:
+    """Whether a package is missing."""
+    try:
+        work()
+    except MissingDependency:
+        return True
+    return False
 
 
 def test_tuning_without_optuna_says_so(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,3 +219,34 @@ def test_stored_proposals_reach_all_arms_though_nobody_was_asked() -> None:
     assert not searcher.capabilities.repeatable
     searcher.tell([judged(c) for c in stored], PoolModel())
     assert {name: len(arm.told) for name, arm in arms.items()} == {"random": 8, "genetic": 8}
+
+
+class Faulty(Told):
+    """Fails where it is told to."""
+
+    where = ""
+
+    def ask(self, n: int) -> list[Candidate]:
+        self._fail("ask")
+        return super().ask(n)
+
+    def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        self._fail("tell")
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        self._fail("observe")
+
+    def _fail(self, where: str) -> None:
+        if self.where == where:
+            raise ValueError("too few values to unpack")
+
+
+@pytest.mark.parametrize("where", ["ask", "tell", "observe"])
+def test_an_error_says_whose_it_is(where: str) -> None:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, scheduler="round_robin")
+    faulty = Faulty(context(seed=1))
+    faulty.where = where
+    searcher = PortfolioSearcher(context(chosen), {"random": Told(context()), "genetic": faulty})
+    with pytest.raises(ValueError, match="too few values") as raised:
+        searcher.tell([judged(c) for c in searcher.ask(16)], PoolModel())
+    assert raised.value.__notes__ == ["raised by genetic, an arm of the portfolio"]

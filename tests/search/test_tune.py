@@ -153,4 +153,4 @@ def test_limits_that_nothing_fits_are_named() -> None:
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingDependency, match=r"alphamine\[models\]"):
-        tuner().ask(1)
+        tuner()

@@ -105,6 +105,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
     panel = load(path)
     members = panel.universe.sum(axis=1)
     quoted = np.isfinite(panel.field(panel.label_spec.price))
+    told = panel.notes.get("descriptions")
     facts: dict[str, Any] = {
         "description": read_spec(spec_path(path)).description,
         "dates": [str(panel.dates[0]), str(panel.dates[-1])],
@@ -116,6 +117,7 @@ def describe_dataset(path: str | os.PathLike[str]) -> Description:
             "most": int(members.max()),
         },
         "fields": {n: str(info.unit or info.kind) for n, info in panel.schema.items()},
+        **({"descriptions": dict(told)} if told else {}),
         "groups": {name: len(names) for name, names in panel.group_names.items()},
         "masks": {name: _share(mask[quoted]) for name, mask in panel.masks.items()},
         "label": panel.label_spec.to_dict()

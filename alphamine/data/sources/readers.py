@@ -65,8 +65,8 @@ def _remedy(written: str) -> str:
     name, value = next(iter(known.items()))
     state = "which is not set" if value is None else f"which is {value!r} now"
     return (
-        f"put it there, or set the environment variable {name}, {state}: the path is written "
-        f"{written!r}"
+        f"set the environment variable {name}, {state}, to where it is, or put it there: the path "
+        f"is written {written!r}"
     )
 
 

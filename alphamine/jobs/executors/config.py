@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from alphamine.engine.base import BACKENDS
 from alphamine.engine.cells import Cells
 from alphamine.engine.threads import usable_threads
 from alphamine.errors import SearchError
+from alphamine.extras import require
 from alphamine.jobs.scorer import Scorer
 
 from .base import Executor
@@ -55,22 +57,40 @@ class ExecutorConfig:
         """Worker processes; 0 if this one does the work."""
         return 0 if self.executor == "serial" else self.workers or usable_threads()
 
+    def require(self, backend: str) -> None:
+        """Raise if this executor, with that engine, cannot be had here.
+
+        Raises
+        ------
+        SearchError, MissingDependency
+        """
+        if self.executor == "serial":
+            return
+        if not BACKENDS.everywhere(backend):
+            raise SearchError(
+                f"workers know the backends of installed packages, but {backend!r} was "
+                "registered in this process; give its package an entry point of the group "
+                "alphamine.backends, or use the executor 'serial'"
+            )
+        if self.executor == "ray":
+            require("ray", "the executor 'ray' needs", "Ray", "ray")
+        elif os.name != "posix":
+            raise SearchError(
+                "the executor 'processes' needs a POSIX system (Linux, macOS), which hands open "
+                "files to another process; use 'serial' here"
+            )
+
     def build(self, scorer: Scorer, cells: Cells) -> Executor:
         """The executor, whose scores come with vectors on the cells of a pool.
 
         Raises
         ------
         SearchError, MissingDependency
-            If it cannot be had here.
+            As for `require`; or if a Ray cluster cannot be reached.
         """
+        self.require(scorer.backend)
         if self.executor == "serial":
             return Serial(scorer, cells)
-        if not BACKENDS.everywhere(scorer.backend):
-            raise SearchError(
-                f"workers know the backends of installed packages, but {scorer.backend!r} was "
-                "registered in this process; give its package an entry point of the group "
-                "alphamine.backends, or use the executor 'serial'"
-            )
         cores = usable_threads()
         workers = self.processes
         threads = max(1, cores // workers)

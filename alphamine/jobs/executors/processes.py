@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, Final
 
 from alphamine.engine.cells import Cells
-from alphamine.errors import SearchError
 from alphamine.jobs.scorer import Scorer
 
 from .shared_panel import pack
@@ -34,17 +33,7 @@ _MEMORY: Final = Path("/dev/shm")  # noqa: S108
 
 
 def processes(scorer: Scorer, cells: Cells, workers: int, threads: int) -> WorkerPool:
-    """A pool of so many processes, each with so many threads.
-
-    Raises
-    ------
-    SearchError
-        If the system cannot hand open files to another process.
-    """
-    if os.name != "posix":
-        raise SearchError(
-            "the executor 'processes' needs a POSIX system (Linux, macOS); use 'serial' here"
-        )
+    """A pool of so many processes, each with so many threads, on a POSIX system."""
     return WorkerPool(scorer, cells, _Processes(threads), workers)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alphamine.engine.cells import Cells
-from alphamine.errors import MissingDependency, SearchError
+from alphamine.errors import SearchError
 from alphamine.jobs.scorer import Scorer
 
 from .handler import Handler
@@ -35,17 +35,11 @@ def ray_cluster(
 
     Raises
     ------
-    MissingDependency
-        If Ray is not installed.
     SearchError
         If the cluster cannot be reached.
     """
-    try:
-        import ray
-    except ImportError:
-        raise MissingDependency(
-            "the executor 'ray' needs Ray; install it with: pip install 'alphamine[ray]'"
-        ) from None
+    import ray
+
     return WorkerPool(scorer, cells, _Cluster(ray, workers, threads, address), workers)
 
 
