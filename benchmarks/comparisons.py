@@ -274,7 +274,8 @@ def compare(
     limit = 0.99 if "parity" in row.pool else 0.7
     empty = make_pool(scorer.train, SIZE, limit, **row.pool)
     count = 1 if row.each is None else max(evaluations // row.each, 1)
-    services = {} if row.client is None else {"llm": row.client()}
+    client = None if row.client is None else row.client()
+    services = {} if client is None else {"llm": client}
     context = SearchContext(language, seed, services=services)
     searchers = [
         Clock(make_searcher(row.searcher, replace(context, seed=own), row.options))
@@ -294,6 +295,8 @@ def compare(
             spent, pool = times(), islands[0].pool
             now = time.process_time()
             known = {**market.measure(pool), "objective": pool.score, **spent}
+            if client is not None:
+                known["calls"] = client.usage().calls
             found.append({"evaluations": marks.pop(0), **known})
             keep(found)
             measuring += time.process_time() - now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from alphamine.errors import AlphamineError
@@ -73,7 +73,10 @@ class ChatRequest:
     @property
     def digest(self) -> str:
         """Content hash of the whole request."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        # By hand: `asdict` would copy the schema, for milliseconds, which is the same every time.
+        parts = {own.name: getattr(self, own.name) for own in fields(self)}
+        parts["messages"] = [asdict(message) for message in self.messages]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
