@@ -17,7 +17,10 @@ class Limit:
     default: float
 
     def nearest(self, value: float) -> float | int:
-        """The value, inside the limits; whole if they are."""
+        """The value, inside the limits; whole if they are.
+
+        It may be a whole number that no float can hold: it is compared as it is.
+        """
         inside = min(max(value, self.low), self.high)
         whole = isinstance(self.default, int)
         return round(inside) if whole else float(inside)
@@ -122,7 +125,7 @@ def bounded(name: str, settings: Mapping[str, Any]) -> dict[str, float | int]:
     """Numbers among settings that the model has, inside their limits; the rest is left out."""
     limits = LIMITS[name]
     return {
-        key: limits[key].nearest(float(value))
+        key: limits[key].nearest(value)
         for key, value in sorted(settings.items())
         if key in limits and isinstance(value, int | float) and value == value
     }

@@ -138,7 +138,15 @@ def test_it_is_told_of_the_library_on_train_and_of_what_came_of_its_ideas() -> N
 def test_models_are_bounded_and_not_tried_twice() -> None:
     answers = iter(
         [
-            model("lightgbm", trees=1e9, learning_rate=float("nan"), depth=4),
+            # A whole number of 400 digits is valid JSON, and no float.
+            model(
+                "lightgbm",
+                trees=1e9,
+                smallest_leaf=-(10**400),
+                ridge=10**400,
+                learning_rate=float("nan"),
+                depth=4,
+            ),
             model("oracle"),
             model("ridge"),
             model("ridge", alpha=0.5, tune=True),
@@ -160,7 +168,8 @@ def test_models_are_bounded_and_not_tried_twice() -> None:
         research.tell_models([ModelEvaluation(c, False) for c in found])
         proposed += found
     first, second = proposed
-    assert (first.model.name, first.model.settings) == ("lightgbm", {"trees": 600})
+    assert first.model.name == "lightgbm"
+    assert first.model.settings == {"trees": 600, "smallest_leaf": 10, "ridge": 10_000.0}
     assert (second.model.name, second.model.settings, second.model.tuning) == (
         "ridge",
         {"alpha": 0.5},
