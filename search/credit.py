@@ -1,4 +1,14 @@
-"""What each arm of a search has earned, as contexts and rewards for a scheduler."""
+"""What each arm of a search has earned, as contexts and rewards for a scheduler.
+
+The choice is that of RD-Agent(Q) (arXiv 2505.15155) with its bandit corrected: a context is taken
+before the act, and a reward is standardised. Two things differ from what was proposed for it:
+
+- A context has the best fitness on train, not the library's ICIRs on valid. Arms are chosen far
+  more often than valid may be looked at, and what is chosen by it is fitted to it.
+- A reward is the gain by formula in root mean squares of such gains, not a difference by its
+  standard error and by the logarithm of its cost. The pool's gain comes without an error, being
+  optimised on train; and the budget is spent by the formula, of which one has the logarithm 0.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class LanguageProposer:
     Attributes
     ----------
     repeatable : bool
-        Whether equal questions get equal answers: the client only replays.
+        Whether equal questions get equal answers: the client looks into its record first, as in
+        its modes auto and replay.
     silent : bool
         Whether the last question has brought nothing: the budget is spent, or nobody answers.
 
