@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from alphamine.errors import AlphamineError
 
+from .redact import redacted
+
 
 class LLMError(AlphamineError):
     """A language model, or its server, was asked for something that it did not give."""
@@ -37,10 +39,13 @@ class ReplayError(LLMError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation; whoever makes one, it is asked, kept and keyed `redacted`."""
 
     role: str
     content: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", redacted(self.content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +109,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """What a model said, who it was, and what it cost; not `whole` if it was cut off."""
+    """What a model said, who it was, and what it cost; not `whole` if it was cut off.
+
+    Both texts are `redacted`: a search sees what its record will say, so that a replay is the same.
+    """
 
     text: str
     model: str
     usage: Usage = field(default_factory=Usage)
     whole: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", redacted(self.text))
+        object.__setattr__(self, "model", redacted(self.model))
 
 
 class ChatClient(Protocol):

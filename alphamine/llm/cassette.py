@@ -118,11 +118,14 @@ class Cassette:
     def keep_failure(self, request: ChatRequest, error: LLMError, secret: str = "") -> None:
         """Add that a request failed, so that a replay fails there too."""
         kind = next(name for name, cls in _ERRORS.items() if isinstance(error, cls))
-        self._write(request, {"error": kind, "reason": str(error)}, secret)
+        self._write(request, {"error": kind, "reason": redacted(str(error), secret)}, secret)
 
     def _write(self, request: ChatRequest, outcome: dict[str, Any], secret: str) -> None:
-        line = {"digest": request.digest, "request": asdict(request), **outcome}
-        text = redacted(json.dumps(line, ensure_ascii=False), secret)
+        asked = asdict(request)
+        for message in asked["messages"]:
+            message["content"] = redacted(message["content"], secret)
+        line = {"digest": request.digest, "request": asked, **outcome}
+        text = json.dumps(line, ensure_ascii=False)
         with self._lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ from .base import BudgetError, ChatAnswer, ChatRequest, ContentError, TransportE
 from .budget import BudgetTracker
 from .cassette import Cassette
 from .queue import Queue
+from .redact import redacted
 from .settings import LLMSettings
 from .transport import Server
 
@@ -88,7 +89,8 @@ class Client:
         try:
             answer = self._server.call(request)
             used = self._budget.priced(answer.usage)
-            answer = ChatAnswer(answer.text, answer.model, used, answer.whole)
+            told = redacted(answer.text, secret), redacted(answer.model, secret)
+            answer = ChatAnswer(*told, used, answer.whole)
             if self._cassette is not None:
                 self._cassette.keep(request, answer, secret)
         except TransportError as error:

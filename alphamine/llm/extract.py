@@ -7,6 +7,7 @@ import re
 from typing import Any, Final
 
 from .base import ContentError
+from .redact import redacted
 
 MAX_CHARACTERS: Final = 200_000
 _FENCE: Final = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
@@ -15,7 +16,8 @@ _FENCE: Final = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 def json_object(text: str) -> dict[str, Any]:
     """The object that an answer is, or that it holds.
 
-    A list stands for an object whose `proposals` it is.
+    A list stands for an object whose `proposals` it is. Texts are `redacted`: what JSON has escaped
+    is seen here first.
 
     Raises
     ------
@@ -30,6 +32,7 @@ def json_object(text: str) -> dict[str, Any]:
     for candidate in _candidates(text):
         try:
             found = json.loads(candidate)
+            found = json.loads(redacted(json.dumps(found, ensure_ascii=False)))
         except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):

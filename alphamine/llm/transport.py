@@ -132,7 +132,7 @@ class Server:
         return Usage(1, int(asked), int(estimated_tokens(text) if answered is None else answered))
 
     def _said(self, error: Exception) -> str:
-        return redacted(f"{type(error).__name__}: {error}"[:_SHOWN], self._secret)
+        return redacted(f"{type(error).__name__}: {error}", self._secret)[:_SHOWN]
 
 
 def _form(schema: Mapping[str, Any], level: str) -> dict[str, Any]:

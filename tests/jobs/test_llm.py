@@ -191,6 +191,55 @@ def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_th
     assert run.facts["stopped"].endswith("llm: the budget was spent; raise it to ask for more")
 
 
+def _garbled(answers: Any) -> Any:
+    """The same, with half a character and a key in all words, and words that look like a key."""
+    said = r"risk-adjusted \ud83d sk-abcdefgh12 local-key"
+
+    def answer(request: dict[str, Any], number: int) -> Turn:
+        turn = answers(request, number)
+        found = json.loads(turn.text)
+        for words in (found, *found.get("proposals", [])):
+            for name in set(words) - {"formula", "model"}:
+                if isinstance(words[name], str):
+                    words[name] += "SAID"
+            words["MORE"] = "SAID"
+        # One answer in three is of no use, and is sent back to the model with what was wrong.
+        wrong = number % 3 == 0
+        return Turn(
+            json.dumps(found).replace("SAID", said).replace("MORE", r"\udc00")
+            if not wrong
+            else '{"proposals": [{"formula": "open \\ud83d sk-abcdefgh12"}], "formulas": ["\\ud83d"]}'
+        )
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["mcts", "rd_loop"])
+def test_half_characters_and_keys_in_answers_change_nothing_in_a_replay(
+    kind: str, small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, answers = (_search, analyst) if kind == "mcts" else (_research, researcher)
+    monkeypatch.setenv("ALPHAMINE_LLM_KEY", "local-key")
+    with serving(_garbled(answers)) as server:
+        live = search(small_panel, tmp_path / "live", server.url)
+        record, paid = tmp_path / "live" / "llm.jsonl", len(server.requests)
+        llm = {"model": "m", "url": server.url, "cassette": str(record)}
+        # A run from the record of another one asks nothing.
+        again = search(small_panel, tmp_path / "again", "", llm=llm)
+        assert len(server.requests) == paid > 10
+    monkeypatch.delenv("ALPHAMINE_LLM_KEY")
+    replay = search(small_panel, tmp_path / "replay", "", llm={**llm, "mode": "replay"})
+    assert _ledger(live)
+    assert _ledger(live) == _ledger(again) == _ledger(replay)
+    assert repr(live.models) == repr(again.models) == repr(replay.models)
+    told = json.dumps(server.requests) + record.read_text("utf-8")
+    assert (
+        "risk-adjusted \ufffd [redacted] [redacted]" in record.read_text("utf-8") or kind == "mcts"
+    )
+    assert "sk-abc" not in told
+    assert "local-key" not in record.read_text("utf-8")
+
+
 def test_stopped_research_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
     seen = 0
 

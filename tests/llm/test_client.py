@@ -280,3 +280,64 @@ def test_keys_are_masked() -> None:
     shown = redacted(text, "hidden-one")
     assert not any(part in shown for part in ("abcdefghijk", "123456789", "pass", "hidden-one"))
     assert "host" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["risk-adjusted", "Ask-whatever_else", "task-adjusted\\nrisk-adjusted", "http://host:80/a b@c"],
+)
+def test_words_are_no_keys(text: str) -> None:
+    assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("密钥sk-abcdefgh12 is", "密钥[redacted] is"),
+        ('{"a": "x\\nsk-abcdefgh12"}', '{"a": "x\\n[redacted]"}'),
+        ('{"u":"http://x","b":"c@d"}', '{"u":"http://x","b":"c@d"}'),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00\ud83db", "\ufffd\ufffdb"),
+        ("\ud83d\ude00", "\U0001f600"),
+    ],
+)
+def test_what_is_kept_is_whole_and_without_keys(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+    assert redacted(shown) == shown
+
+
+def test_a_search_sees_what_its_record_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Or a question that echoes an answer would not be found in the record."""
+    monkeypatch.setenv("ALPHAMINE_LLM_KEY", "key-of-this-server")
+    record, said = tmp_path / "llm.jsonl", '{"a": "risk-adjusted sk-abcdefgh12 key-of-this-server"}'
+    with serving([Turn(said)]) as server:
+        client, _ = _client(server.url, record)
+        answer = client.ask(REQUEST)
+        client.ask(replace(REQUEST, messages=(Message("user", f"{said} \ud83d {answer.text}"),)))
+    assert answer.text == '{"a": "risk-adjusted [redacted] [redacted]"}'
+    monkeypatch.delenv("ALPHAMINE_LLM_KEY")
+    replay, _ = _client(server.url, record, mode="replay")
+    assert replay.ask(REQUEST) == answer
+    replay.ask(replace(REQUEST, messages=(Message("user", f"{said} \ud83d {answer.text}"),)))
+    assert "sk-abc" not in record.read_text()
+    assert "key-of-this-server" not in record.read_text()
+    assert "sk-abc" not in json.dumps(server.requests)
+
+
+def test_a_long_error_shows_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHAMINE_LLM_KEY", "local_key_0123456789")
+    for padding in range(180, 300, 6):
+        body = json.dumps({"error": {"message": "x" * padding + " local_key_0123456789"}})
+        with serving([Turn(status=401, raw=body.encode())]) as server:
+            client, _ = _client(server.url)
+            with pytest.raises(RefusedError) as told:
+                client.ask(REQUEST)
+        assert "local_key" not in str(told.value)
+
+
+def test_half_a_surrogate_pair_ends_in_the_parser() -> None:
+    assert json_object(r'{"a\ud83d": ["\ude00", "\ud83d\ude00"]}') == {
+        "a\ufffd": ["\ufffd", "\U0001f600"]
+    }
