@@ -204,12 +204,9 @@ def _garbled(answers: Any) -> Any:
                     words[name] += "SAID"
             words["MORE"] = "SAID"
         # One answer in three is of no use, and is sent back to the model with what was wrong.
-        wrong = number % 3 == 0
-        return Turn(
-            json.dumps(found).replace("SAID", said).replace("MORE", r"\udc00")
-            if not wrong
-            else '{"proposals": [{"formula": "open \\ud83d sk-abcdefgh12"}], "formulas": ["\\ud83d"]}'
-        )
+        if number % 3 == 0:
+            found = {"proposals": [{"formula": "SAID"}], "formulas": ["MORE SAID"]}
+        return Turn(json.dumps(found).replace("SAID", said).replace("MORE", r"\udc00"))
 
     return answer
 
@@ -232,12 +229,11 @@ def test_half_characters_and_keys_in_answers_change_nothing_in_a_replay(
     assert _ledger(live)
     assert _ledger(live) == _ledger(again) == _ledger(replay)
     assert repr(live.models) == repr(again.models) == repr(replay.models)
-    told = json.dumps(server.requests) + record.read_text("utf-8")
-    assert (
-        "risk-adjusted \ufffd [redacted] [redacted]" in record.read_text("utf-8") or kind == "mcts"
-    )
-    assert "sk-abc" not in told
-    assert "local-key" not in record.read_text("utf-8")
+    told = record.read_text("utf-8")
+    for text in (json.dumps(server.requests), told):
+        assert "risk-adjusted" in text
+        assert "sk-abc" not in text
+        assert "local-key" not in text
 
 
 def test_stopped_research_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
