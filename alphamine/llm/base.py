@@ -6,11 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from alphamine.errors import AlphamineError
 
 from .redact import redacted
+
+# Tokens that a server's template may add to a prompt, and to each message.
+_TEMPLATE: Final = 64
+_TURN: Final = 16
 
 
 class LLMError(AlphamineError):
@@ -161,6 +165,12 @@ class ChatClient(Protocol):
         ...
 
 
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a text has, where the server does not say."""
-    return len(text) // 4 + 1
+def most_tokens(request: ChatRequest) -> int:
+    """No fewer than the tokens of a request's prompt, template and schema included.
+
+    One for each byte, which is the most that a tokenizer of bytes makes of a text.
+    """
+    texts = [message.role + message.content for message in request.messages]
+    if request.schema is not None:
+        texts.append(json.dumps(request.schema, ensure_ascii=False))
+    return _TEMPLATE + sum(_TURN + len(text.encode()) for text in texts)

@@ -115,10 +115,13 @@ class Cassette:
         kept = {"text": answer.text, "model": answer.model, "whole": answer.whole}
         self._write(request, {"answer": kept, "usage": asdict(answer.usage)}, secret)
 
-    def keep_failure(self, request: ChatRequest, error: LLMError, secret: str = "") -> None:
-        """Add that a request failed, so that a replay fails there too."""
+    def keep_failure(
+        self, request: ChatRequest, error: LLMError, usage: Usage, secret: str = ""
+    ) -> None:
+        """Add that a request failed, so that a replay fails there too, and what that has cost."""
         kind = next(name for name, cls in _ERRORS.items() if isinstance(error, cls))
-        self._write(request, {"error": kind, "reason": redacted(str(error), secret)}, secret)
+        outcome = {"error": kind, "reason": redacted(str(error), secret), "usage": asdict(usage)}
+        self._write(request, outcome, secret)
 
     def _write(self, request: ChatRequest, outcome: dict[str, Any], secret: str) -> None:
         asked = asdict(request)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .base import BudgetError, ChatAnswer, ChatRequest, ContentError, TransportError, Usage
-from .budget import BudgetTracker
+from .budget import Bill, BudgetTracker
 from .cassette import Cassette
 from .queue import Queue
 from .redact import redacted
@@ -78,27 +78,20 @@ class Client:
         if self._exhausted:
             raise BudgetError("llm: the budget was spent; raise it to ask for more")
         secret = "" if self.settings.folder is not None else self.settings.secret()
+        bill = Bill(self._budget, request)
         try:
-            reserved = self._budget.reserve(request)
-        except BudgetError as error:
-            self._exhausted = True
+            answer = self._server.call(request, bill)
+        except (BudgetError, TransportError) as error:
+            self._exhausted |= isinstance(error, BudgetError)
             if self._cassette is not None:
-                self._cassette.keep_failure(request, error, secret)
-            raise
-        used = Usage()
-        try:
-            answer = self._server.call(request)
-            used = self._budget.priced(answer.usage)
-            told = redacted(answer.text, secret), redacted(answer.model, secret)
-            answer = ChatAnswer(*told, used, answer.whole)
-            if self._cassette is not None:
-                self._cassette.keep(request, answer, secret)
-        except TransportError as error:
-            if self._cassette is not None:
-                self._cassette.keep_failure(request, error, secret)
+                self._cassette.keep_failure(request, error, bill.total, secret)
             raise
         finally:
-            self._budget.settle(reserved, used)
+            bill.close()
+        told = redacted(answer.text, secret), redacted(answer.model, secret)
+        answer = ChatAnswer(*told, bill.total, answer.whole)
+        if self._cassette is not None:
+            self._cassette.keep(request, answer, secret)
         return answer
 
     def _recorded(self, request: ChatRequest) -> ChatAnswer | None:

@@ -47,7 +47,9 @@ class LLMSettings:
         After a failure of transport.
     max_calls, max_total_tokens : int
     max_money : float
-        Budget; the next call is not made if it could exceed it.
+        Budget: no attempt is made that could exceed it, if the server keeps to `max_tokens` and
+        makes at most a token of each byte of a prompt, its template and the schema apart. Attempts
+        that time out or are cut off may be billed, so they count as the most they can cost.
     prompt_price, completion_price : float
         Money for a million tokens, for `max_money`; NaN if they are not known.
     cassette : str
@@ -85,9 +87,13 @@ class LLMSettings:
             )
         if not self.model:
             raise LLMError("llm: model names a model, but got none")
-        for name in ("max_tokens", "timeout", "deadline", "max_calls", "max_total_tokens"):
+        limits = ("max_calls", "max_total_tokens", "max_money")
+        for name in ("max_tokens", "timeout", "deadline", *limits):
             if not getattr(self, name) > 0:
                 raise LLMError(f"llm: {name} is above 0, got {getattr(self, name)}")
+        for name in ("prompt_price", "completion_price"):
+            if getattr(self, name) < 0:
+                raise LLMError(f"llm: {name} is 0 or more, got {getattr(self, name)}")
         if math.isfinite(self.max_money) and not self.priced:
             raise LLMError(
                 "llm: a budget in money needs prompt_price and completion_price, for a million "

@@ -18,8 +18,9 @@ from .base import (
     RefusedError,
     TransportError,
     Usage,
-    estimated_tokens,
+    most_tokens,
 )
+from .budget import Bill
 from .redact import redacted
 from .settings import LLMSettings
 
@@ -28,6 +29,9 @@ LADDER: Final = ("json_schema", "json_object", "prompt")
 # Statuses with which servers refuse a form of answers, and those that pass.
 _FORM: Final = (400, 415, 422, 501)
 _PASSING: Final = (408, 409, 425, 429)
+# Statuses of gateways that have not waited for an answer, and failures before a request was sent.
+_LATE: Final = (408, 504, 524)
+_UNSENT: Final = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 _SHOWN: Final = 300
 _LONGEST_WAIT: Final = 60.0
 
@@ -63,11 +67,13 @@ class Server:
         """How answers are brought into form, as far as was tried."""
         return LADDER[self._rung]
 
-    def call(self, request: ChatRequest) -> ChatAnswer:
+    def call(self, request: ChatRequest, bill: Bill) -> ChatAnswer:
         """Ask until there is an answer, or no hope of one.
 
         Raises
         ------
+        BudgetError
+            If the next attempt could exceed the budget.
         TransportError
             If all attempts failed.
         RefusedError
@@ -76,6 +82,7 @@ class Server:
         deadline = time.monotonic() + self._settings.deadline
         rung, failures = self._rung, 0
         while True:
+            bill.open()
             try:
                 answer = self._answer(request, rung)
             except self._openai.APIStatusError as error:
@@ -88,12 +95,17 @@ class Server:
                         f"llm: {self._settings.url} refuses model {request.model!r} with status "
                         f"{code}: {reason}"
                     ) from None
+                if code in _LATE:
+                    bill.pay()
                 pause = _asked_for(error.response.headers) or _backoff(failures)
             except (self._openai.APIError, ValueError) as error:
-                # Timed out, cut off, or no JSON at all.
+                # Timed out, cut off, or no JSON at all: perhaps answered, and then paid for.
+                if type(error.__cause__).__name__ not in _UNSENT:
+                    bill.pay()
                 reason, pause = self._said(error), _backoff(failures)
             else:
                 self._rung = max(self._rung, rung)
+                bill.pay(answer.usage)
                 return answer
             failures += 1
             if failures > self._settings.retries or time.monotonic() + pause > deadline:
@@ -127,9 +139,10 @@ class Server:
         told = getattr(response, "usage", None)
         asked = getattr(told, "prompt_tokens", None)
         answered = getattr(told, "completion_tokens", None)
-        if asked is None:
-            asked = sum(estimated_tokens(message.content) for message in request.messages)
-        return Usage(1, int(asked), int(estimated_tokens(text) if answered is None else answered))
+        # A server that does not say is taken to have used as many as it can.
+        asked = most_tokens(request) if asked is None else int(asked)
+        answered = len(text.encode()) if answered is None else int(answered)
+        return Usage(1, asked, answered)
 
     def _said(self, error: Exception) -> str:
         return redacted(f"{type(error).__name__}: {error}", self._secret)[:_SHOWN]

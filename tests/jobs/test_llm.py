@@ -172,7 +172,7 @@ def test_the_researcher_sees_neither_days_nor_names_nor_numbers_of_valid(
 def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_them(
     small_panel: Panel, tmp_path: Path
 ) -> None:
-    prices = {"prompt_price": 4.0, "completion_price": 8.0, "max_tokens": 500}
+    prices = {"prompt_price": 1.0, "completion_price": 8.0, "max_tokens": 500}
     with serving(researcher) as server:
         llm = {"model": "m", "url": server.url, "max_money": 0.05, **prices}
         run = _research(small_panel, tmp_path / "run", server.url, 500, llm=llm)
@@ -180,13 +180,14 @@ def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_th
     *paid, refused = lines
     assert refused["error"] == "budget"
     # A call is 100 tokens in and 20 out.
-    spent = len(paid) * (100 * 4.0 + 20 * 8.0) * 1e-6
+    spent = len(paid) * (100 * 1.0 + 20 * 8.0) * 1e-6
     assert sum(line["usage"]["money"] for line in paid) == pytest.approx(spent)
     assert sum(line["usage"]["calls"] for line in paid) == len(server.requests) == len(paid)
     assert spent <= 0.05
-    asked = refused["request"]["messages"]
-    most = sum(len(m["content"]) // 4 + 1 for m in asked) * 4e-6 + 500 * 8e-6
-    assert spent + most > 0.05
+    # What is left would not do for a token of each byte, and what is around it.
+    asked = [m["content"] for m in refused["request"]["messages"]]
+    size = len("".join([*asked, json.dumps(refused["request"]["schema"])]).encode())
+    assert spent + size * 1e-6 + 500 * 8e-6 > 0.05 - 200e-6
     assert 0 < run.evaluated < 500
     assert run.facts["stopped"].endswith("llm: the budget was spent; raise it to ask for more")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from alphamine.llm.base import (
     RefusedError,
     ReplayError,
     TransportError,
+    Usage,
 )
 from alphamine.llm.client import Client
 from alphamine.llm.extract import json_object
@@ -59,29 +62,87 @@ def test_too_many_requests_are_followed_by_the_pause_that_was_asked_for() -> Non
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "paid"),
     [
-        Turn(status=500, raw=b"oops"),
-        Turn(status=503, raw=b"{}"),
-        Turn("x" * 4000, cut=True),
-        Turn(raw=b"this is no JSON"),
-        Turn(raw=b'{"choices": []}'),
+        (Turn(status=500, raw=b"oops"), 0),
+        (Turn(status=503, raw=b"{}"), 0),
+        (Turn(status=504, raw=b"{}"), 2),
+        (Turn("x" * 4000, cut=True), 2),
+        (Turn(raw=b"this is no JSON"), 2),
+        (Turn(raw=b'{"choices": []}'), 2),
     ],
 )
-def test_what_passes_is_tried_again(bad: Turn) -> None:
+def test_what_passes_is_tried_again_and_counts_if_it_may_be_billed(bad: Turn, paid: int) -> None:
     with serving([bad, bad, Turn("{}")]) as server:
         client, waited = _client(server.url)
         assert client.ask(REQUEST).text == "{}"
     assert len(waited) == 2
-    assert client.usage().calls == 1
+    assert client.usage().calls == 1 + paid
+    assert client.usage().completion_tokens == 20 + paid * REQUEST.max_tokens
 
 
-def test_a_server_that_never_answers_is_given_up() -> None:
+def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    """It may have answered, and be paid: that counts, also after a break."""
+    record = tmp_path / "llm.jsonl"
     with serving([Turn("{}", sleep=5.0)]) as server:
-        client, waited = _client(server.url, timeout=0.2, retries=1)
+        client, waited = _client(server.url, record, timeout=0.2, retries=1)
         with pytest.raises(TransportError, match="2 attempts"):
             client.ask(REQUEST)
-    assert len(waited) == 1
+        assert len(waited) == 1
+        spent = client.usage()
+        assert spent.calls == 2
+        assert spent.completion_tokens == 2 * REQUEST.max_tokens
+        assert spent.prompt_tokens >= 2 * len("hello" + json.dumps(SCHEMA))
+        again, _ = _client(server.url, record, timeout=0.2, retries=5, max_calls=3)
+        assert again.usage() == spent
+        with pytest.raises(BudgetError, match="3 calls"):
+            again.ask(REQUEST)
+    assert len(server.requests) == again.usage().calls == 3
+
+
+def test_a_server_that_is_not_there_costs_nothing() -> None:
+    client, waited = _client("http://127.0.0.1:9/v1", retries=2)
+    with pytest.raises(TransportError, match="3 attempts"):
+        client.ask(REQUEST)
+    assert len(waited) == 2
+    assert client.usage() == Usage()
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_tokenizer_of_bytes_does_not_exceed_the_budget(silent: bool) -> None:
+    """The most tokens that 400 Chinese characters, a schema and an answer can be."""
+    words = "\u6536" * 400
+    used = {"prompt_tokens": 1200 + len(json.dumps(SCHEMA)), "completion_tokens": 80}
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "a", "content": "\u6536" * 20},
+    }
+    body = {"choices": [choice], "model": "m", **({} if silent else {"usage": used})}
+    with serving([Turn(raw=json.dumps(body).encode())]) as server:
+        for limit in (1000, 1200, 1400, 1600, 3200):
+            client, _ = _client(server.url, max_total_tokens=limit, max_tokens=80)
+            before = len(server.requests)
+            for number in range(5):
+                with suppress(BudgetError):
+                    client.ask(
+                        ChatRequest(
+                            "m", (Message("user", words),), SCHEMA, 1.0, 80, "", str(number)
+                        )
+                    )
+            asked = len(server.requests) - before
+            assert asked == {1600: 1, 3200: 2}.get(limit, 0)
+            assert asked * sum(used.values()) <= limit
+            assert client.usage().calls == asked
+
+
+def test_calls_side_by_side_wait_for_what_the_others_leave() -> None:
+    """Each sets aside far more than it costs; what it leaves is for the others."""
+    with serving([Turn("{}", sleep=0.2)]) as server, ThreadPoolExecutor(4) as threads:
+        client, _ = _client(server.url, max_total_tokens=3000)
+        numbered = [replace(REQUEST, sample=str(number)) for number in range(4)]
+        assert [answer.text for answer in threads.map(client.ask, numbered)] == ["{}"] * 4
+    assert client.usage().tokens == 480
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -233,6 +294,8 @@ def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
         ({"mode": "sometimes"}, "mode is one of"),
         ({"retries": "many"}, "retries is a int"),
         ({"max_calls": 0}, "max_calls is above 0"),
+        ({"max_money": float("nan")}, "max_money is above 0"),
+        ({"prompt_price": -1.0}, "prompt_price is 0 or more"),
     ],
 )
 def test_impossible_settings_are_refused(given: dict[str, Any], law: str) -> None:
@@ -253,6 +316,36 @@ def test_a_folder_is_a_server_too(tmp_path: Path) -> None:
     assert client.ask(REQUEST).text == '{"a": 1}'
     replay = Client(LLMSettings.of({"mode": "replay"}), tmp_path / "r.jsonl")
     assert replay.ask(REQUEST).text == '{"a": 1}'
+
+
+def test_an_answer_that_is_written_bit_by_bit_is_read_whole(tmp_path: Path) -> None:
+    folder, whole = tmp_path / "queue", '[{"a": 1}, {"b": "\u00e9"}]'
+    raw = whole.encode()
+    written = 0
+
+    def write(seconds: float) -> None:
+        nonlocal written
+        written = min(written + 1, len(raw))
+        [task] = folder.glob("*.task.json")
+        (folder / task.name.replace(".task.", ".answer.")).write_bytes(raw[:written])
+
+    client = Client(LLMSettings.of({"url": f"queue:{folder}"}), wait=write)
+    assert client.ask(REQUEST).text == whole
+    assert written == len(raw)
+
+
+def test_an_answer_that_is_no_json_is_taken_when_nobody_changes_it(tmp_path: Path) -> None:
+    folder, waited = tmp_path / "queue", list[float]()
+
+    def write(seconds: float) -> None:
+        waited.append(seconds)
+        [task] = folder.glob("*.task.json")
+        words = ["", "I", "I think"][min(len(waited), 22) // 11]
+        (folder / task.name.replace(".task.", ".answer.")).write_text(words)
+
+    client = Client(LLMSettings.of({"url": f"queue:{folder}"}), wait=write)
+    assert client.ask(REQUEST).text == "I think"
+    assert sum(waited[22:]) == pytest.approx(5.0, abs=0.5)
 
 
 @pytest.mark.parametrize(
