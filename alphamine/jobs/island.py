@@ -12,12 +12,21 @@ from alphamine.engine.cells import Vector
 from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
 from alphamine.runs.model_ledger import ModelLedger
-from alphamine.searchers.base import Candidate, Evaluation, Searcher, capabilities, exhaustion
+from alphamine.searchers.base import (
+    Candidate,
+    Evaluation,
+    Searcher,
+    capabilities,
+    exhaustion,
+    silence,
+)
 from alphamine.searchers.models import Modeller
 
 from .library import Library
 
-FRUITLESS_ASKS: Final = 50
+_FRUITLESS_ASKS: Final = 50
+# Where a language model is not heard; each has been tried several times by then.
+_SILENT_ASKS: Final = 10
 _TOGETHER: Final = 16
 
 Vectors = Callable[[Sequence[Node]], Sequence[Vector]]
@@ -69,7 +78,8 @@ class Island:
     def exhausted(self) -> bool:
         """Whether nothing more is to be expected of the searcher."""
         ended = not self.pending and bool(exhaustion(self.searcher))
-        return ended or self.fruitless >= FRUITLESS_ASKS
+        most = _SILENT_ASKS if silence(self.searcher) else _FRUITLESS_ASKS
+        return ended or self.fruitless >= most
 
     @property
     def proposed(self) -> int:

@@ -19,7 +19,7 @@ from alphamine.searchers.base import Evaluation, exhaustion, silence
 
 from .executors.base import Executor, never
 from .executors.serial import Serial
-from .island import FRUITLESS_ASKS, Island, Stopped
+from .island import Island, Stopped
 from .proposals import Proposals
 from .scorer import Scorer
 from .trials import Trials
@@ -161,7 +161,8 @@ class Study:
         if ended := [why for searcher in searchers if (why := exhaustion(searcher))]:
             return f"the searcher has nothing new left to propose: {ended[0]}"
         said = [why for searcher in searchers if (why := silence(searcher))]
-        nothing = f"the searcher proposed nothing new {FRUITLESS_ASKS} times in a row"
+        asks = max(island.fruitless for island in self.islands)
+        nothing = f"the searcher proposed nothing new {asks} times in a row"
         return ": ".join([nothing, *said[:1]])
 
     def trial_count(self) -> TrialCount:

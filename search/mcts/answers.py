@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
-from alphamine.searchers.base import SearchContext
+from alphamine.searchers.base import SearchContext, silence
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.proposers.base import (
     Outcome,
@@ -26,6 +26,7 @@ from .settings import MCTSSettings
 from .tree import Tree
 
 _CROSSINGS: Final = 10
+_TRIED: Final = "it orders stocks as a formula does that was tried before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Answers:
         self.slow = any(p.slow for p in self._proposers.values())
         self.growth = settings.grown(all(p.blind for p in self._proposers.values()))
         self.tried = Memory(settings.memory)
+
+    @property
+    def silence(self) -> str:
+        """Why one of the proposers was not heard when it was asked last; empty as a rule."""
+        return next(filter(None, map(silence, self._proposers.values())), "")
 
     def given(self, number: int) -> bool:
         """Whether the root of a tree is a formula that the search is to start from."""
@@ -116,6 +122,8 @@ class Answers:
             problem, kept = self._checked(request, proposal)
             if kept:
                 return replace(proposal, formulas=kept)
+            if problem == _TRIED and proposer.slow and attempt:
+                return None  # told once: whoever repeats himself then costs more than he brings
             if attempt < self._settings.repairs:
                 mended = proposer.repair(proposal, problem, request.context)
                 if mended is None:
@@ -129,7 +137,7 @@ class Answers:
         for formula in map(canonicalise, proposal.formulas[: self._settings.settings]):
             found = objection(self._grammar, request.context.avoid, formula, request.parent)
             if found is None and not self.tried.add(formula):
-                found = "it orders stocks as a formula does that was tried before"
+                found = _TRIED
             if found is None:
                 kept.append(formula)
             else:

@@ -73,7 +73,7 @@ class Forest:
     def _promise(self, kept: PoolAlpha) -> float:
         """Of a pool's alpha, as a child of the root that all trees have in common."""
         log = math.log(sum(known.visits for known in self._kept.values()))
-        return bound(kept.best, log, kept.visits, self._settings.exploration)
+        return bound(kept.best, log, kept.visits, self._settings.root_exploration)
 
     def _begin(self, tree: Tree, kept: PoolAlpha) -> None:
         kept.visits += 1
@@ -87,31 +87,42 @@ class Forest:
         """Wait no longer for what will not be evaluated."""
         for digest in digests:
             for tree in self._trees.values():
-                tree.awaited.pop(digest, None)
+                if digest in tree.awaited:
+                    del tree.awaited[digest]
+                    self._settle(tree)
 
     def attach(self, results: Sequence[Evaluation]) -> list[tuple[Evaluation, Refinement | None]]:
         """Add results to their trees; each with the node that it refines."""
         formulas = [result.candidate.formula for result in results]
         sketches = [thinned(result.sketch) for result in results]
         near = self.repository.nearest(formulas, sketches)
-        return [
-            (result, self._attach(result, sketch, nearest))
-            for result, sketch, nearest in zip(results, sketches, near, strict=True)
-        ]
+        found = []
+        for result, sketch, nearest in zip(results, sketches, near, strict=True):
+            tree = self._tree(result.candidate)
+            tree.awaited.pop(result.candidate.formula.digest, None)
+            found.append((result, self._attach(tree, result, sketch, nearest)))
+            self._settle(tree)
+        return found
+
+    def _settle(self, tree: Tree) -> None:
+        """Judge a root when all settings of its windows are known, in whatever order they came."""
+        if tree.expansions or tree.awaited:
+            return
+        if not tree.nodes:
+            tree.ended = True
+        elif not tree.nodes[0].effective:
+            tree.budget = min(tree.budget, self._settings.weak_budget)
 
     def _attach(
-        self, result: Evaluation, sketch: Sketch | None, nearest: Nearest
+        self, tree: Tree, result: Evaluation, sketch: Sketch | None, nearest: Nearest
     ) -> Refinement | None:
         candidate = result.candidate
         formula, notes = candidate.formula, candidate.notes
-        tree = self._tree(candidate)
-        tree.awaited.pop(formula.digest, None)
         dimension = str(notes.get("dimension", ""))
         place = tree.find(candidate.parents[0]) if dimension and candidate.parents else None
         tree.expansions = max(tree.expansions, int(notes.get("step", 0)) + (place is not None))
         parent = None if place is None else tree.nodes[place]
         if not math.isfinite(result.fitness):
-            tree.ended |= not tree.nodes
             return parent
         alike = max(nearest.likeness, _likeness_within(tree, sketch))
         edits = 0 if place is None else len(list(tree.path(place)))
@@ -120,8 +131,6 @@ class Forest:
         node = self._node(known)
         node.parent, node.key, node.dimension = place, str(notes.get("key", "")), dimension
         node.notes = notes
-        if not tree.nodes and not node.effective:
-            tree.budget = min(tree.budget, self._settings.weak_budget)
         self._grow(tree, node)
         self._kept[formula.digest] = PoolAlpha(known, node.reward)
         root = self._kept.get(tree.nodes[0].formula.digest)

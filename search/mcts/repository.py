@@ -153,7 +153,11 @@ class Repository:
         return self._sketches[late]
 
     def effective(self, metrics: Metrics) -> bool:
-        """Whether a formula meets every bound but that on correlation (section F.1)."""
+        """Whether a formula meets every bound but that on correlation (section F.1).
+
+        The paper's gate on relative ranks is left out: with it the same formula passes or fails by
+        what was admitted before.
+        """
         bounds = self._settings
         return (
             metrics.rank_ic >= bounds.min_rank_ic
@@ -168,7 +172,7 @@ class Repository:
         if near.likeness >= self._settings.max_correlation:
             return False
         metrics = replace(known.metrics, likeness=near.likeness)
-        self._append(Alpha(known.formula, metrics, self.admitted), known.sketch)
+        self._append(Alpha(known.formula, metrics, self.admitted), self._row(known.sketch))
         if len(self) > self._settings.capacity:
             self._drop()
         return True
@@ -197,14 +201,20 @@ class Repository:
         return tuple(alphas[:count])
 
     def state(self) -> dict[str, Any]:
-        """As JSON values and arrays."""
+        """As JSON values and arrays.
+
+        Sketches keep their places: the last bits of products with them depend on these.
+        """
         rows = [self._rows[number] for number in self._alphas]
         return {
             "admitted": self.admitted,
             "alphas": [
                 [to_data(a.formula), a.metrics.state(), a.number] for a in self._alphas.values()
             ],
-            "sketches": self._sketches[rows] if rows else np.zeros((0, 0), np.float32),
+            "sketches": self._sketches[rows],
+            "shape": list(self._sketches.shape),
+            "rows": rows,
+            "free": list(self._free),
         }
 
     @classmethod
@@ -213,19 +223,27 @@ class Repository:
     ) -> Repository:
         """The repository whose `state` is given."""
         new = cls(settings)
-        for (data, numbers, number), sketch in zip(state["alphas"], state["sketches"], strict=True):
-            new._append(Alpha(from_data(data, schema), Metrics.loaded(numbers), number), sketch)
+        new._sketches = np.zeros(tuple(state["shape"]), np.float32)
+        new._sketches[state["rows"]] = state["sketches"]
+        new._free = list(state["free"])
+        for (data, numbers, number), row in zip(state["alphas"], state["rows"], strict=True):
+            new._append(Alpha(from_data(data, schema), Metrics.loaded(numbers), number), row)
         new.admitted = state["admitted"]
         return new
 
-    def _append(self, alpha: Alpha, sketch: Sketch | None) -> None:
+    def _row(self, sketch: Sketch | None) -> int:
+        """The row of sketches that a new one is written to."""
         if not self._free:
             self._grow(0 if sketch is None else len(sketch))
-        row = self._rows[alpha.number] = self._free.pop()
+        row = self._free.pop()
         if sketch is not None and len(sketch) != self._sketches.shape[1]:
             # The first sketch decides how long they are.
             self._sketches = np.zeros((len(self._sketches), len(sketch)), np.float32)
         self._sketches[row] = 0.0 if sketch is None else sketch
+        return row
+
+    def _append(self, alpha: Alpha, row: int) -> None:
+        self._rows[alpha.number] = row
         self._alphas[alpha.number] = alpha
         self.admitted = alpha.number + 1
         self.genes.add(alpha.formula)

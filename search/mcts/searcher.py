@@ -49,7 +49,7 @@ class MCTSSearcher:
         self._forest = Forest(self.settings, self._growth)
         self._queue: list[Candidate] = []
         self._donors: tuple[Node, ...] = ()
-        # Digests of what was asked for and not told of yet, round by round.
+        # Of a repeatable searcher, digests of what was asked for and not told of yet, by round.
         self._asked: list[list[str]] = []
         self._at_once = _AT_ONCE if self._answers.slow else 1
         repeatable = self._answers.repeatable
@@ -60,6 +60,11 @@ class MCTSSearcher:
         """The effective alphas so far."""
         return self._forest.repository
 
+    @property
+    def silence(self) -> str:
+        """Why nothing is proposed, if it is a language model that is not heard."""
+        return self._answers.silence
+
     def ask(self, n: int) -> list[Candidate]:
         idle = 0
         while len(self._queue) < n and idle < _IDLE:
@@ -69,13 +74,16 @@ class MCTSSearcher:
             requests = [self._request(tree) for tree in self._forest.ready(most)]
             if not requests:
                 break
-            for request, proposals in zip(requests, self._answers.of(requests), strict=True):
+            answers = list(self._answers.of(requests))
+            for request, proposals in zip(requests, answers, strict=True):
                 self._take(request, proposals)
+            if self.silence and not any(answers):
+                break
             # A proposer that has nothing left is not asked for ever.
             idle = 0 if any(request.tree.awaited for request in requests) else idle + 1
             self._forest.commit()
         asked, self._queue = self._queue[:n], self._queue[n:]
-        if asked:
+        if asked and self.capabilities.repeatable:
             self._asked.append([candidate.formula.digest for candidate in asked])
         return asked
 
@@ -157,12 +165,12 @@ class MCTSSearcher:
         A resumed study asks a repeatable searcher again for what it had stored, which goes before:
         where an answer that had failed does come now, it is something else.
         """
-        if self._asked and self.capabilities.repeatable:
+        if self._asked:
             told = {result.candidate.formula.digest for result in results}
             self._forest.withdraw(d for d in self._asked.pop(0) if d not in told)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but what was spent, which the client's record holds."""
+        """Everything but what was spent."""
         return {
             "seed": self._seed,
             "forest": self._forest.state(),

@@ -1,9 +1,11 @@
 """Settings of the tree search.
 
-For a proposer that knows something the defaults are the paper's where it gives them. What is
-proposed blindly has others: on the embedded market an edit of an edit gained about a quarter of
-what an edit of one of the pool's alphas did (5 searches, formulas 500 to 2,000). So its trees are
-shallow and many, and the search is in the choice of the alphas that they start from.
+For a proposer that knows something the defaults are the paper's where it gives them, but for
+`min_rank_icir`, 0.1 instead of a strict 0.3, and for its gate on relative ranks, which depends on
+what came before and is left out. What is proposed blindly has others: on the embedded market an
+edit of an edit gained about a quarter of what an edit of one of the pool's alphas did (5 searches,
+formulas 500 to 2,000). So its trees are shallow and many, and the search is in the choice of the
+alphas that they start from.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ class MCTSSettings:
     settings : int
         Settings of the windows of each.
     exploration : float
-        Weight of UCT's bonus, in a tree and among the alphas that trees may start from.
+        Weight of UCT's bonus in a tree.
+    root_exploration : float
+        The same among the pool's alphas that trees may start from, which the paper has not.
     virtual_visits : str
         Of expanding a node itself: `children`, as in the paper's worked example, or
         `children_plus_one`.
@@ -128,6 +132,7 @@ class MCTSSettings:
     proposals: int | None = None
     settings: int = 3
     exploration: float = 1.0
+    root_exploration: float = 1.0
     virtual_visits: str = "children"
     temperature: float | None = None
     shrinkage: float = 10.0
@@ -178,8 +183,11 @@ class MCTSSettings:
                     "mcts: the shares fresh and crossover add up to at most 1, got "
                     f"{grown.fresh:g} and {grown.crossover:g}"
                 )
-            if not (0.0 < grown.temperature < math.inf and 0.0 <= self.exploration < math.inf):
-                raise SearchError("mcts: temperature is above 0 and exploration at least 0")
+            if not 0.0 < grown.temperature < math.inf:
+                raise SearchError(f"mcts: temperature is above 0, got {grown.temperature}")
+        for name in ("exploration", "root_exploration"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise SearchError(f"mcts: {name} is at least 0, got {getattr(self, name)}")
 
     def grown(self, blind: bool) -> Growth:
         """How trees grow, for proposers that know something, or nothing (see `Proposer`)."""

@@ -67,6 +67,7 @@ def _of_node(node: Refinement) -> dict[str, Any]:
         "visits": node.visits,
         "best": node.best,
         "children": list(node.children),
+        "record": node.record,
     }
 
 

@@ -44,6 +44,8 @@ class Refinement:
     best : float
         Largest reward in its subtree.
     children : list of int
+    record : bool
+        Whether one of its settings was the tree's best reward when it came.
     """
 
     known: Known
@@ -57,6 +59,7 @@ class Refinement:
     visits: int = 1
     best: float = 0.0
     children: list[int] = field(default_factory=list)
+    record: bool = False
 
     @property
     def formula(self) -> Node:
@@ -127,7 +130,8 @@ class Tree:
     def add(self, node: Refinement, growth: int, ceiling: int) -> int:
         """Add a node, pass its reward up, and lengthen the budget if it is the tree's best.
 
-        Of the settings of one proposal the best stays: another does not count as a visit.
+        Of the settings of one proposal the best stays: another does not count as a visit, and they
+        lengthen the budget once.
 
         Parameters
         ----------
@@ -141,8 +145,10 @@ class Tree:
         int
             Place of the node.
         """
-        record = bool(self.nodes) and node.reward > self.nodes[0].best
+        record = node.parent is not None and node.reward > self.nodes[0].best
         known = self._setting(node)
+        earned = known is not None and self.nodes[known].record
+        node.record = record or earned
         if known is None:
             place = len(self.nodes)
             self.nodes.append(node)
@@ -157,7 +163,7 @@ class Tree:
         for above in self.path(place):
             self.nodes[above].visits += known is None and above != place
             self.nodes[above].best = max(self.nodes[above].best, node.reward)
-        if record:
+        if record and not earned:
             self.budget = min(self.budget + growth, max(ceiling, self.budget))
         return place
 

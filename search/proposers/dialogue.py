@@ -43,6 +43,8 @@ class Dialogue:
     client : ChatClient
     system : str
         The beginning of every conversation.
+    seed : int
+        Of who asks: islands, and runs with other seeds, get answers of their own.
 
     Attributes
     ----------
@@ -50,9 +52,10 @@ class Dialogue:
         Why the last question was not answered at all; empty if it was.
     """
 
-    def __init__(self, client: ChatClient, system: str) -> None:
+    def __init__(self, client: ChatClient, system: str, seed: int) -> None:
         self.client = client
         self._system = system
+        self._seed = seed
         self.failure = ""
 
     def ask(
@@ -126,5 +129,5 @@ class Dialogue:
             temperature,
             self.client.max_tokens,
             template,
-            f"{asked.sample} attempt {attempt}",
+            f"seed {self._seed} {asked.sample} attempt {attempt}",
         )

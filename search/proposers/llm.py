@@ -47,7 +47,12 @@ class LLMProposer(StatelessProposer):
         self.repeatable = bool(self.client.repeatable)
         self._fields = {field.name: field for field in context.grammar.fields}
         system = prompts.system(context.grammar, context.descriptions, _SETTINGS)
-        self._dialogue = Dialogue(self.client, system)
+        self._dialogue = Dialogue(self.client, system, context.seed)
+
+    @property
+    def silence(self) -> str:
+        """Why the language model was not heard; empty if it was."""
+        return self._dialogue.failure
 
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:
         return self._ask(self._question(context, n), n)

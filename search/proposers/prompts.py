@@ -18,7 +18,6 @@ from alphamine.operators import CATALOGUE
 
 from .base import RefineContext, SeedContext, usable
 
-SYSTEM_ID: Final = "system/1"
 SEED_ID: Final = "seed/1"
 REFINE_ID: Final = "refine/1"
 REPAIR_ID: Final = "repair/1"

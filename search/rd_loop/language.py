@@ -53,7 +53,8 @@ class LanguageProposer:
         client = client_of(context, "the proposer llm")
         self.repeatable = bool(client.repeatable)
         self.silent = False
-        self._dialogue = Dialogue(client, prompts.system(context.grammar, context.descriptions))
+        system = prompts.system(context.grammar, context.descriptions)
+        self._dialogue = Dialogue(client, system, context.seed)
         self._schema = {field.name: field for field in context.grammar.fields}
         self._persons = HeuristicProposer(context)
         self._tuning = (context.settings or RDLoopSettings()).tuning

@@ -146,3 +146,17 @@ def test_a_repository_is_restored_from_its_state() -> None:
     [sketch] = _sketches(1, seed=9)
     close = [parse("close")]
     assert again.nearest(close, [sketch]) == repository.nearest(close, [sketch])
+
+
+def test_restored_likenesses_are_the_same_to_the_last_bit() -> None:
+    """Where alphas have left, and rows were taken again."""
+    settings = MCTSSettings(capacity=100, max_correlation=1.0)
+    repository = _filled(300, settings)
+    again = Repository.loaded(settings, repository.state(), STANDARD_FIELDS)
+    new, formulas = _sketches(32, seed=9), [parse("close")] * 32
+    for more in (None, *zip(_formulas(340)[300:], _sketches(40, seed=8), strict=True)):
+        if more is not None:
+            for one in (repository, again):
+                one.offer(Known(more[0], GOOD, more[1]))
+        assert again.nearest(formulas, list(new)) == repository.nearest(formulas, list(new))
+    assert again.formulas == repository.formulas

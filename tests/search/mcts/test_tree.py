@@ -63,11 +63,20 @@ def test_of_the_settings_of_a_proposal_the_best_is_kept_and_counts_once() -> Non
     tree.add(_node(0, 5.0), 1, 8)
     places = [
         tree.add(_node(number, reward, parent=0, key="0.0"), 1, 8)
-        for number, reward in ((1, 3.0), (2, 6.0), (3, 4.0))
+        for number, reward in ((1, 3.0), (2, 6.0), (3, 4.0), (4, 7.0))
     ]
-    assert places == [1, 1, 1]
-    assert [node.reward for node in tree.nodes] == [5.0, 6.0]
-    assert (tree.nodes[0].visits, tree.nodes[0].best) == (2, 6.0)
+    assert places == [1, 1, 1, 1]
+    assert [node.reward for node in tree.nodes] == [5.0, 7.0]
+    assert (tree.nodes[0].visits, tree.nodes[0].best) == (2, 7.0)
+    # Two of them were a record: it is one proposal that earns an expansion.
+    assert tree.budget == 4
+
+
+def test_better_settings_of_a_root_are_no_records() -> None:
+    tree = Tree(0, 3)
+    for number, reward in enumerate((4.0, 5.0, 6.0)):
+        tree.add(_node(number, reward, key="0.0"), 1, 8)
+    assert ([node.reward for node in tree.nodes], tree.budget) == ([6.0], 3)
 
 
 def test_a_tree_is_done_when_nothing_is_awaited_and_its_budget_is_spent() -> None:

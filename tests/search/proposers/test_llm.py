@@ -14,11 +14,11 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.fields import standard_field
 from alphamine.expression.grammar.grammar import Grammar
-from alphamine.llm.base import RefusedError
+from alphamine.llm.base import ChatAnswer, ChatRequest, RefusedError, TransportError, Usage
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.model import PoolModel
-from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher
+from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher, silence
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.proposers.base import SeedContext
 from alphamine.searchers.proposers.llm import LLMProposer
@@ -281,3 +281,69 @@ def test_a_missing_model_is_said(
         make_searcher(
             "mcts", SearchContext(GRAMMAR, 0, services=services(server)), {"proposer": proposer}
         )
+
+
+class Failing:
+    """A client whose server is gone, or whose budget is spent, from a call on."""
+
+    model, strong, temperature, max_tokens = "m", "", None, 100
+    repeatable, replays = False, False
+
+    def __init__(self, good: int) -> None:
+        self.good, self.calls = good, 0
+        self.samples: list[str] = []
+
+    def ask(self, request: ChatRequest) -> ChatAnswer:
+        self.calls += 1
+        self.samples.append(request.sample)
+        if self.calls > self.good:
+            raise TransportError("nobody answers")
+        rng = np.random.default_rng(self.calls)
+        return ChatAnswer(proposal(str(GRAMMAR.sample(rng))), "m", Usage(1))
+
+    def usage(self) -> Usage:
+        return Usage(self.calls)
+
+
+def _asking(client: Any, seed: int = 0, **options: Any) -> Searcher:
+    context = SearchContext(GRAMMAR, seed, services={"llm": client})
+    return make_searcher("mcts", context, {"proposer": "llm", "crossover": 0.0, **options})
+
+
+def test_a_model_that_is_not_heard_is_not_asked_for_ever() -> None:
+    client = Failing(good=0)
+    searcher = _asking(client, trees=16)
+    assert searcher.ask(32) == []
+    # Eight trees at a time are begun.
+    assert client.calls <= 8
+    assert silence(searcher) == "nobody answers"
+    client.good = 10**6
+    assert len(searcher.ask(4)) == 4
+    assert silence(searcher) == ""
+
+
+def test_seeds_ask_for_themselves() -> None:
+    """Islands would be paid for twice, and find the same, if their questions were equal."""
+    clients = [Failing(good=10**6), Failing(good=10**6)]
+    for seed, client in enumerate(clients):
+        _asking(client, seed).ask(8)
+    assert clients[0].samples
+    assert not {*clients[0].samples} & {*clients[1].samples}
+
+
+def test_who_repeats_himself_is_told_once() -> None:
+    """Every other answer costs as much as the first, and is no likelier to be new."""
+    with serving(lambda request, number: Turn(proposal("ts_mean(close, 5) / vwap"))) as server:
+        searcher = _asking(_client(server), trees=1)
+        assert len(_run(searcher, rounds=2, batch=1)) == 1
+        asked = [json.dumps(request["messages"]) for request in server.requests[1:]]
+    told = ["that was tried before" in words for words in asked]
+    # Question, objection, and then another tree.
+    assert told[:4] == [False, True, False, True]
+
+
+def test_who_does_not_repeat_his_answers_is_not_waited_for_after_a_break() -> None:
+    searcher = _asking(Failing(good=10**6))
+    assert not searcher.capabilities.repeatable  # type: ignore[attr-defined]
+    _run(searcher, rounds=4)
+    assert searcher.state_dict()["asked"] == []
