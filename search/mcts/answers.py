@@ -12,6 +12,7 @@ from alphamine.expression.nodes import Node
 from alphamine.searchers.base import SearchContext, silence
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.proposers.base import (
+    SAME,
     Outcome,
     Proposal,
     Proposer,
@@ -122,8 +123,8 @@ class Answers:
             problem, kept = self._checked(request, proposal)
             if kept:
                 return replace(proposal, formulas=kept)
-            if problem == _TRIED and proposer.slow and attempt:
-                return None  # told once: whoever repeats himself then costs more than he brings
+            if problem in (SAME, _TRIED) and proposer.slow and attempt:
+                return None  # told once: who then repeats himself costs more than he brings
             if attempt < self._settings.repairs:
                 mended = proposer.repair(proposal, problem, request.context)
                 if mended is None:

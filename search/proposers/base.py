@@ -16,6 +16,9 @@ from alphamine.expression.nodes import Call, Node
 _CANONICAL: Final = frozenset({"reverse", "less", "less_equal"})
 
 
+SAME: Final = "it is the formula that was to be refined"
+
+
 class Avoided(Protocol):
     """Structure that new formulas should not have."""
 
@@ -224,7 +227,7 @@ def objection(
 ) -> str | None:
     """Why a formula cannot be proposed, in words for who proposed it; None if it can."""
     if formula is parent:
-        return "it is the formula that was to be refined"
+        return SAME
     if (problem := grammar.problem(formula)) is not None:
         return problem
     used = {part.operator.name for part in formula.walk() if isinstance(part, Call)} - _CANONICAL

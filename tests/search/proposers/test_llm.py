@@ -337,9 +337,11 @@ def test_who_repeats_himself_is_told_once() -> None:
         searcher = _asking(_client(server), trees=1)
         assert len(_run(searcher, rounds=2, batch=1)) == 1
         asked = [json.dumps(request["messages"]) for request in server.requests[1:]]
-    told = ["that was tried before" in words for words in asked]
-    # Question, objection, and then another tree.
-    assert told[:4] == [False, True, False, True]
+    told = ["That cannot be used" in words for words in asked]
+    # Of each question, and its first objection alone, until the searcher has had enough of it.
+    assert told == [False, True] * (len(asked) // 2)
+    assert any("tried before" in words for words in asked)
+    assert any("to be refined" in words for words in asked)
 
 
 def test_who_does_not_repeat_his_answers_is_not_waited_for_after_a_break() -> None:
