@@ -196,11 +196,13 @@ def _show(run: Run, page: Path) -> None:
         screen.print(f"combined signal, {split}: rank IC {number(ic)}, ICIR {number(icir, 2)}")
     if (luck := record.placebo) is not None:
         runs = len(luck["best"])
-        screen.print(
-            f"placebo: luck alone finds something as good with p = {luck['p_value']:.3f} "
-            f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)",
-            soft_wrap=True,
-        )
+        told = f"no p-value: {luck.get('why')}"
+        if luck["p_value"] is not None:
+            told = (
+                f"luck alone finds something as good with p = {luck['p_value']:.3f} "
+                f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)"
+            )
+        screen.print(f"placebo: {told}", soft_wrap=True, markup=False)
     if record.recovery is not None:
         screen.print(f"share of the planted signal recovered: {percent(record.recovery)}")
     if (share := record.delivered) is not None:

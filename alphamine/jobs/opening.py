@@ -14,12 +14,14 @@ import numpy as np
 from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.extras import require_for_model
 from alphamine.libraries.formulas import read_formulas
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.make import make_pool
+from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.run_state import RunState
 from alphamine.runs.store import Store
@@ -85,6 +87,7 @@ def open_study(
     listening = {SERVICE: Inbox(directory, turn), **equipped}
     islands = new_islands(config, factory, listening, scorer)
     config.limits.check(islands[0].searcher, factory.name)
+    _require_prices(config.limits, equipped)
     config.executor.require(scorer.backend)
     for model in config.combine:
         require_for_model(model)
@@ -150,6 +153,25 @@ def _equipped(config: SearchConfig, services: Services | None, run_dir: Path) ->
         return given
     chosen = LLMSettings.of(config.llm)
     return {**given, "llm": Client(chosen, chosen.record(run_dir))}
+
+
+def _require_prices(limits: Budget, services: Services) -> None:
+    """Refuse a budget of money where nothing that is asked has a price: it would never end.
+
+    Raises
+    ------
+    SearchError
+    """
+    client = services.get("llm")
+    # A record holds what its answers have cost.
+    if limits.money is None or not isinstance(client, Client) or client.replays:
+        return
+    if not client.settings.priced:
+        raise SearchError(
+            f"a budget of money counts what a language model costs, but {client.model} has no "
+            f"prices here, so money = {limits.money:g} would never be spent; add prompt_price and "
+            "completion_price, for a million tokens each, to llm, or limit tokens"
+        )
 
 
 def _grammar(panel: Panel, train: Sample, config: GrammarConfig) -> Grammar:

@@ -6,6 +6,7 @@ The only test that is valid for any adaptive searcher, because it replays it who
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,15 @@ from alphamine.data.splits import Sample
 from .scorer import Scorer
 
 _SHORTEST_BLOCK: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Of a search: its best fitness, distinct formulas that it evaluated, and why it stopped."""
+
+    best: float
+    evaluated: int
+    stopped: str
 
 
 def shuffled(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -36,9 +46,13 @@ def shuffled(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def placebo(
-    scorer: Scorer, runs: int, seed: int, best: float, replay: Callable[[Scorer], float]
+    scorer: Scorer, runs: int, seed: int, real: Searched, replay: Callable[[Scorer], Searched]
 ) -> dict[str, Any]:
     """Replay a search on shuffled labels.
+
+    Luck finds more the longer it searches, so searches are compared that evaluated as many
+    formulas. After one that stopped before, as where the budget of a language model is spent, there
+    is nothing to compare, and no other is run.
 
     Parameters
     ----------
@@ -48,26 +62,29 @@ def placebo(
         Searches to replay, B.
     seed : int
         Of the shuffles.
-    best : float
-        Best fitness of the real search.
+    real : Searched
+        Of the real search.
     replay : callable
-        Runs the same search with another scorer; returns its best fitness.
+        Runs the same search with another scorer.
 
     Returns
     -------
     dict
-        `best`: of each placebo run; `p_value`: (1 + runs at least as good) / (1 + B).
+        `best`: fitness of each placebo run that evaluated as many formulas; `p_value`: (1 + runs at
+        least as good) / (1 + B), None if a run stopped before; `why`: which, and for what reason.
     """
     panel = scorer.panel
     train = panel.sample()
-    found = [
-        replay(
-            Scorer(
-                panel,
-                shuffled(train, np.random.default_rng([seed, i])),
-                backend=scorer.backend,
+    found = list[float]()
+    for i in range(runs):
+        label = shuffled(train, np.random.default_rng([seed, i]))
+        searched = replay(Scorer(panel, label, backend=scorer.backend))
+        if searched.evaluated < real.evaluated:
+            why = (
+                f"search {i + 1} of {runs} on shuffled labels evaluated {searched.evaluated} "
+                f"formulas, not {real.evaluated}: {searched.stopped}"
             )
-        )
-        for i in range(runs)
-    ]
-    return {"best": found, "p_value": (1 + sum(x >= best for x in found)) / (1 + runs)}
+            return {"best": found, "p_value": None, "why": why}
+        found.append(searched.best)
+    p_value = (1 + sum(x >= real.best for x in found)) / (1 + runs)
+    return {"best": found, "p_value": p_value, "why": None}

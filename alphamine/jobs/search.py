@@ -134,7 +134,8 @@ def search(
         Of the run.
     placebos : int
         Repeat the search so many times on block-shuffled labels and record how often luck alone
-        found something as good (see `placebo`); 19 are needed for 5 %.
+        found something as good (see `placebo`); 19 are needed for 5 %. Budgets in tokens and money
+        are for all of these searches together.
     combine : sequence of str
         Models that combine the pool at the end, beside its own weights (see `Run.combine`).
     source : mapping, optional

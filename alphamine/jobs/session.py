@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,12 +22,13 @@ from alphamine.runs.pool_series import PoolSeries
 from alphamine.runs.run_state import INTERRUPTED
 from alphamine.runs.store import Store
 from alphamine.runs.times import now
+from alphamine.searchers.base import Searcher, Spender
 
 from .executors.base import Executor
 from .island import Island
 from .kept_library import keep_library
 from .outcome import blended, outcome
-from .placebo import placebo
+from .placebo import Searched, placebo
 from .pool_scores import PoolScores, score_pool
 from .scorer import Scorer
 from .search_config import SearchConfig
@@ -98,8 +101,10 @@ class Session:
         members, results = outcome(found, scores, study, tried, truth, quick)
         if self.config.placebos and not quick:
             say(f"searching again on {self.config.placebos} shuffled labels")
+            real = Searched(study.trials.best, study.trials.applied, stopped)
+            replay = partial(self._replay, [island.searcher for island in study.islands])
             results["placebo"] = placebo(
-                scorer, self.config.placebos, self.config.seed, study.trials.best, self._replay
+                scorer, self.config.placebos, self.config.seed, real, replay
             )
         results["models"] = self._combinations(scores, say)
         results["library"] = keep_library(study.islands, study.store.path.parent)
@@ -136,12 +141,20 @@ class Session:
             found.append(combine_by(name, {}, scores.combined.design, samples).to_dict())
         return found
 
-    def _replay(self, scorer: Scorer) -> float:
+    def _replay(self, spenders: list[Searcher], scorer: Scorer) -> Searched:
+        """The same search with another scorer, which evaluates as many formulas at most.
+
+        Limits of time do not hold for it, nor is a clock to decide how far it gets. Those on what a
+        language model costs hold for all searches together: its searchers join the `spenders`.
+        """
         islands = self._parts(scorer)
+        most = max(1, self.study.trials.applied)
+        limits = replace(self.config.limits, evaluations=most, seconds=None)
         with ExitStack() as held:
             folder = held.enter_context(TemporaryDirectory())
             store = held.enter_context(closing(Store.create(Path(folder), {})))
             self.executor.switch_to(scorer, islands[0].pool.cells)
             study = Study(islands, scorer, store, self.config.batch, self.executor)
-            study.run(self.config.limits, lambda progress: None)
-            return study.trials.best
+            stopped = study.run(limits, lambda progress: None, spenders=spenders)
+            spenders += [i.searcher for i in islands if isinstance(i.searcher, Spender)]
+            return Searched(study.trials.best, study.trials.applied, stopped)

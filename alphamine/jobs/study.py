@@ -15,7 +15,7 @@ from alphamine.runs.checkpoint import Checkpoints
 from alphamine.runs.model_ledger import ModelLedger
 from alphamine.runs.run_state import INTERRUPTED
 from alphamine.runs.store import Store
-from alphamine.searchers.base import Evaluation, exhaustion, silence
+from alphamine.searchers.base import Evaluation, Searcher, exhaustion, silence
 
 from .executors.base import Executor, never
 from .executors.serial import Serial
@@ -124,13 +124,17 @@ class Study:
         budget: Budget,
         observe: Callable[[Progress], None],
         stop: Callable[[], bool] = never,
+        spenders: Sequence[Searcher] = (),
     ) -> str:
-        """Search until the budget is spent or `stop()` is true; return why it stopped."""
+        """Search until the budget is spent or `stop()` is true; return why it stopped.
+
+        What other searchers have spent, the `spenders`, counts as spent.
+        """
         self.trials.sampled.expect(budget.evaluations)
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
-        searchers = [island.searcher for island in self.islands]
+        searchers = [*spenders, *(island.searcher for island in self.islands)]
         while (left := self._left(budget)) > 0 or any(i.pending for i in self.islands):
             self.seconds = time.monotonic() - began
             reason = INTERRUPTED if stop() else budget.exhausted(searchers, self.seconds)

@@ -17,7 +17,8 @@ from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.effective import effective_trials
 from alphamine.evaluation.trust.inference import cosine_count
-from alphamine.jobs.placebo import shuffled
+from alphamine.jobs.placebo import Searched, placebo, shuffled
+from alphamine.jobs.scorer import Scorer
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.runs.run import Run
 
@@ -97,6 +98,32 @@ def test_placebo_p_value_counts_the_luckier_runs(run: Run) -> None:
     best = max(record.fitness for record in run.records)
     assert len(placebo["best"]) == 3
     assert placebo["p_value"] == (1 + sum(x >= best for x in placebo["best"])) / 4
+
+
+def test_placebos_evaluate_as_many_formulas_as_the_search_and_heed_no_clock(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    """Or those of a search that ran out of time would find less for that reason alone."""
+    scorer, asked = Scorer(small_panel.without_test()), list[int]()
+
+    def replay(reached: int) -> Callable[[Scorer], Searched]:
+        def run(shuffled: Scorer) -> Searched:
+            asked.append(reached)
+            return Searched(0.02 * len(asked), reached, "the time was spent")
+
+        return run
+
+    real = Searched(0.05, 40, "the budget was spent")
+    whole = placebo(scorer, 4, 0, real, replay(40))
+    assert whole == {"best": [0.02, 0.04, 0.06, 0.08], "p_value": 3 / 5, "why": None}
+    asked.clear()
+    short = placebo(scorer, 4, 0, real, replay(39))
+    assert (short["best"], short["p_value"], asked) == ([], None, [39])
+    assert "1 of 4 on shuffled labels evaluated 39 formulas, not 40: the time" in short["why"]
+    folder, limits = tmp_path / "run", {"budget": 10**6, "seconds": 0.5}
+    run = am.search(small_panel, "random", seed=0, run_dir=folder, placebos=1, **limits)
+    assert run.facts["stopped"] == "the time was spent"
+    assert run.facts["placebo"]["p_value"] in (0.5, 1.0)
 
 
 def test_noise_is_called_noise(small_panel: Panel, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import alphamine as am
+from alphamine.cli.search import conclude
 from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.jobs.config import read_job
@@ -97,6 +98,72 @@ def test_a_budget_of_tokens_ends_a_run_whose_results_are_kept(
     # Each call is of 120 tokens; a batch or two may be under way.
     assert 17 <= len(server.requests) <= 60
     assert 20 < len(_ledger(run)) < 500
+
+
+def test_no_p_value_is_given_to_a_search_that_placebos_could_not_repeat(
+    small_panel: Panel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They find the budget of the language model spent, and less for that reason alone."""
+    with serving(analyst) as server:
+        llm = {"model": "m", "url": server.url, "max_calls": 20}
+        run = _search(small_panel, tmp_path / "run", server.url, 200, llm=llm, placebos=3)
+        assert len(server.requests) <= 20
+    placebo = run.facts["placebo"]
+    assert placebo["p_value"] is None
+    assert f"evaluated {_number(placebo['why'])} formulas, not {run.evaluated}:" in placebo["why"]
+    assert _number(placebo["why"]) < run.evaluated < 200
+    assert len(placebo["best"]) < 3
+    told = "no p-value: search 1 of 3 on shuffled labels evaluated"
+    assert told in run.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    conclude(run, json=False)
+    assert f"placebo: {told}" in capsys.readouterr().out
+
+
+def _number(why: str) -> int:
+    return int(why.split(" evaluated ")[1].split()[0])
+
+
+def test_placebos_and_their_search_share_a_budget_of_tokens(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    with serving(analyst) as server:
+        free = _search(small_panel, tmp_path / "free", server.url, 24, placebos=2)
+        asked = len(server.requests)
+        alone = len((tmp_path / "free" / "llm.jsonl").read_text().splitlines())
+    placebo = free.facts["placebo"]
+    assert asked == alone
+    assert placebo["p_value"] in (1 / 3, 2 / 3, 1.0)
+    assert (len(placebo["best"]), placebo["why"]) == (2, None)
+    with serving(analyst) as server:
+        tight = _search(small_panel, tmp_path / "one", server.url, 24)
+        search = len(server.requests) * 120
+    assert asked * 120 > 2 * search
+    with serving(analyst) as server:
+        # Enough for the search itself, and half of a placebo, whose roots the record answers.
+        llm = {"placebos": 2, "tokens": search + search // 2}
+        both = _search(small_panel, tmp_path / "both", server.url, 24, **llm)
+        assert search <= len(server.requests) * 120 < 2 * search
+    assert _ledger(both) == _ledger(tight)
+    assert both.facts["placebo"]["p_value"] is None
+    assert both.facts["placebo"]["why"].endswith("the tokens were spent")
+
+
+def test_a_budget_of_money_without_prices_is_refused(small_panel: Panel, tmp_path: Path) -> None:
+    with serving(analyst) as server:
+        with pytest.raises(SearchError, match="add prompt_price and completion_price"):
+            _search(small_panel, tmp_path / "run", server.url, money=0.01)
+        assert not (tmp_path / "run").exists()
+        assert not server.requests
+        prices = {"prompt_price": 4.0, "completion_price": 8.0}
+        llm = {"model": "m", "url": server.url, **prices}
+        run = _search(small_panel, tmp_path / "run", server.url, 500, llm=llm, money=0.01)
+        assert run.facts["stopped"] == "the money was spent"
+        before = len(server.requests)
+    # A record says what its answers have cost.
+    replay = {"model": "m", "mode": "replay", "cassette": str(tmp_path / "run" / "llm.jsonl")}
+    again = _search(small_panel, tmp_path / "again", "", 500, llm=replay, money=0.01)
+    assert _ledger(again) == _ledger(run)
+    assert before * (100 * 4.0 + 20 * 8.0) * 1e-6 >= 0.01
 
 
 def test_a_job_says_which_model(tmp_path: Path) -> None:
