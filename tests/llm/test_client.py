@@ -421,13 +421,14 @@ def test_a_search_sees_what_its_record_says(
 
 def test_a_long_error_shows_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHAMINE_LLM_KEY", "local_key_0123456789")
-    for padding in range(180, 300, 6):
-        body = json.dumps({"error": {"message": "x" * padding + " local_key_0123456789"}})
-        with serving([Turn(status=401, raw=body.encode())]) as server:
-            client, _ = _client(server.url)
+    words = ["x" * padding + " local_key_0123456789" for padding in range(180, 300, 6)]
+    bodies = [json.dumps({"error": {"message": message}}).encode() for message in words]
+    with serving([Turn(status=401, raw=body) for body in bodies]) as server:
+        client, _ = _client(server.url)
+        for _ in bodies:
             with pytest.raises(RefusedError) as told:
                 client.ask(REQUEST)
-        assert "local_key" not in str(told.value)
+            assert "local_key" not in str(told.value)
 
 
 def test_half_a_surrogate_pair_ends_in_the_parser() -> None:
