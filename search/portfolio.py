@@ -29,6 +29,7 @@ from .base import (
     exhaustion,
 )
 from .base import capabilities as capabilities_of
+from .base import silence as silence_of
 from .credit import Credit, Trial
 from .models import ModelCandidate, ModelEvaluation, Modeller
 from .schedulers import BanditSettings, require_scheduler
@@ -139,6 +140,12 @@ class PortfolioSearcher:
         """Why no arm has anything left to propose; empty as long as one has."""
         ended = len(self._ended) == len(self._arms)
         return "; ".join(f"{arm}: {why}" for arm, why in self._ended.items()) if ended else ""
+
+    @property
+    def silence(self) -> str:
+        """Why arms propose nothing, those that say so; empty as a rule."""
+        said = {name: silence_of(arm) for name, arm in self._arms.items()}
+        return "; ".join(f"{name}: {why}" for name, why in said.items() if why)
 
     def _proposed(self, arm: str, count: int) -> list[Candidate]:
         return [

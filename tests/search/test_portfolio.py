@@ -18,6 +18,7 @@ from alphamine.searchers.base import (
     Evaluation,
     Observer,
     SearchContext,
+    silence,
 )
 from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings
 from alphamine.searchers.random import RandomSearcher
@@ -109,6 +110,24 @@ def test_a_portfolio_has_nothing_left_when_no_arm_has() -> None:
         searcher.tell([judged(c) for c in candidates], PoolModel())
     assert "random: three are enough" in searcher.exhausted
     assert "genetic: three are enough" in searcher.exhausted
+
+
+class Quiet(Told):
+    """Waits for an answer that does not come."""
+
+    silence = "nobody answers"
+
+    def ask(self, n: int) -> list[Candidate]:
+        return []
+
+
+def test_it_says_which_arms_propose_nothing_and_why() -> None:
+    chosen = PortfolioSettings(arms={"random": {}, "genetic": {}}, scheduler="round_robin")
+    arms = {"random": Quiet(context()), "genetic": Told(context(seed=1))}
+    searcher = PortfolioSearcher(context(chosen), arms)
+    searcher.ask(16)
+    assert silence(searcher) == "random: nobody answers"
+    assert silence(PortfolioSearcher(context(chosen), {"random": Told(context())})) == ""
 
 
 def test_turns_go_to_one_arm_at_a_time() -> None:
