@@ -79,7 +79,7 @@ class HeuristicProposer:
         standing = situation.model if len(situation.accepted) > _FEWEST else None
         if situation.arm == PRUNE and standing and situation.rng.random() < 0.5:
             idea = self._without_one(situation, standing)
-            if str(idea.model) not in situation.refused:
+            if idea is not None and str(idea.model) not in situation.refused:
                 return idea
         if situation.arm == NEW:
             family = self._chosen({family.name: 1.0 for family in self.families}, situation.rng)
@@ -137,10 +137,18 @@ class HeuristicProposer:
             hypothesis = Hypothesis(said, reason, _FORECASTS, f"{name}: tuned")
             yield hypothesis, ModelTask(name, {}, self._tuning)
 
-    def _without_one(self, situation: Situation, standing: ModelTask) -> Idea:
-        """The library without one of its weaker formulas."""
-        weakest = sorted(situation.accepted, key=lambda m: abs(m.scores.get("rank_ic", 0.0)))
-        member = weakest[int(situation.rng.random() * (len(weakest) // 2))]
+    def _without_one(self, situation: Situation, standing: ModelTask) -> Idea | None:
+        """The library without one of its weaker formulas; of what was not scored, nothing is known.
+
+        Weakest are those that the pool has let go since.
+        """
+        pool = {member.formula for member in situation.library}
+        known = [m for m in situation.accepted if "rank_ic" in m.scores or m.formula not in pool]
+        weakest = sorted(known, key=lambda m: abs(m.scores.get("rank_ic", 0.0)))
+        weaker = weakest[: len(weakest) // 2]
+        if not weaker:
+            return None
+        member = weaker[int(situation.rng.random() * len(weaker))]
         hypothesis = Hypothesis(
             f"the library is as good without {member.formula}",
             "what the others say already only adds noise",

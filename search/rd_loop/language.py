@@ -65,6 +65,7 @@ class LanguageProposer:
         return self._dialogue.failure
 
     def propose(self, situation: Situation, n: int) -> Idea:
+        self.silent = False
         if ":" in situation.words:
             idea = self._persons.propose(situation, n)
             if idea.hypothesis.family == PERSON:
@@ -76,8 +77,10 @@ class LanguageProposer:
         else:
             asked = Question(prompts.FACTORS_ID, prompts.factors(situation, n), sample)
             found = self._dialogue.ask(asked, prompts.FACTORS_SCHEMA, self._factors(situation, n))
-        self.silent = not found
-        return found[0] if found else Idea(_NOTHING, ())
+        # Words that were answered by nothing of use have failed; those not heard wait.
+        tried = bool(situation.words) and not self.silence
+        self.silent = not found and not tried
+        return found[0] if found else Idea(_hypothesis(_NOTHING, situation), ())
 
     def _factors(self, situation: Situation, n: int) -> Read:
         """Reads an answer as one hypothesis with formulas."""
@@ -130,9 +133,12 @@ class LanguageProposer:
         self._persons.load_state_dict(state["persons"])
 
 
-_NOTHING: Final = Hypothesis(
-    "nothing", "the language model has given nothing of use", "nothing", "none", SOURCE
-)
+_NOTHING: Final[Mapping[str, Any]] = {
+    "hypothesis": "nothing",
+    "reason": "the language model has given nothing of use",
+    "expected": "nothing",
+    "family": "none",
+}
 
 
 def _hypothesis(found: Mapping[str, Any], situation: Situation) -> Hypothesis:

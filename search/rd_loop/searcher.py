@@ -17,7 +17,7 @@ from alphamine.searchers.memory import Memory
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation
 from alphamine.searchers.schedulers import Vector
 
-from .analysis import feedback, judge, likeness
+from .analysis import Finding, feedback, judge, likeness
 from .heuristic import HeuristicProposer
 from .ideas import (
     FACTOR_ARMS,
@@ -137,9 +137,10 @@ class RDLoopSearcher:
     def _idea(self, number: int, rng: np.random.Generator) -> tuple[str, Vector, Idea]:
         """Synthesis: an arm, the context of its choice, and a hypothesis with its tasks."""
         most = self.settings.tasks
-        if given := self._seeds[number * most : (number + 1) * most]:
+        if given := self._given(number):
             return NEW, self._credit.context(NEW), Idea(GIVEN, given)
-        words = self._words(number)
+        self._hear(number)
+        words = self._heard[0] if self._heard else ""
         arm, context = NEW, self._credit.context(NEW)
         if not words:
             arm, context = self._credit.choose(self._offered())
@@ -158,7 +159,16 @@ class RDLoopSearcher:
             frozenset(self._models.refused),
             self._log,
         )
-        return arm, context, self._proposer.propose(situation, most)
+        idea = self._proposer.propose(situation, most)
+        if words and not self._proposer.silent:
+            # Until somebody answers, they wait for the next turn.
+            del self._heard[0]
+        return arm, context, idea
+
+    def _given(self, number: int) -> tuple[Task, ...]:
+        """The formulas that the search starts from which are a turn's."""
+        most = self.settings.tasks
+        return self._seeds[number * most : (number + 1) * most]
 
     def _offered(self) -> tuple[str, ...]:
         """Arms that have something to work on."""
@@ -166,10 +176,10 @@ class RDLoopSearcher:
             return (NEW,)
         return (*FACTOR_ARMS, MODEL) if self._models.open else FACTOR_ARMS
 
-    def _words(self, turn: int) -> str:
+    def _hear(self, turn: int) -> None:
+        """Take the words of people that come in a turn."""
         if self._inbox is not None:
             self._heard += self._inbox.take(turn)
-        return self._heard.pop(0) if self._heard else ""
 
     def _logged(self, candidate: Candidate, turn: Turn) -> Candidate:
         """The candidate with the log since the last one."""
@@ -185,46 +195,78 @@ class RDLoopSearcher:
     def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
         """Validation and analysis."""
         self._reopen([result.candidate for result in results])
-        known = [member.sketch for member in self._library.values()]
-        fresh: dict[str, Member] = {}
-        for result in results:
-            formula, turn = result.candidate.formula, self._turn(result)
-            finding = judge(result, likeness(result.sketch, known), self.settings)
-            known.append(result.sketch)
-            fresh[formula.digest] = Member(formula, _finite(result.scores), result.sketch)
-            if finding.accepted:
-                self._knowledge.succeeded(formula)
+        for result, finding in zip(results, self._judged(results, pool), strict=True):
+            turn = self._turn(result.candidate)
             if turn is not None:
-                turn.awaited.pop(formula.digest, None)
+                turn.awaited.pop(result.candidate.formula.digest, None)
                 turn.findings.append(finding)
-        at_hand = {**self._library, **fresh}
-        self._library = {f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas}
-        self._pool = pool.formulas
-        best = max((result.fitness for result in results), default=-np.inf)
-        self._credit.see(best, len(pool.formulas))
         for turn in [turn for turn in self._open.values() if not turn.awaited]:
             del self._open[turn.number]
             self._conclude(turn)
 
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """What others have tried is known, and measured where the library has it."""
+        self._memory.update(result.candidate.formula for result in results)
+        self._judged(results, pool)
+
+    def _judged(self, results: Sequence[Evaluation], pool: PoolModel) -> list[Finding]:
+        """What came of each result; the library is what the pool has kept."""
+        known = [member.sketch for member in self._library.values()]
+        at_hand = dict(self._library)
+        findings = []
+        for result in results:
+            formula = result.candidate.formula
+            finding = judge(result, likeness(result.sketch, known), self.settings)
+            known.append(result.sketch)
+            findings.append(finding)
+            # What is proposed again is not measured again.
+            if not (result.repeated and at_hand.get(formula.digest, Member(formula)).scores):
+                at_hand[formula.digest] = Member(formula, _finite(result.scores), result.sketch)
+            if finding.accepted:
+                self._knowledge.succeeded(formula)
+        self._library = {f.digest: at_hand.get(f.digest, Member(f)) for f in pool.formulas}
+        self._pool = pool.formulas
+        best = max((result.fitness for result in results), default=-np.inf)
+        self._credit.see(best, len(pool.formulas))
+        return findings
+
     def _reopen(self, candidates: Sequence[Candidate]) -> None:
-        """Reopen turns that were proposed before a break.
+        """Reopen turns that were proposed before a break, and propose nothing of them again.
 
         Only a proposer that does not repeat itself is told of such.
         """
+        told = {_place(candidate) for candidate in candidates}
+        self._queue = [candidate for candidate in self._queue if _place(candidate) not in told]
         for candidate in candidates:
-            notes, number = candidate.notes, candidate.notes.get("turn")
+            number = candidate.notes.get("turn")
             if not isinstance(number, int):
                 continue
+            if number >= self._begun:
+                self._begin_again(number, candidate)
             turn = self._open.get(number)
-            if turn is None and number >= self._begun:
-                words = {name: str(notes.get(name, "")) for name in _WORDS}
-                context = self._credit.context(candidate.arm)
-                turn = Turn(number, candidate.arm, context, Hypothesis(**words), foreign=True)
-                self._open[number] = turn
-                self._begun = number + 1
+            if turn is None or turn.foreign:
+                self._memory.add(candidate.formula)
             if turn is not None and turn.foreign:
                 turn.awaited[candidate.formula.digest] = None
-                self._memory.add(candidate.formula)
+
+    def _begin_again(self, number: int, candidate: Candidate) -> None:
+        """Open a turn as its first candidate tells of it.
+
+        The words of people that turns have taken since, and that no hypothesis has answered, wait.
+        """
+        notes = candidate.notes
+        words = {name: str(notes.get(name, "")) for name in _WORDS}
+        failed = {e["turn"] for e in notes.get("learnt", ()) if e.get("source") == PERSON}
+        answered = {number, *failed} if words["source"] == PERSON else failed
+        for passed in range(self._begun, number + 1):
+            if not self._given(passed):
+                self._hear(passed)
+                if passed in answered:
+                    del self._heard[:1]
+        context = self._credit.context(candidate.arm)
+        turn = Turn(number, candidate.arm, context, Hypothesis(**words), foreign=True)
+        self._open[number] = turn
+        self._begun = number + 1
 
     def ask_models(self) -> list[ModelCandidate]:
         """The library as the pool has it now, or the model of a hypothesis."""
@@ -244,8 +286,8 @@ class RDLoopSearcher:
             self._credit.learn(turn.arm, turn.context, trial)
             self._proposer.learn(turn.hypothesis.family, result.accepted)
 
-    def _turn(self, result: Evaluation) -> Turn | None:
-        number = result.candidate.notes.get("turn")
+    def _turn(self, candidate: Candidate) -> Turn | None:
+        number = candidate.notes.get("turn")
         return self._open.get(number) if isinstance(number, int) else None
 
     def _conclude(self, turn: Turn) -> None:
@@ -306,6 +348,11 @@ class RDLoopSearcher:
         self._knowledge.load_state_dict(state["knowledge"], schema)
         self._credit.load_state_dict(state["credit"])
         self._proposer.load_state_dict(state["proposer"])
+
+
+def _place(candidate: Candidate) -> tuple[Any, str]:
+    """The turn of a candidate, and its formula."""
+    return candidate.notes.get("turn"), candidate.formula.digest
 
 
 def _finite(scores: Mapping[str, float]) -> dict[str, float]:

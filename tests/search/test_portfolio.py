@@ -22,6 +22,7 @@ from alphamine.searchers.base import (
 )
 from alphamine.searchers.portfolio import PortfolioSearcher, PortfolioSettings
 from alphamine.searchers.random import RandomSearcher
+from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
 from alphamine.searchers.registry import make_searcher
 
 
@@ -193,7 +194,7 @@ def test_each_observer_sees_what_the_others_proposed_and_nothing_else() -> None:
     assert arms["genetic"].seen == arms["random"].told
 
 
-@pytest.mark.parametrize("name", ["genetic", "local", "mcts", "random"])
+@pytest.mark.parametrize("name", ["genetic", "local", "mcts", "random", "rd_loop"])
 def test_what_others_have_tried_is_not_proposed_again(name: str) -> None:
     would = [c.formula for c in make_searcher(name, context()).ask(20)]
     searcher = make_searcher(name, context())
@@ -202,6 +203,25 @@ def test_what_others_have_tried_is_not_proposed_again(name: str) -> None:
     said = [c.formula for c in searcher.ask(20)]
     assert len(said) > 5
     assert not {*map(rank_key, said)} & {*map(rank_key, would)}
+
+
+def test_the_library_of_research_is_measured_whoever_proposed_it() -> None:
+    arms = {"rd_loop": {}, "random": {}}
+    searcher = make_searcher("portfolio", context(), {"arms": arms, "scheduler": "round_robin"})
+    assert isinstance(searcher, PortfolioSearcher)
+    research = searcher._arms["rd_loop"]
+    assert isinstance(research, RDLoopSearcher)
+    sketch = np.array([1.0, 0.0], dtype=np.float32)
+    kept: list[Candidate] = []
+    for _ in range(3):
+        asked = searcher.ask(16)
+        kept = [*kept[-4:], *asked[-8:]]
+        results = [Evaluation(c, {"rank_ic": 0.01}, 0.01, sketch=sketch) for c in asked]
+        searcher.tell(results, PoolModel.of(tuple(c.formula for c in kept)))
+        members = list(research._library.values())
+        assert [m.formula for m in members] == [c.formula for c in kept]
+        assert {c.arm.partition(":")[0] for c in kept} >= {"random"}
+        assert all(m.scores == {"rank_ic": 0.01} and m.sketch is not None for m in members)
 
 
 def test_a_population_is_filled_by_all_arms() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.text.parser import parse
 from alphamine.llm.base import BudgetError, ChatAnswer, ChatRequest, TransportError, Usage
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
@@ -46,6 +47,16 @@ class Client:
     def usage(self) -> Usage:
         n = len(self.asked)
         return Usage(n, 100 * n, 20 * n, 0.001 * n)
+
+
+class Desk:
+    """Hypotheses of people, by the turn that takes them."""
+
+    def __init__(self, **said: list[str]) -> None:
+        self.said = said
+
+    def take(self, turn: int) -> list[str]:
+        return list(self.said.get(f"turn{turn}", []))
 
 
 def factors(*formulas: str, **more: Any) -> str:
@@ -201,12 +212,9 @@ def test_a_silent_model_is_asked_once_a_batch_and_nothing_is_made_up(error: Exce
 
 
 def test_formulas_of_people_go_past_it_and_their_words_do_not() -> None:
-    class Desk:
-        def take(self, turn: int) -> list[str]:
-            return {0: ["mine: rank(volume)"], 1: ["calm stocks earn more"]}.get(turn, [])
-
+    desk = Desk(turn0=["mine: rank(volume)"], turn1=["calm stocks earn more"])
     client = Client([fresh])
-    found = searcher(client, {"hypotheses": Desk()}).ask(3)
+    found = searcher(client, {"hypotheses": desk}).ask(3)
     assert str(found[0].formula) == "rank(volume)"
     assert len(client.asked) == 1
     assert "A person supposes: calm stocks earn more." in question(client)
@@ -216,21 +224,102 @@ def test_formulas_of_people_go_past_it_and_their_words_do_not() -> None:
     )
 
 
-def test_a_state_goes_on_with_what_was_proposed_before_a_stop() -> None:
-    """Told of a round that another life has proposed, it takes it for its own."""
-    before = searcher(Client([fresh]), tasks=3)
-    told(before, before.ask(6))
-    state = json.loads(json.dumps(before.state_dict(), default=lambda a: a.tolist()))
-    lost = before.ask(6)
-    after = searcher(Client([fresh]), tasks=3)
-    after.load_state_dict(state)
-    assert not after.capabilities.repeatable
+def resumed(research: RDLoopSearcher, client: Client, desk: Desk) -> SpendingRDLoopSearcher:
+    state = json.loads(json.dumps(research.state_dict(), default=lambda a: a.tolist()))
+    found = searcher(client, {"hypotheses": desk}, tasks=3)
+    found.load_state_dict(state)
+    return found
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_words_wait_for_the_turn_in_which_somebody_answers(stopped: bool) -> None:
+    client, desk = Client([TransportError("nobody"), fresh]), Desk(turn0=["calm stocks earn more"])
+    research: RDLoopSearcher = searcher(client, {"hypotheses": desk}, tasks=3)
+    assert research.ask(3) == []
+    if stopped:
+        research = resumed(research, client, desk)
+    first = research.ask(3)
+    assert "A person supposes: calm stocks earn more." in question(client)
+    assert {(c.notes["turn"], c.notes["source"], c.notes["statement"]) for c in first} == {
+        (1, "person", "calm stocks earn more")
+    }
+    research.ask(3)
+    assert "A person supposes" not in question(client)
+
+
+def test_words_that_are_answered_by_nothing_of_use_have_failed() -> None:
+    client = Client([*["no json"] * 4, fresh])
+    research = searcher(client, {"hypotheses": Desk(turn0=["calm stocks earn more"])}, tasks=3)
+    first, *_ = research.ask(3)
+    assert first.notes["turn"] == 1
+    (entry,) = first.notes["learnt"]
+    assert (entry["turn"], entry["decision"], entry["source"]) == (0, "failed", "person")
+    assert entry["statement"] == "calm stocks earn more"
+    assert "nothing of use" in entry["reason"]
+    assert "A person supposes" not in question(client)
+
+
+def test_formulas_of_people_are_tried_though_nobody_answers() -> None:
+    client = Client([TransportError("nobody")])
+    research = searcher(client, {"hypotheses": Desk(turn1=["mine: rank(volume)"])})
+    assert research.ask(1) == []
+    assert [str(c.formula) for c in research.ask(1)] == ["rank(volume)"]
+
+
+def test_words_that_were_heard_after_a_checkpoint_are_not_lost() -> None:
+    """Turn 1 hears three of them, asks in vain, and loses two with the process."""
+    desk = Desk(turn1=["calm stocks earn more", "dear stocks fall", "small stocks rise"])
+    client = Client([fresh, TransportError("nobody"), *["no json"] * 4, fresh])
+    before = searcher(client, {"hypotheses": desk}, tasks=3)
+    told(before, before.ask(3))
+    after = resumed(before, Client([fresh]), desk)
+    assert before.ask(3) == []
+    lost = before.ask(3)
+    assert {c.notes["statement"] for c in lost} == {"dear stocks fall"}
     told(after, lost)
+    assert {c.notes["statement"] for c in after.ask(3)} == {"small stocks rise"}
+    assert {c.notes["source"] for c in after.ask(3)} == {"language model"}
+
+
+def test_what_others_propose_is_shown_with_its_scores_and_its_twins_are_found() -> None:
+    client = Client([fresh])
+    research = searcher(client, tasks=3)
+    mine = research.ask(3)
+    other = Candidate(parse("-close / vwap"), "random")
+    sketch = np.array([0.6, 0.8], dtype=np.float32)
+    pool = PoolModel.of((other.formula,))
+    research.tell([Evaluation(c, SCORES, 0.03) for c in mine], pool)
+    research.observe([Evaluation(other, SCORES, 0.03, 0.1, sketch=sketch)], pool)
+    # Proposed once more, it is not measured again.
+    research.observe([Evaluation(other, SCORES, 0.03, repeated=True)], pool)
+    twin, *rest = research.ask(3)
+    assert f"- {other.formula} (rank_ic 0.0312" in question(client)
+    results = [Evaluation(twin, SCORES, 0.03, 0.1, sketch=-sketch)]
+    research.tell([*results, *(Evaluation(c, SCORES, 0.03) for c in rest)], pool)
+    (entry,) = research.ask(1)[0].notes["learnt"]
+    assert f"{twin.formula}: it correlates by 1.00 with what is known" in entry["feedback"]
+
+
+# Of seven and of two that are asked for, some of the last turn are still queued at the stop.
+@pytest.mark.parametrize("asked", [6, 7, 2])
+def test_a_state_goes_on_with_what_was_proposed_before_a_stop(asked: int) -> None:
+    """Told of rounds that another life has proposed, it takes them for its own."""
+    before = searcher(Client([fresh]), tasks=3)
+    told(before, before.ask(asked))
+    after = resumed(before, Client([fresh]), Desk())
+    assert not after.capabilities.repeatable
+    lost = []
+    for _ in range(2):
+        found = before.ask(4)
+        told(before, found)
+        told(after, found)
+        lost += found
     later = after.ask(3)
     assert min(c.notes["turn"] for c in later) > max(c.notes["turn"] for c in lost)
     learnt = {e["turn"] for c in later for e in c.notes.get("learnt", [])}
     assert {c.notes["turn"] for c in lost} <= learnt
     assert not {c.formula.digest for c in later} & {c.formula.digest for c in lost}
+    assert not any(after._memory.add(c.formula) for c in lost)
 
 
 def test_the_contract() -> None:

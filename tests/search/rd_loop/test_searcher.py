@@ -16,7 +16,16 @@ from alphamine.expression.text.parser import parse
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
-from alphamine.searchers.rd_loop.ideas import FACTOR_ARMS, NEW, PRUNE, REFINE
+from alphamine.searchers.rd_loop.heuristic import HeuristicProposer
+from alphamine.searchers.rd_loop.ideas import (
+    FACTOR_ARMS,
+    NEW,
+    PRUNE,
+    REFINE,
+    Member,
+    ModelTask,
+    Situation,
+)
 from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
 from alphamine.searchers.rd_loop.settings import RDLoopSettings
 
@@ -288,3 +297,29 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     ):
         with pytest.raises(SearchError, match=law):
             RDLoopSettings(**changes)
+
+
+def test_the_library_is_never_tried_without_a_formula_that_was_not_scored() -> None:
+    """One of the weaker half of those that were, or one that the pool has let go, goes first."""
+    texts = ("rank(open)", "rank(close)", "rank(high)", "rank(low)", "rank(volume)", "rank(vwap)")
+    unscored, gone, *rest = map(parse, texts)
+    scored = [
+        Member(f, {"rank_ic": ic}) for f, ic in zip(rest, (0.01, -0.05, 0.03, -0.02), strict=True)
+    ]
+    proposer = HeuristicProposer(SearchContext(Grammar(), 0))
+
+    def left_out(accepted: Sequence[Member]) -> set[str]:
+        found = set()
+        for seed in range(16):
+            situation = Situation(
+                PRUNE, 1, np.random.default_rng(seed), Grammar(),
+                [Member(unscored), *scored], lambda formula: [],
+                model=ModelTask("ridge"), accepted=accepted,
+            )  # fmt: skip
+            idea = proposer.propose(situation, 1)
+            found |= {idea.model.without} if idea.model is not None else set()
+        return found
+
+    assert left_out([Member(unscored), *scored]) == {rest[0].digest, rest[3].digest}
+    assert left_out([Member(unscored), Member(gone), *scored]) == {gone.digest, rest[0].digest}
+    assert left_out([Member(unscored)] * 4) == set()
