@@ -189,7 +189,7 @@ def main() -> None:
         if not (folder / "universe.npy").exists():
             write_market(folder, asked.days, NAMES)
         for workers in asked.workers:
-            name = f"{workers} workers" if workers else "serial"
+            name = f"{workers} worker{'s' * (workers > 1)}" if workers else "serial"
             command = [sys.executable, "-m", "benchmarks.large", "--measure"]
             command += ["--folder", str(folder), "--workers", str(workers)]
             command += ["--budget", str(asked.budget)]
