@@ -84,7 +84,7 @@ def trees(market: str, results: dict[str, Any]) -> str:
     """The tree search, its parts and its advisers, beside those that it has to beat."""
     found = results[f"trees {market}"]
     rows = {row: found[row] for row in ROWS if row in found}
-    calls = ("calls", "calls of the language model", 1.0)
+    calls = ("calls", "thousand calls of the language model", 1e-3)
     return _tables(rows, [*MEASURES[market], calls], TREES_SHOWN)
 
 
