@@ -96,6 +96,10 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         sys.exit(_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # as some versions of typer end, without a word
+            sys.stderr.write("error: interrupted\n")
+        raise
     except MemoryError as error:
         reason = " ".join(str(error).split())
         sys.stderr.write(

@@ -183,12 +183,8 @@ def _show(run: Run, page: Path) -> None:
     warn_if_altered(run)
     for remark in run.remarks:
         screen.print(remark, soft_wrap=True)
-    if not len(run.members):
-        screen.print(
-            "no formula added more than luck could show: search longer, or let the pool take what "
-            "it finds (token_price 0)",
-            soft_wrap=True,
-        )
+    if run.why_empty:
+        screen.print(run.why_empty, soft_wrap=True)
     if record.blend is not None:
         _show_islands(record.blend)
     for split, block in record.combined.items():

@@ -207,6 +207,18 @@ class Run(RecordedRun):
         return [self._as_oriented(member) for member in self._stored_members]
 
     @property
+    def why_empty(self) -> str:
+        """Why the pool has no members; empty if it has some."""
+        if self.members:
+            return ""
+        if not self.evaluated:
+            return f"nothing was evaluated: {self.record.stopped}"
+        return (
+            "no formula added more than luck could show: search longer, or let the pool take what "
+            "it finds (token_price 0)"
+        )
+
+    @property
     def survivors(self) -> list[dict[str, Any]]:
         """Members whose verdict on train survives what was tried."""
         return [m for m in self.members if str(m.get("verdict")).startswith("survives")]

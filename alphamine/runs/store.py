@@ -104,6 +104,11 @@ class Store:
             If there is none, or the file was not written by this version of alphamine.
         """
         path = directory / FILE_NAME
+        if not directory.exists():
+            raise SearchError(
+                f"there is no directory {directory}; a search that was ended before it had begun "
+                "has left nothing: begin it again"
+            )
         if not path.is_file():
             raise SearchError(
                 f"a run directory holds a file {FILE_NAME}, but {directory} has none; "

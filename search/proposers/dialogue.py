@@ -16,11 +16,12 @@ from alphamine.llm.base import (
 )
 from alphamine.llm.extract import json_object
 
-from .prompts import REPAIR_ID, repair
+from .prompts import REPAIR_ID, plain, repair
 
 REPAIRS: Final = 3
 _REPAIR_TEMPERATURE: Final = 0.8
 _ECHO: Final = 4000
+_SHOWN: Final = 300
 T = TypeVar("T")
 Made = Mapping[str, Any]
 """Model, request and attempt of an answer."""
@@ -49,7 +50,7 @@ class Dialogue:
     Attributes
     ----------
     failure : str
-        Why the last question was not answered at all; empty if it was.
+        Why the last question brought nothing; empty if it did.
     """
 
     def __init__(self, client: ChatClient, system: str, seed: int) -> None:
@@ -57,6 +58,8 @@ class Dialogue:
         self._system = system
         self._seed = seed
         self.failure = ""
+        # What was wrong with the last answer, as long as none was of use; then None.
+        self._useless: str | None = ""
 
     def ask(
         self,
@@ -89,6 +92,8 @@ class Dialogue:
                 answer = self.client.ask(request)
             except (TransportError, BudgetError) as error:
                 self.failure = str(error)
+                if self._useless:
+                    self.failure += f" ({_useless(self._useless)})"
                 return ()
             self.failure = ""
             reply = answer.text[:_ECHO]
@@ -97,11 +102,15 @@ class Dialogue:
             except ContentError as error:
                 cut = "it was cut off; be shorter. " if not answer.whole else ""
                 objection = f"{cut}{error}"
-                continue
-            made = {"model": answer.model, "request": request.digest, "attempt": number}
-            results, objection = read(found, made)
-            if results:
-                return results
+            else:
+                made = {"model": answer.model, "request": request.digest, "attempt": number}
+                results, objection = read(found, made)
+                if results:
+                    self._useless = None
+                    return results
+            if self._useless is not None:
+                self._useless = objection
+        self.failure = _useless(objection)
         return ()
 
     def _request(
@@ -131,3 +140,7 @@ class Dialogue:
             template,
             f"seed {self._seed} {asked.sample} attempt {attempt}",
         )
+
+
+def _useless(objection: str) -> str:
+    return f"no answer was of use; of the last: {plain(objection, _SHOWN)}"

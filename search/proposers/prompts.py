@@ -22,6 +22,9 @@ SEED_ID: Final = "seed/1"
 REFINE_ID: Final = "refine/1"
 REPAIR_ID: Final = "repair/1"
 
+# Among them those that turn the direction of text, which would show other words than there are.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+
 _SYSTEM: Final = Template("""\
 You design formulaic alpha factors: formulas of a stock's past that forecast its return relative \
 to other stocks on the same day.
@@ -159,8 +162,8 @@ def repair(objection: str) -> str:
 
 
 def plain(text: object, most: int) -> str:
-    """Words from outside on one line, without control characters, cut."""
-    shown = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(text)).strip()
+    """Words from outside on one line, without controls (those of direction too), cut."""
+    shown = _CONTROLS.sub(" ", str(text)).strip()
     return shown[:most]
 
 

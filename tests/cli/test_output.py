@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from alphamine import cli
 from alphamine.cli.output import interval, print_table
 
 
@@ -63,3 +64,17 @@ def test_no_width_breaks_a_heading(width: int) -> None:
     shown = "".join(c if c.isalnum() else " " for c in screen.getvalue()).split()
     assert {word for heading in headings for word in heading.split()} <= set(shown)
     assert max(map(len, screen.getvalue().splitlines())) <= width
+
+
+def test_an_interrupted_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "add_operators", interrupt)
+    monkeypatch.setattr("sys.argv", ["alphamine", "operators"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted\n"

@@ -68,6 +68,25 @@ def test_a_run_keeps_portraits_and_is_replayed_bit_for_bit(
     assert str(again.pool.table()) == str(live.pool.table())
 
 
+def test_a_run_whose_model_says_nothing_of_use_says_that(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    with serving(lambda request, number: Turn("I would rather not.")) as server:
+        run = _search(
+            small_panel, tmp_path / "run", server.url, llm={"model": "m", "url": server.url}
+        )
+        # Ten rounds of four trees, each of which asks four times.
+        assert len(server.requests) <= 160
+    assert run.trials == 0
+    assert run.why_empty.startswith("nothing was evaluated: ")
+    assert "proposed nothing new 10 times in a row: no answer was of use; of the last: " in (
+        run.why_empty
+    )
+    assert "no answer was of use" in run.report().read_text("utf-8")
+    with pytest.raises(SearchError, match="the pool is empty"):
+        run.pool.signal(small_panel)
+
+
 def test_a_stopped_run_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
     seen = 0
 

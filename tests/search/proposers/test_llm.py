@@ -22,6 +22,7 @@ from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searc
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.proposers.base import SeedContext
 from alphamine.searchers.proposers.llm import LLMProposer
+from alphamine.searchers.proposers.prompts import plain
 from alphamine.searchers.registry import make_searcher
 from alphamine.testing.searcher import check_searcher
 from tests.llm.server import Scripted, Turn, proposal, serving
@@ -349,3 +350,22 @@ def test_who_does_not_repeat_his_answers_is_not_waited_for_after_a_break() -> No
     assert not searcher.capabilities.repeatable  # type: ignore[attr-defined]
     _run(searcher, rounds=4)
     assert searcher.state_dict()["asked"] == []
+
+
+def test_a_model_whose_answers_are_of_no_use_is_said_to_be_one() -> None:
+    with serving(lambda request, number: Turn("I would rather not.")) as server:
+        client = _client(server, max_calls=40)
+        searcher = _searcher(client)
+        assert searcher.ask(8) == []
+        # Four trees, each asked once and three times again.
+        assert len(server.requests) == 16
+        assert silence(searcher).startswith("no answer was of use; of the last: ")
+        for _ in range(3):
+            searcher.ask(8)
+    assert len(server.requests) == 40
+    assert re.match(r".*the budget was spent.*\(no answer was of use;.*\)$", silence(searcher))
+
+
+@pytest.mark.parametrize("control", ["\u202e", "\u2067", "\u200f", "\x07", "\u2028"])
+def test_words_of_a_model_show_as_they_are(control: str) -> None:
+    assert plain(f"buy {control}low", 80) == "buy  low"
