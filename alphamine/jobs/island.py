@@ -25,7 +25,7 @@ from alphamine.searchers.models import Modeller
 from .library import Library
 
 _FRUITLESS_ASKS: Final = 50
-# Where a language model is not heard; each has been tried several times by then.
+# Where a language model brings nothing; each has been asked several times by then.
 _SILENT_ASKS: Final = 10
 _TOGETHER: Final = 16
 

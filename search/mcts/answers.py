@@ -75,7 +75,7 @@ class Answers:
 
     @property
     def silence(self) -> str:
-        """Why one of the proposers was not heard when it was asked last; empty as a rule."""
+        """Why one of the proposers brought nothing when it was asked last; empty as a rule."""
         return next(filter(None, map(silence, self._proposers.values())), "")
 
     def given(self, number: int) -> bool:

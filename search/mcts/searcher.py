@@ -62,7 +62,7 @@ class MCTSSearcher:
 
     @property
     def silence(self) -> str:
-        """Why nothing is proposed, if it is a language model that is not heard."""
+        """Why nothing is proposed, if it is a language model that brings nothing."""
         return self._answers.silence
 
     def ask(self, n: int) -> list[Candidate]:

@@ -51,6 +51,8 @@ class Dialogue:
     ----------
     failure : str
         Why the last question brought nothing; empty if it did.
+    unheard : bool
+        Whether nobody answered it: the budget is spent, or the server is gone.
     """
 
     def __init__(self, client: ChatClient, system: str, seed: int) -> None:
@@ -58,6 +60,7 @@ class Dialogue:
         self._system = system
         self._seed = seed
         self.failure = ""
+        self.unheard = False
         # What was wrong with the last answer, as long as none was of use; then None.
         self._useless: str | None = ""
 
@@ -91,11 +94,11 @@ class Dialogue:
             try:
                 answer = self.client.ask(request)
             except (TransportError, BudgetError) as error:
-                self.failure = str(error)
+                self.failure, self.unheard = str(error), True
                 if self._useless:
                     self.failure += f" ({_useless(self._useless)})"
                 return ()
-            self.failure = ""
+            self.failure, self.unheard = "", False
             reply = answer.text[:_ECHO]
             try:
                 found = json_object(answer.text)

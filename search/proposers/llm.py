@@ -51,7 +51,7 @@ class LLMProposer(StatelessProposer):
 
     @property
     def silence(self) -> str:
-        """Why the language model was not heard; empty if it was."""
+        """Why the language model brought nothing; empty if it did."""
         return self._dialogue.failure
 
     def seed(self, context: SeedContext, n: int) -> list[Proposal]:

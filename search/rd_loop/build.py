@@ -23,7 +23,7 @@ class SpendingRDLoopSearcher(RDLoopSearcher):
 
     @property
     def silence(self) -> str:
-        """Why nothing is proposed, if it is the language model that is not heard."""
+        """Why nothing is proposed, if it is the language model that brings nothing."""
         return self._language.silence
 
     def spent(self) -> dict[str, float]:

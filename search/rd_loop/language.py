@@ -61,7 +61,7 @@ class LanguageProposer:
 
     @property
     def silence(self) -> str:
-        """Why the language model was not heard; empty if it was."""
+        """Why the language model brought nothing; empty if it did."""
         return self._dialogue.failure
 
     def propose(self, situation: Situation, n: int) -> Idea:
@@ -78,7 +78,7 @@ class LanguageProposer:
             asked = Question(prompts.FACTORS_ID, prompts.factors(situation, n), sample)
             found = self._dialogue.ask(asked, prompts.FACTORS_SCHEMA, self._factors(situation, n))
         # Words that were answered by nothing of use have failed; those not heard wait.
-        tried = bool(situation.words) and not self.silence
+        tried = bool(situation.words) and not self._dialogue.unheard
         self.silent = not found and not tried
         return found[0] if found else Idea(_hypothesis(_NOTHING, situation), ())
 
