@@ -312,10 +312,15 @@ def test_the_library_is_never_tried_without_a_formula_that_was_not_scored() -> N
         found = set()
         for seed in range(16):
             situation = Situation(
-                PRUNE, 1, np.random.default_rng(seed), Grammar(),
-                [Member(unscored), *scored], lambda formula: [],
-                model=ModelTask("ridge"), accepted=accepted,
-            )  # fmt: skip
+                PRUNE,
+                1,
+                np.random.default_rng(seed),
+                Grammar(),
+                [Member(unscored), *scored],
+                lambda formula: [],
+                model=ModelTask("ridge"),
+                accepted=accepted,
+            )
             idea = proposer.propose(situation, 1)
             found |= {idea.model.without} if idea.model is not None else set()
         return found
