@@ -45,10 +45,12 @@ class Dialogue:
     system : str
         The beginning of every conversation.
     seed : int
-        Of who asks: islands, and runs with other seeds, get answers of their own.
 
     Attributes
     ----------
+    seed : int
+        Of who asks, part of every question: islands, and runs with other seeds, get answers of
+        their own. It belongs to the state of who asks.
     failure : str
         Why the last question brought nothing; empty if it did.
     unheard : bool
@@ -58,7 +60,7 @@ class Dialogue:
     def __init__(self, client: ChatClient, system: str, seed: int) -> None:
         self.client = client
         self._system = system
-        self._seed = seed
+        self.seed = seed
         self.failure = ""
         self.unheard = False
         # What was wrong with the last answer, as long as none was of use; then None.
@@ -141,7 +143,7 @@ class Dialogue:
             temperature,
             self.client.max_tokens,
             template,
-            f"seed {self._seed} {asked.sample} attempt {attempt}",
+            f"seed {self.seed} {asked.sample} attempt {attempt}",
         )
 
 

@@ -69,6 +69,12 @@ class LLMProposer(StatelessProposer):
         asked = self._question(context, 1)
         return next(iter(self._ask(asked, 1, attempt, reply, objection)), None)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"seed": self._dialogue.seed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._dialogue.seed = state["seed"]
+
     def _question(self, context: SeedContext, n: int) -> Question:
         if isinstance(context, RefineContext):
             sample = f"tree {context.number} step {context.step}"

@@ -127,10 +127,11 @@ class LanguageProposer:
         """The log tells the model what came of its hypotheses."""
 
     def state_dict(self) -> dict[str, Any]:
-        return {"persons": self._persons.state_dict()}
+        return {"persons": self._persons.state_dict(), "seed": self._dialogue.seed}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._persons.load_state_dict(state["persons"])
+        self._dialogue.seed = state["seed"]
 
 
 _NOTHING: Final[Mapping[str, Any]] = {

@@ -340,3 +340,16 @@ def test_it_needs_a_client_and_a_record_to_replay() -> None:
         RDLoopSettings(proposer="lm")
     with pytest.raises(SearchError, match=r"no model 'lightgm'; did you mean 'lightgbm'"):
         RDLoopSettings(models="lightgm")
+
+
+def test_the_seed_of_its_questions_is_part_of_its_state() -> None:
+    client = Client([fresh])
+    research = searcher(client, tasks=3)
+    research.ask(3)
+    settings = RDLoopSettings(proposer="llm", tasks=3)
+    other = build(SearchContext(Grammar(), 7, settings, {"llm": client}, models=MODELS))
+    other.load_state_dict(research.state_dict())
+    other.ask(3)
+    assert client.asked[-1].sample.split(" turn")[0] == client.asked[0].sample.split(" turn")[0]
+    build(SearchContext(Grammar(), 7, settings, {"llm": client}, models=MODELS)).ask(3)
+    assert client.asked[-1].sample.split(" turn")[0] != client.asked[0].sample.split(" turn")[0]
