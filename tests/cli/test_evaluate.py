@@ -151,7 +151,7 @@ def test_the_test_split_is_revealed_on_record(cli: Cli, workplace: Path) -> None
     assert document(cli("reveal", "sealed", "--json"))["opened"] == 2
     openings = am.open_run(workplace / "sealed").test_openings
     assert [entry["trials"] for entry in openings] == [20, 20]
-    assert "holds a file run.sqlite" in refused(cli("reveal", "nowhere"))
+    assert "there is no directory nowhere" in refused(cli("reveal", "nowhere"))
 
 
 def test_mixed_units_warn_on_stderr_and_are_refused_if_asked(cli: Cli) -> None:

@@ -87,7 +87,7 @@ def test_what_cannot_be_heard_is_refused(small_panel: Panel, tmp_path: Path) -> 
     for text in ("  ", "x" * 1001, "a\x00b"):
         with pytest.raises(SearchError, match="1 to 1000 printable characters"):
             propose(tmp_path / "run", text)
-    with pytest.raises(SearchError, match="holds a file"):
+    with pytest.raises(SearchError, match="there is no directory"):
         propose(tmp_path / "nothing", "anything")
     (tmp_path / FILE_NAME).write_text('["no entry"]\n')
     with pytest.raises(WorkFailed, match="line 1: it is no entry"):

@@ -93,7 +93,7 @@ def test_a_pool_of_one_needs_no_correlation_map(tmp_path: Path, write_run: Write
 
 def test_an_empty_pool_still_has_a_report(tmp_path: Path, write_run: WriteRun) -> None:
     text = write_run(tmp_path / "run", members=0).report().read_text(encoding="utf-8")
-    assert "No formula added more than luck could show" in text
+    assert "The pool is empty: no formula added more than luck could show" in text
 
 
 def test_an_unfinished_run_has_no_report(tmp_path: Path) -> None:
