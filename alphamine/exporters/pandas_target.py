@@ -35,7 +35,7 @@ _FUNCTIONS: Final = {
     "where": "where",
     "last": "last_present",
 }
-_STATISTICS: Final = {
+STATISTICS: Final = {
     "count": "count",
     "high": "max",
     "low": "min",
@@ -82,12 +82,12 @@ class PandasPrinter(PythonPrinter):
                     return f"day_total({self.text(args[0])})", ATOM
                 if statistic == "rank":
                     return f"{self.text(args[0], ATOM)}.rank(axis=1)", ATOM
-                return f'by_day({self.text(args[0])}, "{_STATISTICS[statistic]}")', ATOM
+                return f'by_day({self.text(args[0])}, "{STATISTICS[statistic]}")', ATOM
             case "group":
                 x, group = (self.text(a) for a in args)
                 if statistic == "total":
                     return f"group_total({x}, {group})", ATOM
-                return f'by_group({x}, {group}, "{_STATISTICS[statistic]}")', ATOM
+                return f'by_group({x}, {group}, "{STATISTICS[statistic]}")', ATOM
         raise AssertionError(term.op)
 
     def age(self, args: tuple[object, ...]) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from alphamine.errors import OperatorError
 from alphamine.exporters.kits import pandas_kit as kit
+from alphamine.exporters.pandas_target import STATISTICS
 from alphamine.exporters.recipes import term_of
 from alphamine.operators import Kind, Operator
 from alphamine.operators.terms import Term
@@ -183,13 +184,6 @@ _FOLDS: Final = {
     "most": kit.window_most,
 }
 _BY: Final[Mapping[str, Callable[..., Any]]] = {"day": kit.by_day, "group": kit.by_group}
-_STATISTICS: Final = {
-    "count": "count",
-    "high": "max",
-    "low": "min",
-    "median": "median",
-    "rank": "rank",
-}
 
 
 class _Computation:
@@ -234,4 +228,4 @@ class _Computation:
         if term.op in _OPERATIONS:
             return _OPERATIONS[term.op](*args)
         place, _, statistic = term.op.partition("_")
-        return _BY[place](*args, _STATISTICS[statistic])
+        return _BY[place](*args, STATISTICS[statistic])

@@ -78,6 +78,10 @@ class Answers:
         """Why one of the proposers brought nothing when it was asked last; empty as a rule."""
         return next(filter(None, map(silence, self._proposers.values())), "")
 
+    def brought_nothing(self, requests: Sequence[Request]) -> bool:
+        """Whether all of those who were asked just now say why they brought nothing."""
+        return all(silence(self._proposers[request.proposer]) for request in requests)
+
     def given(self, number: int) -> bool:
         """Whether the root of a tree is a formula that the search is to start from."""
         return number < len(self._seeds)

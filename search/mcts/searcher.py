@@ -77,7 +77,7 @@ class MCTSSearcher:
             answers = list(self._answers.of(requests))
             for request, proposals in zip(requests, answers, strict=True):
                 self._take(request, proposals)
-            if self.silence and not any(answers):
+            if not any(answers) and self._answers.brought_nothing(requests):
                 break
             # A proposer that has nothing left is not asked for ever.
             idle = 0 if any(request.tree.awaited for request in requests) else idle + 1

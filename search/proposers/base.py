@@ -15,7 +15,6 @@ from alphamine.expression.nodes import Call, Node
 # The canonical form writes other operators in terms of these.
 _CANONICAL: Final = frozenset({"reverse", "less", "less_equal"})
 
-
 SAME: Final = "it is the formula that was to be refined"
 
 

@@ -19,7 +19,10 @@ from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher, silence
+from alphamine.searchers.mcts.answers import Answers, Request
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
+from alphamine.searchers.mcts.settings import MCTSSettings
+from alphamine.searchers.mcts.tree import Tree
 from alphamine.searchers.proposers.base import SeedContext
 from alphamine.searchers.proposers.llm import LLMProposer
 from alphamine.searchers.proposers.prompts import plain
@@ -369,3 +372,17 @@ def test_a_model_whose_answers_are_of_no_use_is_said_to_be_one() -> None:
 @pytest.mark.parametrize("control", ["\u202e", "\u2067", "\u200f", "\x07", "\u2028"])
 def test_words_of_a_model_show_as_they_are(control: str) -> None:
     assert plain(f"buy {control}low", 80) == "buy  low"
+
+
+def test_only_who_was_asked_just_now_is_said_to_have_brought_nothing() -> None:
+    """What an earlier round has left must not decide: it is no part of the state."""
+    answers = Answers(
+        SearchContext(GRAMMAR, 0, services={"llm": Failing(good=0)}),
+        MCTSSettings(proposer="llm memory"),
+    )
+    seed = SeedContext(GRAMMAR, np.random.default_rng(0), 0)
+    model, memory = (Request(Tree(0, 1), 0, name, seed) for name in ("llm", "memory"))
+    assert list(answers.of([model])) == [[]]
+    assert answers.brought_nothing([model])
+    assert not answers.brought_nothing([memory])
+    assert not answers.brought_nothing([model, memory])
