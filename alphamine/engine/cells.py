@@ -112,6 +112,37 @@ class DayCells:
         centred = self.of(np.nan_to_num(2.0 * ranks - count[:, None] - 1.0))
         return centred.astype(np.int16), count, self.by_day(centred * centred)
 
+    def add(
+        self,
+        values: npt.NDArray[np.floating],
+        series: Series,
+        weight: float,
+        total: FloatArray,
+        known: npt.NDArray[np.bool_],
+    ) -> None:
+        """Add values that are standardised day by day, times a weight, to a total of cells.
+
+        Parameters
+        ----------
+        values : (T, N) float
+        series : {"rank", "value"}
+            Whether ranks or the values themselves are standardised.
+        weight : float
+        total : (cells,) float64
+            Is added to; a missing value counts as average.
+        known : (cells,) bool
+            Is set where there is a value on a day whose values differ.
+        """
+        if series == "rank" and self.library is not None:
+            rows = np.ascontiguousarray(values)
+            self.library.add_ranks(rows, self.columns, self.start, weight, total, known)
+            return
+        data, count, squares = self.ranks(values) if series == "rank" else self.centred(values)
+        varies = squares > 0.0
+        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
+        total += weight * data * np.repeat(scale, self.sizes)
+        known |= ~np.isnan(self.of(values)) & np.repeat(varies, self.sizes)
+
     def products(self, x: Vector, others: Sequence[Vector]) -> FloatArray:
         """Daily correlations of x with each of the others, (others, days)."""
         if self.library is not None:

@@ -9,7 +9,7 @@ import ctypes
 import hashlib
 import warnings
 from collections.abc import Sequence
-from ctypes import c_char_p, c_int32, c_int64, c_void_p
+from ctypes import c_char_p, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -155,6 +155,11 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
         c_int32,
         [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, *[c_void_p] * 3],
     ),
+    (
+        "am_add_ranks",
+        c_int32,
+        [c_void_p, c_int32, c_int64, c_void_p, c_void_p, c_int64, c_double, *[c_void_p] * 2],
+    ),
     ("am_rank_products", None, _PRODUCTS),
     ("am_value_products", None, _PRODUCTS),
 )
@@ -284,6 +289,41 @@ class Library:
         if status:
             raise WorkFailed("ranking one day's values did not fit into memory")
         return ranks, present, squares
+
+    def add_ranks(
+        self,
+        values: npt.NDArray[np.floating],
+        columns: Columns,
+        start: Borders,
+        weight: float,
+        total: FloatArray,
+        known: npt.NDArray[np.bool_],
+    ) -> None:
+        """Add the ranks of each day, scaled to unit variance and times a weight, to a total.
+
+        Parameters
+        ----------
+        values, columns, start
+            As for `rank_cells`.
+        weight : float
+        total : (cells,) float64
+            Is added to; a missing value counts as average.
+        known : (cells,) bool
+            Is set where there is a value on a day whose values differ.
+        """
+        status = self.dll.am_add_ranks(
+            values.ctypes.data,
+            values.itemsize,
+            values.shape[1],
+            columns.ctypes.data,
+            start.ctypes.data,
+            len(start) - 1,
+            weight,
+            total.ctypes.data,
+            known.ctypes.data,
+        )
+        if status:
+            raise WorkFailed("ranking one day's values did not fit into memory")
 
     def residual_cells(
         self, projection: Projection, given: Sequence[Cells], threads: int = 1, kept: bool = True

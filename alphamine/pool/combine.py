@@ -63,18 +63,13 @@ class _Block:
         self._days, self._series = days, series
         self._cells = DayCells(universe[days])
         self._total = np.zeros(len(self._cells.columns))
-        self._present = np.zeros(len(self._cells.columns), dtype=bool)
+        self._known = np.zeros(len(self._cells.columns), dtype=bool)
 
     def add(self, values: npt.NDArray[np.floating], weight: float) -> None:
-        cells, own = self._cells, values[self._days]
-        data, count, squares = cells.ranks(own) if self._series == "rank" else cells.centred(own)
-        varies = squares > 0.0
-        scale = np.sqrt(np.where(varies, count, 0.0) / np.where(varies, squares, 1.0))
-        self._total += weight * data * np.repeat(scale, cells.sizes)
-        self._present |= ~np.isnan(own[cells.inside]) & np.repeat(varies, cells.sizes)
+        self._cells.add(values[self._days], self._series, weight, self._total, self._known)
 
     def write(self, out: npt.NDArray[np.float64]) -> None:
-        out[self._days][self._cells.inside] = np.where(self._present, self._total, np.nan)
+        out[self._days][self._cells.inside] = np.where(self._known, self._total, np.nan)
 
 
 def combine(

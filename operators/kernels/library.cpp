@@ -17,7 +17,7 @@ using namespace alphamine;
 // Size of the structures that Python fills, and the number of arguments of all functions that it
 // calls: a library of another version is not called.
 AM_EXPORT std::int32_t am_layout() {
-    return 1000000 * 36 + 1000 * (sizeof(AmOperation) + sizeof(AmInstruction)) + sizeof(AmProgram);
+    return 1000000 * 45 + 1000 * (sizeof(AmOperation) + sizeof(AmInstruction)) + sizeof(AmProgram);
 }
 
 // The opcode of a kernel or sink, -1 if there is none.
@@ -86,6 +86,20 @@ AM_EXPORT std::int32_t am_rank_cells(const void* values, std::int32_t dtype, std
     };
     const bool done = dtype == 4 ? rank(static_cast<const float*>(values))
                                  : rank(static_cast<const double*>(values));
+    return done ? 0 : 2;
+}
+
+// Adds the daily ranks of one formula to a weighted sum, see `add_ranks`. 0: done; 2: not enough
+// memory.
+AM_EXPORT std::int32_t am_add_ranks(const void* values, std::int32_t dtype, std::int64_t stride,
+                                    const std::int32_t* columns, const std::int64_t* start,
+                                    std::int64_t days, double weight, double* total,
+                                    bool* known) {
+    const auto add = [&](const auto* x) {
+        return add_ranks(x, stride, columns, start, days, weight, total, known);
+    };
+    const bool done = dtype == 4 ? add(static_cast<const float*>(values))
+                                 : add(static_cast<const double*>(values));
     return done ? 0 : 2;
 }
 

@@ -78,6 +78,31 @@ def test_members_are_combined_by_their_standardised_ranks() -> None:
     np.testing.assert_allclose(combine(arrays, [0.5, -1, 2], universe), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_of_standardised_ranks_agree_to_the_bit(dtype: type) -> None:
+    """Of days of any size, with ties, gaps, one value alone, no value and no cell."""
+    rng = np.random.default_rng(4)
+    cells = DayCells(np.tri(81, 80, -1, dtype=bool))
+    assert cells.library is not None
+    values = rng.standard_normal((81, 80)).astype(dtype)
+    values[::3] = np.round(values[::3], 1)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    values[40], values[41] = 1.5, np.nan
+
+    def sums() -> tuple[np.ndarray, np.ndarray]:
+        total, known = np.zeros(len(cells.columns)), np.zeros(len(cells.columns), dtype=bool)
+        for weight in (0.3, -0.7):
+            cells.add(values, "rank", weight, total, known)
+        return total, known
+
+    by_kernel = sums()
+    cells.library = None
+    by_numpy = sums()
+    np.testing.assert_array_equal(by_kernel[0], by_numpy[0])
+    np.testing.assert_array_equal(by_kernel[1], by_numpy[1])
+    assert not by_kernel[1][cells.start[40] : cells.start[42]].any()
+
+
 def test_products_of_many_names_do_not_overflow() -> None:
     """The sum of squares of 6,000 ranks does not fit into 32 bits."""
     names = 6000
