@@ -75,7 +75,7 @@ class Scheduler(Protocol):
 
 
 class Thompson:
-    """Draws weights from each arm's posterior and takes the arm that they promise most of.
+    """Samples weights from each arm's posterior and picks the arm with the highest sampled reward.
 
     A_a = I / prior_variance + sum x x' / noise_variance;  b_a = sum x r / noise_variance;
     w ~ N(A_a^-1 b_a, A_a^-1);  the arm with the largest w'x is chosen.

@@ -25,36 +25,43 @@ def backtest(
         str,
         typer.Argument(
             metavar="FORMULA|RUN_DIR",
-            help="A formula, or the directory of a run: its pool, combined.",
+            help="A formula, or the directory of a run: its combined pool.",
         ),
     ],
     data: options.Data,
     split: Annotated[str | None, typer.Option(help="train (default) or valid.")] = None,
     strategy: Annotated[
-        Literal["topk", "quantile", "neutral"], typer.Option(help="What is held.")
+        Literal["topk", "quantile", "neutral"],
+        typer.Option(help="topk, quantile (long-short) or neutral (BRAIN's weights)."),
     ] = "topk",
     mode: Annotated[
         Literal["strict", "qlib"], typer.Option(help="qlib: exactly as qlib 0.9.7 trades.")
     ] = "strict",
     topk: Annotated[int | None, typer.Option(help="Names held (topk, 50).")] = None,
-    drop: Annotated[int | None, typer.Option(help="Names replaced a day (topk, 5).")] = None,
-    quantiles: Annotated[int | None, typer.Option(help="Quantiles (quantile, 5).")] = None,
-    decay: Annotated[int | None, typer.Option(help="Rows of linear decay (neutral, 0).")] = None,
+    drop: Annotated[int | None, typer.Option(help="Names replaced per day (topk, 5).")] = None,
+    quantiles: Annotated[
+        int | None, typer.Option(help="Number of quantiles (quantile, 5).")
+    ] = None,
+    decay: Annotated[
+        int | None, typer.Option(help="Window of the linear decay in rows (neutral, 0).")
+    ] = None,
     neutralization: Annotated[
-        str | None, typer.Option(help="NONE, MARKET, or a group such as SECTOR (neutral).")
+        str | None,
+        typer.Option(help="Neutralization: NONE, MARKET, or a group such as SECTOR (neutral)."),
     ] = None,
     truncation: Annotated[
         float | None, typer.Option(help="Largest weight of a name (neutral, 0.08).")
     ] = None,
-    account: Annotated[float, typer.Option(help="Money to begin with.")] = 1e8,
+    account: Annotated[float, typer.Option(help="Starting capital.")] = 1e8,
     market: Annotated[
-        str | None, typer.Option(help="cn, us, tw or in: costs and lots; default: the data's.")
+        str | None,
+        typer.Option(help="Costs and lot sizes of cn, us, tw or in; by default the dataset's."),
     ] = None,
     benchmark: Annotated[
         str | None,
         typer.Option(
             metavar="universe|none|FILE",
-            help="What is compared with (topk: universe). FILE: CSV or Parquet with the columns "
+            help="Benchmark (topk: universe). FILE: CSV or Parquet with the columns "
             "date and return, or date and close.",
         ),
     ] = None,
@@ -62,23 +69,25 @@ def backtest(
         list[str] | None,
         typer.Option(
             metavar="FORMULA|RUN_DIR",
-            help="Signal to be unlike; may be repeated (quantile, neutral: self_correlation).",
+            help="Signal to measure self-correlation against; may be repeated (quantile, neutral).",
         ),
     ] = None,
     participation: Annotated[
-        float | None, typer.Option(help="Largest share of a day's traded amount.")
+        float | None,
+        typer.Option(help="Largest share of a day's traded amount that an order takes."),
     ] = None,
-    borrow: Annotated[float, typer.Option(help="Yearly rate paid for shorts.")] = 0.01,
+    borrow: Annotated[float, typer.Option(help="Annual borrow rate of shorts.")] = 0.01,
     hedge: Annotated[
         str | None,
         typer.Option(
             metavar="styles|NAMES",
-            help="Hold no exposure to styles and the sector, or to names such as size,beta "
-            "(quantile, neutral).",
+            help="Neutralize styles and the sector, or names such as size,beta (quantile, "
+            "neutral).",
         ),
     ] = None,
     periods: Annotated[
-        int | None, typer.Option(help="Rows of a year; by default those of the data's calendar.")
+        int | None,
+        typer.Option(help="Periods per year; by default those of the dataset's calendar."),
     ] = None,
     universe: options.Universe = None,
     delay: options.Delay = None,

@@ -14,9 +14,7 @@ from .search import warn_if_altered
 
 def combine(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
-    model: Annotated[
-        list[str], typer.Option(help="ridge, lightgbm, mlp ...; may be given several times.")
-    ],
+    model: Annotated[list[str], typer.Option(help="ridge, lightgbm, mlp ...; may be repeated.")],
     data: options.OptionalData = None,
     json: options.Json = False,
 ) -> None:

@@ -22,10 +22,11 @@ def compare(
     job: Annotated[
         str, typer.Argument(metavar="JOB", help="Job file, or the name of one, such as compare.")
     ],
-    budget: Annotated[int | None, typer.Option(help="Distinct formulas of each run.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Runs of each searcher.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Distinct formulas per run.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs per searcher.")] = None,
     run_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder of the runs; those there are reused.")
+        str | None,
+        typer.Option(metavar="DIR", help="Folder of the runs; finished ones are reused."),
     ] = None,
     executor: options.Executor = None,
     workers: options.Workers = None,

@@ -10,7 +10,7 @@ from . import options
 from .output import console, print_json, print_table
 
 app = typer.Typer(
-    help="Look at a dataset before it is used.", no_args_is_help=True, rich_markup_mode=None
+    help="Inspect a dataset before it is used.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help=options.DATA)]

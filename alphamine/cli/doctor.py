@@ -35,10 +35,10 @@ REQUIRED = (
 def doctor(
     json: options.Json = False,
     llm: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Job file whose language model to look at.")
+        str | None, typer.Option(metavar="JOB", help="Job file whose language model to check.")
     ] = None,
     ask: Annotated[
-        bool, typer.Option("--ask", help="Put one question to that model, which may cost money.")
+        bool, typer.Option("--ask", help="Ask that model one question, which may cost money.")
     ] = False,
 ) -> None:
     """Print versions, the backend, what optional packages are for, and the data that was found."""

@@ -30,7 +30,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="FILE|library:NAME|run:DIR",
-            help="Many instead of one: a text file with `NAME = FORMULA` or a formula on each "
+            help="Several formulas: a text file with `NAME = FORMULA` or a formula on each "
             "line, or library:alpha101 or library:alpha158, or the pool of a run (run:DIR).",
         ),
     ] = None,
@@ -42,7 +42,7 @@ def evaluate(
     splits: options.Splits = None,
     dialect: options.Dialect = "brain",
     dtype: Annotated[
-        Literal["float32", "float64"], typer.Option(help="Storage of values.")
+        Literal["float32", "float64"], typer.Option(help="Precision that values are stored in.")
     ] = "float32",
     backend: options.Backend = None,
     strict_units: Annotated[
@@ -51,12 +51,12 @@ def evaluate(
     trials: Annotated[
         int,
         typer.Option(
-            help="Formulas tried to arrive at this one; the verdict allows for it. "
+            help="Formulas tried before this one, for which the verdict is deflated. "
             "Those of --formulas are counted."
         ),
     ] = 1,
     rationale: Annotated[
-        str, typer.Option(help="Why it should forecast; shown in the page and in JSON.")
+        str, typer.Option(help="Why it should predict returns; shown in the page and in JSON.")
     ] = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with figures.")] = None,
     single_file: options.SingleFile = False,
@@ -65,12 +65,15 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="default|NAMES",
-            help="Also the rank IC of factor and label without styles and groups: all styles and "
-            "the sector, or some, such as size,beta,sector.",
+            help="Also the rank IC of the residuals on styles and groups: all styles and the "
+            "sector, or some, such as size,beta,sector.",
         ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="With --json: quantiles, horizons, exposures and all.")
+        bool,
+        typer.Option(
+            "--full", help="With --json: everything, such as quantiles, horizons and exposures."
+        ),
     ] = False,
 ) -> None:
     """Score one formula, year by year, or many; say how far to believe them.

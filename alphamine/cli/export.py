@@ -28,11 +28,15 @@ def export(
     ],
     to: Annotated[Path, typer.Option(help="Directory to write; it must not exist.")],
     targets: Annotated[
-        str, typer.Option(help="Of numpy, pandas, polars, duckdb, streaming, qlib and latex.")
+        str,
+        typer.Option(
+            help="Targets, separated by commas: numpy, pandas, polars, duckdb, streaming, qlib, "
+            "latex."
+        ),
     ] = "numpy,pandas",
     data: options.OptionalData = None,
     min_periods: Annotated[
-        str, typer.Option(help="Values that a window of the formula needs: full, or a count.")
+        str, typer.Option(help="Values that a window needs: full (all of it), or a count.")
     ] = "full",
     dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
     library: options.Library = False,

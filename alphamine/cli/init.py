@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it is not there.")] = Path(
-        "."
-    ),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Created if it does not exist.")
+    ] = Path("."),
     data: Annotated[
         Path | None,
         typer.Option(
@@ -29,7 +29,7 @@ def init(
         ),
     ] = None,
     notebooks: Annotated[
-        bool, typer.Option("--notebooks", help="The notebooks that come with alphamine, too.")
+        bool, typer.Option("--notebooks", help="Also copy the notebooks that come with alphamine.")
     ] = False,
     json: options.Json = False,
 ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def operators(
-    name: Annotated[str | None, typer.Argument(help="One operator, in full.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show one operator in full.")] = None,
     json: options.Json = False,
 ) -> None:
     """Print all operators, or one in full."""

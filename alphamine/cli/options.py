@@ -12,45 +12,52 @@ OptionalData = Annotated[str | None, typer.Option("--data", metavar="SPEC", help
 Universe = Annotated[
     str | None, typer.Option(help="Universe of the specification to use, for instance CSI300.")
 ]
-Horizon = Annotated[int | None, typer.Option(help="Rows that the label holds.")]
+Horizon = Annotated[int | None, typer.Option(help="Holding period of the label, in rows.")]
 Delay = Annotated[
-    int | None, typer.Option(help="Rows between signal and entry; 0 must be asked for.")
+    int | None,
+    typer.Option(
+        help="Rows between signal and entry; 0 trades at the price that the signal has seen."
+    ),
 ]
-Price = Annotated[str | None, typer.Option(help="Field of the entry and exit price.")]
+Price = Annotated[str | None, typer.Option(help="Price field of entry and exit.")]
 Residual = Annotated[
     str | None,
     typer.Option(
         metavar="default|NAMES",
-        help="Target: what styles and groups leave of factor and label (default: all styles and "
-        "the sector), or names such as size,beta,sector.",
+        help="Target the residual of factor and label on styles and groups (default: all styles "
+        "and the sector), or on some, such as size,beta,sector.",
     ),
 ]
 Splits = Annotated[
     Literal["spec", "none"] | None,
-    typer.Option(help="Splits of the specification (default), or none at all."),
+    typer.Option(help="spec: the splits of the specification (default); none: no splits."),
 ]
 Dialect = Annotated[
-    str, typer.Option(help="Language of the formula: brain, alpha101, qlib or alphagen.")
+    str, typer.Option(help="Syntax of the formula: brain, alpha101, qlib or alphagen.")
 ]
 Seconds = Annotated[
-    float | None, typer.Option(help="Stop after so much searching at latest, breaks apart.")
+    float | None, typer.Option(help="Time limit of the search in seconds, pauses excluded.")
 ]
-Tokens = Annotated[int | None, typer.Option(help="Stop when a language model was sent so many.")]
-Money = Annotated[float | None, typer.Option(help="Stop when a language model has cost so much.")]
+Tokens = Annotated[
+    int | None, typer.Option(help="Limit of language-model tokens, prompts and completions.")
+]
+Money = Annotated[float | None, typer.Option(help="Limit of what language-model calls cost.")]
 Islands = Annotated[
     str | None,
     typer.Option(
         metavar="auto|none|N",
-        help="Searches side by side that share the budget; auto: one for each 5,000 formulas.",
+        help="Independent searches that share the budget; auto: one per 5,000 formulas.",
     ),
 ]
 Distil = Annotated[
     Literal["reproduction", "none"] | None,
-    typer.Option(help="The islands' average in as many formulas as a pool holds, or in all."),
+    typer.Option(
+        help="reproduction: distil the average of the islands into one pool; none: keep all."
+    ),
 ]
 Executor = Annotated[
     Literal["serial", "processes", "ray"] | None,
-    typer.Option(help="Who evaluates; the run is the same for all."),
+    typer.Option(help="Where formulas are evaluated; results are the same."),
 ]
 Workers = Annotated[
     int | None, typer.Option(help="Worker processes; one per processor by default.")
@@ -64,14 +71,14 @@ Library = Annotated[
     bool,
     typer.Option(
         "--library",
-        help="Of a run: its library by the fitted model (rd_loop), not the pool by its weights.",
+        help="Of a run of rd_loop: its library with the fitted model, not the weighted pool.",
     ),
 ]
 SingleFile = Annotated[
     bool,
     typer.Option(
         "--single-file",
-        help="The page holds the library that draws its figures (5 MB), and can be sent alone.",
+        help="Embed the plotting library (5 MB), so that the page can be sent alone.",
     ),
 ]
 

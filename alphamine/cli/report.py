@@ -18,7 +18,7 @@ def report(
     single_file: options.SingleFile = False,
     members: Annotated[
         bool,
-        typer.Option("--members", help="Write the page of each member, too, and link to them."),
+        typer.Option("--members", help="Also write a page for each member, linked from this one."),
     ] = False,
 ) -> None:
     """Write the HTML report of a run."""

@@ -15,7 +15,8 @@ from .search import conclude
 def resume(
     run_dir: Annotated[Path, typer.Argument(help="Directory of a run.")],
     budget: Annotated[
-        int | None, typer.Option(help="Distinct formulas to evaluate, from the beginning.")
+        int | None,
+        typer.Option(help="New total of distinct formulas, those already evaluated included."),
     ] = None,
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,

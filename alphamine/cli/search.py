@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 def search(
     job: Annotated[
         str | None,
-        typer.Argument(metavar="JOB", help="Job file, or the name of one; options override it."),
+        typer.Argument(
+            metavar="JOB", help="Job file, or the name of a shipped one; options override it."
+        ),
     ] = None,
     data: options.OptionalData = None,
     searcher: Annotated[
         str | None,
         typer.Option(
-            help="random, genetic (default), local, tune, rl, mcts, rd_loop, portfolio, or others."
+            help="random, genetic (default), local, tune, rl, mcts, rd_loop, portfolio, or a "
+            "plug-in's."
         ),
     ] = None,
     option: Annotated[
@@ -40,7 +43,9 @@ def search(
     seconds: options.Seconds = None,
     tokens: options.Tokens = None,
     money: options.Money = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same pool.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed; the same seed gives the same pool.")
+    ] = None,
     run_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run is recorded.")
     ] = None,
@@ -58,7 +63,9 @@ def search(
     splits: options.Splits = None,
     placebo: Annotated[
         int | None,
-        typer.Option(metavar="B", help="Repeat on B block-shuffled labels; 19 give 5 %."),
+        typer.Option(
+            metavar="B", help="Repeat the search on B block-shuffled labels; with 19, p can be 5 %."
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:

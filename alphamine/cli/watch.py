@@ -25,8 +25,8 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 def watch(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run.")],
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between refreshes.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print the state once and exit.")] = False,
     json: options.Json = False,
 ) -> None:
     """Follow a search that another process runs: curve, pool, pace, cost. Ctrl-C ends the view."""

@@ -70,10 +70,10 @@ class Task(_Strict):
     batch : int
         Formulas asked for and evaluated at a time. It is part of what a seed reproduces.
     islands, distil : optional
-        Searches side by side that share the budget, and what becomes of their pools; part of what
+        Independent searches that share the budget, and what becomes of their pools; part of what
         a seed reproduces (see `search`).
     executor, workers, address : optional
-        Who evaluates (see `ExecutorConfig`); no part of what a seed reproduces.
+        Where formulas are evaluated (see `ExecutorConfig`); no part of what a seed reproduces.
     backend : str
         Name of the engine that evaluates.
     """

@@ -28,7 +28,7 @@ class Pace:
     seconds : float, optional
         Its limit, if it ends earlier by that.
     clock : callable
-        Seconds that only grow.
+        Monotonic clock, in seconds.
     """
 
     def __init__(

@@ -119,15 +119,15 @@ def search(
     batch : int
         Formulas asked for and evaluated at a time.
     islands : "auto", "none", None or int
-        Searches side by side that share the budget, each with a seed and a pool of its own; `auto`
+        Independent searches that share the budget, each with a seed and a pool of its own; `auto`
         is one for each 5,000 of the budget. They are one run with one ledger and one count of
         trials. Its pool is the average of theirs, in `pool_size` formulas (see `pool.blend`): luck
         differs from island to island, and the truth does not.
     distil : {"reproduction", "none"}
         `none` keeps all formulas of all islands.
     executor : {"serial", "processes", "ray"}
-        Who evaluates: this process, `workers` others on this machine, or as many on the Ray
-        cluster at `address`. The run is the same, bit for bit.
+        Where formulas are evaluated: this process, `workers` others on this machine, or as many on
+        the Ray cluster at `address`. The run is the same, bit for bit.
     backend : str
         Name of the engine that evaluates (see `Evaluator`); resume goes on with it.
     name : str, optional

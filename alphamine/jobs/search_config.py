@@ -122,7 +122,7 @@ class SearchConfig:
     batch : int
         Formulas asked for and evaluated at a time.
     islands : int
-        Searches side by side, each with a seed, a searcher and a pool of its own.
+        Independent searches, each with a seed, a searcher and a pool of its own.
     distil : {"reproduction", "none"}
         What becomes of the pools of several islands (see `pool.blend`): as many formulas as a pool
         holds, or all of them.
@@ -135,7 +135,7 @@ class SearchConfig:
     backend : str
         Name of the engine that evaluates (see `Evaluator`).
     executor : ExecutorConfig
-        Who evaluates: no part of what a seed reproduces, and not recorded.
+        Where formulas are evaluated: no part of what a seed reproduces, and not recorded.
     earlier : mapping
         A `TrialCount`: what was tried to find the formulas that the search starts from.
 

@@ -49,7 +49,7 @@ def assemble(
     from_start : bool
         Count drawdowns from the first capital.
     periods : int
-        Rows of a year.
+        Periods (rows) per year.
     delay : int
     long_short : bool
         Judge the book by BRAIN's names and limits too.

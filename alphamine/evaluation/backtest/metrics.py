@@ -51,7 +51,7 @@ def performance(
     ----------
     returns : (days,) float64
     periods : int
-        Rows of a year.
+        Periods (rows) per year.
     compounded : bool
     from_start : bool
         Count a fall from the capital before the first day (qlib does not).

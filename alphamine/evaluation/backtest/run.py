@@ -148,8 +148,8 @@ def backtest(
     borrow : float
         Yearly rate paid for what is sold short.
     periods : int, optional
-        Rows of a year; those of the panel by default (see `Panel.periods_per_year`), where mode
-        `qlib` counts 238 trading days and 50 weeks.
+        Periods (rows) per year; those of the panel by default (see `Panel.periods_per_year`), where
+        mode `qlib` counts 238 trading days and 50 weeks.
     hedge : str or mapping, optional
         Hold no exposure to styles and groups (see `hedged`): "styles" for all of them and the
         sector, names separated by commas, or a mapping of `styles`, `groups` and `weights`. Only
@@ -325,7 +325,7 @@ def _hedge(
 
 
 def _periods(panel: Panel, mode: str, given: int | None) -> int:
-    """Rows of a year: as asked for, else as the panel states, else by the calendar."""
+    """Periods (rows) per year: as asked for, else as the panel states, else by the calendar."""
     stated = panel.periods if given is None else check_periods(given)
     found = panel.periods_per_year
     return stated or (QLIB_YEAR.get(found, found) if mode == "qlib" else found)
