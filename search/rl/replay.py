@@ -89,16 +89,17 @@ class Replay:
         self._places = {rank_key(formula): i for i, formula in enumerate(self.formulas)}
 
     def gains(self, pool: PoolModel, level: bool = False) -> FloatArray:
-        """By how much the pool would gain with each formula, or lose it without; (n,).
+        """By how much the pool would gain with each formula, or lose without; (n,).
 
         Parameters
         ----------
         pool : PoolModel
         level : bool
-            The pool's penalised objective with the formula instead.
+            The pool's penalised objective with the formula instead: for a member, as it is.
         """
         gains = pool.gains(self.ics, self.sketches, self.raw_penalties, self.daily_ics)
-        for formula, loss in zip(pool.formulas, pool.losses(), strict=True):
+        losses = np.zeros(len(pool.formulas)) if level else pool.losses()
+        for formula, loss in zip(pool.formulas, losses, strict=True):
             place = self.place(formula)
             if place is not None:
                 gains[place] = loss

@@ -119,6 +119,23 @@ def test_what_the_pool_has_is_worth_little(grammar: Grammar) -> None:
     assert math.isclose(beside[0], 0.05 / unit)
 
 
+def test_the_level_is_the_pool_s_objective_with_the_formula(grammar: Grammar) -> None:
+    """A member is in the pool: with it the pool is what it is."""
+    agent = searcher(grammar, 2)
+    asked = agent.ask(3)
+    sketches = np.eye(4, dtype=np.float32)[:3]
+    ics = (0.03, 0.02, 0.06)
+    told = [judged(c, ic, s) for c, ic, s in zip(asked, ics, sketches, strict=True)]
+    agent.tell(told, PoolModel())
+    replay = Replay(9, len(grammar.tokens))
+    replay.load(agent.state_dict()["replay"], {field.name: field for field in grammar.fields})
+    pool = PoolModel.of([c.formula for c in asked[:2]], ics[:2], sketches[:2])
+    # Formulas without anything in common: the objective is the length of the ICs, over the ridge.
+    now, with_the_third = math.hypot(0.03, 0.02), math.hypot(*ics)
+    expected = np.array([now, now, with_the_third]) / math.sqrt(1.1)
+    np.testing.assert_allclose(replay.gains(pool, level=True), expected)
+
+
 def test_given_formulas_come_first_and_are_learnt_from(grammar: Grammar) -> None:
     agent = searcher(grammar, 0, given="close / open; ts_corr(close, volume, 5); close + volume")
     asked = agent.ask(4)
