@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,15 +105,25 @@ def search(
     from alphamine.jobs.config import read_job
 
     path = None if job is None else shipped.path_of("jobs", job)
-    written = dict(map(_setting, option or []))
+    written = _settings(option or [])
     conclude(_run(read_job(path, changes, written), path.stem if path else None), json)
 
 
-def _setting(written: str) -> tuple[str, str]:
-    name, equals, value = written.partition("=")
-    if not equals:
-        raise AlphamineError(f"--option takes NAME=VALUE, for instance memory=1000, got {written}")
-    return name.strip(), value
+def _settings(options: Sequence[str]) -> dict[str, str]:
+    """The settings of a searcher by name, as they are written."""
+    found: dict[str, str] = {}
+    for written in options:
+        name, equals, value = (part.strip() for part in written.partition("="))
+        if not equals:
+            raise AlphamineError(
+                f"--option takes NAME=VALUE, for instance memory=1000, got {written}"
+            )
+        if found.setdefault(name, value) != value:
+            raise AlphamineError(
+                f"a setting has one value, but --option has {name}={found[name]} and "
+                f"{name}={value}; leave one of them out"
+            )
+    return found
 
 
 def conclude(run: Run, json: bool) -> None:

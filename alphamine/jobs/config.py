@@ -31,7 +31,7 @@ from alphamine.llm.settings import LLMSettings
 from alphamine.searchers.registry import SEARCHERS, setting_of_text, settings
 
 from .executors.config import ExecutorConfig
-from .search_config import GrammarConfig, PoolConfig, number_of_islands, with_preset
+from .search_config import SEARCHER, GrammarConfig, PoolConfig, number_of_islands, with_preset
 
 
 class _Strict(BaseModel):
@@ -176,7 +176,7 @@ class Job(Task):
         A published configuration (see `with_preset`).
     """
 
-    searcher: str = "genetic"
+    searcher: str = SEARCHER
     options: dict[str, JsonValue] = {}
     seeds: list[str] = []
     combine: list[str] = []
@@ -335,7 +335,8 @@ def _read(
     content |= changes
     try:
         if written:
-            searcher = str(content.get("searcher", Job.model_fields["searcher"].default))
+            whole = with_preset(content.get("preset"), content)
+            searcher = str(whole.get("searcher", SEARCHER))
             chosen = {key: setting_of_text(searcher, key, text) for key, text in written.items()}
             content["options"] = {**(content.get("options") or {}), **chosen}
         return form.model_validate(content)

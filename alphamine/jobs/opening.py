@@ -147,11 +147,22 @@ def island_seeds(seed: int, islands: int) -> list[int]:
 
 
 def _equipped(config: SearchConfig, services: Services | None, run_dir: Path) -> Services:
-    """What the searcher may use: what it is given, and the language model of the configuration."""
+    """What the searcher may use: what it is given, and the language model of the configuration.
+
+    Raises
+    ------
+    SearchError
+        If there are two language models.
+    """
     given = services or {}
     if not config.llm:
         return given
     chosen = LLMSettings.of(config.llm)
+    if "llm" in given:
+        raise SearchError(
+            f"a search has one language model, but services has {given['llm']!r} as llm and the "
+            f"settings llm name {chosen.model!r}; leave one of them out"
+        )
     return {**given, "llm": Client(chosen, chosen.record(run_dir))}
 
 

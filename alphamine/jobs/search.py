@@ -32,6 +32,7 @@ from .opening import open_study
 from .progress import shown
 from .scorer import Scorer
 from .search_config import (
+    SEARCHER,
     GrammarConfig,
     PoolConfig,
     SearchConfig,
@@ -45,7 +46,7 @@ from .study import Progress
 
 def search(
     panel: Panel,
-    searcher: SearcherLike = "genetic",
+    searcher: SearcherLike | None = None,
     budget: int = 1000,
     seed: int = 0,
     run_dir: str | PathLike[str] | None = None,
@@ -59,8 +60,8 @@ def search(
     llm: Mapping[str, Any] | None = None,
     grammar: Mapping[str, Any] | GrammarConfig | None = None,
     preset: str | None = None,
-    pool_size: int = 20,
-    max_correlation: float = 0.7,
+    pool_size: int | None = None,
+    max_correlation: float | None = None,
     pool: Mapping[str, Any] | None = None,
     batch: int = 32,
     islands: int | str | None = "auto",
@@ -86,8 +87,8 @@ def search(
     Parameters
     ----------
     panel : Panel
-    searcher : str, class, callable or Searcher
-        Name of a registered searcher; a class, or a function, of a `SearchContext`; or an object
+    searcher : str, class, callable or Searcher, optional
+        Name of a registered searcher (`genetic`, or that of the preset, by default); a class, or a function, of a `SearchContext`; or an object
         with the methods of `Searcher`. `options` are settings of the first two. In those that are
         formulas (`given` of `rl`, `formulas` of `tune`), `run:DIRECTORY` is the pool of an earlier
         run, all of whose trials count for this one's verdicts.
@@ -112,10 +113,11 @@ def search(
     preset : {"kdd23", "fcs"}, optional
         A published configuration of AlphaGen's policy: settings of the searcher, of the grammar and
         of the pool, where `options`, `grammar` and `pool` say nothing else.
-    pool_size, max_correlation
-        How many formulas are kept, and how strongly two of them may be correlated.
+    pool_size, max_correlation : optional
+        How many formulas are kept (20), and how strongly two of them may be correlated (0.7).
     pool : mapping, optional
-        Other settings of the pool: `objective`, `l1`, `ridge` ... (see `Pool`), or `parity`.
+        Settings of the pool: `size`, which is `pool_size`, `max_correlation`, `objective`, `l1`,
+        `ridge` ... (see `Pool`), or `parity`.
     batch : int
         Formulas asked for and evaluated at a time.
     islands : "auto", "none", None or int
@@ -162,13 +164,13 @@ def search(
     given = with_preset(
         preset,
         {
-            "searcher": searcher,
+            **({} if searcher is None else {"searcher": searcher}),
             "options": options or {},
-            "grammar": grammar or {},
-            "pool": {**_given_pool(preset, pool_size, max_correlation), **(pool or {})},
+            "grammar": GrammarConfig.of(grammar).settings,
+            "pool": _given_pool(pool, pool_size, max_correlation),
         },
     )
-    factory = SearcherFactory.of(given["searcher"])
+    factory = SearcherFactory.of(given.get("searcher", SEARCHER))
     method_options, tried = resolved(given["options"])
     starts, tried_there = resolved([str(formula) for formula in seeds])
     islands = "none" if factory.single and islands == "auto" else islands
@@ -296,11 +298,25 @@ def resume(
     return Run(directory, panel, series)
 
 
-def _given_pool(preset: str | None, pool_size: int, max_correlation: float) -> dict[str, Any]:
-    """Settings of the pool that were asked for: they override a preset, and our defaults do not."""
-    asked = {"size": pool_size, "max_correlation": max_correlation}
-    usual = {} if preset is None else PoolConfig().settings
-    return {name: value for name, value in asked.items() if value != usual.get(name)}
+def _given_pool(
+    pool: Mapping[str, Any] | None, size: int | None, max_correlation: float | None
+) -> dict[str, Any]:
+    """Settings of the pool that were asked for; what was not is left to a preset or our defaults.
+
+    Raises
+    ------
+    SearchError
+        If one of them was asked for twice, with two values.
+    """
+    found = dict(pool or {})
+    shorthand = {"pool_size": ("size", size), "max_correlation": ("max_correlation", max_correlation)}
+    for argument, (name, value) in shorthand.items():
+        if value is not None and found.setdefault(name, value) != value:
+            raise SearchError(
+                f"{argument} is the pool's {name}, but got {argument}={value!r} and "
+                f"pool={{{name!r}: {found[name]!r}}}; leave one of them out"
+            )
+    return found
 
 
 def _require_unaltered(store: Store, directory: Path) -> None:

@@ -20,6 +20,8 @@ from .executors.config import ExecutorConfig
 Distil = Literal["reproduction", "none"]
 Islands = int | str | None
 DISTIL: Final = ("reproduction", "none")
+# Which one searches if nothing is said.
+SEARCHER: Final = "genetic"
 _ISLAND_EVALUATIONS: Final = 5000
 
 
@@ -145,7 +147,7 @@ class SearchConfig:
         If a setting breaks a law.
     """
 
-    searcher: str = "genetic"
+    searcher: str = SEARCHER
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     seeds: Sequence[str] = ()

@@ -33,6 +33,12 @@ def test_bad_jobs_are_refused_before_anything_starts(cli: Cli, workplace: Path, 
     assert not run_dir.exists()
 
 
+def test_a_setting_with_two_values_is_refused(cli: Cli) -> None:
+    twice = ["--option", "memory=10", "--option", "memory= 20"]
+    message = refused(cli("search", "--data", "tiny.yaml", *twice))
+    assert "memory=10 and memory=20; leave one of them out" in message
+
+
 def test_search_records_as_many_formulas_as_its_budget(
     searched: dict[str, Any], workplace: Path
 ) -> None:

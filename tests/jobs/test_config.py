@@ -181,6 +181,13 @@ def test_a_preset_fills_in_what_the_job_does_not_say(tmp_path: Path) -> None:
     assert job.grammar.settings == {**preset.grammar, "max_depth": 9}
 
 
+def test_options_of_the_command_line_are_of_the_preset_s_searcher(tmp_path: Path) -> None:
+    job_file = tmp_path / "job.yaml"
+    job_file.write_text("data: d.yaml\npreset: kdd23\n")
+    job = read_job(job_file, {}, {"hidden": "8"})
+    assert job.options == {**PRESETS["kdd23"].options, "hidden": 8}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

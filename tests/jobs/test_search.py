@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,7 +17,9 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Splits
 from alphamine.errors import MissingDependency, SearchError
+from alphamine.jobs.search_config import GrammarConfig
 from alphamine.searchers.base import SearchContext, Searcher
+from alphamine.searchers.rl.settings import PRESETS
 
 SEARCHERS = ("random", "genetic")
 
@@ -125,11 +128,49 @@ def test_evaluations_are_a_frame(small_panel: Panel, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "pool"),
+    [
+        ({}, {"size": 20, "max_correlation": 0.99}),
+        ({"max_correlation": 0.7}, {"size": 20, "max_correlation": 0.7}),
+        ({"pool_size": 20, "pool": {"max_correlation": 0.7}}, {"size": 20, "max_correlation": 0.7}),
+        ({"pool": {"size": 5}}, {"size": 5, "max_correlation": 0.99}),
+        ({"pool_size": 5, "pool": {"size": 5}}, {"size": 5, "max_correlation": 0.99}),
+    ],
+)
+def test_what_is_asked_for_goes_before_a_preset_even_where_it_is_our_default(
+    small_panel: Panel, tmp_path: Path, settings: dict[str, Any], pool: dict[str, Any]
+) -> None:
+    pytest.importorskip("torch")
+    run = am.search(small_panel, budget=1, run_dir=tmp_path / "run", preset="kdd23", **settings)
+    assert run.facts["searcher"] == "rl"
+    assert run.facts["pool"] == {**pool, "parity": "alphagen"}
+
+
+def test_a_preset_fills_in_a_configured_grammar(small_panel: Panel, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    language = GrammarConfig(max_depth=9)
+    run = am.search(
+        small_panel, budget=1, run_dir=tmp_path / "run", preset="kdd23", grammar=language
+    )
+    preset = json.loads(json.dumps(dict(PRESETS["kdd23"].grammar)))
+    assert run.facts["grammar"] == {**preset, "max_depth": 9}
+
+
+@pytest.mark.parametrize(
     ("settings", "law"),
     [
         ({"searcher": "divination"}, "divination"),
         ({"pool_size": 0}, "pool.size is at least 1"),
         ({"max_correlation": 1.5}, r"in \(0, 1\]"),
+        ({"pool_size": 50, "pool": {"size": 3}}, r"got pool_size=50 and pool={'size': 3}; leave"),
+        (
+            {"max_correlation": 0.7, "pool": {"max_correlation": 0.5}},
+            r"got max_correlation=0.7 and pool={'max_correlation': 0.5}",
+        ),
+        (
+            {"services": {"llm": "mine"}, "llm": {"model": "m", "url": "http://127.0.0.1:1/v1"}},
+            "services has 'mine' as llm and the settings llm name 'm'",
+        ),
         ({"options": {"popluation": 3}}, "population"),
         ({"grammar": {"max_length": 0}}, "max_length"),
         ({"seed": -1}, "a seed is a whole number of at least 0, but got -1"),
