@@ -88,10 +88,11 @@ def search(
     ----------
     panel : Panel
     searcher : str, class, callable or Searcher, optional
-        Name of a registered searcher (`genetic`, or that of the preset, by default); a class, or a function, of a `SearchContext`; or an object
-        with the methods of `Searcher`. `options` are settings of the first two. In those that are
-        formulas (`given` of `rl`, `formulas` of `tune`), `run:DIRECTORY` is the pool of an earlier
-        run, all of whose trials count for this one's verdicts.
+        Name of a registered searcher; a class, or a function, of a `SearchContext`; or an object
+        with the methods of `Searcher`. By default `genetic`, or that of the preset. `options` are
+        settings of the first two. In those that are formulas (`given` of `rl`, `formulas` of
+        `tune`), `run:DIRECTORY` is the pool of an earlier run, all of whose trials count for this
+        one's verdicts.
     budget : int
         Distinct formulas to evaluate: the number of trials.
     seed : int
@@ -309,8 +310,10 @@ def _given_pool(
         If one of them was asked for twice, with two values.
     """
     found = dict(pool or {})
-    shorthand = {"pool_size": ("size", size), "max_correlation": ("max_correlation", max_correlation)}
-    for argument, (name, value) in shorthand.items():
+    for argument, name, value in (
+        ("pool_size", "size", size),
+        ("max_correlation", "max_correlation", max_correlation),
+    ):
         if value is not None and found.setdefault(name, value) != value:
             raise SearchError(
                 f"{argument} is the pool's {name}, but got {argument}={value!r} and "
