@@ -21,10 +21,10 @@ _LISTENING: Final = "rd_loop"
 
 
 class Inbox:
-    """What people have proposed, each taken once.
+    """What people have proposed, each taken once, by whichever island asks first.
 
     Who takes what is written down before it is handed out, so that a resumed run takes the same in
-    the same turn.
+    the same turn of the same island.
 
     Parameters
     ----------
@@ -32,11 +32,14 @@ class Inbox:
         Of the run; it need not exist yet.
     after : int
         The last turn whose formulas are stored: it and those before it get nothing new.
+    island : int
+        Whose turns these are: each island counts its own.
     """
 
-    def __init__(self, directory: Path, after: int = -1) -> None:
+    def __init__(self, directory: Path, after: int = -1, island: int = 0) -> None:
         self._directory = directory
         self._after = after
+        self._island = island
 
     def take(self, turn: int) -> list[str]:
         """What a turn is given: the same again for the same turn.
@@ -48,15 +51,18 @@ class Inbox:
         """
         texts = [str(line["text"]) for line in _lines(self._directory / FILE_NAME)]
         taken = _lines(self._directory / TAKEN_NAME)
-        start = 0
+        start, last = 0, self._after
         for entry in taken:
-            if entry["turn"] == turn:
-                return texts[start : entry["until"]]
+            # Entries of earlier versions name no island: all had the same.
+            if entry["island"] in (None, self._island):
+                if entry["turn"] == turn:
+                    return texts[start : entry["until"]]
+                last = max(last, entry["turn"])
             start = entry["until"]
-        last = max((entry["turn"] for entry in taken), default=-1)
-        if len(texts) == start or turn <= max(self._after, last):
+        if len(texts) == start or turn <= last:
             return []
-        _append(self._directory / TAKEN_NAME, {"turn": turn, "until": len(texts)})
+        entry = {"island": self._island, "turn": turn, "until": len(texts)}
+        _append(self._directory / TAKEN_NAME, entry)
         return texts[start:]
 
 
@@ -89,10 +95,14 @@ def propose(run_dir: str | os.PathLike[str], hypothesis: str) -> None:
     _append(Path(run_dir) / FILE_NAME, {"text": text, "at": now()})
 
 
-def last_turn(store: Store) -> int:
-    """The last turn of research of which a formula is stored; -1 if there is none."""
-    notes = (p.notes.get("turn") for found in store.proposals(0).values() for p in found)
-    return max((turn for turn in notes if isinstance(turn, int)), default=-1)
+def last_turns(store: Store) -> dict[int, int]:
+    """The last turn of research of which a formula is stored, by island; of some there is none."""
+    last: dict[int, int] = {}
+    for proposal in (p for found in store.proposals(0).values() for p in found):
+        turn = proposal.notes.get("turn")
+        if isinstance(turn, int):
+            last[proposal.island] = max(turn, last.get(proposal.island, -1))
+    return last
 
 
 def _append(path: Path, entry: Mapping[str, Any]) -> None:
@@ -124,7 +134,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             if path.name == FILE_NAME:
                 found.append({"text": entry["text"]})
             else:
-                found.append({"turn": int(entry["turn"]), "until": int(entry["until"])})
+                turn, until = int(entry["turn"]), int(entry["until"])
+                found.append({"turn": turn, "until": until, "island": entry.get("island")})
         except (ValueError, TypeError, KeyError):
             raise WorkFailed(
                 f"{path}, line {number}: it is no entry of a queue of hypotheses; mend or delete it"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from copy import copy
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def open_study(
     services: Services | None,
     store_of: Callable[[], Store],
     watch: Callable[[Progress], None],
-    turn: int = 0,
+    turns: Mapping[int, int] = MappingProxyType({}),
 ) -> Session:
     """A search that is ready to run.
 
@@ -73,8 +74,8 @@ def open_study(
         Opens the ledger, or begins it: asked when all settings are known to be sound.
     watch : callable
         Told that workers start, which takes a while on a large panel.
-    turn : int
-        The last one for which people's proposals were taken.
+    turns : mapping of int to int
+        The last one of each island for which people's proposals were taken; none by default.
 
     Raises
     ------
@@ -82,9 +83,11 @@ def open_study(
         If a setting breaks a law, or a key, a record or a package is missing.
     """
     equipped = _equipped(config, services, directory)
-    parts = partial(new_islands, config, factory, equipped)
+    parts = partial(new_islands, config, factory, [equipped] * config.islands)
     # Placebo runs take no proposals from people.
-    listening = {SERVICE: Inbox(directory, turn), **equipped}
+    listening = [
+        {SERVICE: Inbox(directory, turns.get(k, -1), k), **equipped} for k in range(config.islands)
+    ]
     islands = new_islands(config, factory, listening, scorer)
     config.limits.check(islands[0].searcher, factory.name)
     _require_prices(config.limits, equipped)
@@ -105,9 +108,9 @@ def open_study(
 
 
 def new_islands(
-    config: SearchConfig, factory: SearcherFactory, services: Services, scorer: Scorer
+    config: SearchConfig, factory: SearcherFactory, services: Sequence[Services], scorer: Scorer
 ) -> list[Island]:
-    """Searchers, each with an empty pool.
+    """Searchers, each with its services and an empty pool.
 
     Raises
     ------
@@ -124,12 +127,12 @@ def new_islands(
         SearchContext(
             language,
             seed,
-            services=services,
+            services=own,
             seeds=seeds,
             descriptions=panel.notes.get("descriptions", {}),
             models=models,
         )
-        for seed in island_seeds(config.seed, config.islands)
+        for seed, own in zip(island_seeds(config.seed, config.islands), services, strict=True)
     ]
     searchers = [factory.build(context, config.options) for context in contexts]
     modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)

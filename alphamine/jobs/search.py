@@ -27,7 +27,7 @@ from alphamine.version import __version__
 
 from .data_facts import describe, require_same_data
 from .executors.config import ExecutorConfig
-from .inbox import last_turn
+from .inbox import last_turns
 from .opening import open_study
 from .progress import shown
 from .scorer import Scorer
@@ -290,9 +290,17 @@ def resume(
 
         bar = shown(progress, limits.evaluations, limits.seconds)
         watch = observe or held.enter_context(bar)
-        turn = last_turn(store)
         session = open_study(
-            held, config, factory, panel, scorer, directory, services, go_on, watch, turn
+            held,
+            config,
+            factory,
+            panel,
+            scorer,
+            directory,
+            services,
+            go_on,
+            watch,
+            last_turns(store),
         )
         stop = stop or held.enter_context(stop_on_signal())
         series = session.run(watch, stop)

@@ -97,7 +97,7 @@ class Trials:
         known = self._store.known(distinct)
         before = self._store.proposed(distinct, number, oldest.number)
         fresh = [c for c in candidates if distinct[d := c.formula.digest] is c and d not in before]
-        offered = self._apply(self._islands[number], fresh, known, stop)
+        offered = self._apply(number, fresh, known, stop)
         results = []
         for candidate in candidates:
             digest = candidate.formula.digest
@@ -115,7 +115,7 @@ class Trials:
 
     def _apply(
         self,
-        island: Island,
+        number: int,
         fresh: Sequence[Candidate],
         known: dict[str, Record],
         stop: Callable[[], bool],
@@ -130,13 +130,13 @@ class Trials:
         for i, (candidate, score) in enumerate(self._score(new, stop)):
             self.sampled.note(self.recorded + i, candidate.formula.digest, score)
             self.members.note(candidate.formula.digest, score)
-            known[candidate.formula.digest] = _record(candidate, score)
+            known[candidate.formula.digest] = _record(candidate, score, number)
             if score.vector is not None and held < _VECTOR_BYTES:
                 vectors[candidate.formula.digest] = score.vector
                 held += score.vector.nbytes
         told = [(c, known[c.formula.digest]) for c in fresh]
         evaluations = [Evaluation(c, r.train, r.fitness) for c, r in told]
-        offered = island.offer(evaluations, vectors, self.vectors, stop)
+        offered = self._islands[number].offer(evaluations, vectors, self.vectors, stop)
         self.members.keep_only(d for i in self._islands for d in i.pool.digests)
         counted = {c.formula.digest for c in new} | self._ahead.intersection(offered)
         self.applied += len(counted)
@@ -173,7 +173,7 @@ class Trials:
             raise Stopped
 
 
-def _record(candidate: Candidate, score: Score) -> Record:
+def _record(candidate: Candidate, score: Score, island: int) -> Record:
     return Record(
         candidate.formula.digest,
         str(candidate.formula),
@@ -186,4 +186,5 @@ def _record(candidate: Candidate, score: Score) -> Record:
         candidate.arm,
         candidate.notes,
         score.failure,
+        island,
     )

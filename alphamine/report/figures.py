@@ -67,25 +67,30 @@ def cumulative_returns(
 
 
 def library_over_time(models: Sequence[ModelRecord]) -> go.Figure:
-    """Mean rank IC on valid of every model that was judged, and of the one that stood, by trials.
+    """Mean rank IC on valid of every model that was judged, and of those that stood, by trials.
 
     Parameters
     ----------
     models : sequence of ModelRecord
-        In order; those that failed are left out.
+        In order; those that failed are left out. Each island has a line of its own.
     """
     figure = _figure("formulas evaluated", "mean rank IC, valid")
     judged = [m for m in models if m.failure is None]
-    for accepted, name, colour in ((False, "rejected", "train"), (True, "accepted", "valid")):
-        shown = [m for m in judged if m.accepted is accepted]
+    islands = sorted({m.island for m in judged})
+    parts = [("rejected", LINES[0], [m for m in judged if not m.accepted])]
+    for k in islands:
+        name = f"accepted, island {k + 1}" if len(islands) > 1 else "accepted"
+        own = [m for m in judged if m.accepted and m.island == k]
+        parts.append((name, LINES[1 + k % (len(LINES) - 1)], own))
+    for name, colour, shown in parts:
         figure.add_scatter(
             x=[m.evaluations for m in shown],
             y=_rounded([m.fit["numbers"]["valid"]["rank_ic"] for m in shown]),
-            mode="lines+markers" if accepted else "markers",
+            mode="markers" if name == "rejected" else "lines+markers",
             line={"shape": "hv", "width": 2},
             name=name,
             text=[f"{m.proposal.model}, {len(m.proposal.formulas)} formulas" for m in shown],
-            marker={"color": COLOURS[colour]},
+            marker={"color": colour},
         )
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,36 +37,50 @@ class Lineage:
 
     Attributes
     ----------
-    number : int
+    island, number : int
+        Of the search that grew it, and how many it had begun before.
     gain : float
-        Of the pool by its formulas together.
+        Of the island's pool by those of its formulas that nobody had tried before.
     steps : list of Step
         In the order in which they hang together.
     avoided : list of str
         Structure that proposals of it were not to add.
     """
 
+    island: int
     number: int
     gain: float
     steps: list[Step]
     avoided: list[str]
 
 
-def lineages(records: Sequence[Record], most: int = 5) -> list[Lineage]:
-    """The trees by which the pool gained most; none if the search was without trees."""
-    trees: dict[int, list[Record]] = {}
-    for record in records:
+def lineages(attempts: Sequence[Record], most: int = 5) -> list[Lineage]:
+    """The trees by which a pool gained most; none if the search was without trees.
+
+    Parameters
+    ----------
+    attempts : sequence of Record
+        `Run.attempts`.
+    most : int
+    """
+    trees: dict[tuple[int, int], list[Record]] = {}
+    # By island: another one's proposal of the same formula has another place in other trees.
+    tried: dict[int, dict[str, Record]] = {}
+    for record in attempts:
+        tried.setdefault(record.island, {})[record.digest] = record
         number = record.notes.get("tree")
         if isinstance(number, int):
-            trees.setdefault(number, []).append(record)
-    everything = {record.digest: record for record in records}
-    gains = {number: sum(r.gain for r in members) for number, members in trees.items()}
-    best = sorted((n for n in trees if gains[n] > 0.0), key=lambda n: (-gains[n], n))[:most]
-    return [_lineage(n, gains[n], trees[n], everything) for n in best]
+            trees.setdefault((record.island, number), []).append(record)
+    gains = {
+        key: sum(r.gain for r in members if not math.isnan(r.gain))
+        for key, members in trees.items()
+    }
+    best = sorted((key for key in trees if gains[key] > 0.0), key=lambda k: (-gains[k], k))[:most]
+    return [_lineage(key, gains[key], trees[key], tried[key[0]]) for key in best]
 
 
 def _lineage(
-    number: int, gain: float, members: Sequence[Record], everything: Mapping[str, Record]
+    key: tuple[int, int], gain: float, members: Sequence[Record], everything: Mapping[str, Record]
 ) -> Lineage:
     own = {record.digest for record in members}
     below: dict[str, list[Record]] = {}
@@ -81,7 +96,7 @@ def _lineage(
             roots[record.digest] = record
     steps = [step for root in roots.values() for step in _steps(root, below, 0, frozenset())]
     avoided = dict.fromkeys(text for r in members for text in _texts(r.notes.get("avoided")))
-    return Lineage(number, gain, steps, list(avoided))
+    return Lineage(*key, gain, steps, list(avoided))
 
 
 def _steps(

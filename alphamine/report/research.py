@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from alphamine.runs.records import Record
 
 _UNKNOWN: Final = "the run ended before this was analysed"
+_Key = tuple[int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class ResearchTurn:
 
     Attributes
     ----------
-    number : int
+    island, number : int
+        Of the search that made it, and how many it had made before.
     arm, statement, reason, expected, source : str
         Words of whoever supposed it.
     attempts : list of Attempt
@@ -38,11 +41,12 @@ class ResearchTurn:
     decision, feedback : str
         What the loop made of it.
     gain : float
-        Of the pool by its formulas together.
+        Of the island's pool by those of its formulas that nobody had tried before.
     spent : int
-        Formulas tried up to its end.
+        Formulas tried up to its end, by all islands.
     """
 
+    island: int
     number: int
     arm: str
     statement: str
@@ -69,42 +73,59 @@ class ArmRow:
 
 
 def research_log(
-    records: Sequence[Record], models: Sequence[ModelRecord] = ()
+    attempts: Sequence[Record], models: Sequence[ModelRecord] = ()
 ) -> list[ResearchTurn]:
-    """Hypotheses in their order; none if the search made none."""
-    turns: dict[int, ResearchTurn] = {}
-    learnt: dict[int, Mapping[str, Any]] = {}
-    for spent, record in enumerate(records, 1):
+    """Hypotheses, island by island in their order; none if the search made none.
+
+    Parameters
+    ----------
+    attempts : sequence of Record
+        `Run.attempts`.
+    models : sequence of ModelRecord
+        `Run.models`.
+    """
+    turns: dict[_Key, ResearchTurn] = {}
+    learnt: dict[_Key, Mapping[str, Any]] = {}
+    tried = set[str]()
+    for record in attempts:
+        tried.add(record.digest)
         notes = record.notes
         number = notes.get("turn")
         if not isinstance(number, int) or "statement" not in notes:
             continue
-        turn = turns.get(number)
+        key = _key(record.island, record.arm, number)
+        turn = turns.get(key)
         if turn is None:
-            turn = turns[number] = _turn(number, record.arm, notes)
+            turn = turns[key] = _turn(key, record.arm, notes)
         turn.attempts.append(Attempt(record, _texts(notes.get("mended"))))
         turn.failures += _texts(notes.get("failures"))
-        turn.gain += record.gain
-        turn.spent = spent
+        turn.gain += 0.0 if math.isnan(record.gain) else record.gain
+        turn.spent = len(tried)
         for entry in notes.get("learnt") or ():
-            learnt[entry["turn"]] = entry
-    for number, entry in learnt.items():
-        turn = turns.get(number)
+            learnt[_key(record.island, record.arm, entry["turn"])] = entry
+    for key, entry in learnt.items():
+        turn = turns.get(key)
         if turn is None:
             # Nothing of it could be tried: it stands in the log alone.
-            turn = turns[number] = _turn(number, str(entry.get("arm", "")), entry)
+            turn = turns[key] = _turn(key, str(entry.get("arm", "")), entry)
         turn.decision, turn.feedback = str(entry["decision"]), str(entry["feedback"])
     for model in models:
         number = model.proposal.notes.get("turn")
         if isinstance(number, int):
-            turns[number] = _about_model(number, model)
-    return [turns[number] for number in sorted(turns)]
+            key = _key(model.island, model.proposal.arm, number)
+            turns[key] = _about_model(key, model)
+    return [turns[key] for key in sorted(turns)]
 
 
-def _about_model(number: int, model: ModelRecord) -> ResearchTurn:
+def _key(island: int, arm: str, number: int) -> _Key:
+    """Who counts its hypotheses alone: an island's search, or one of the arms of its portfolio."""
+    return island, arm.rpartition(":")[0], number
+
+
+def _about_model(key: _Key, model: ModelRecord) -> ResearchTurn:
     """A hypothesis about the model of the library."""
     proposal = model.proposal
-    turn = _turn(number, proposal.arm, proposal.notes)
+    turn = _turn(key, proposal.arm, proposal.notes)
     turn.model = (
         f"{proposal.notes.get('model', proposal.model)} on {len(proposal.formulas)} formulas"
     )
@@ -135,8 +156,10 @@ class LibraryRow:
 
     Attributes
     ----------
+    island : int
+        Whose library it is.
     evaluations : int
-        Formulas tried by then.
+        Formulas tried by then, by all islands.
     formulas : int
     model, why : str
     numbers : mapping
@@ -145,6 +168,7 @@ class LibraryRow:
         Models that had been held against valid by then.
     """
 
+    island: int
     evaluations: int
     formulas: int
     model: str
@@ -163,15 +187,18 @@ def library_rows(models: Sequence[ModelRecord]) -> list[LibraryRow]:
             name = f"{model.proposal.model}({settings})"
             why = str(model.proposal.notes.get("statement", model.proposal.arm))
             size = len(model.proposal.formulas)
-            rows.append(LibraryRow(model.evaluations, size, name, why, numbers, looks))
+            rows.append(
+                LibraryRow(model.island, model.evaluations, size, name, why, numbers, looks)
+            )
     return rows
 
 
-def _turn(number: int, arm: str, words: Mapping[str, Any]) -> ResearchTurn:
+def _turn(key: _Key, arm: str, words: Mapping[str, Any]) -> ResearchTurn:
     statement, reason, expected, source = (
         str(words.get(name, "")) for name in ("statement", "reason", "expected", "source")
     )
-    return ResearchTurn(number, arm, statement, reason, expected, source)
+    island, _, number = key
+    return ResearchTurn(island, number, arm, statement, reason, expected, source)
 
 
 def _texts(value: Any) -> list[str]:

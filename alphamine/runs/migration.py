@@ -1,8 +1,9 @@
 """Runs of earlier versions read as those of today: all that differs in what they have written.
 
 Version 0.1.0 (schema 3 of the ledger) had neither arms nor notes; a member's sign stood beside its
-formula, its weight and its correlations, and days on which it is silent were not counted. Facts
-that it did not record have their defaults in `RunRecord`.
+formula, its weight and its correlations, and days on which it is silent were not counted. It kept
+no proposals but those that it had evaluated, of one island. Facts that it did not record have their
+defaults in `RunRecord`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from alphamine.expression.nodes import Node
 from .schema import SCORES
 
 OLDER_VERSION: Final = 3
-# Shadows the table, so that all who read evaluations see columns of today.
+# Shadow the tables, so that all who read evaluations and proposals see columns of today.
 OLDER_AS_NEW: Final = f"""
 CREATE TEMP VIEW eval AS SELECT seq, digest, formula, fitness, gain, origin, parents, '' AS arm,
     NULL AS notes, failure, {", ".join(SCORES)} FROM main.eval;
+CREATE TEMP VIEW proposal AS SELECT seq AS round, 0 AS position, 0 AS island, digest, formula,
+    origin, parents, '' AS arm, NULL AS notes FROM main.eval;
 """  # noqa: S608
 _SIGN: Final = "sign"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +77,37 @@ class RecordedRun(Hinted):
         """Every formula that was evaluated, in order."""
         with self._store() as store:
             return list(store.records())
+
+    @cached_property
+    @as_recorded
+    def attempts(self) -> list[Record]:
+        """What each island has tried, in the order of proposals, with its own parents and notes.
+
+        Scores are those of the formula. A formula that was proposed before, by whichever island,
+        was not evaluated again: what the pool has gained by it is recorded of the first proposal
+        only, and is NaN here.
+        """
+        with self._store() as store:
+            proposals = [p for found in store.proposals(0).values() for p in found]
+        known = {record.digest: record for record in self.records}
+        attempts = []
+        seen = set[str]()
+        for p in proposals:
+            if (record := known.get(p.digest)) is None:
+                continue  # the search ended before it was evaluated
+            attempts.append(
+                replace(
+                    record,
+                    gain=math.nan if p.digest in seen else record.gain,
+                    origin=p.origin,
+                    parents=p.parents,
+                    arm=p.arm,
+                    notes=p.notes,
+                    island=p.island,
+                )
+            )
+            seen.add(p.digest)
+        return attempts
 
     @cached_property
     @as_recorded
@@ -161,6 +194,7 @@ class RecordedRun(Hinted):
             row = {
                 "formula": record.formula,
                 "origin": record.origin,
+                "island": record.island,
                 "fitness": record.fitness,
                 "gain": record.gain,
             }

@@ -37,6 +37,9 @@ class Record:
         As in `Candidate`.
     failure : str, optional
         Why the formula could not be evaluated.
+    island : int
+        Number of the one that was the first to propose it; what searchers number in their notes,
+        each island counts for itself.
     """
 
     digest: str
@@ -50,6 +53,7 @@ class Record:
     arm: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
     failure: str | None = None
+    island: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ def _notes(text: str | None) -> dict[str, Any]:
 
 
 def to_record(row: Sequence[Any]) -> Record:
-    """The evaluation of a row of `schema.COLUMNS`."""
+    """The evaluation of a row of `schema.COLUMNS`, and then `schema.ISLAND`."""
     digest, formula, fitness, gain, origin, parents, arm, notes, failure = row[:9]
-    scores = [math.nan if score is None else score for score in row[9:]]
+    scores = [math.nan if score is None else score for score in row[9:-1]]
     train, valid = scores[: len(TRAIN_SCORES)], scores[len(TRAIN_SCORES) :]
     return Record(
         digest,
@@ -90,11 +94,12 @@ def to_record(row: Sequence[Any]) -> Record:
         arm,
         _notes(notes),
         failure,
+        row[-1],
     )
 
 
 def of_record(number: int, r: Record) -> tuple[Any, ...]:
-    """The row of evaluation number `number`."""
+    """The row of evaluation number `number`; its island stands with its proposal."""
     return (
         number,
         r.digest,

@@ -45,6 +45,11 @@ COLUMNS: Final = ", ".join(
         *SCORES,
     )
 )
+# Read with them: the island that was the first to propose a formula.
+ISLAND: Final = (
+    "coalesce((SELECT island FROM proposal WHERE proposal.digest = eval.digest "
+    "ORDER BY round, position LIMIT 1), 0)"
+)
 INSERT_EVAL: Final = f"INSERT INTO eval VALUES ({','.join('?' * (10 + len(SCORES)))})"  # noqa: S608
 WRITE_SEAL: Final = "INSERT OR REPLACE INTO seal VALUES (?, ?, ?)"
 # What is sealed, in words, and the rows that are hashed.

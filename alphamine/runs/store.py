@@ -30,6 +30,7 @@ from .schema import (
     CONTENT,
     DIGESTS,
     INSERT_EVAL,
+    ISLAND,
     SCHEMA,
     SCORES,
     SEALED,
@@ -213,13 +214,13 @@ class Store:
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in order."""
-        for row in self._read(f"SELECT {COLUMNS} FROM eval ORDER BY seq"):  # noqa: S608
+        for row in self._read(f"SELECT {COLUMNS}, {ISLAND} FROM eval ORDER BY seq"):  # noqa: S608
             yield to_record(row)
 
     def known(self, digests: Collection[str]) -> dict[str, Record]:
         """Those of some formulas that are in the ledger, by digest."""
         marks = ",".join("?" * len(digests))
-        query = f"SELECT {COLUMNS} FROM eval WHERE digest IN ({marks})"  # noqa: S608
+        query = f"SELECT {COLUMNS}, {ISLAND} FROM eval WHERE digest IN ({marks})"  # noqa: S608
         return {row[0]: to_record(row) for row in self._read(query, tuple(digests))}
 
     def digests(self, first: int) -> list[str]:

@@ -416,7 +416,7 @@ def test_a_run_of_version_0_1_0_still_opens(copied: Path, small_panel: Panel) ->
         db.commit()
     old = am.open_run(copied)
     assert old.altered is None
-    assert repr(old.records) == repr([*records.values()])
+    assert repr(old.records) == repr(old.attempts) == repr([*records.values()])
     assert old.pool.formulas == pool.formulas
     assert old.pool.weights == pool.weights
     signs = [1 if records[m["digest"]].formula == m["formula"] else -1 for m in new.members]

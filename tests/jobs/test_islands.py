@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,10 @@ from alphamine.jobs.scorer import Scorer
 from alphamine.jobs.search_config import number_of_islands
 from alphamine.jobs.study import Study
 from alphamine.pool.pool import Pool
+from alphamine.report.lineage import Lineage, lineages
+from alphamine.report.research import research_log
 from alphamine.runs.budget import Budget
+from alphamine.runs.records import Proposal
 from alphamine.runs.run import Run
 from alphamine.runs.store import Store
 from alphamine.searchers.base import Capabilities
@@ -108,6 +112,77 @@ def test_islands_take_turns_and_their_proposals_are_stored_as_theirs(whole: Run)
     assert len(whole.pool) <= 5
     digests = {record.digest for record in whole.records}
     assert {member["digest"] for member in whole.members} <= digests
+
+
+def test_the_research_log_is_that_of_each_island(small_panel: Panel, tmp_path: Path) -> None:
+    seeds = ["rank(volume)", "-close / open"]
+    settings: dict[str, Any] = {"options": {"models": ""}, "batch": 16, "seeds": seeds}
+    run = begin(small_panel, tmp_path / "run", "rd_loop", islands=2, budget=96, **settings)
+    log = research_log(run.attempts, run.models)
+    stored: dict[tuple[int, int], list[Proposal]] = {}
+    with closing(Store.open(run.directory)) as store:
+        for proposal in (p for found in store.proposals(0).values() for p in found):
+            stored.setdefault((proposal.island, proposal.notes["turn"]), []).append(proposal)
+    known = {record.digest for record in run.records}
+    by_turn = {(turn.island, turn.number): turn for turn in log}
+    # Both islands try the formulas to start from, in their first turn.
+    assert {(0, 0), (1, 0)} < stored.keys() <= by_turn.keys()
+    assert len(by_turn) == len(log)
+    # Of the others no task has become a formula.
+    assert not any(by_turn[place].attempts for place in by_turn.keys() - stored.keys())
+    assert all(turn.statement for turn in log)
+    for place, found in stored.items():
+        turn = by_turn[place]
+        assert {turn.statement} == {p.notes["statement"] for p in found}
+        assert [(a.record.digest, a.record.arm) for a in turn.attempts] == [
+            (p.digest, p.arm) for p in found if p.digest in known
+        ]
+    assert sum(turn.gain for turn in log) == pytest.approx(sum(r.gain for r in run.records))
+    assert max(turn.spent for turn in log) == 96
+    alone = begin(small_panel, tmp_path / "alone", "rd_loop", islands=None, budget=40, **settings)
+    whole = research_log(alone.attempts)
+    own = [turn for turn in log if turn.island == 0][: len(whole)]
+    # What a turn has taught is told with a later one, which the shorter run lacks of its last.
+    decided = [(a, b) for a, b in zip(own, whole, strict=True) if b.decision]
+    assert len(decided) > 3
+    for turn, expected in decided:
+        for name in ("statement", "reason", "source", "failures", "decision", "feedback"):
+            assert getattr(turn, name) == getattr(expected, name)
+    page = run.report().read_text(encoding="utf-8")
+    texts = re.findall(r"<summary>(Island [12], \d+)\. ", page)
+    assert texts == [f"Island {turn.island + 1}, {turn.number}" for turn in log]
+    assert "<summary>Island" not in alone.report().read_text(encoding="utf-8")
+
+
+def test_trees_are_those_of_each_island(small_panel: Panel, tmp_path: Path) -> None:
+    run = begin(small_panel, tmp_path / "run", "mcts", islands=2, budget=96)
+    trees = lineages(run.attempts)
+    own = {(a.island, a.notes["tree"], a.digest): a for a in run.attempts}
+    assert {tree.island for tree in trees} == {0, 1}
+    for tree in trees:
+        below = [step.record for step in tree.steps if step.depth]
+        assert all(own[tree.island, tree.number, r.digest] is r for r in below)
+        assert len({r.parents[0] for r in below if not _in(tree, r.parents[0], own)}) <= 1
+    page = run.report().read_text(encoding="utf-8")
+    shown = [f"Tree {tree.number} of island {tree.island + 1}" for tree in trees]
+    assert re.findall(r"<summary>(Tree \d+ of island [12]):", page) == shown
+
+
+def _in(tree: Lineage, digest: str, own: Container[tuple[int, int, str]]) -> bool:
+    """Whether a tree has proposed a formula itself: its root may be another tree's."""
+    return (tree.island, tree.number, digest) in own
+
+
+def test_the_ledger_knows_which_island_was_the_first(whole: Run) -> None:
+    first: dict[str, int] = {}
+    with closing(Store.open(whole.directory)) as store:
+        for proposal in (p for found in store.proposals(0).values() for p in found):
+            first.setdefault(proposal.digest, proposal.island)
+        some = whole.records[::7]
+        assert store.known([r.digest for r in some]) == {r.digest: r for r in some}
+    assert {r.digest: r.island for r in whole.records}.items() <= first.items()
+    assert whole.evaluations()["island"].tolist() == [r.island for r in whole.records]
+    assert set(first.values()) == {0, 1, 2}
 
 
 def test_the_first_island_is_the_search_that_it_would_be_alone(

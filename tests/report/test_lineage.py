@@ -12,11 +12,28 @@ from alphamine.runs.records import Record
 
 
 def _record(
-    digest: str, parent: str = "", tree: int | None = 0, gain: float = 0.0, **notes: object
+    digest: str,
+    parent: str = "",
+    tree: int | None = 0,
+    gain: float = 0.0,
+    island: int = 0,
+    **notes: object,
 ) -> Record:
     told = dict(notes) if tree is None else {"tree": tree, **notes}
     parents = (parent,) if parent else ()
-    return Record(digest, f"rank({digest})", 0.02, gain, {}, None, "refine", parents, "", told)
+    return Record(
+        digest,
+        f"rank({digest})",
+        0.02,
+        gain,
+        {},
+        None,
+        "refine",
+        parents,
+        "",
+        told,
+        island=island,
+    )
 
 
 def test_children_stand_below_what_they_refine() -> None:
@@ -40,6 +57,20 @@ def test_children_stand_below_what_they_refine() -> None:
     assert [t.number for t in lineages(records, most=1)] == [1]
 
 
+def test_each_island_has_trees_of_its_own() -> None:
+    """One formula in the trees of two islands has its place in each, and one gain."""
+    records = [
+        _record("a", gain=0.03), _record("b", island=1, gain=0.02),
+        _record("c", "a", dimension="turnover"),
+        _record("a", "b", gain=math.nan, island=1, dimension="stability"),
+        _record("d", "a", gain=0.005, island=1, dimension="diversity"),
+    ]  # fmt: skip
+    first, second = lineages(records)
+    assert [(t.island, t.number, t.gain) for t in (first, second)] == [(0, 0, 0.03), (1, 0, 0.025)]
+    assert [(s.depth, s.record.digest) for s in first.steps] == [(0, "a"), (1, "c")]
+    assert [(s.depth, s.record.digest) for s in second.steps] == [(0, "b"), (1, "a"), (2, "d")]
+
+
 def test_a_circle_of_parents_ends() -> None:
     records = [
         _record("a", "b", dimension="turnover", gain=0.1), _record("b", "a", dimension="turnover"),
@@ -52,7 +83,7 @@ def test_a_run_shows_its_trees(tmp_path: Path) -> None:
     panel = am.load("data_specs/synthetic.yaml")
     run = am.search(panel, "mcts", budget=64, run_dir=tmp_path / "run")
     page = run_page(run)
-    best = lineages(run.records)[0]
+    best = lineages(run.attempts)[0]
     assert "Trees of refinements" in page
     assert f"Tree {best.number}:" in page
     assert "out of 64 trials" in page
