@@ -38,6 +38,7 @@ from alphamine.expression.nodes import Field, Node
 from alphamine.expression.text.parser import parse
 from alphamine.extras import require
 from alphamine.libraries import library_texts
+from alphamine.libraries.lines import formula_texts
 from alphamine.operators import Kind
 
 require("qlib", "handlers and processors for qlib need", "qlib", "qlib")
@@ -313,7 +314,7 @@ def _named(
     if isinstance(given, str) and given.startswith(_LIBRARY):
         named: Mapping[str, str | Node] = library_texts(given.removeprefix(_LIBRARY))
     elif isinstance(given, str):
-        named = {text.strip(): text for text in given.split(";") if text.strip()}
+        named = {text: text for text in formula_texts(given)}
     elif isinstance(given, Mapping):
         named = given
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
-from alphamine.errors import UnitWarning
+from alphamine.errors import AlphamineError, UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
@@ -13,12 +13,14 @@ from alphamine.expression.portable import from_data, to_data
 from alphamine.expression.text.parser import parse
 
 from . import library
+from .lines import formula_texts
 
 _LIBRARY = "library:"
+_SHOWN = 80
 
 
 def read_formulas(text: str, schema: Mapping[str, FieldInfo]) -> list[Node]:
-    """Canonical formulas from a list with semicolons, or of `library:NAME`.
+    """Canonical formulas from a list with semicolons (see `formula_texts`), or of `library:NAME`.
 
     Raises
     ------
@@ -32,5 +34,22 @@ def read_formulas(text: str, schema: Mapping[str, FieldInfo]) -> list[Node]:
             published = library(text.removeprefix(_LIBRARY)).values()
             found = [from_data(to_data(formula), schema) for formula in published]
         else:
-            found = [parse(part, fields=schema) for part in text.split(";") if part.strip()]
+            found = [parse(part, fields=schema) for part in formula_texts(text)]
     return list(dict.fromkeys(map(canonicalise, found)))
+
+
+def read_formula(text: str, schema: Mapping[str, FieldInfo]) -> Node:
+    """The canonical formula that a text is; of a list, there is one formula in it.
+
+    Raises
+    ------
+    AlphamineError
+        If it cannot be read, or is no formula or several.
+    """
+    found = read_formulas(text, schema)
+    if len(found) != 1:
+        raise AlphamineError(
+            f"a text that stands for one formula has {len(found)}: {text[:_SHOWN]!r}; a semicolon "
+            "stands between two, unless what is before it is `NAME = FORMULA`"
+        )
+    return found[0]

@@ -1,4 +1,4 @@
-"""Formulas in a text: one a line, with a name or without."""
+"""Formulas in a text: where one ends and the next begins, with a name or without."""
 
 from __future__ import annotations
 
@@ -9,14 +9,37 @@ from typing import Final
 from alphamine.errors import AlphamineError
 
 _MAX_BYTES: Final = 16 << 20
-_NAMED: Final = re.compile(r"([A-Za-z_][\w.]*)\s*=(?!=)\s*(.*)")
+_NAMED: Final = re.compile(r"([A-Za-z_][\w.]*)\s*=(?!=)\s*(.*)", re.DOTALL)
+# Neither ends within a quoted word, which is matched first.
+_WORD: Final = r""" "[^"\n]*" | '[^'\n]*' """
+_COMMENT: Final = re.compile(rf"(?P<word>{_WORD}) | \#[^\n]* | /\*(?:[^*]|\*(?!/))*\*/", re.VERBOSE)
+_STATEMENT: Final = re.compile(rf"(?: {_WORD} | [^;] )+", re.VERBOSE)
+
+
+def formula_texts(text: str) -> list[str]:
+    """The formulas of a list, one by one, without comments.
+
+    Semicolons stand between formulas. A statement `NAME = FORMULA` is none by itself: it and those
+    after it belong to the formula that follows, as `parse` reads them, and no other knows the name.
+    So `a = close / open; rank(a); rank(volume)` are two formulas.
+    """
+    found, named = list[str](), list[str]()
+    for statement in _STATEMENT.findall(_COMMENT.sub(lambda m: m["word"] or " ", text)):
+        if content := statement.strip():
+            named.append(content)
+        if content and not _NAMED.match(content):
+            found.append("; ".join(named))
+            named = []
+    return [*found, "; ".join(named)] if named else found
 
 
 def read_lines(text: str) -> dict[str, str]:
     """Formulas by name from lines `NAME = FORMULA` or `FORMULA`.
 
-    A formula without a name is called by the number of its line. Blank lines, and those that begin
-    with #, are passed over.
+    A formula without a name is called by the number of its line; several on one line, which is then
+    a list (see `formula_texts`), by that and their own: 3.1, 3.2 ... A name is that of the formula
+    if one formula follows it, and else of an intermediate result: `a = close / open; rank(a)` has
+    none, and `mine = a = close / open; rank(a)` has. Blank lines and comments are passed over.
 
     Raises
     ------
@@ -25,17 +48,21 @@ def read_lines(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        content = line.strip()
-        if not content or content.startswith("#"):
-            continue
-        named = _NAMED.fullmatch(content)
-        name, formula = named.groups() if named else (str(number), content)
-        if name in found:
-            raise AlphamineError(
-                f"each formula has a name of its own, but line {number} is another {name!r}; "
-                "rename one"
-            )
-        found[name] = formula
+        texts = formula_texts(line)
+        named = _NAMED.fullmatch("; ".join(texts))
+        if named and len(own := formula_texts(named[2])) == 1:
+            names, texts = [named[1]], own
+        elif len(texts) == 1:
+            names = [str(number)]
+        else:
+            names = [f"{number}.{place + 1}" for place in range(len(texts))]
+        for name, formula in zip(names, texts, strict=True):
+            if name in found:
+                raise AlphamineError(
+                    f"each formula has a name of its own, but line {number} is another {name!r}; "
+                    "rename one"
+                )
+            found[name] = formula
     return found
 
 

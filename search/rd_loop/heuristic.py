@@ -12,6 +12,7 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
+from alphamine.libraries.lines import formula_texts
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.base import NothingAvoided, RefineContext, SeedContext, objection
 from alphamine.searchers.proposers.grammar import GrammarProposer
@@ -94,8 +95,7 @@ class HeuristicProposer:
             hypothesis = Hypothesis(
                 words.strip(), "a person has said so", "what was said", PERSON, PERSON
             )
-            texts = [text.strip() for text in rest.split(";") if text.strip()]
-            return Idea(hypothesis, tuple(Task(text) for text in texts[:n]))
+            return Idea(hypothesis, tuple(Task(text) for text in formula_texts(rest)[:n]))
         said = set(_WORD.findall(situation.words.lower()))
         near = max(self.families, key=lambda family: len(said & _words(family)))
         if not said & _words(near):

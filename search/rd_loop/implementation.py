@@ -17,7 +17,7 @@ from alphamine.expression.fields import FieldInfo
 from alphamine.expression.grammar.edits import points, replace_at
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Node, call, with_inputs
-from alphamine.libraries.formulas import read_formulas
+from alphamine.libraries.formulas import read_formula
 from alphamine.operators import CATALOGUE, Kind
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.proposers.base import NothingAvoided, objection
@@ -35,6 +35,8 @@ UNREADABLE, LOOKBACK, SIZE, REFUSED, KNOWN = (
     "known",
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+# Names that a text gives itself, to intermediate results or to arguments.
+_GIVEN_NAME: Final = re.compile(r"([A-Za-z_][A-Za-z_0-9]*)\s*=(?!=)")
 _TRIES: Final = 3
 
 
@@ -129,11 +131,9 @@ class Implementer:
         """The formula that a text stands for, and what is wrong with it."""
         if isinstance(text, str):
             try:
-                (formula,) = read_formulas(text, self.schema)
+                formula = read_formula(text, self.schema)
             except AlphamineError as error:
                 return None, Problem(UNREADABLE, str(error).splitlines()[0])
-            except ValueError:
-                return None, Problem(UNREADABLE, "it is not one formula")
         else:
             formula = canonicalise(text)
         grammar = self._grammar
@@ -155,12 +155,13 @@ Mend = Callable[[Grammar, Node, np.random.Generator], Iterator[Node]]
 def _nearest_names(grammar: Grammar, text: str) -> Iterator[str]:
     """The text with names that there are in place of those that there are not."""
     fields = [field.name for field in grammar.fields]
+    own = set(_GIVEN_NAME.findall(text))
     operators = list(dict.fromkeys(move.operator.name for move in grammar.moves))
 
     def near(found: re.Match[str]) -> str:
         name = found.group()
         called = text[found.end() :].lstrip()[:1] == "("
-        if name in (CATALOGUE if called else fields):
+        if name in (CATALOGUE if called else fields) or name in own:
             return name
         offered = operators if called else fields
         return next(iter(get_close_matches(name.lower(), offered, n=1, cutoff=0.4)), name)

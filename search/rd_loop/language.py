@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from alphamine.errors import AlphamineError
 from alphamine.expression.nodes import Node
-from alphamine.libraries.formulas import read_formulas
+from alphamine.libraries.formulas import read_formula
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.dialogue import Dialogue, Made, Question
 from alphamine.searchers.proposers.prompts import plain
@@ -93,7 +93,7 @@ class LanguageProposer:
                 try:
                     if len(text) > _LONGEST:
                         raise ValueError(f"a formula has at most {_LONGEST} characters")
-                    (formula,) = read_formulas(text, self._schema)
+                    formula = read_formula(text, self._schema)
                 except (AlphamineError, ValueError) as error:
                     problems.append(str(error))
                     continue

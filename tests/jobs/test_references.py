@@ -10,6 +10,7 @@ import alphamine as am
 from alphamine.data.panel import Panel
 from alphamine.errors import AlphamineError, SearchError
 from alphamine.libraries import library_texts
+from alphamine.libraries.formulas import read_formula, read_formulas
 from alphamine.runs.references import named_formulas, resolved
 from alphamine.runs.run import Run
 
@@ -53,6 +54,20 @@ def test_references_are_found_at_any_depth_and_their_trials_count(run: Run, file
     seeds, none = resolved([f"file:{file}", "library:alpha101", "close"])
     assert seeds == ["rank(volume); ts_mean(close, 5) / close", "library:alpha101", "close"]
     assert none.trials == 0
+
+
+def test_a_file_is_read_alike_by_its_lines_and_as_a_list(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("a = close / volume; rank(a)  # of money\nfast = ts_mean(close, 5); # why\n")
+    lines = named_formulas(str(path))
+    assert list(lines) == ["1", "fast"]
+    [text], _ = resolved([f"file:{path}"])
+    schema = small_panel.schema
+    expected = ["rank(close / volume)", "ts_mean(close, 5)"]
+    assert [str(formula) for formula in read_formulas(text, schema)] == expected
+    assert [str(read_formula(line, schema)) for line in lines.values()] == expected
 
 
 @pytest.mark.parametrize("form", ["run", "file"])

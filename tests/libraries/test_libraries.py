@@ -11,8 +11,11 @@ import pytest
 
 import alphamine as am
 from alphamine.errors import AlphamineError
+from alphamine.expression.canonical import canonicalise
+from alphamine.expression.fields import standard_field
 from alphamine.expression.text.parser import parse
-from alphamine.libraries.lines import read_file
+from alphamine.libraries.formulas import read_formula, read_formulas
+from alphamine.libraries.lines import formula_texts, read_file, read_lines
 from alphamine.operators import CATALOGUE
 
 INDUSTRY = {48, 56, 58, 59, 63, 67, 69, 70, 76, 79, 80, 82, 87, 89, 90, 91, 93, 97, 100}
@@ -180,3 +183,50 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     path.write_text("rank(close)\n", encoding="utf-16")
     with pytest.raises(AlphamineError, match=r"formulas\.txt: it is no UTF-8 text; save"):
         read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ("rank(close); rank(open)", ["rank(close)", "rank(open)"]),
+        (" ; rank(close);; \n", ["rank(close)"]),
+        ("a = close / open; rank(a)", ["rank(close / open)"]),
+        (
+            "rank(volume); a = close / open; b = rank(a); a * b; a = low; rank(a);",
+            ["rank(volume)", "close / open * rank(close / open)", "rank(low)"],
+        ),
+        ("rank(close == open); rank(low)", ["rank(close == open)", "rank(low)"]),
+        ("rank(close) # one; not two\n; /* three; */ rank(low)", ["rank(close)", "rank(low)"]),
+        ("", []),
+    ],
+)
+def test_a_list_is_split_between_formulas_and_not_within(text: str, formulas: list[str]) -> None:
+    schema = {name: standard_field(name) for name in ("close", "open", "low", "volume")}
+    found = [parse(part, fields=schema) for part in formula_texts(text)]
+    assert found == [parse(formula, fields=schema) for formula in formulas]
+    assert read_formulas(text, schema) == list(map(canonicalise, found))
+    if len(formulas) == 1:
+        assert read_formula(text, schema) is canonicalise(found[0])
+    else:
+        with pytest.raises(AlphamineError, match=f"for one formula has {len(formulas)}"):
+            read_formula(text, schema)
+
+
+def test_a_list_that_ends_in_a_name_is_refused_with_what_to_write() -> None:
+    schema = {name: standard_field(name) for name in ("close", "open")}
+    with pytest.raises(AlphamineError, match="the last statement is the formula itself; end with"):
+        read_formulas("rank(close); a = close / open", schema)
+
+
+def test_lines_of_a_file_hold_statements_names_and_lists() -> None:
+    text = (
+        "fast = rank(volume)  # a name\n\n# nothing; here\na = close / open; rank(a)\n"
+        "mine = a = close / open; rank(a);\nrank(low); b = open; -b\n"
+    )
+    assert read_lines(text) == {
+        "fast": "rank(volume)",
+        "4": "a = close / open; rank(a)",
+        "mine": "a = close / open; rank(a)",
+        "6.1": "rank(low)",
+        "6.2": "b = open; -b",
+    }

@@ -121,6 +121,17 @@ def test_an_answer_becomes_a_hypothesis_with_its_formulas() -> None:
         assert candidate.arm == NEW
 
 
+def test_statements_are_one_formula_and_a_list_in_one_text_is_named() -> None:
+    answer = factors("a = close / open; b = rank(a); b - rank(volume)", "rank(close); rank(open)")
+    client = Client([answer])
+    research = searcher(client, tasks=2)
+    assert [str(c.formula) for c in research.ask(1)] == ["rank(close / open) - rank(volume)"]
+    assert len(client.asked) == 1
+    client = Client([factors("rank(close); rank(open)"), answer])
+    searcher(client, tasks=2).ask(1)
+    assert "a text that stands for one formula has 2" in client.asked[1].messages[-1].content
+
+
 def test_it_is_told_of_the_library_on_train_and_of_what_came_of_its_ideas() -> None:
     client = Client([fresh])
     research = searcher(client, tasks=3)

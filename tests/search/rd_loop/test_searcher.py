@@ -180,6 +180,13 @@ def test_people_are_heard_one_a_turn_and_in_their_order() -> None:
     assert found[3][0].notes["statement"] == "second"
 
 
+def test_formulas_of_people_are_a_list_like_any_other() -> None:
+    said = {2: ["mine: a = close / open; rank(a); b = clos / vwap; ts_mean(b, 5)"]}
+    found = turns(rounds(searcher(said), 1))
+    mended = "ts_mean(close / vwap, 5)"
+    assert {str(c.formula) for c in found[2]} == {"rank(close / open)", mended}
+
+
 def test_given_formulas_are_tried_first() -> None:
     seeds = tuple(
         read_formulas(
