@@ -203,7 +203,7 @@ def _measure(run: Run, panel: Panel, reveal: bool) -> dict[str, Any]:
         "correlation": float(pairs.mean()) if len(pairs) else None,
     }
     if reveal:
-        combined = run.reveal_test(panel).rows[-1]
+        combined = run.reveal_test(panel).combined
         found["test_rank_ic"] = combined.numbers.rank_ic
         found["test_raw_rank_ic"] = None if combined.raw is None else combined.raw.rank_ic
     return found

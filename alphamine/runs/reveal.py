@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ from .times import now
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COMBINED: Final = "combined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,12 @@ class TestReport:
             "end": self.end,
             "rows": rows,
         }
+
+    @property
+    def combined(self) -> TestRow:
+        """Of the pool: all members combined by their weights."""
+        # From the end: a member may be a field of that name, the library's text is never that.
+        return next(row for row in reversed(self.rows) if row.formula == _COMBINED)
 
     @property
     def looks(self) -> str:
@@ -177,7 +185,7 @@ def _rows(
         return array
 
     names, values = map(str, pool.formulas), Evaluator(sample.panel).each(pool.formulas)
-    judged("combined", pool.combined(map(judged, names, values), sample.panel.universe))
+    judged(_COMBINED, pool.combined(map(judged, names, values), sample.panel.universe))
     if library is not None:
         judged(str(library), library.signal(sample.panel))
     return tuple(rows)

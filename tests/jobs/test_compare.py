@@ -16,11 +16,13 @@ from scipy import stats
 
 import alphamine as am
 from alphamine.data.panel import Panel
+from alphamine.data.splits import Sample, Splits
 from alphamine.errors import AlphamineError, SearchError, WorkFailed
 from alphamine.evaluation.trust.verdict import Trust
 from alphamine.jobs import comparison as module
 from alphamine.jobs.comparison import Estimate, compare
 from alphamine.jobs.config import Comparison, read_comparison
+from alphamine.runs import reveal
 from alphamine.runs.run import Run
 from alphamine.runs.store import FILE_NAME
 
@@ -97,12 +99,43 @@ def test_finished_runs_are_reused_and_interrupted_ones_continued(
 
 
 def test_the_test_split_is_opened_only_if_asked(small_panel: Panel, tmp_path: Path) -> None:
-    one = comparison(searchers={}, seeds=1, budget=20)
-    compare(one, small_panel, tmp_path)
-    [row] = compare(one, small_panel, tmp_path, reveal=True)
-    run: Run = am.open_run(tmp_path / "random-s0")
-    assert len(run.test_openings) == 1
-    assert row.estimates["test_rank_ic"].runs == 1
+    """And says there what the pool does, as on valid, not what a library does by its model."""
+    researching = {"rd_loop": {"models": "ridge", "library_step": 2}}
+    one = comparison(searchers=researching, seeds=1, budget=60, batch=16)
+    assert all("test_rank_ic" not in row.estimates for row in compare(one, small_panel, tmp_path))
+    rows = compare(one, small_panel, tmp_path, reveal=True)
+    assert [row.searcher for row in rows] == ["random", "rd_loop"]
+    sample = Splits._test_sample(small_panel)
+    for row in rows:
+        run: Run = am.open_run(tmp_path / f"{row.searcher}-s0")
+        assert len(run.test_openings) == 1
+        signals = [run.pool.signal(sample.panel)]
+        if run.record.library is not None:
+            signals.append(run.library.signal(sample.panel))
+        pool, *library = (_rank_ic(signal, sample) for signal in signals)
+        found = row.estimates["test_rank_ic"]
+        assert found.runs == 1
+        assert found.mean == pytest.approx(pool, rel=1e-6)
+        assert found.mean not in [pytest.approx(other, rel=1e-3) for other in library]
+    assert run.record.library is not None
+
+
+def _rank_ic(signal: np.ndarray, sample: Sample) -> float:
+    """Mean of the days' Spearman correlations with the label, of names that have both."""
+    daily = []
+    member = sample.panel.universe[sample.rows]
+    for x, y, inside in zip(signal[sample.rows], sample.label, member, strict=True):
+        both = np.isfinite(x) & np.isfinite(y) & inside
+        daily.append(stats.spearmanr(x[both], y[both])[0])
+    return float(np.nanmean(daily))
+
+
+def test_the_row_of_the_pool_is_found_beside_a_field_of_its_name() -> None:
+    unread: Any = None
+    texts = ("combined", "close", "combined", "library")
+    rows = [reveal.TestRow(text, unread, unread) for text in texts]
+    for some in (rows, rows[:-1]):
+        assert reveal.TestReport(1, None, "first day", "last day", tuple(some)).combined is rows[2]
 
 
 def test_runs_of_something_else_are_refused(small_panel: Panel, tmp_path: Path) -> None:
