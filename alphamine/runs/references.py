@@ -11,7 +11,7 @@ from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.libraries import library_texts
 from alphamine.libraries.lines import read_file
 
-from .run import open_run
+from .run import Run, open_run
 
 LIBRARY: Final = "library:"
 RUN: Final = "run:"
@@ -24,8 +24,8 @@ def named_formulas(source: str) -> dict[str, str]:
     Parameters
     ----------
     source : str
-        `library:NAME`, a published set; `run:DIRECTORY`, the pool of a run, as it is oriented, by
-        position; `file:PATH`, or a path alone: a file of lines (see `read_lines`).
+        `library:NAME`, a published set; `run:DIRECTORY`, the pool of a run, as it is oriented and
+        shown, by position; `file:PATH`, or a path alone: a file of lines (see `read_lines`).
 
     Raises
     ------
@@ -35,18 +35,27 @@ def named_formulas(source: str) -> dict[str, str]:
     if source.startswith(LIBRARY):
         return dict(library_texts(source.removeprefix(LIBRARY).strip()))
     if source.startswith(RUN):
-        run = open_run(source.removeprefix(RUN).strip())
-        if not run.members:
-            raise SearchError(f"the pool of the run in {run.directory} is empty")
-        return {str(member["position"]): str(member["formula"]) for member in run.members}
+        members = _with_pool(source).members
+        return {str(member["position"]): str(member["formula"]) for member in members}
     return read_file(Path(source.removeprefix(FILE).strip()))
+
+
+def _with_pool(source: str) -> Run:
+    """The run of `run:DIRECTORY`, which has ended, and not without a pool."""
+    run = open_run(source.removeprefix(RUN).strip())
+    run.require_finished("formulas are taken from the pool")
+    if not run.members:
+        raise SearchError(f"the pool of the run in {run.directory} is empty: {run.why_empty}")
+    return run
 
 
 def resolved(value: Any) -> tuple[Any, TrialCount]:
     """Settings in which formulas stand in place of `run:DIRECTORY` and `file:PATH`.
 
     `library:NAME` stays as it is: it is short, always the same, and every reader of formulas knows
-    it (see `libraries.formulas.read_formulas`).
+    it (see `libraries.formulas.read_formulas`). Of a run a search gets the pool's formulas as they
+    were evaluated, not with the sign that they are shown with (see `named_formulas`): the same
+    alphas turned round would be other formulas, each of them one more trial and a token longer.
 
     Parameters
     ----------
@@ -63,11 +72,10 @@ def resolved(value: Any) -> tuple[Any, TrialCount]:
     Raises
     ------
     SearchError, AlphamineError
-        If a directory holds no run that has ended, or a file no formula.
+        If a directory holds no run that has ended, its pool is empty, or a file has no formula.
     """
     if isinstance(value, str) and value.startswith(RUN):
-        run = open_run(value.removeprefix(RUN).strip())
-        run.require_finished("a search starts from the pool")
+        run = _with_pool(value)
         return "; ".join(record.formula for record in run.pool_records), run.trial_count
     if isinstance(value, str) and value.startswith(FILE):
         return "; ".join(named_formulas(value).values()), TrialCount()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,10 @@ def test_an_empty_pool_is_named(small_panel: Panel, tmp_path: Path) -> None:
         small_panel, "random", budget=4, run_dir=tmp_path / "run", pool={"token_price": 1e3}
     )
     assert not run.members
-    with pytest.raises(SearchError, match=r"the pool of the run in .* is empty"):
+    with pytest.raises(SearchError, match=r"the pool of the run in .* is empty: no formula added"):
         named_formulas(f"run:{run.directory}")
+    with pytest.raises(SearchError, match=r"the pool of the run in .* is empty: no formula added"):
+        am.search(small_panel, "mcts", 4, run_dir=tmp_path / "next", seeds=[f"run:{run.directory}"])
 
 
 def test_references_are_found_at_any_depth_and_their_trials_count(run: Run, file: Path) -> None:
@@ -68,6 +71,26 @@ def test_a_file_is_read_alike_by_its_lines_and_as_a_list(
     expected = ["rank(close / volume)", "ts_mean(close, 5)"]
     assert [str(formula) for formula in read_formulas(text, schema)] == expected
     assert [str(read_formula(line, schema)) for line in lines.values()] == expected
+
+
+def test_a_pool_to_start_from_is_not_tried_again_upside_down(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    panel = replace(small_panel, fingerprint="upside down")
+    first = am.search(panel, "random", 60, seed=2, run_dir=tmp_path / "1", pool={"token_price": 0})
+    assert first.on_dataset == 60
+    pool = {record.digest for record in first.pool_records}
+    # Of those that are shown with another sign than they were evaluated with there are some.
+    assert pool != {formula.digest for formula in first.pool.formulas}
+    source = f"run:{first.directory}"
+    second = am.search(panel, "mcts", 40, run_dir=tmp_path / "2", seeds=[source])
+    roots = {record.digest for record in second.records if record.notes.get("motif") == "given"}
+    assert roots == pool
+    fresh = {record.digest for record in second.records} - {r.digest for r in first.records}
+    assert second.on_dataset == 60 + len(fresh) <= 100 - len(pool)
+    # A table of the same pool shows it as the run's page does: each with its better sign.
+    table = am.evaluate(list(named_formulas(source).values()), panel, "train")
+    assert (table["rank_ic"] > 0).all()
 
 
 @pytest.mark.parametrize("form", ["run", "file"])
