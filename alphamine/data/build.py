@@ -153,7 +153,7 @@ def encode_groups(
         labels = unmasked(values)
         whole = labels.dtype.kind in "iu"
         if not whole:
-            labels = _texts(name, labels)
+            labels = text_labels(name, labels)
         if labels.shape == (len(symbols),):
             labels = np.broadcast_to(labels, (len(dates), len(symbols)))
         check_shape(f"group {name!r}", labels, dates, symbols)
@@ -168,7 +168,14 @@ def encode_groups(
     return codes, names
 
 
-def _texts(name: str, labels: Array) -> npt.NDArray[np.str_]:
+def text_labels(name: str, labels: Array) -> npt.NDArray[np.str_]:
+    """Labels of a group as texts, "" for none; whole numbers are their digits, also as floats.
+
+    Raises
+    ------
+    DataError
+        If they are something else.
+    """
     if labels.dtype.kind == "U":
         return labels
     try:

@@ -113,7 +113,7 @@ def key_of(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
     try:
-        if value is None or value != value:
+        if _is_missing(value):
             return ""
         # Larger floats have lost digits.
         exact = 2.0 ** (np.finfo(type(value)).nmant + 1) if _is_float(value) else np.inf
@@ -122,6 +122,13 @@ def key_of(value: Any) -> str:
         return str(int(value))
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{str(value)[:40]} is neither a text nor a whole number") from None
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas' NA is neither equal to itself nor not
+        return True
 
 
 def _is_float(value: Any) -> bool:

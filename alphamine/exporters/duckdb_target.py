@@ -27,6 +27,13 @@ panel AS (
 )"""
 
 
+def _label(column: str) -> str:
+    """A label of a group, whatever its type; '' and NaN are none, the text 'nan' is one."""
+    number = f"typeof({column}) IN ('FLOAT', 'DOUBLE')"
+    unknown = f"{number} AND isnan(TRY_CAST({column} AS DOUBLE))"
+    return f"CASE WHEN {column}::VARCHAR = '' OR {unknown} THEN NULL ELSE {column} END"
+
+
 class DuckdbQuery(Module):
     """One query over a table `prices`."""
 
@@ -66,7 +73,7 @@ class DuckdbQuery(Module):
         numbers = [
             f"{finite(f'prices.{identifier(n)}::DOUBLE')} AS {identifier(n)}" for n in self.numbers
         ]
-        groups = [f"prices.{identifier(n)} AS {identifier(n)}" for n in self.groups]
+        groups = [f"{_label(f'prices.{identifier(n)}')} AS {identifier(n)}" for n in self.groups]
         columns = [
             '"date"',
             '"symbol"',

@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from alphamine.data.panel import Panel
@@ -17,10 +16,14 @@ from alphamine.pool.alpha_pool import AlphaPool
 
 _SYMBOLS = 40
 _DAYS = 12
+_GROUPS = ("g0", "g1", "g2", " ", "nan")
 
 
 def made_up(pool: AlphaPool) -> Panel:
-    """A panel with the fields of a pool: random walks with gaps, ties and late listings."""
+    """A panel with the fields of a pool: random walks with gaps, ties and late listings.
+
+    Some symbols are in no group; texts that look like it are names of groups.
+    """
     rng = np.random.default_rng(0)
     shape = (pool.lookback + _DAYS, _SYMBOLS)
     born = rng.integers(0, max(1, shape[0] // 2), _SYMBOLS) * (rng.random(_SYMBOLS) < 0.2)
@@ -28,7 +31,9 @@ def made_up(pool: AlphaPool) -> Panel:
     numbers, groups = {"anchor": np.where(listed, 1.0, np.nan)}, {}
     for name, field in pool.fields.items():
         if field.kind is Kind.GROUP:
-            groups[name] = _labels(np.where(listed, rng.integers(0, 5, _SYMBOLS), -1))
+            drawn = rng.integers(-1, len(_GROUPS), _SYMBOLS)
+            labels = np.array([*_GROUPS, None])
+            groups[name] = labels[np.where(listed, drawn, -1)]
             continue
         walk = 20.0 * np.exp(np.cumsum(rng.normal(0.0, 0.02, shape), axis=0))
         walk = np.where(rng.random(shape) < 0.1, np.roll(walk, 1, axis=0), walk)
@@ -66,12 +71,6 @@ def prices(panel: Panel, pool: AlphaPool) -> pd.DataFrame:
     return pd.DataFrame(columns)[panel.alive.ravel()].reset_index(drop=True)
 
 
-def _labels(codes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.object_]:
-    """Groups as text, None for none."""
-    names = np.array([None, *(f"g{code}" for code in range(int(codes.max(initial=0)) + 1))])
-    return np.asarray(names[codes + 1])
-
-
 def single_precision(panel: Panel, pool: AlphaPool) -> float | None:
     """Mean daily rank correlation of the signal in single and in double precision.
 
@@ -103,6 +102,9 @@ def golden(panel: Panel, pool: AlphaPool) -> dict[str, bytes]:
     )
     numbers = [n for n, f in sorted(pool.fields.items()) if f.kind is not Kind.GROUP]
     groups = [n for n, f in sorted(pool.fields.items()) if f.kind is Kind.GROUP]
+    given = prices(panel, pool)
+    for name in groups:  # no group is written in two ways
+        given.loc[given[name].isna() & (given.index % 2 == 0), name] = ""
     arrays: dict[str, Any] = {
         f"field_{place}": array
         for place, array in enumerate([*map(panel.field, numbers), *map(panel.group, groups)])
@@ -110,7 +112,7 @@ def golden(panel: Panel, pool: AlphaPool) -> dict[str, bytes]:
     packed = BytesIO()
     np.savez_compressed(packed, universe=panel.universe, alive=panel.alive, signal=signal, **arrays)
     return {
-        "golden_input.parquet": prices(panel, pool).to_parquet(index=False),
+        "golden_input.parquet": given.to_parquet(index=False),
         "golden_output.parquet": output.to_parquet(index=False),
         "golden.npz": packed.getvalue(),
     }

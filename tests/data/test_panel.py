@@ -111,7 +111,17 @@ def test_arrays_are_copied_and_read_only() -> None:
 def test_groups_become_codes_with_minus_one_for_none() -> None:
     changing = np.tile(["x", "y", ""], (len(DATES), 1))
     changing[10:, 0] = "y"
-    panel = build(groups={"sector": ["b", None, "a"], "code": [3, -7, 3], "moving": changing})
+    panel = build(
+        groups={
+            "sector": ["b", None, "a"],
+            "code": [3, -7, 3],
+            "moving": changing,
+            "absent": pd.array(["b", None, ""], dtype="string"),
+            "texts": ["nan", " ", float("nan")],
+        }
+    )
+    assert panel.group("absent")[0].tolist() == [0, -1, -1]
+    assert panel.group_names["texts"] == (" ", "nan")
     assert panel.group("sector")[5].tolist() == [1, -1, 0]
     assert panel.group_names["sector"] == ("a", "b")
     assert panel.group("code")[0].tolist() == [0, -1, 0]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import alphamine as am
@@ -322,6 +323,10 @@ def test_labels_are_texts_or_whole_numbers() -> None:
     np.testing.assert_array_equal(values[0], [2.0, np.nan, 1.0, 2.0])
     values = found.append("2020-01-02", close, groups={"sector": ["7", "tech", "tech", None]})
     np.testing.assert_array_equal(values[0], [1.0, 2.0, 2.0, np.nan])
+    for none in (np.nan, pd.NA):
+        groups = {"sector": np.array([7.0, "7", "tech", none], dtype=object)}
+        values = found.correct("2020-01-02", close, groups=groups)
+        np.testing.assert_array_equal(values[0], [2.0, 2.0, 1.0, np.nan])
     with pytest.raises(DataError, match="such as 'tech', but got whole numbers"):
         found.append("2020-01-03", close, groups={"sector": [0, 1, 2, 3]})
 

@@ -325,6 +325,69 @@ def test_prices_are_read_in_every_form(
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
 
 
+def in_three(*thirds: Any) -> list[Any]:
+    """Days of nine names, a third of which have another label each day."""
+    first, second = ("a", "b") if isinstance(thirds[0], str) else (1.0, 2.0)
+    return [label for third in thirds for label in (first, second, third) * 3]
+
+
+LABELS = {
+    "texts": pa.array(in_three("", None, " ", "nan")),
+    "categories": pa.array(in_three("", None, " ", "nan")).dictionary_encode(),
+    "numbers": pa.array(in_three(np.nan, None, -1.0, 0.0), from_pandas=False),
+}
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("grouped") / "signal_a"
+    return am.export("group_rank(close, sector)", folder, [*TARGETS, "streaming"]).directory
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_are_groups_where_they_are_in_a_panel(
+    grouped: Path, tmp_path: Path, kind: str
+) -> None:
+    dates = np.arange("2020-01-06", "2020-01-10", dtype="datetime64[D]").astype("datetime64[ms]")
+    table = pa.table(
+        {
+            "date": np.repeat(dates, 9),
+            "symbol": [f"S{i:02d}" for i in range(36)],
+            "close": [3.0, 1.0, 7.0, 1.0, 2.0, 8.0, 2.0, 3.0, 9.0] * 4,
+            "sector": LABELS[kind],
+        }
+    )
+    want = np.array([[1.0, 0.0, np.nan, 0.0, 0.5, np.nan, 0.5, 1.0, np.nan]] * 4)
+    want[2:, 2::3] = [0.0, 0.5, 1.0]
+    panel = am.Panel.from_frame(table, groups=["sector"])
+    signal = am.load_bundle(grouped).signal(panel)
+    np.testing.assert_array_equal(signal[panel.universe], want.ravel())
+    pq.write_table(table, tmp_path / "in.parquet")
+    for target in TARGETS:
+        out = tmp_path / f"{target}.parquet"
+        request = ["--input", str(tmp_path / "in.parquet"), "--output", str(out)]
+        done = compute(grouped, "compute", *request, "--target", target)
+        assert done.returncode == 0, done.stderr
+        got = pd.read_parquet(out)["signal"].to_numpy(np.float64)
+        np.testing.assert_array_equal(got, want.ravel(), target)
+    stream = runpy.run_path(str(grouped / "signal_streaming.py"))["Stream"]()
+    for row, (date, day) in enumerate(table.to_pandas().groupby("date")):
+        got = stream.append(date, day["symbol"], day)
+        np.testing.assert_array_equal(got, want[row])
+
+
+def test_the_test_of_a_bundle_holds_both_ways_to_have_no_group_and_texts_that_look_so(
+    grouped: Path,
+) -> None:
+    labels = prices(grouped)["sector"]
+    assert labels.isna().any()
+    assert {"", " ", "nan"} < set(labels.dropna())
+    done = subprocess.run(
+        [sys.executable, str(grouped / "test_equivalence.py")], capture_output=True, text=True
+    )
+    assert done.stdout.count("equal") == len(TARGETS) + 1, done.stderr
+
+
 def test_prices_are_one_file_that_is_not_replaced(
     place: Path, tmp_path: Path, asked: Asked
 ) -> None:

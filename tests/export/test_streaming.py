@@ -137,6 +137,15 @@ def test_what_cannot_be_taken_changes_nothing(
     assert (tmp_path / "before.npz").read_bytes() == (tmp_path / "after.npz").read_bytes()
 
 
+@pytest.mark.parametrize("none", ["", None, np.nan, pd.NA])
+def test_whole_numbers_are_the_labels_that_they_are_written_as(none: Any) -> None:
+    text = code_of(AlphaPool.of(parse("group_count(close, sector)")), "streaming")
+    labels = np.array([7, 7.0, "7", none, "nan", " "], dtype=object)
+    day = {"close": np.ones(6), "sector": labels}
+    got = executed(text)["Stream"]().append("2020-01-06", [*"abcdef"], day)
+    np.testing.assert_array_equal(got, [3.0, 3.0, 3.0, np.nan, 1.0, 1.0])
+
+
 def test_bars_of_a_day_come_in_order(panel: Panel, module: dict[str, Any]) -> None:
     stream = module["Stream"]()
     _, *given = days(panel)[-1]

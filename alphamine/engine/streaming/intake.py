@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.data.build import text_labels
 from alphamine.data.panel import BoolArray
 from alphamine.data.validate import check_mask, check_numbers, check_shape, check_symbols, is_price
 from alphamine.errors import DataError
@@ -41,15 +42,10 @@ class Labels:
     def encode(self, values: npt.ArrayLike) -> Array:
         """Codes of some labels, -1 for none. Those of the last call are remembered."""
         labels = np.asarray(values)
+        whole = labels.dtype.kind in "iu"
+        labels = labels if whole else text_labels(self.name, labels)
         if labels.dtype == self._last.dtype and np.array_equal(labels, self._last):
             return self._encoded
-        if labels.dtype.kind == "O":
-            labels = np.array(["" if x is None or x != x else str(x) for x in labels.tolist()])
-        whole = labels.dtype.kind in "iu"
-        if not whole and labels.dtype.kind != "U":
-            raise DataError(
-                f"group {self.name!r} must be texts or whole numbers, but is {labels.dtype}"
-            )
         text = next((label for label in self.codes if not label.isdecimal()), None)
         if whole and text is not None:
             raise DataError(

@@ -149,8 +149,9 @@ def wide(prices: pd.DataFrame, numbers: list[str], groups: list[str]) -> dict[st
     for name in numbers:
         v[name] = finite(table[name].astype(float).unstack())
     for name in groups:
-        codes = pd.Series(pd.factorize(table[name])[0], table.index, float)
-        v[name] = codes.where(codes >= 0.0).unstack()
+        codes, labels = pd.factorize(table[name])
+        none = np.append(np.asarray(labels == "", dtype=bool), True)  # the last one is that of -1
+        v[name] = pd.Series(np.where(none[codes], np.nan, codes), table.index).unstack()
     return v
 
 

@@ -32,6 +32,13 @@ def result(frame: pl.LazyFrame, name: str, x: pl.Expr) -> pl.LazyFrame:
     return column(frame, name, x).select(pl.exclude(f"^{name}_.*$"))
 
 
+def labelled(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Labels of groups; "" and NaN are none."""
+    label = pl.col(name)
+    known = label.is_not_nan() if dtype.is_float() else label.cast(pl.String) != ""
+    return pl.when(known).then(label).alias(name)
+
+
 def inside(name: str) -> pl.Expr:
     """A column within the day's universe."""
     return pl.when(pl.col("universe")).then(pl.col(name))
@@ -164,10 +171,11 @@ def exact_total(
 
 def grid(prices: pl.LazyFrame, numbers: Sequence[str], groups: Sequence[str]) -> pl.LazyFrame:
     """A row for each symbol and date, in this order; what is absent is missing."""
-    if "universe" not in prices.collect_schema().names():
+    schema = prices.collect_schema()
+    if "universe" not in schema:
         prices = prices.with_columns(universe=pl.lit(True))
     values = [finite(pl.col(name).cast(pl.Float64)).alias(name) for name in numbers]
-    codes = [pl.col(name) for name in groups]
+    codes = [labelled(name, schema[name]) for name in groups]
     table = prices.select("date", "symbol", pl.col("universe").cast(pl.Boolean), *values, *codes)
     days = table.select("date").unique().sort("date").with_row_index("row")
     names = table.group_by("symbol").agg(first=pl.col("date").min())

@@ -240,9 +240,15 @@ class Numpy:
         self.kinds = arrow_kinds(path)
         self.table = self.parquet.read_table(path)
         self.prices = {
-            name: self.np.asarray(self.table[name].to_numpy(zero_copy_only=False))
+            name: self.np.asarray(self.plain(name).to_numpy(zero_copy_only=False))
             for name in self.table.column_names
         }
+
+    def plain(self, name: str) -> Any:
+        """A column without a dictionary: numpy would get the last word where none is."""
+        column = self.table[name]
+        coded = import_module("pyarrow").types.is_dictionary(column.type)
+        return column.cast(column.type.value_type) if coded else column
 
     def incomplete(self, column: str) -> bool:
         return bool(self.table[column].null_count)

@@ -95,8 +95,8 @@ class DayByDay:
         symbols : sequence of str
             Those that have a row on this day; new ones may be among them.
         fields : mapping
-            What NUMBERS and GROUPS name, a value for each symbol: NaN is missing; groups are texts,
-            "" (or None) for none.
+            What NUMBERS and GROUPS name, a value for each symbol: NaN is missing; groups are texts
+            or whole numbers, "" (or None) for none.
         universe : (symbols,) bool, optional
             Which names count; all by default.
 
@@ -191,7 +191,9 @@ class DayByDay:
                 f"the universe of {date} is True or False for each symbol, but got {members.dtype}"
             )
         rows = {name: _numbers(name, given[name], date) for name in self.NUMBERS}
-        labels = {name: _texts(given[name]) for name in self.GROUPS}
+        labels = {
+            name: np.array([_label(x) for x in given[name]], dtype=object) for name in self.GROUPS
+        }
         for name in self.PRICES:
             if (rows[name] <= 0).any():
                 raise Rejected(
@@ -265,8 +267,15 @@ def _numbers(name: str, values: Any, date: str) -> Any:
         ) from None
 
 
-def _texts(labels: Any) -> Any:
-    return np.array(["" if x is None or x != x else str(x) for x in labels], dtype=object)
+def _label(x: Any) -> str:
+    """A label as text, "" for none; a whole number is its digits, also as a float."""
+    try:
+        missing = x is None or bool(x != x)
+    except TypeError:  # pandas' NA is neither equal to itself nor not
+        missing = True
+    if missing:
+        return ""
+    return str(int(x)) if isinstance(x, float | np.floating) and x.is_integer() else str(x)
 
 
 def _spread(row: Any, place: Any, count: int, fill: Any) -> Any:
