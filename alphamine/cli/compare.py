@@ -12,7 +12,7 @@ import alphamine.shipped as shipped
 from alphamine.errors import AlphamineError, DataError
 
 from . import options
-from .output import console, interval, print_json, print_table
+from .output import console, print_json, print_table
 
 if TYPE_CHECKING:
     from alphamine.jobs.comparison import Row
@@ -92,7 +92,7 @@ def _document(markets: Mapping[str, Sequence[Row]], folder: Path, budget: int) -
 def _row(row: Row) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from alphamine.runs.encoding import finite
+    from alphamine.encoding import finite
 
     return {
         "searcher": row.searcher,
@@ -120,6 +120,6 @@ def _show(market: str, rows: Sequence[Row], budget: int) -> None:
         cells = [row.estimates.get(name) for name in shown]
         table.add_row(
             row.searcher,
-            *("-" if e is None else interval(e.mean, e.half_width) for e in cells),
+            *("-" if e is None else str(e) for e in cells),
         )
     print_table(console(), table)

@@ -145,16 +145,6 @@ def count(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.0f}"
 
 
-def interval(mean: float, half_width: float) -> str:
-    """A mean and what it may be off by, both to the second digit of the latter."""
-    if math.isnan(half_width):
-        return f"{mean:.4g}"
-    if half_width == 0.0:
-        return f"{mean:,.6g} ± 0"
-    digits = max(0, 1 - math.floor(math.log10(half_width)))
-    return f"{mean:,.{digits}f} ± {half_width:,.{digits}f}"
-
-
 def number(value: float | None, digits: int = 4) -> str:
     """A signed number, or a dash where there is none."""
     return "-" if value is None or math.isnan(value) else f"{value:+.{digits}f}"

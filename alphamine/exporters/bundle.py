@@ -20,13 +20,14 @@ import numpy.typing as npt
 from alphamine.errors import AlphamineError, DataError, nearest
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
+from alphamine.models.fitted import sha256
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.runs.library import BY_MODEL, ModelPool
 
 from .golden import golden, last_days, made_up, prices, single_precision
 from .numpy_target import MODEL_FILES
 from .readme import readme
-from .spec import JSON_SCHEMA, check, describe, encoded, sha256
+from .spec import JSON_SCHEMA, check, describe, encoded
 from .targets import EXPORTERS, Request
 
 if TYPE_CHECKING:

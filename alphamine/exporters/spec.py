@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -105,11 +104,6 @@ def history(pool: AlphaPool) -> dict[str, int]:
 def encoded(spec: Mapping[str, Any]) -> str:
     """As a file's text."""
     return json.dumps(spec, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def sha256(content: bytes) -> str:
-    """Hash of a file's content."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def check(spec: Any) -> dict[str, Any]:

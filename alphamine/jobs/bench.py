@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from alphamine.encoding import finite
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.evaluation.summary import Summary
@@ -22,7 +23,6 @@ from alphamine.models.fitted import FittedModel, forecasts
 from alphamine.models.registry import make_model
 from alphamine.models.tuning import tune_model
 from alphamine.operators.numeric import row_correlation, standard_ranks
-from alphamine.runs.encoding import finite
 from alphamine.searchers.models import ModelSpec
 
 from .scorer import Scorer

@@ -46,6 +46,15 @@ class Estimate:
     half_width: float
     runs: int
 
+    def __str__(self) -> str:
+        """The mean and what it may be off by, both to the second digit of the latter."""
+        if math.isnan(self.half_width):
+            return f"{self.mean:.4g}"
+        if self.half_width == 0.0:
+            return f"{self.mean:,.6g} ± 0"
+        digits = max(0, 1 - math.floor(math.log10(self.half_width)))
+        return f"{self.mean:,.{digits}f} ± {self.half_width:,.{digits}f}"
+
     @classmethod
     def of(cls, values: Sequence[float]) -> Estimate:
         """Of at least one value; one value has no interval, which is NaN."""

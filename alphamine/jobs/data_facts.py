@@ -8,8 +8,8 @@ from typing import Any
 from alphamine.data.labels import forward_returns
 from alphamine.data.panel import Panel
 from alphamine.data.residual import Projection
+from alphamine.encoding import finite
 from alphamine.errors import SearchError
-from alphamine.runs.encoding import finite
 
 from .scorer import Scorer
 

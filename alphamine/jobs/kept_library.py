@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from alphamine.encoding import finite
 from alphamine.models.fitted import sha256
-from alphamine.runs.encoding import finite
 from alphamine.runs.library import MODEL_FOLDER, LibraryFacts
 
 from .island import Island

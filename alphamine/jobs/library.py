@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alphamine.errors import UnitWarning
-from alphamine.expression.text.parser import parse
+from alphamine.expression.text.parser import reread
 from alphamine.runs.model_ledger import ModelLedger, ModelProposal, Place
 from alphamine.searchers.base import capabilities
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation, Modeller, ModelSpec
@@ -106,9 +104,7 @@ class Library:
 
     def _spec(self, proposal: ModelProposal) -> ModelSpec:
         schema = self.bench.schema
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitWarning)
-            formulas = tuple(parse(text, fields=schema) for text in proposal.formulas)
+        formulas = tuple(reread(text, schema) for text in proposal.formulas)
         return ModelSpec(proposal.model, proposal.settings, formulas, proposal.tuning)
 
     def state_dict(self) -> dict[str, Any]:

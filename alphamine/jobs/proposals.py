@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from alphamine.data.panel import Panel
-from alphamine.errors import UnitWarning, WorkFailed
-from alphamine.expression.text.parser import parse
+from alphamine.errors import WorkFailed
+from alphamine.expression.text.parser import reread
 from alphamine.runs.records import Proposal
 from alphamine.runs.store import Store
 from alphamine.searchers.base import Candidate
@@ -87,9 +86,7 @@ class Proposals:
 
     def _candidate(self, proposal: Proposal) -> Candidate:
         """A stored proposal as the searcher had made it."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitWarning)
-            formula = parse(proposal.formula, fields=self._panel.schema)
+        formula = reread(proposal.formula, self._panel.schema)
         if formula.digest != proposal.digest:
             raise WorkFailed(
                 f"the stored proposal {proposal.formula} is not the formula that was proposed; "

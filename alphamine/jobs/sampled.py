@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import UnitWarning
-from alphamine.expression.text.parser import parse
+from alphamine.expression.text.parser import reread
 from alphamine.runs.score import Score
 from alphamine.runs.store import Store
 
@@ -47,10 +45,7 @@ class SampledSeries:
         digests = store.digests(0)
         few = store.known(digests[:: -(-len(digests) // most)] if digests else [])
         lacking = [record for digest, record in few.items() if digest not in self._kept]
-        with warnings.catch_warnings():
-            # That units are mixed was said when the formula was first read.
-            warnings.simplefilter("ignore", UnitWarning)
-            formulas = [parse(r.formula, fields=scorer.panel.schema) for r in lacking]
+        formulas = [reread(r.formula, scorer.panel.schema) for r in lacking]
         computed = zip(lacking, scorer.train_rank_ic(formulas), strict=True)
         again = {record.digest: series for record, series in computed}
         return as_columns(

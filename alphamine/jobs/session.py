@@ -12,12 +12,12 @@ from typing import Any
 
 from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.synthetic.market import planted
+from alphamine.encoding import finite
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.pool.blend import Blend, blend
 from alphamine.pool.pool import Pool
 from alphamine.pool.recovery import PlantedSignal
 from alphamine.runs.combination import combine_by, visible_samples
-from alphamine.runs.encoding import finite
 from alphamine.runs.pool_series import PoolSeries
 from alphamine.runs.run_state import INTERRUPTED
 from alphamine.runs.store import Store

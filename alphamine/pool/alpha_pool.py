@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alphamine.data.panel import Panel
+from alphamine.encoding import finite, undefined
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.reference import MinPeriods, required_observations
 from alphamine.errors import Hinted, SearchError
@@ -68,11 +68,16 @@ class AlphaPool(Hinted):
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        sizes = {len(self.formulas), len(self.weights)}
-        if len(sizes) > 1 or len(self.records) not in (0, len(self.formulas)):
+        count = len(self.formulas)
+        if len(self.weights) != count:
             raise SearchError(
-                f"a pool has a weight for each formula, but {len(self.formulas)} formulas came "
-                f"with {len(self.weights)} weights"
+                f"a pool has a weight for each formula, but {count} formulas came with "
+                f"{len(self.weights)} weights"
+            )
+        if len(self.records) not in (0, count):
+            raise SearchError(
+                f"a pool has a record for each formula or none at all, but {count} formulas came "
+                f"with {len(self.records)} records"
             )
         if not np.isfinite(self.weights).all():
             raise SearchError(f"the weights of a pool are finite, but got {self.weights}")
@@ -195,8 +200,8 @@ class AlphaPool(Hinted):
                 {"text": str(formula), "tree": to_data(formula), "weight": weight}
                 for formula, weight in zip(self.formulas, self.weights, strict=True)
             ],
-            "records": [_without_nan(row) for row in self.records],
-            "provenance": _without_nan(self.provenance),
+            "records": [finite(row) for row in self.records],
+            "provenance": finite(self.provenance),
         }
 
     @classmethod
@@ -222,7 +227,7 @@ class AlphaPool(Hinted):
                 weights=tuple(float(member["weight"]) for member in members),
                 standardisation=data["standardisation"],
                 min_periods=data["min_periods"],
-                records=tuple(_with_nan(row) for row in data["records"]),
+                records=tuple(undefined(row) for row in data["records"]),
                 provenance=dict(data["provenance"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -241,18 +246,3 @@ def _field_info(name: str, given: Mapping[str, Any]) -> FieldInfo:
     return FieldInfo(
         name, Kind(given["kind"]), None if given["unit"] is None else UNITS[given["unit"]]
     )
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: null stands for it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return value
-
-
-def _with_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: math.nan if value is None else value for key, value in row.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,11 +12,11 @@ import numpy.typing as npt
 
 from alphamine.data.splits import Sample
 from alphamine.engine.cells import Cells, Series, Vector
-from alphamine.errors import SearchError, UnitWarning
+from alphamine.errors import SearchError
 from alphamine.evaluation.trust.inference import cosine_long_run_variance, too_little
 from alphamine.expression.canonical import oriented
 from alphamine.expression.nodes import Node
-from alphamine.expression.text.parser import parse
+from alphamine.expression.text.parser import reread
 
 from .gain import Candidates, Form, Gains, marginal_gains, penalised
 from .gram import Gram
@@ -331,9 +330,7 @@ class Pool:
         evaluate : callable
             Vectors of formulas on the pool's cells.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitWarning)
-            formulas = [parse(item["formula"], fields=self._schema) for item in state["members"]]
+        formulas = [reread(item["formula"], self._schema) for item in state["members"]]
         entries: list[Entry] = []
         gram = self._empty_gram()
         for formula, item, vector in zip(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from alphamine.evaluation.backtest.report import BacktestReport
     from alphamine.evaluation.landscape import NullLandscape
     from alphamine.evaluation.report import FactorReport
-    from alphamine.jobs.comparison import Estimate, Row
+    from alphamine.jobs.comparison import Row
     from alphamine.runs.run import Run
 
 
@@ -200,7 +200,6 @@ def _environment() -> Environment:
         "chance": _chance,
         "short": _short,
         "change": _change,
-        "estimate": _estimate,
     }
     return environment
 
@@ -284,14 +283,6 @@ def _percent(value: float | None, digits: int = 1) -> str:
 def _change(value: float) -> str:
     """A return, signed, in hundredths of a per cent."""
     return "–" if _missing(value) else f"{value:+.2%}"
-
-
-def _estimate(found: Estimate) -> str:
-    """A mean and what it may be off by."""
-    if math.isnan(found.half_width):
-        return f"{found.mean:.4g}"
-    # Two digits of the error, and never an exponent: 1.8e+02 is 180.
-    return f"{found.mean:.4g} ± {float(f'{found.half_width:.2g}'):g}"
 
 
 def _short(money: float) -> str:

@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
+from alphamine.encoding import finite
 from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
 from alphamine.errors import SearchError
 from alphamine.evaluation.summary import Summary
 from alphamine.models.base import Design, Model, signal_of
 from alphamine.models.registry import make_model
-
-from .encoding import finite
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
+from alphamine.encoding import encode
 from alphamine.runs.score import TRAIN_SCORES, VALID_SCORES
-
-from .encoding import encode
 
 _TRAIN: Final = itemgetter(*TRAIN_SCORES)
 _VALID: Final = itemgetter(*VALID_SCORES)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from alphamine.data.dataset.ledger import DatasetLedger
 from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample, Splits
+from alphamine.encoding import finite
 from alphamine.engine.evaluator import Evaluator
 from alphamine.engine.ranks import quick_ranks
 from alphamine.engine.scores import daily_scores
@@ -26,7 +27,6 @@ from alphamine.evaluation.trust.verdict import Trust, judge_trust
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.rendering import html_table
 
-from .encoding import finite
 from .recorded import TEST_OPENED
 from .run import Run
 from .run_state import RunState

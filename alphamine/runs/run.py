@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from alphamine.errors import AlphamineError, SearchError, UnitWarning
+from alphamine.encoding import finite
+from alphamine.errors import AlphamineError, SearchError
 from alphamine.evaluation.landscape import (
     NullLandscape,
     kept_landscape,
@@ -21,13 +22,11 @@ from alphamine.evaluation.landscape import (
 )
 from alphamine.evaluation.trust.verdict import Trust
 from alphamine.expression.fields import FieldInfo
-from alphamine.expression.nodes import Node
-from alphamine.expression.text.parser import parse
+from alphamine.expression.text.parser import reread
 from alphamine.pool.alpha_pool import AlphaPool
 from alphamine.registry import add_operators
 from alphamine.rendering import renderer
 
-from .encoding import finite
 from .guard import as_recorded
 from .library import LibraryFacts, ModelPool
 from .migration import migrated_correlation, migrated_member
@@ -230,7 +229,7 @@ class Run(RecordedRun):
 
     def _as_oriented(self, member: dict[str, Any]) -> dict[str, Any]:
         """A member whose verdict allows for what was tried on the dataset."""
-        found = migrated_member(member, lambda text: _parsed(text, self._fields))
+        found = migrated_member(member, lambda text: reread(text, self._fields or None))
         return {**found, **self._judged(found.get("trust", {}))}
 
     def _judged(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +265,7 @@ class Run(RecordedRun):
                 stacklevel=3,
             )
         return AlphaPool(
-            formulas=tuple(_parsed(member["formula"], fields) for member in members),
+            formulas=tuple(reread(member["formula"], fields or None) for member in members),
             weights=tuple(float(member["weight"]) for member in members),
             standardisation=self.state.series,
             records=tuple(members),
@@ -293,7 +292,7 @@ class Run(RecordedRun):
                 "does, on a panel with a valid split) or none was accepted; use run.pool"
             )
         facts = LibraryFacts(**found)
-        formulas = [_parsed(text, self._fields) for text in facts.formulas]
+        formulas = [reread(text, self._fields or None) for text in facts.formulas]
         provenance = {**self._provenance([]), "looks_at_valid": len(self.models)}
         return ModelPool.of_run(facts, formulas, self.directory, provenance)
 
@@ -392,13 +391,6 @@ class Run(RecordedRun):
             f"<Run {self.name}: {self.trials:,} formulas tried, {len(self.members)} in the pool, "
             f"{len(self.survivors)} of them survive that>"
         )
-
-
-def _parsed(text: str, fields: Mapping[str, FieldInfo]) -> Node:
-    with warnings.catch_warnings():
-        # That units are mixed was said when the formula was first read.
-        warnings.simplefilter("ignore", UnitWarning)
-        return parse(text, fields=fields or None)
 
 
 def open_run(directory: str | PathLike[str], panel: Panel | None = None) -> Run:

@@ -18,9 +18,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from alphamine.encoding import encode, undefined
 from alphamine.errors import SearchError, WorkFailed
 
-from .encoding import encode, undefined
 from .facts import Facts, decoded
 from .migration import OLDER_AS_NEW, OLDER_VERSION
 from .records import Proposal, Record, of_proposal, of_record, to_proposal, to_record

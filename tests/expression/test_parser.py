@@ -11,6 +11,7 @@ import alphamine as am
 from alphamine.errors import FormulaError, UnitError, UnitWarning
 from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, field
+from alphamine.expression.text.parser import reread
 from alphamine.operators import Kind
 
 CLOSE, OPEN, VOLUME = (standard_field(n).node for n in ("close", "open", "volume"))
@@ -165,6 +166,16 @@ def test_mixed_units_warn_by_default_and_raise_when_strict() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         am.parse("rank(close / open) + 1", strict_units=True)
+
+
+def test_recorded_formulas_are_read_without_a_warning(schema: Mapping[str, FieldInfo]) -> None:
+    with pytest.warns(UnitWarning):
+        formula = am.parse("rank(close + volume)", fields=schema)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reread(str(formula), schema) is formula
+    with pytest.raises(FormulaError, match="no field"):
+        reread("clsoe", schema)
 
 
 def test_text_is_text() -> None:

@@ -43,6 +43,27 @@ def test_intervals_are_those_of_student() -> None:
     assert math.isnan(Estimate.of([1.0]).half_width)
 
 
+@pytest.mark.parametrize(
+    ("mean", "half", "shown"),
+    [
+        (62.07, 154.3, "62 ± 154"),
+        (62.07, 15.43, "62 ± 15"),
+        (62.07, 1.5, "62.1 ± 1.5"),
+        (0.02134, 0.00451, "0.0213 ± 0.0045"),
+        (-0.0004, 0.0121, "-0.000 ± 0.012"),
+        (12345.6, 1234.0, "12,346 ± 1,234"),
+        (0.5, 0.0, "0.5 ± 0"),
+        (125.0, 0.0, "125 ± 0"),
+        (12345.6, 0.0, "12,345.6 ± 0"),
+        (62.0712, math.nan, "62.07"),
+    ],
+)
+def test_a_mean_and_its_interval_end_at_the_same_digit(
+    mean: float, half: float, shown: str
+) -> None:
+    assert str(Estimate(mean, half, 3)) == shown
+
+
 def test_rows_say_what_their_runs_found(small_panel: Panel, tmp_path: Path) -> None:
     for formula in ("close", "rank(volume)"):  # looks that count for verdicts, not for comparisons
         am.evaluate(formula, small_panel)

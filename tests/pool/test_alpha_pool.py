@@ -92,6 +92,8 @@ def test_parts_fit_together(panel: Panel) -> None:
     formulas = pool().formulas
     with pytest.raises(SearchError, match="3 formulas came with 1 weights"):
         AlphaPool(formulas, (1.0,))
+    with pytest.raises(SearchError, match="3 formulas came with 2 records"):
+        AlphaPool(formulas, (1.0, 1.0, 1.0), records=({}, {}))
     with pytest.raises(SearchError, match="weights of a pool are finite"):
         AlphaPool(formulas, (1.0, float("nan"), 1.0))
     with pytest.raises(SearchError, match="of different scales"):

@@ -199,7 +199,7 @@ def test_a_comparison_has_a_page(name: str, run: Run) -> None:
         Row(name, {"valid_rank_ic": Estimate(0.03, 0.004, 5)}, (run,)),
     ]
     page = comparison_page({"": rows}, "compare", 64)
-    assert "0.03 ± 0.004" in page
+    assert "0.0300 ± 0.0040" in page
     assert "<img" not in page.split("<script>")[0]
     assert f"{2 * run.evaluated:,} formulas were evaluated" in page
     [figure] = figures_of(page)

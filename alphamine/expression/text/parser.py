@@ -58,6 +58,33 @@ def parse(
     UnitWarning
         If units are mixed.
     """
+    node = _checked(text, dialect, fields, limits)
+    if node.unit_problems:
+        message = "; ".join(node.unit_problems)
+        if strict_units:
+            raise UnitError(f"{message}; make the units agree or drop strict units", text, 0)
+        warnings.warn(message, UnitWarning, stacklevel=2)
+    return node
+
+
+def reread(text: str, fields: Mapping[str, FieldInfo] | None = None) -> Node:
+    """A recorded formula: that it mixes units was said when it was first read.
+
+    Parameters
+    ----------
+    text, fields
+        See `parse`.
+
+    Raises
+    ------
+    FormulaError
+    """
+    return _checked(text, "brain", fields, DEFAULT_LIMITS)
+
+
+def _checked(
+    text: str, dialect: str, fields: Mapping[str, FieldInfo] | None, limits: Limits
+) -> Node:
     if not isinstance(text, str):
         raise FormulaError(f"a formula is text, got {type(text).__name__}")
     language = get_dialect(dialect)
@@ -75,11 +102,6 @@ def parse(
         limits.check(node)
     except FormulaError as error:
         raise FormulaError(error.reason, text, 0) from None
-    if node.unit_problems:
-        message = "; ".join(node.unit_problems)
-        if strict_units:
-            raise UnitError(f"{message}; make the units agree or drop strict units", text, 0)
-        warnings.warn(message, UnitWarning, stacklevel=2)
     return node
 
 

@@ -1,4 +1,4 @@
-"""Numbers and mappings as JSON text, the same for every table of a run."""
+"""Numbers and mappings as JSON text, the same for every table of a run and for pools."""
 
 from __future__ import annotations
 
