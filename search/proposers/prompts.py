@@ -55,7 +55,7 @@ Propose $count new formula(s) on this theme: $theme.
 $avoid$donors""")
 _REFINE: Final = Template("""\
 Refine this formula: $formula
-It should gain in: $dimension ($meaning).
+Improve its score for $dimension: $meaning.
 
 Measured on the training period: $metrics.
 Scores from 0 to 10: $scores.
@@ -146,7 +146,7 @@ def refine(context: RefineContext, count: int) -> str:
     return _REFINE.substitute(
         formula=context.formula,
         dimension=context.dimension,
-        meaning=MEANINGS.get(context.dimension, "better"),
+        meaning=MEANINGS.get(context.dimension, "it should be better"),
         metrics=numbers(context.metrics),
         scores=", ".join(f"{name} {value:.1f}" for name, value in context.scores.items()),
         history="\n".join(f"- {line}" for line in context.history) or "- nothing yet",

@@ -17,6 +17,7 @@ from alphamine.searchers.mcts.scoring import DIMENSIONS
 from alphamine.searchers.proposers.base import Outcome, Proposer, RefineContext, SeedContext
 from alphamine.searchers.proposers.memory import MemoryProposer
 from alphamine.searchers.proposers.motifs import EDITS, RULES
+from alphamine.searchers.proposers.prompts import MEANINGS, refine
 from alphamine.searchers.proposers.registry import PROPOSERS
 
 GRAMMAR = Grammar(("open", "close", "vwap", "volume", "sector"))
@@ -38,6 +39,14 @@ def _context(formula: Node, dimension: str, seed: int, **more: object) -> Refine
         dimension=dimension,
         **more,  # type: ignore[arg-type]
     )
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_a_question_asks_for_a_better_score_and_says_what_that_is(dimension: str) -> None:
+    """More overfitting and more turnover are worse: it is their scores that are to rise."""
+    question = refine(_context(parse(PARENTS[0]), dimension, 0), 2)
+    [asked] = [line for line in question.splitlines() if dimension in line]
+    assert asked == f"Improve its score for {dimension}: {MEANINGS[dimension]}."
 
 
 @pytest.mark.parametrize("name", OFFLINE)
