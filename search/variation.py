@@ -32,34 +32,43 @@ Variation: TypeAlias = Callable[[Grammar, np.random.Generator, Node, Node], Node
 T = TypeVar("T")
 
 
-def _pick(rng: np.random.Generator, items: Sequence[T]) -> T:
-    return items[int(rng.random() * len(items))]
+def _pick(rng: np.random.Generator, items: Sequence[T]) -> T | None:
+    """One of the items; None, and nothing is drawn, if there are none."""
+    return items[int(rng.random() * len(items))] if items else None
 
 
-def _places(grammar: Grammar, formula: Node) -> list[Point]:
-    return [p for p in points(grammar, formula) if not isinstance(p.node, Constant)]
+def _place(grammar: Grammar, rng: np.random.Generator, formula: Node) -> Point | None:
+    """Where a part may be replaced; a number by itself has no such place."""
+    return _pick(rng, [p for p in points(grammar, formula) if not isinstance(p.node, Constant)])
+
+
+def _replaced(formula: Node, point: Point, part: Node | None) -> Node | None:
+    return None if part is None else replace_at(formula, point.path, part)
 
 
 def crossover(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """A part of the donor in place of a part of the parent."""
+    if (point := _place(grammar, rng, parent)) is None:
+        return None
     parts = [part for part in donor.walk() if not isinstance(part, Constant)]
-    point = _pick(rng, _places(grammar, parent))
     offered = [part for part in parts if part is not point.node and fits(part, point)]
-    return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
+    return _replaced(parent, point, _pick(rng, offered))
 
 
 def subtree(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """A part sampled afresh in place of a part of the same type."""
-    point = _pick(rng, _places(grammar, parent))
+    if (point := _place(grammar, rng, parent)) is None:
+        return None
     sampled = grammar.sample_subtree(
         rng, point.node.kind, point.node.unit, point.tokens, point.levels, point.lookback
     )
-    return None if sampled is None else replace_at(parent, point.path, sampled)
+    return _replaced(parent, point, sampled)
 
 
 def wrap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """An operator sampled afresh around a part, with whatever else the operator takes."""
-    point = _pick(rng, _places(grammar, parent))
+    if (point := _place(grammar, rng, parent)) is None:
+        return None
     kind = point.node.kind
     around = [
         (call, i)
@@ -68,18 +77,18 @@ def wrap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) 
         for i, part in enumerate(call.inputs)
         if part.kind is kind and not isinstance(part, Constant)
     ]
-    if not around:
+    if (chosen := _pick(rng, around)) is None:
         return None
-    call, i = _pick(rng, around)
+    call, i = chosen
     return replace_at(parent, point.path, replace_at(call, (i,), point.node))
 
 
 def hoist(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """A part of a part in its place: the formula becomes simpler."""
-    point = _pick(rng, _places(grammar, parent))
+    if (point := _place(grammar, rng, parent)) is None:
+        return None
     parts = [part for part in point.node.walk() if part.inputs and part is not point.node]
-    parts = [part for part in parts if part.kind is point.node.kind]
-    return replace_at(parent, point.path, _pick(rng, parts)) if parts else None
+    return _replaced(parent, point, _pick(rng, [p for p in parts if p.kind is point.node.kind]))
 
 
 def swap(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
@@ -103,22 +112,20 @@ def _swapped(
     parent: Node,
     what: type[Node] | tuple[type[Node], ...],
 ) -> Node | None:
-    places = [point for point in _places(grammar, parent) if isinstance(point.node, what)]
-    if not places:
+    places = [point for point in points(grammar, parent) if isinstance(point.node, what)]
+    if (point := _pick(rng, places)) is None:
         return None
-    point = _pick(rng, places)
     offered = [new for new in swaps(grammar, point.node) if fits(new, point)]
-    return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
+    return _replaced(parent, point, _pick(rng, offered))
 
 
 def retune(grammar: Grammar, rng: np.random.Generator, parent: Node, donor: Node) -> Node | None:
     """Another window or literal."""
     places = [p for p in points(grammar, parent) if tunable(grammar, p.node)]
-    if not places:
+    if (point := _pick(rng, places)) is None:
         return None
-    point = _pick(rng, places)
     offered = [new for new in retuned(grammar, point.node) if fits(new, point)]
-    return replace_at(parent, point.path, _pick(rng, offered)) if offered else None
+    return _replaced(parent, point, _pick(rng, offered))
 
 
 VARIATIONS: Final[Mapping[str, Variation]] = MappingProxyType(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
+from alphamine.errors import AlphamineError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
@@ -16,7 +18,7 @@ from alphamine.searchers.mcts.genes import Avoid, GeneIndex
 from alphamine.searchers.mcts.scoring import DIMENSIONS
 from alphamine.searchers.proposers.base import Outcome, Proposer, RefineContext, SeedContext
 from alphamine.searchers.proposers.memory import MemoryProposer
-from alphamine.searchers.proposers.motifs import EDITS, RULES
+from alphamine.searchers.proposers.motifs import EDITS, EVERY, RULES
 from alphamine.searchers.proposers.prompts import MEANINGS, refine
 from alphamine.searchers.proposers.registry import PROPOSERS
 
@@ -47,6 +49,19 @@ def test_a_question_asks_for_a_better_score_and_says_what_that_is(dimension: str
     question = refine(_context(parse(PARENTS[0]), dimension, 0), 2)
     [asked] = [line for line in question.splitlines() if dimension in line]
     assert asked == f"Improve its score for {dimension}: {MEANINGS[dimension]}."
+
+
+@pytest.mark.parametrize("donor", ["2", "close"])
+@pytest.mark.parametrize("text", ["1", "close"])
+@pytest.mark.parametrize("name", EVERY)
+def test_an_edit_of_what_has_no_parts_makes_a_formula_or_refuses(
+    name: str, text: str, donor: str
+) -> None:
+    """A model may propose a number, which mends are tried on."""
+    for seed in range(8):
+        with suppress(AlphamineError):
+            made = EVERY[name].edit(GRAMMAR, np.random.default_rng(seed), parse(text), parse(donor))
+            assert made is None or isinstance(made, Node)
 
 
 @pytest.mark.parametrize("name", OFFLINE)

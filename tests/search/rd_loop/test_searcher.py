@@ -245,6 +245,15 @@ def test_the_rule_of_acceptance() -> None:
     assert "no rank IC on train" in two["feedback"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_number_is_given_up_and_the_search_goes_on(seed: int) -> None:
+    research = searcher({1: ["mine: 1; 0.5; 1 + 1; rank(open)"]}, seed=seed)
+    found = rounds(research, 3)
+    assert all(c.formula.fields for c in found)
+    said = [c for c in found if c.notes.get("statement") == "mine"]
+    assert [str(c.formula) for c in said] == ["rank(open)"]
+
+
 def test_mends_that_helped_are_tried_first() -> None:
     knowledge = searcher()._knowledge
     assert knowledge.ordered("size", ["a", "b"]) == ["a", "b"]
