@@ -360,7 +360,8 @@ def _require_resumable(store: Store, state: RunState, limits: Budget, directory:
     if state.finished and limits.evaluations <= done:
         raise SearchError(
             f"the run in {directory} has evaluated the {done} formulas of its budget; "
-            f"raise it to continue: --budget {2 * done}"
+            f"raise it to continue: --budget {2 * done}, or write its page: alphamine report "
+            f"{directory}"
         )
     if state.finished and limits.seconds is not None and limits.seconds <= state.seconds:
         raise SearchError(
