@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.model import PoolModel
+
+# Origin of formulas that nobody has made: the search was asked to start from them.
+GIVEN: Final = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class SearchContext:
     services : mapping of str to object
         What a searcher may use, by name ("llm": a language-model client).
     seeds : tuple of Node
-        Formulas that the search is asked to start from.
+        Formulas that the search is asked to start from. They are evaluated before the searcher is
+        asked, and shown to an `Observer`; one may propose them itself (see `Capabilities`).
     descriptions : mapping of str to str
         What fields mean, in words, by name.
     models : tuple of str
@@ -69,11 +73,14 @@ class Capabilities:
     waits : bool
         Whether proposing nothing means that it waits (for a person, or a slow answer). Of others
         it means that they have nothing left to propose.
+    seeds : bool
+        Whether it proposes the seeds of its context itself, in a way of its own.
     """
 
     repeatable: bool = True
     lookahead: int = 0
     waits: bool = False
+    seeds: bool = False
 
 
 def capabilities(searcher: object) -> Capabilities:
@@ -202,7 +209,10 @@ class Observer(Protocol):
     """
 
     def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
-        """Take results of candidates that it has not proposed, and the pool after them."""
+        """Take results of candidates that it has not proposed, and the pool after them.
+
+        Those of the search's seeds have the origin `GIVEN`.
+        """
         ...
 
 

@@ -176,8 +176,7 @@ class PortfolioSearcher:
         for name, turn in self._turns(results):
             trial = Trial(sum(r.gain for r in turn), len(turn), sum(r.repeated for r in turn))
             self._credit.learn(name, contexts[name], trial)
-        best = max((r.fitness for r in results), default=-np.inf)
-        self._credit.see(best, len(pool.formulas))
+        self._saw(results, pool)
 
     def _tell(self, name: str, results: list[Evaluation], pool: PoolModel) -> None:
         """Tell an arm of its proposals; some may have been made before a stop."""
@@ -189,6 +188,18 @@ class PortfolioSearcher:
         if asked == digests or not capabilities_of(arm).repeatable:
             with _blaming(name):
                 arm.tell(results, pool)
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """Arms see what none of them has proposed as they see what the others do."""
+        for name, arm in self._arms.items():
+            if isinstance(arm, Observer):
+                with _blaming(name):
+                    arm.observe(results, pool)
+        self._saw(results, pool)
+
+    def _saw(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        best = max((r.fitness for r in results), default=-np.inf)
+        self._credit.see(best, len(pool.formulas))
 
     def _turns(self, results: Sequence[Evaluation]) -> Iterator[tuple[str, list[Evaluation]]]:
         """Results of one arm in a row, at most as many as it proposes in a turn."""
@@ -253,13 +264,18 @@ class SpendingPortfolioSearcher(PortfolioSearcher):
 
 
 def build(context: SearchContext) -> PortfolioSearcher:
-    """The searcher and its arms; each gets the same context but for a seed of its own."""
+    """The searcher and its arms; each gets the same context but for a seed of its own.
+
+    The formulas that the search starts from are evaluated once for all of them, before any is
+    asked.
+    """
     from .registry import make_searcher  # which lists the portfolio itself
 
     chosen: PortfolioSettings = context.settings or PortfolioSettings()
     seeds = np.random.SeedSequence(context.seed).generate_state(len(chosen.arms), np.uint64)
+    common = replace(context, seeds=())
     arms = {
-        name: make_searcher(name, replace(context, seed=int(seed >> np.uint64(1))), options or {})
+        name: make_searcher(name, replace(common, seed=int(seed >> np.uint64(1))), options or {})
         for seed, (name, options) in zip(seeds, chosen.arms.items(), strict=True)
     }
     spends = any(isinstance(arm, Spender) for arm in arms.values())

@@ -41,8 +41,8 @@ class TuneSettings:
     ----------
     formulas : str
         What is tuned: one formula, or several with semicolons between them, `library:NAME`, or
-        those of a pool (`run:DIRECTORY`) or of a file (`file:PATH`). They take turns; those without
-        a window or a literal are left out.
+        those of a pool (`run:DIRECTORY`) or of a file (`file:PATH`); by default the seeds of the
+        search. They take turns; those without a window or a literal are left out.
     memory : int
         Proposals that are not repeated.
     """
@@ -72,17 +72,17 @@ class TuneSearcher:
         self._seed = context.seed
         self._memory = Memory(chosen.memory)
         schema = {field.name: field for field in grammar.fields}
-        templates = read_formulas(chosen.formulas, schema)
+        templates = read_formulas(chosen.formulas, schema) or list(context.seeds)
         if not templates:
             raise SearchError(
-                "tune needs a formula whose windows are to be tuned, but got none; give option "
-                'formulas, for instance "ts_corr(close, volume, 10)"'
+                "tune needs a formula whose windows are to be tuned, but got none; give seeds, or "
+                'option formulas, for instance "ts_corr(close, volume, 10)"'
             )
         tunable = [(t, knobs) for t in templates if (knobs := tuple(_knobs(grammar, t)))]
         if not tunable:
             raise SearchError(
-                f"tune changes windows and literals, but {chosen.formulas.strip()} has none; name "
-                "another formula"
+                "tune changes windows and literals, but "
+                f"{'; '.join(map(str, templates))} has none; name another formula"
             )
         self._templates = [template for template, _ in tunable]
         self._knobs = [knobs for _, knobs in tunable]

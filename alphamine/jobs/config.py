@@ -160,8 +160,8 @@ class Job(Task):
     searcher : str
         Name of a registered searcher, with its settings in `options`.
     seeds : list of str
-        Formulas (or `library:NAME`, `run:DIRECTORY`, `file:PATH`) that the searcher is asked to
-        start from.
+        Formulas (or `library:NAME`, `run:DIRECTORY`, `file:PATH`) that the search starts from
+        (see `search`).
     combine : list of str
         Models that combine the pool at the end, for the report.
     seconds, tokens, money : optional

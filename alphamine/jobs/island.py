@@ -13,8 +13,10 @@ from alphamine.expression.nodes import Node
 from alphamine.pool.pool import Pool
 from alphamine.runs.model_ledger import ModelLedger
 from alphamine.searchers.base import (
+    GIVEN,
     Candidate,
     Evaluation,
+    Observer,
     Searcher,
     capabilities,
     exhaustion,
@@ -54,6 +56,9 @@ class Island:
         Empty.
     library : Library, optional
         Judges the models that the searcher proposes beside formulas.
+    seeds : sequence of Node
+        Formulas of the first rounds, before the searcher is asked; it sees what came of them if it
+        observes, and is not told.
 
     Attributes
     ----------
@@ -66,17 +71,28 @@ class Island:
         Turns in a row that brought nothing new.
     """
 
-    def __init__(self, searcher: Searcher, pool: Pool, library: Library | None = None) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        pool: Pool,
+        library: Library | None = None,
+        seeds: Sequence[Node] = (),
+    ) -> None:
         self.searcher = searcher
         self.pool = pool
         self.library = library
         self.abilities = capabilities(searcher)
         self.pending: deque[Round] = deque()
         self.fruitless = 0
+        self._seeds = tuple(seeds)
+        # Of the seeds, so many are in rounds, and so many are judged.
+        self._begun = self._judged = 0
 
     @property
     def exhausted(self) -> bool:
         """Whether nothing more is to be expected of the searcher."""
+        if self._begun < len(self._seeds):
+            return False
         ended = not self.pending and bool(exhaustion(self.searcher))
         most = _SILENT_ASKS if silence(self.searcher) else _FRUITLESS_ASKS
         return ended or self.fruitless >= most
@@ -86,10 +102,21 @@ class Island:
         """Formulas that wait to be applied."""
         return sum(len(found.candidates) for found in self.pending)
 
+    def take_seeds(self, n: int) -> list[Candidate]:
+        """A round of at most n seeds; nothing if all are in rounds."""
+        found = self._seeds[self._begun : self._begun + n]
+        self._begun += len(found)
+        return [Candidate(formula, GIVEN) for formula in found]
+
     def tell(self, results: Sequence[Evaluation]) -> None:
         """The results of the oldest round."""
         self.pending.popleft()
-        self.searcher.tell(results, self.pool.model())
+        if self._judged == len(self._seeds):
+            self.searcher.tell(results, self.pool.model())
+            return
+        self._judged += len(results)
+        if isinstance(self.searcher, Observer):
+            self.searcher.observe(results, self.pool.model())
 
     def judge_models(
         self, ledger: ModelLedger, place: tuple[int, int, int], evaluations: int
@@ -160,6 +187,7 @@ class Island:
             "pool": self.pool.state_dict(),
             "pending": [found.number for found in self.pending],
             "fruitless": self.fruitless,
+            "seeds": [self._begun, self._judged],
             "library": None if self.library is None else self.library.state_dict(),
         }
 
@@ -170,5 +198,8 @@ class Island:
         self.searcher.load_state_dict(state["searcher"])
         self.pool.load_state_dict(state["pool"], compute)
         self.fruitless = state["fruitless"]
+        # An older checkpoint knows nothing of seeds, which were not evaluated first then.
+        every = len(self._seeds)
+        self._begun, self._judged = state.get("seeds", (every, every))
         if self.library is not None:
             self.library.load_state_dict(state["library"], ledger)

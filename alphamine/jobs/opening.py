@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from copy import copy
@@ -17,6 +18,7 @@ from alphamine.data.panel import Panel
 from alphamine.data.splits import Sample
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.nodes import Node
 from alphamine.extras import require_for_model
 from alphamine.libraries.formulas import read_formulas
 from alphamine.llm.client import Client
@@ -24,9 +26,10 @@ from alphamine.llm.settings import LLMSettings
 from alphamine.pool.make import make_pool
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
+from alphamine.runs.references import LIBRARY
 from alphamine.runs.run_state import RunState
 from alphamine.runs.store import Store
-from alphamine.searchers.base import SearchContext
+from alphamine.searchers.base import SearchContext, capabilities
 from alphamine.searchers.models import Modeller
 
 from .bench import KINDS, Bench
@@ -119,7 +122,7 @@ def new_islands(
     """
     panel = scorer.panel
     language = _grammar(panel, scorer.train, config.grammar)
-    seeds = tuple(f for text in config.seeds for f in read_formulas(text, panel.schema))
+    seeds = [read_formulas(text, panel.schema) for text in config.seeds]
     empty = make_pool(scorer.train, **config.pool.settings)
     judged = scorer.valid is not None
     models = KINDS if judged else ()
@@ -128,7 +131,7 @@ def new_islands(
             language,
             seed,
             services=own,
-            seeds=seeds,
+            seeds=tuple(itertools.chain(*seeds)),
             descriptions=panel.notes.get("descriptions", {}),
             models=models,
         )
@@ -137,10 +140,38 @@ def new_islands(
     searchers = [factory.build(context, config.options) for context in contexts]
     modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)
     bench = Bench(scorer) if modelling else None
+    proposes_seeds = capabilities(searchers[0]).seeds
+    starts = (
+        [] if proposes_seeds else _starts(language, dict(zip(config.seeds, seeds, strict=True)))
+    )
     return [
-        Island(searcher, copy(empty), None if bench is None else Library(bench))
+        Island(searcher, copy(empty), None if bench is None else Library(bench), starts)
         for searcher in searchers
     ]
+
+
+def _starts(grammar: Grammar, seeds: Mapping[str, Sequence[Node]]) -> list[Node]:
+    """The formulas, by the texts that name them, that are evaluated before a searcher is asked.
+
+    Of a library, those that the grammar allows: nobody has chosen them one by one.
+
+    Raises
+    ------
+    SearchError
+        If another is outside of it, or all of a library's are.
+    """
+    found = dict[Node, None]()
+    for text, formulas in seeds.items():
+        problems = {formula: grammar.problem(formula) for formula in formulas}
+        fitting = [formula for formula, problem in problems.items() if problem is None]
+        if len(fitting) < len(problems) and not (fitting and text.startswith(LIBRARY)):
+            wrong, problem = next((f, p) for f, p in problems.items() if p is not None)
+            raise SearchError(
+                f"a search starts from formulas of its grammar, but the seed {wrong} is none of "
+                f"them: {problem}; change that setting of the grammar, or leave the seed out"
+            )
+        found |= dict.fromkeys(fitting)
+    return list(found)
 
 
 def island_seeds(seed: int, islands: int) -> list[int]:

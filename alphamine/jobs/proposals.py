@@ -55,11 +55,12 @@ class Proposals:
         return stored[0].island if stored else None
 
     def ask(self, number: int, n: int) -> list[Candidate]:
-        """The next round: what the searcher proposes, or what was stored of it."""
+        """The next round: seeds, then what the searcher proposes, or what was stored of it."""
         stored, island = self._kept(number), self._islands[number]
-        if stored and not island.abilities.repeatable:
+        seeds = island.take_seeds(n)
+        if stored and not seeds and not island.abilities.repeatable:
             return [self._candidate(proposal) for proposal in stored]
-        proposed = list(island.searcher.ask(n))
+        proposed = seeds or list(island.searcher.ask(n))
         before = [proposal.digest for proposal in stored]
         # A round that the budget had cut short goes on where it ended.
         if [candidate.formula.digest for candidate in proposed[: len(before)]] == before:

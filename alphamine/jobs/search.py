@@ -103,7 +103,9 @@ def search(
     tokens, money : optional
         Stop earlier, after a searcher that asks a language model has spent this.
     seeds : sequence of str
-        Formulas (or `library:NAME`) to start from, for searchers that start from any.
+        Formulas (or `library:NAME`, `run:DIRECTORY`, `file:PATH`) to start from: they are
+        evaluated and offered to the pool first, and are trials like the others. `mcts` grows its
+        first trees from them, `rd_loop` mends those that its grammar does not allow.
     services : mapping, optional
         What the searcher may use, by name, such as a language-model client as "llm".
     llm : mapping, optional

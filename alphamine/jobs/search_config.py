@@ -116,7 +116,7 @@ class SearchConfig:
     options : mapping
         Settings of the searcher.
     seeds : sequence of str
-        Formulas that the searcher is asked to start from.
+        Formulas that the search starts from.
     grammar : GrammarConfig
     pool : PoolConfig
     limits : Budget

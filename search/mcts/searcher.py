@@ -53,7 +53,7 @@ class MCTSSearcher:
         self._asked: list[list[str]] = []
         self._at_once = _AT_ONCE if self._answers.slow else 1
         repeatable = self._answers.repeatable
-        self.capabilities = Capabilities(repeatable, lookahead=int(self._at_once > 1))
+        self.capabilities = Capabilities(repeatable, lookahead=int(self._at_once > 1), seeds=True)
 
     @property
     def repository(self) -> Repository:

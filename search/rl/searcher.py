@@ -21,7 +21,7 @@ from alphamine.expression.portable import from_data, to_data
 from alphamine.extras import one_torch_thread
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
-from alphamine.searchers.base import Candidate, Evaluation, SearchContext
+from alphamine.searchers.base import GIVEN, Candidate, Evaluation, SearchContext
 from alphamine.searchers.memory import Memory, generator_from, generator_state
 from alphamine.searchers.variation import child
 
@@ -95,7 +95,7 @@ class RLSearcher:
     def ask(self, n: int) -> list[Candidate]:
         self._memory.begin()
         self._asked = [
-            _Asked(Candidate(formula, "given"), self._writer.tokenised(formula))
+            _Asked(Candidate(formula, GIVEN), self._writer.tokenised(formula))
             for formula in self._given[:n]
             if self._memory.add(formula)
         ]
@@ -180,6 +180,18 @@ class RLSearcher:
         if len(self._replay) > self._settings.replay:
             kept = np.argsort(-rewards, kind="stable")[: self._settings.replay]
             self._replay.keep(np.sort(kept))
+
+    def observe(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+        """The search's seeds are learnt from as `given` formulas are; the policy is its own."""
+        seeds = [
+            result
+            for result in results
+            if result.candidate.origin == GIVEN and self._memory.add(result.candidate.formula)
+        ]
+        if seeds:
+            candidates = [result.candidate for result in seeds]
+            self._asked = [_Asked(c, self._writer.tokenised(c.formula)) for c in candidates]
+            self.tell(seeds, pool)
 
     def _remember(self, told: Sequence[Evaluation], of_days: bool) -> list[tuple[int, str]]:
         """Add what was judged to the replay; numbers and origins."""

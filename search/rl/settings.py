@@ -64,7 +64,8 @@ class RLSettings:
     rollout, epochs : int
         Tokens between updates, and passes over them (`ppo`).
     given : str
-        Formulas to propose first: separated by semicolons, or `library:alpha101`, or, of a search,
+        Formulas to propose first, as the seeds of a search are, for an arm of a portfolio that is
+        to start from them alone: separated by semicolons, or `library:alpha101`, or, of a search,
         `run:DIRECTORY` for the pool of an earlier one.
     parts : str
         Expressions that the policy may put down in one step, written likewise.

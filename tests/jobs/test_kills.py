@@ -81,6 +81,14 @@ def test_a_few_kills(searcher: str, whole: Callable[[str], Run], tmp_path: Path)
         require_same(run, whole(searcher))
 
 
+def test_kills_of_a_search_with_seeds(small_panel: Panel, tmp_path: Path) -> None:
+    seeds = ["a = close / open; rank(a)", "rank(volume)", "-ts_delta(close, 3)"]
+    settings = {**SEARCH, "seeds": seeds, "batch": 1, "budget": 24}
+    whole = am.search(small_panel, "genetic", run_dir=tmp_path / "whole", islands=2, **settings)
+    for run in disturbed(tmp_path / "cut", "genetic", 3, islands=2, search=settings):
+        require_same(run, whole)
+
+
 def test_kills_inside_the_checkpoint_writer(whole: Callable[[str], Run], tmp_path: Path) -> None:
     for run in disturbed(tmp_path, "genetic", 2, inside=True):
         require_same(run, whole("genetic"))
