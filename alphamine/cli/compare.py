@@ -68,7 +68,7 @@ def compare(
         with comparison_bar(console(stderr=True), one.budget, market) as observe:
             markets[market] = run_all(one, panel, folder / market, reveal, observe)
     from alphamine.report.html import comparison_page
-    from alphamine.report.library import put_beside
+    from alphamine.report.plotly_js import put_beside
     from alphamine.report.renderer import write_text
 
     page = folder / "comparison.html"

@@ -22,7 +22,7 @@ from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
 from alphamine.models.fitted import sha256
 from alphamine.pool.alpha_pool import AlphaPool
-from alphamine.runs.library import BY_MODEL, ModelPool
+from alphamine.runs.library import BY_MODEL, FittedPool
 
 from .golden import golden, last_days, made_up, prices, single_precision
 from .numpy_target import MODEL_FILES
@@ -178,7 +178,7 @@ def load_bundle(directory: str | PathLike[str]) -> Bundle:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no whole bundle: {error}; export again") from None
     by_model = spec["pool"]["standardisation"] == BY_MODEL
-    pool = (ModelPool if by_model else AlphaPool).from_dict(spec["pool"])
+    pool = (FittedPool if by_model else AlphaPool).from_dict(spec["pool"])
     return Bundle(path, spec, pool)
 
 
@@ -203,7 +203,7 @@ def _pool(source: AlphaPool | Node | str, panel: Panel | None, min_periods: Any)
         )
     if not len(source):
         raise AlphamineError("an empty pool has no signal to export; search longer")
-    linear = source.linear if isinstance(source, ModelPool) else None
+    linear = source.linear if isinstance(source, FittedPool) else None
     return source if linear is None else linear
 
 
@@ -223,7 +223,7 @@ def _chosen(targets: Sequence[str]) -> list[str]:
 
 def _require_sayable(pool: AlphaPool, targets: list[str]) -> None:
     """Refuse targets that cannot say what a model makes of the formulas."""
-    if not isinstance(pool, ModelPool):
+    if not isinstance(pool, FittedPool):
         return
     name = pool.model.name
     if name not in MODEL_FILES:
@@ -263,7 +263,7 @@ def _content(
     spec["settings"]["agreement_with_float32"] = single_precision(days, pool)
     text["README.md"] = readme(spec)
     content = {name: body.encode() for name, body in text.items()}
-    if isinstance(pool, ModelPool):
+    if isinstance(pool, FittedPool):
         content[MODEL_FILES[pool.model.name]] = pool.model.content
     content |= golden(days, pool)
     spec["files"] = {name: sha256(body) for name, body in sorted(content.items())}

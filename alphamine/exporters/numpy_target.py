@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.operators import Family, Kind
-from alphamine.runs.library import ModelPool
+from alphamine.runs.library import FittedPool
 
 from .kits import model_kit, numpy_kit
 from .module import Module, docstring, function, quoted, refused, wrapped
@@ -38,7 +38,7 @@ class NumpyModule(Module):
 
     def helpers(self, source: Source, code: list[str]) -> None:
         """Take in those of the kit that the code calls."""
-        if isinstance(self.pool, ModelPool):
+        if isinstance(self.pool, FittedPool):
             source.imports["Path"] = "from pathlib import Path"
             name = f"forecast_{self.pool.model.name}"
             source.add(getattr(model_kit, name), name)
@@ -121,7 +121,7 @@ class NumpyModule(Module):
         """Statements that call the formulas and return what they make together."""
         pool, universe = self.pool, self.read("universe", 1)
         lines = ["shared(v)"] if self.program.shared else []
-        if isinstance(pool, ModelPool):
+        if isinstance(pool, FittedPool):
             return [*lines, *_forecast(pool, universe)]
         if pool.standardisation == "none":
             return [*lines, f"return inside(formula_1(v), {universe})"]
@@ -144,7 +144,7 @@ class NumpyModule(Module):
         ]
 
 
-def _forecast(pool: ModelPool, universe: str) -> list[str]:
+def _forecast(pool: FittedPool, universe: str) -> list[str]:
     """Statements that return what a model makes of the formulas' ranks."""
     names = ", ".join(f"formula_{place}" for place in range(1, len(pool) + 1))
     return [

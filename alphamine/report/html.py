@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import figures
 from .book import Book, book_of, chance_line, luck_line, member_reports, neutral_book
-from .library import library_text
 from .lineage import lineages
+from .plotly_js import library_text
 from .research import arm_rows, library_rows, research_log
 
 if TYPE_CHECKING:

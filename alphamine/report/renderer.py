@@ -16,7 +16,7 @@ from .backtest_figures import backtest_figures
 from .book import member_reports
 from .factor_figures import factor_figures
 from .html import backtest_page, factor_page, run_page
-from .library import put_beside
+from .plotly_js import put_beside
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

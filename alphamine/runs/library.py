@@ -35,7 +35,7 @@ class LibraryFacts:
         Name and settings, tuned ones included.
     formulas : sequence of str
     leanings : sequence of float
-        See `ModelPool`.
+        See `FittedPool`.
     numbers : mapping
         A `Summary` by split; those of train are of the days that the model has learnt from.
     files : mapping of str to str
@@ -53,7 +53,7 @@ class LibraryFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPool(AlphaPool):
+class FittedPool(AlphaPool):
     """A pool that a fitted model combines.
 
     The signal is what the model says of the formulas' daily ranks. It is missing outside the

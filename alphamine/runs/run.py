@@ -28,7 +28,7 @@ from alphamine.registry import add_operators
 from alphamine.rendering import renderer
 
 from .guard import as_recorded
-from .library import LibraryFacts, ModelPool
+from .library import FittedPool, LibraryFacts
 from .migration import migrated_correlation, migrated_member
 from .recorded import RecordedRun
 from .records import Record
@@ -274,7 +274,7 @@ class Run(RecordedRun):
 
     @cached_property
     @as_recorded
-    def library(self) -> ModelPool:
+    def library(self) -> FittedPool:
         """The formulas and the fitted model that were accepted together on valid.
 
         It is evaluated, traded and exported as `pool` is.
@@ -294,7 +294,7 @@ class Run(RecordedRun):
         facts = LibraryFacts(**found)
         formulas = [reread(text, self._fields or None) for text in facts.formulas]
         provenance = {**self._provenance([]), "looks_at_valid": len(self.models)}
-        return ModelPool.of_run(facts, formulas, self.directory, provenance)
+        return FittedPool.of_run(facts, formulas, self.directory, provenance)
 
     @property
     def _fields(self) -> Mapping[str, FieldInfo]:

@@ -14,18 +14,18 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.text.parser import parse
 from alphamine.jobs.bench import Bench
 from alphamine.jobs.scorer import Scorer
-from alphamine.runs.library import ModelPool
+from alphamine.runs.library import FittedPool
 from alphamine.searchers.models import ModelSpec
 from tests.jobs.conftest import make_panel
 
 FORMULAS = tuple(parse(t) for t in ("ts_mean(volume, 3)", "close / ts_delay(close, 5)", "open"))
 
 
-def library(name: str) -> ModelPool:
+def library(name: str) -> FittedPool:
     bench = Bench(Scorer(make_panel().without_test()))
     settings = {"ridge": {}, "lightgbm": {"trees": 20}, "mlp": {"epochs": 1}}[name]
     model = bench.fitted(ModelSpec(name, settings, FORMULAS))
-    return ModelPool(FORMULAS, (0.1, 0.2, 0.3), model=model)
+    return FittedPool(FORMULAS, (0.1, 0.2, 0.3), model=model)
 
 
 @pytest.mark.parametrize("name", ["ridge", "lightgbm"])
@@ -44,7 +44,7 @@ def test_exported_code_says_what_the_model_says(name: str, tmp_path: Path) -> No
     np.testing.assert_allclose(again.signal(panel), pool.signal(panel, "float64"), atol=1e-6)
     code = (tmp_path / "bundle" / "signal_numpy.py").read_text()
     assert "alphamine." not in code.split('"""')[2]
-    assert isinstance(bundle.pool, ModelPool) == (name == "lightgbm")
+    assert isinstance(bundle.pool, FittedPool) == (name == "lightgbm")
 
 
 def test_what_cannot_be_said_is_refused(tmp_path: Path) -> None:

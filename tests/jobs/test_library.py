@@ -27,7 +27,7 @@ from alphamine.models.base import Design, FitError, FloatArray, Rows
 from alphamine.models.linear import LinearModel
 from alphamine.models.registry import make_model
 from alphamine.pool.model import PoolModel
-from alphamine.runs.library import ModelPool
+from alphamine.runs.library import FittedPool
 from alphamine.runs.run import Run
 from alphamine.searchers.base import Evaluation
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation, ModelSpec
@@ -70,7 +70,7 @@ def test_library_and_models_improve_in_turn(run: Run) -> None:
 
 def test_numbers_of_the_library_are_those_of_its_signal(run: Run, small_panel: Panel) -> None:
     library, panel = run.library, small_panel.without_test()
-    assert isinstance(library, ModelPool)
+    assert isinstance(library, FittedPool)
     signal = library.signal(panel)
     for split in ("train", "valid"):
         sample = panel.sample(split)
@@ -325,9 +325,9 @@ def test_any_searcher_may_propose_models(small_panel: Panel, tmp_path: Path) -> 
     assert linear is not None
     panel = small_panel.without_test()
     np.testing.assert_allclose(run.library.signal(panel), linear.signal(panel), atol=1e-6)
-    restored = ModelPool.from_dict(json.loads(json.dumps(run.library.to_dict())))
+    restored = FittedPool.from_dict(json.loads(json.dumps(run.library.to_dict())))
     assert restored == run.library
     with pytest.raises(SearchError, match="standardisation is rank, value or none"):
         am.AlphaPool.from_dict(run.library.to_dict())
     with pytest.raises(SearchError, match="no pool with a model"):
-        ModelPool.from_dict(linear.to_dict())
+        FittedPool.from_dict(linear.to_dict())

@@ -21,7 +21,7 @@ import alphamine as am
 from alphamine.evaluation.backtest import backtest
 from alphamine.jobs.comparison import Estimate, Row
 from alphamine.report.html import comparison_page
-from alphamine.report.library import put_beside
+from alphamine.report.plotly_js import put_beside
 from alphamine.report.renderer import write_text
 from alphamine.runs.run import Run
 

@@ -11,7 +11,7 @@ import pytest
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from alphamine.errors import AlphamineError
-from alphamine.report.library import put_beside
+from alphamine.report.plotly_js import put_beside
 from alphamine.runs.run import Run
 
 WriteRun = Callable[..., Run]
