@@ -16,9 +16,10 @@ from alphamine.expression.nodes import Call, Field, Node
 from alphamine.expression.text.parser import parse
 from alphamine.jobs.search import search
 from alphamine.pool.model import PoolModel
+from alphamine.searchers import local
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.registry import make_searcher
-from alphamine.searchers.variation import EDITS
+from alphamine.searchers.variation import EDITS, RATES
 
 GRAMMAR = Grammar(max_length=12)
 SCHEMA = {field.name: field for field in GRAMMAR.fields}
@@ -44,24 +45,32 @@ def test_draws_come_first_and_then_their_share() -> None:
     assert all(c.origin == "random" for c in asked_of({"fresh": 0.0}, PoolModel(), 50))
 
 
-def test_edits_are_of_every_member_alike_and_at_their_rates() -> None:
-    options = {
-        "fresh": 0.0,
-        "retune": 3.0,
-        "field": 1.0,
-        "crossover": 0.0,
-        "hoist": 0.0,
-        "operator": 0.0,
-        "wrap": 0.0,
-        "subtree": 0.0,
-    }
-    asked = asked_of(options, PoolModel.of(MEMBERS), 8)
-    assert {c.origin for c in asked} <= {"retune", "field"}
+def test_edits_are_of_every_member_alike() -> None:
     wide = asked_of({"fresh": 0.0}, PoolModel.of(MEMBERS), 400)
     by_parent = Counter(c.parents[0] for c in wide if c.origin != "random")
     assert set(by_parent) == {member.digest for member in MEMBERS}
     assert min(by_parent.values()) > 100
-    assert set(Counter(c.origin for c in wide)) - {"random"} <= set(EDITS)
+
+
+def test_edits_are_tried_at_their_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each as often as its share of the rates, to four standard errors; those at 0 never."""
+    tried: Counter[str] = Counter()
+
+    def counted(
+        grammar: Grammar, rng: np.random.Generator, name: str, parent: Node, donor: Node
+    ) -> Candidate | None:
+        tried[name] += 1
+        return None
+
+    monkeypatch.setattr(local, "child", counted)
+    rates = dict.fromkeys(RATES, 0.0) | {"retune": 3.0, "field": 1.0, "hoist": 0.5, "wrap": 0.25}
+    asked_of({"fresh": 0.0, **rates}, PoolModel.of(MEMBERS), 100)
+    total, all_rates = tried.total(), sum(rates.values())
+    assert total == 100 * 30
+    for name, rate in rates.items():
+        share = rate / all_rates
+        assert abs(tried[name] / total - share) <= 4 * np.sqrt(share * (1 - share) / total)
+    assert set(tried) == {name for name, rate in rates.items() if rate}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("operator", Call), ("field", Field)])
