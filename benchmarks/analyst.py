@@ -103,7 +103,7 @@ BEGINNINGS: Mapping[str, tuple[str, ...]] = {
         "ts_std_dev(ts_returns(close, 1), w1)",
         "ts_max(ts_returns(close, 1), w1)",
     ),
-    "pressure within the day (open, close, high, low, vwap)": (
+    "intraday price pressure (open, close, high, low, vwap)": (
         "(close - low) / (high - low)",
         "ts_mean(close / vwap, w1)",
     ),
@@ -156,7 +156,7 @@ class Analyst:
 
     def _refinements(self, text: str, asked: str, rng: np.random.Generator) -> list[dict[str, Any]]:
         formula = parse(text)
-        wanted = re.search(r"^Improve its score for (\w+)", asked, re.MULTILINE)
+        wanted = re.search(r"^Improve its score for (\w+):", asked, re.MULTILINE)
         ideas = [] if wanted is None else list(IDEAS[wanted[1]].items())
         order = (ideas[i] for i in rng.permutation(len(ideas)).tolist())
         made = ((name, _applied(idea, text, formula)) for name, idea in order)

@@ -7,9 +7,9 @@ the order in which it asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from alphamine.pool.model import PoolModel
 
 # Origin of formulas that nobody has made: the search was asked to start from them.
 GIVEN: Final = "given"
+
+Sketch: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,24 @@ class Evaluation:
     fitness: float
     gain: float = 0.0
     repeated: bool = False
-    sketch: npt.NDArray[np.float32] | None = None
+    sketch: Sketch | None = None
     daily_ics: npt.NDArray[np.float64] | None = None
 
     @property
     def sign(self) -> int:
         """The formula's orientation on train: -1 if its rank IC is negative, else +1."""
         return -1 if self.scores["rank_ic"] < 0 else 1
+
+
+def likeness(sketch: Sketch | None, others: Iterable[Sketch | None]) -> float:
+    """Largest absolute correlation of a formula with others, by sketches; 0 if there are none.
+
+    Being absolute, it finds the negative of a formula as well.
+    """
+    rows = [other for other in others if other is not None]
+    if sketch is None or not rows:
+        return 0.0
+    return float(np.abs(np.stack(rows) @ sketch).max())
 
 
 class Searcher(Protocol):

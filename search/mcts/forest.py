@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from alphamine.searchers.base import Candidate, Evaluation
+from alphamine.searchers.base import Candidate, Evaluation, Sketch, likeness
 
 from . import state
-from .repository import Known, Nearest, Repository, Sketch, thinned
+from .repository import Known, Nearest, Repository, thinned
 from .scoring import DIMENSIONS, EFFECTIVENESS, Metrics, reward, soundness
 from .settings import Growth, MCTSSettings
 from .state import Schema
@@ -124,7 +124,8 @@ class Forest:
         parent = None if place is None else tree.nodes[place]
         if not math.isfinite(result.fitness):
             return parent
-        alike = max(nearest.likeness, _likeness_within(tree, sketch))
+        beside = (node.known.sketch for node in tree.nodes if node.effective)
+        alike = max(nearest.likeness, likeness(sketch, beside))
         edits = 0 if place is None else len(list(tree.path(place)))
         metrics = Metrics.of(result.scores, alike, soundness(formula, edits))
         known = Known(formula, metrics, sketch, nearest)
@@ -194,11 +195,3 @@ class Forest:
             PoolAlpha(state.to_known(data, schema), *counted) for data, *counted in saved["kept"]
         ]
         self._kept = {k.known.formula.digest: k for k in kept}
-
-
-def _likeness_within(tree: Tree, sketch: Sketch | None) -> float:
-    """Largest correlation with an effective node of a tree, which is to be admitted too."""
-    if sketch is None:
-        return 0.0
-    rows = [s for n in tree.nodes if n.effective and (s := n.known.sketch) is not None]
-    return float(np.abs(np.stack(rows) @ sketch).max()) if rows else 0.0

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
+from alphamine.searchers.base import Sketch
 
 from .genes import Avoid, GeneIndex
 from .scoring import DIVERSITY, EFFECTIVENESS, STABILITY, Metrics, RelativeScores
 from .settings import MCTSSettings
 
-Sketch = npt.NDArray[np.float32]
 _CELLS: Final = 1024
 
 

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from alphamine.errors import SearchError, nearest
 from alphamine.searchers.memory import CAPACITY
+from alphamine.searchers.proposers.base import ProposalSettings
 from alphamine.searchers.proposers.registry import PROPOSERS
 
 VirtualVisits = Literal["children", "children_plus_one"]
@@ -62,7 +63,7 @@ _BLIND: Final = Growth(1, 0, 1, temperature=1.0, fresh=0.3, crossover=0.05)
 
 
 @dataclass(frozen=True, slots=True)
-class MCTSSettings:
+class MCTSSettings(ProposalSettings):
     """Settings of `MCTSSearcher`.
 
     `budget`, `growth`, `proposals`, `temperature`, `fresh` and `crossover` depend on who proposes
@@ -86,7 +87,7 @@ class MCTSSettings:
     proposals : int, optional
         Refinements asked for in an expansion.
     settings : int
-        Settings of the windows of each.
+        Settings of the windows of each that are tried at most.
     exploration : float
         Weight of UCT's bonus in a tree.
     root_exploration : float
@@ -104,7 +105,8 @@ class MCTSSettings:
         Shares of trees whose root is a new formula, and a cross of two of the pool's alphas; the
         others start from such an alpha, which UCT chooses.
     repairs : int
-        Times that a proposer is asked to mend one proposal.
+        Times that a proposer is asked to mend one proposal; a stronger language model, if there is
+        one, is then asked once.
     avoided : int
         Frequent genes that new structure should not have; 0 for none.
     avoid_share : float
@@ -130,7 +132,6 @@ class MCTSSettings:
     max_budget: int = 8
     weak_budget: int = 0
     proposals: int | None = None
-    settings: int = 3
     exploration: float = 1.0
     root_exploration: float = 1.0
     virtual_visits: str = "children"
@@ -139,7 +140,6 @@ class MCTSSettings:
     dimensions: bool = True
     fresh: float | None = None
     crossover: float | None = None
-    repairs: int = 3
     avoided: int = 3
     avoid_share: float = 0.3
     avoid_from: int = 5

@@ -18,6 +18,14 @@ _CANONICAL: Final = frozenset({"reverse", "less", "less_equal"})
 SAME: Final = "it is the formula that was to be refined"
 
 
+@dataclass(frozen=True, slots=True)
+class ProposalSettings:
+    """What a searcher's settings say to its proposers; `MCTSSettings` tells what they mean."""
+
+    settings: int = 3
+    repairs: int = 3
+
+
 class Avoided(Protocol):
     """Structure that new formulas should not have."""
 

@@ -18,7 +18,6 @@ from alphamine.llm.extract import json_object
 
 from .prompts import REPAIR_ID, plain, repair
 
-REPAIRS: Final = 3
 _REPAIR_TEMPERATURE: Final = 0.8
 _ECHO: Final = 4000
 _SHOWN: Final = 300
@@ -37,7 +36,7 @@ class Question:
 
 
 class Dialogue:
-    """Asks a client: the model a few times, then a stronger one if there is one.
+    """Asks a client: the model, again after an answer of no use, then a stronger one if any.
 
     Parameters
     ----------
@@ -45,6 +44,8 @@ class Dialogue:
     system : str
         The beginning of every conversation.
     seed : int
+    repairs : int
+        Times that the model is asked again.
 
     Attributes
     ----------
@@ -57,9 +58,10 @@ class Dialogue:
         Whether nobody answered it: the budget is spent, or the server is gone.
     """
 
-    def __init__(self, client: ChatClient, system: str, seed: int) -> None:
+    def __init__(self, client: ChatClient, system: str, seed: int, repairs: int) -> None:
         self.client = client
         self._system = system
+        self._repairs = repairs
         self.seed = seed
         self.failure = ""
         self.unheard = False
@@ -89,7 +91,7 @@ class Dialogue:
         attempt, reply, objection
             Where the conversation stands: attempts so far, the last answer, what was wrong.
         """
-        models = [self.client.model] * (REPAIRS + 1 - attempt)
+        models = [self.client.model] * (self._repairs + 1 - attempt)
         models += [self.client.strong] * bool(self.client.strong)
         for number, model in enumerate(models, attempt):
             request = self._request(asked, schema, model, number, reply, objection)

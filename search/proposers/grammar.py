@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from alphamine.expression.canonical import canonicalise
-from alphamine.expression.grammar.edits import points, replace_at
 from alphamine.expression.nodes import Call, Constant, Field, Node
 from alphamine.libraries import library
+from alphamine.searchers.variation import subtree
 
 from .base import BlindProposer, Outcome, Proposal, RefineContext, SeedContext, objection
 
@@ -159,12 +159,5 @@ class GrammarProposer(BlindProposer):
 
 
 def _regrown(context: RefineContext) -> Node | None:
-    grammar, rng = context.grammar, context.rng
-    places = [p for p in points(grammar, context.formula) if not isinstance(p.node, Constant)]
-    point = places[int(rng.random() * len(places))]
-    part = grammar.sample_subtree(
-        rng, point.node.kind, point.node.unit, point.tokens, point.levels, point.lookback
-    )
-    if part is None:
-        return None
-    return canonicalise(replace_at(context.formula, point.path, part))
+    made = subtree(context.grammar, context.rng, context.formula, context.formula)
+    return None if made is None else canonicalise(made)

@@ -1,8 +1,8 @@
 """A language model as the proposer; what it says is parsed like anybody's text.
 
 One structured call an expansion: diagnosis, name, rationale, formula, settings of its windows. An
-answer that is of no use goes back with the parser's message a few times, then to a stronger model
-if there is one, and then the expansion is spent.
+answer that is of no use goes back with the parser's message as often as the settings say, then to
+a stronger model if there is one, and then the expansion is spent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from alphamine.expression.text.parser import parse
 from alphamine.searchers.base import SearchContext
 
 from . import prompts
-from .base import Proposal, RefineContext, SeedContext, StatelessProposer
-from .dialogue import REPAIRS, Dialogue, Question
+from .base import Proposal, ProposalSettings, RefineContext, SeedContext, StatelessProposer
+from .dialogue import Dialogue, Question
 from .spending import client_of, require_replay
 
-_SETTINGS: Final = 3
 _NAME, _RATIONALE, _FORMULA = 80, 600, 4000
 _WINDOW: Final = re.compile(r"\bw[123]\b")
 
@@ -33,6 +32,7 @@ class LLMProposer(StatelessProposer):
     Parameters
     ----------
     context : SearchContext
+        Its settings may be `ProposalSettings`.
 
     Raises
     ------
@@ -46,8 +46,10 @@ class LLMProposer(StatelessProposer):
         self.client = client_of(context, "the proposer llm")
         self.repeatable = bool(self.client.repeatable)
         self._fields = {field.name: field for field in context.grammar.fields}
-        system = prompts.system(context.grammar, context.descriptions, _SETTINGS)
-        self._dialogue = Dialogue(self.client, system, context.seed)
+        chosen = context.settings
+        self._chosen = chosen if isinstance(chosen, ProposalSettings) else ProposalSettings()
+        system = prompts.system(context.grammar, context.descriptions, self._chosen.settings)
+        self._dialogue = Dialogue(self.client, system, context.seed, self._chosen.repairs)
 
     @property
     def silence(self) -> str:
@@ -63,7 +65,7 @@ class LLMProposer(StatelessProposer):
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
         """Another proposal in answer to an objection, within the same number of attempts."""
         attempt = int(proposal.provenance.get("attempt", 0)) + 1
-        if attempt > REPAIRS:
+        if attempt > self._chosen.repairs:
             return None
         reply = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
         asked = self._question(context, 1)
@@ -126,7 +128,7 @@ class LLMProposer(StatelessProposer):
         settings = [s for s in given if isinstance(s, dict)] if isinstance(given, list) else []
         if not names:
             return (self._parsed(text),)
-        filled = [_filled(text, names, setting) for setting in settings[:_SETTINGS]]
+        filled = [_filled(text, names, setting) for setting in settings[: self._chosen.settings]]
         if not filled:
             raise FormulaError(f"`{text}` uses {', '.join(names)}, but param_sets gives no values")
         return tuple(dict.fromkeys(self._parsed(t) for t in filled))

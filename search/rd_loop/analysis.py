@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from alphamine.searchers.base import Evaluation
 
 from .ideas import Hypothesis
 from .settings import RDLoopSettings
-
-Sketch = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +40,6 @@ class Finding:
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def likeness(sketch: Sketch | None, others: Iterable[Sketch | None]) -> float:
-    """Largest absolute correlation of a formula with others, by sketches; 0 if there are none.
-
-    Being absolute, it finds the negative of a formula as well.
-    """
-    rows = [other for other in others if other is not None]
-    if sketch is None or not rows:
-        return 0.0
-    return float(np.abs(np.stack(rows) @ sketch).max())
 
 
 def judge(result: Evaluation, alike: float, settings: RDLoopSettings) -> Finding:

@@ -12,7 +12,6 @@ from alphamine.errors import AlphamineError
 from alphamine.expression.fields import FieldInfo
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.libraries.formulas import read_formulas
-from alphamine.libraries.lines import formula_texts
 from alphamine.searchers.base import SearchContext
 from alphamine.searchers.proposers.base import NothingAvoided, RefineContext, SeedContext, objection
 from alphamine.searchers.proposers.grammar import GrammarProposer
@@ -22,6 +21,7 @@ from alphamine.searchers.proposers.rules import RuleProposer, edited
 from .families import FAMILIES, Family
 from .ideas import MODEL, NEW, PERSON, PRUNE, Hypothesis, Idea, Member, ModelTask, Situation, Task
 from .model_moves import KINDS, MOVES, changed
+from .people import formulas_of
 from .settings import RDLoopSettings
 
 UNNAMED: Final = Family(
@@ -89,13 +89,9 @@ class HeuristicProposer:
         return self._edited(situation, n)
 
     def _of_person(self, situation: Situation, n: int) -> Idea:
-        """WORDS, or WORDS: FORMULA; FORMULA. Words alone are tested by the family nearest them."""
-        words, _, rest = situation.words.rpartition(":")
-        if words and (set(re.findall(r"\w+", rest)) & set(self._schema)):
-            hypothesis = Hypothesis(
-                words.strip(), "a person has said so", "what was said", PERSON, PERSON
-            )
-            return Idea(hypothesis, tuple(Task(text) for text in formula_texts(rest)[:n]))
+        """A person's formulas; words alone are tested by the family nearest them."""
+        if (idea := formulas_of(situation.words, self._schema.keys())) is not None:
+            return idea
         said = set(_WORD.findall(situation.words.lower()))
         near = max(self.families, key=lambda family: len(said & _words(family)))
         if not said & _words(near):

@@ -165,7 +165,7 @@ class ResearchProposer(Protocol):
     silent: bool
 
     def propose(self, situation: Situation, n: int) -> Idea:
-        """A hypothesis and at most `n` tasks; for the arm `MODEL`, or to prune, maybe a model."""
+        """A hypothesis with at most `n` tasks, or with all of a person's, or with a model."""
         ...
 
     def learn(self, family: str, accepted: bool) -> None:

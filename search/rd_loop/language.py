@@ -14,10 +14,10 @@ from alphamine.searchers.proposers.prompts import plain
 from alphamine.searchers.proposers.spending import client_of
 
 from . import prompts
-from .heuristic import HeuristicProposer
 from .ideas import MODEL, NEW, PERSON, Hypothesis, Idea, ModelTask, Situation, Task
 from .knowledge import components, overlap
 from .model_moves import bounded
+from .people import formulas_of
 from .settings import RDLoopSettings
 
 Read = Callable[[Mapping[str, Any], Made], tuple[Sequence[Idea], str]]
@@ -54,10 +54,10 @@ class LanguageProposer:
         self.repeatable = bool(client.repeatable)
         self.silent = False
         system = prompts.system(context.grammar, context.descriptions)
-        self._dialogue = Dialogue(client, system, context.seed)
+        chosen: RDLoopSettings = context.settings or RDLoopSettings()
+        self._dialogue = Dialogue(client, system, context.seed, chosen.repairs)
         self._schema = {field.name: field for field in context.grammar.fields}
-        self._persons = HeuristicProposer(context)
-        self._tuning = (context.settings or RDLoopSettings()).tuning
+        self._tuning = chosen.tuning
 
     @property
     def silence(self) -> str:
@@ -66,13 +66,11 @@ class LanguageProposer:
 
     def propose(self, situation: Situation, n: int) -> Idea:
         self.silent = False
-        if ":" in situation.words:
-            idea = self._persons.propose(situation, n)
-            if idea.hypothesis.family == PERSON:
-                return idea
+        if (given := formulas_of(situation.words, self._schema.keys())) is not None:
+            return given
         sample = f"turn {situation.turn}"
         if situation.arm == MODEL:
-            asked = Question(prompts.MODEL_ID, prompts.model(situation), sample)
+            asked = Question(prompts.MODEL_ID, prompts.model(situation, self._tuning), sample)
             found = self._dialogue.ask(asked, prompts.MODEL_SCHEMA, self._model(situation))
         else:
             asked = Question(prompts.FACTORS_ID, prompts.factors(situation, n), sample)
@@ -127,10 +125,9 @@ class LanguageProposer:
         """The log tells the model what came of its hypotheses."""
 
     def state_dict(self) -> dict[str, Any]:
-        return {"persons": self._persons.state_dict(), "seed": self._dialogue.seed}
+        return {"seed": self._dialogue.seed}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._persons.load_state_dict(state["persons"])
         self._dialogue.seed = state["seed"]
 
 

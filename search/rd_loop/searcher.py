@@ -11,13 +11,20 @@ import numpy as np
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.pool.model import PoolModel
-from alphamine.searchers.base import Candidate, Capabilities, Evaluation, SearchContext
+from alphamine.searchers.base import (
+    Candidate,
+    Capabilities,
+    Evaluation,
+    SearchContext,
+    likeness,
+)
 from alphamine.searchers.credit import Credit, Trial
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation
+from alphamine.searchers.proposers.prompts import specification
 from alphamine.searchers.schedulers import Vector
 
-from .analysis import Finding, feedback, judge, likeness
+from .analysis import Finding, feedback, judge
 from .heuristic import HeuristicProposer
 from .ideas import (
     FACTOR_ARMS,
@@ -36,7 +43,6 @@ from .implementation import Implementer
 from .knowledge import Knowledge
 from .modelling import Modelling, ModelTurn
 from .settings import RDLoopSettings
-from .specification import specification
 from .turns import Turn, turn_of, turn_state
 
 # Turns in a row without any formula, after which nothing more is proposed in a batch.
@@ -120,7 +126,7 @@ class RDLoopSearcher:
         turn = Turn(number, arm, context, idea.hypothesis)
         notes = {"turn": number, **asdict(idea.hypothesis)}
         made: list[Candidate] = []
-        for task in idea.tasks[: self.settings.tasks]:
+        for task in idea.tasks:
             done = self._implementer.implement(task, rng)
             if done.formula is None:
                 turn.failures.append(f"{task.text}: {'; '.join(done.log)}")

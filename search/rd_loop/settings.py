@@ -30,9 +30,10 @@ class RDLoopSettings:
     scheduler : {"thompson", "random", "round_robin", "greedy"}
         Who chooses among the arms: new factors, refined factors, pruned factors, model.
     tasks : int
-        Most formulas that test one hypothesis, 1 to 5.
+        Most formulas that test one hypothesis, 1 to 5; those that a person gives are all tried.
     repairs : int
-        Times that a formula that was refused is mended.
+        Times that a formula that was refused is mended, and that a language model is asked again
+        whose answer is of no use; a stronger one, if there is one, is then asked once.
     max_correlation : float
         Absolute mean daily rank correlation on train from which on formulas are duplicates.
     min_coverage : float

@@ -199,7 +199,7 @@ def researcher(request: dict[str, Any], number: int) -> Turn:
     text = request["messages"][1]["content"]
     rng = np.random.default_rng(list(json.dumps(request["messages"][1:]).encode()))
     words = {"hypothesis": "volume tells", "reason": "r", "expected": "e", "family": "volume"}
-    if text.startswith("Propose the model"):
+    if text.startswith("Propose a model"):
         chosen = {"name": "alpha", "value": float(10.0 ** rng.integers(-4, 2))}
         return Turn(json.dumps({**words, "model": "ridge", "settings": [chosen], "tune": False}))
     a, b = rng.choice(("open", "close", "volume"), 2, replace=False)
@@ -222,7 +222,7 @@ def _research(panel: Panel, folder: Path, url: str, budget: int = 60, **more: An
 
 def test_research_is_recorded_and_replayed_bit_for_bit(small_panel: Panel, tmp_path: Path) -> None:
     with serving(researcher) as server:
-        live = _research(small_panel, tmp_path / "live", server.url, 80)
+        live = _research(small_panel, tmp_path / "live", server.url, 120)
     record = tmp_path / "live" / "llm.jsonl"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert len(lines) == len(server.requests)
@@ -232,7 +232,7 @@ def test_research_is_recorded_and_replayed_bit_for_bit(small_panel: Panel, tmp_p
     # With the server down.
     replay = {"model": "m", "mode": "replay", "cassette": str(record), "url": server.url}
     options = {"proposer": "cassette", "models": "ridge", "library_step": 2}
-    again = _research(small_panel, tmp_path / "again", "", 80, llm=replay, options=options)
+    again = _research(small_panel, tmp_path / "again", "", 120, llm=replay, options=options)
     assert _ledger(again) == _ledger(live)
     assert repr(again.models) == repr(models)
     assert again.library == live.library

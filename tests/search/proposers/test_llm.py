@@ -14,6 +14,7 @@ import pytest
 from alphamine.errors import SearchError
 from alphamine.expression.fields import standard_field
 from alphamine.expression.grammar.grammar import Grammar
+from alphamine.expression.text.parser import parse
 from alphamine.llm.base import ChatAnswer, ChatRequest, RefusedError, TransportError, Usage
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
@@ -21,11 +22,12 @@ from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext, Searcher, silence
 from alphamine.searchers.mcts.answers import Answers, Request
 from alphamine.searchers.mcts.genes import Avoid, GeneIndex
+from alphamine.searchers.mcts.scoring import DIMENSIONS
 from alphamine.searchers.mcts.settings import MCTSSettings
 from alphamine.searchers.mcts.tree import Tree
-from alphamine.searchers.proposers.base import SeedContext
+from alphamine.searchers.proposers.base import RefineContext, SeedContext
 from alphamine.searchers.proposers.llm import LLMProposer
-from alphamine.searchers.proposers.prompts import plain
+from alphamine.searchers.proposers.prompts import plain, refine, specification
 from alphamine.searchers.registry import make_searcher
 from alphamine.testing.searcher import check_searcher
 from tests.llm.server import Scripted, Turn, proposal, serving
@@ -165,7 +167,7 @@ def test_a_list_instead_of_an_object_is_read() -> None:
     assert str(found.formulas[0]) == "rank(close / vwap)"
 
 
-def test_a_duplicate_and_a_forbidden_part_are_mended_or_given_up() -> None:
+def test_a_duplicate_is_mended_or_given_up() -> None:
     """A model that insists is asked so many times and no more."""
     with serving(lambda request, number: Turn(proposal("rank(close / vwap)"))) as server:
         searcher = _searcher(_client(server), trees=1)
@@ -176,10 +178,94 @@ def test_a_duplicate_and_a_forbidden_part_are_mended_or_given_up() -> None:
     assert asked == []
     told = [r["messages"][-1]["content"] for r in server.requests[before:]]
     assert any("tried before" in words or "was to be refined" in words for words in told)
+
+
+@pytest.mark.parametrize("insists", [False, True])
+def test_a_forbidden_part_is_mended_or_given_up(insists: bool) -> None:
+    """What is too common is named in the question, and again where an answer has it."""
+    common, other = parse("ts_corr(close, volume, 10)"), "rank(close / vwap)"
     index = GeneIndex()
-    index.add(first.formula)
-    avoid = Avoid(index, (index.gene(first.formula),))
-    assert avoid.added(first.formula) == (index.text(index.gene(first.formula)),)
+    index.add(common)
+    avoid = Avoid(index, (index.gene(common),))
+
+    def answer(request: dict[str, Any], number: int) -> Turn:
+        last = request["messages"][-1]["content"]
+        mends = "it adds what too many alphas have already" in last and not insists
+        return Turn(proposal(other if mends else "rank(ts_corr(close, volume, w1))", {"w1": 5}))
+
+    with serving(answer) as server:
+        context = SearchContext(GRAMMAR, 0, services={"llm": _client(server)})
+        answers = Answers(context, MCTSSettings(proposer="llm", repairs=2))
+        seed = SeedContext(GRAMMAR, np.random.default_rng(0), avoid=avoid)
+        request = Request(Tree(0, 1), 0, "llm", seed)
+        [[served]] = answers.of([request])
+        found = answers.admissible(request, served)
+        told = [r["messages"][-1]["content"] for r in server.requests]
+    assert "add none of them" in told[0]
+    assert "ts_corr(close, volume, t)" in told[0]
+    assert all("ts_corr(close, volume, t)" in words for words in told[1:])
+    if insists:
+        assert (found, len(told)) == (None, 3)
+    else:
+        assert found is not None
+        assert ([str(f) for f in found.formulas], len(told)) == ([other], 2)
+
+
+def _asked_by(options: dict[str, Any], answer: Turn) -> tuple[list[Candidate], Scripted]:
+    with serving(lambda request, number: answer) as server:
+        return _searcher(_client(server), trees=1, **options).ask(8), server
+
+
+@pytest.mark.parametrize(
+    ("settings", "asks"),
+    [(1, "give one set of values"), (3, "give up to 3 sets of values"), (5, "give up to 5 sets")],
+)
+def test_as_many_settings_are_asked_for_and_tried_as_the_settings_say(
+    settings: int, asks: str
+) -> None:
+    sets = [{"w1": window} for window in (3, 5, 10, 20, 40, 60)]
+    found, server = _asked_by(
+        {"settings": settings}, Turn(proposal("rank(ts_mean(close, w1) / close)", *sets))
+    )
+    assert [str(c.formula) for c in found[:settings]] == [
+        f"rank(ts_mean(close, {one['w1']}) / close)" for one in sets[:settings]
+    ]
+    assert {c.notes["tree"] for c in found[:settings]} == {0}
+    assert asks in server.requests[0]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("repairs", [0, 1, 3])
+@pytest.mark.parametrize("useless", ["no idea", proposal("rank(close / close)")])
+def test_as_many_repairs_are_asked_for_as_the_settings_say(repairs: int, useless: str) -> None:
+    with serving(lambda request, number: Turn(useless)) as server:
+        context = SearchContext(
+            GRAMMAR, 0, MCTSSettings(proposer="llm", repairs=repairs), {"llm": _client(server)}
+        )
+        answers = Answers(context, context.settings)
+        seed = SeedContext(GRAMMAR, np.random.default_rng(0))
+        request = Request(Tree(0, 1), 0, "llm", seed)
+        [found] = answers.of([request])
+        assert all(answers.admissible(request, one) is None for one in found)
+    assert len(server.requests) == 1 + repairs
+
+
+def test_one_refinement_is_asked_for_as_one() -> None:
+    formula = parse("rank(close / vwap)")
+    context = RefineContext(
+        GRAMMAR, np.random.default_rng(0), formula=formula, dimension=DIMENSIONS[0]
+    )
+    assert "Propose 1 refinement." in refine(context, 1)
+    assert "Propose 2 refinements." in refine(context, 2)
+
+
+def test_a_model_is_told_of_the_operators_that_a_formula_can_have() -> None:
+    """Nothing can be grouped in a market without groups."""
+    groups = ["group_neutralize", "group_rank", "group_zscore", "group_mean", "group_scale"]
+    without = specification(GRAMMAR, {})
+    grouped = specification(Grammar((*FIELDS, "sector")), {})
+    assert not [name for name in groups if name in without]
+    assert [name for name in groups if f"- {name}(" in grouped] == groups
+    assert "- sector: group\n" in grouped
 
 
 def test_the_strong_model_is_asked_when_the_cheap_one_fails() -> None:

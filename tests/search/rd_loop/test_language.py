@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from alphamine.errors import SearchError
+from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.text.parser import parse
 from alphamine.llm.base import BudgetError, ChatAnswer, ChatRequest, TransportError, Usage
@@ -18,7 +19,7 @@ from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
 from alphamine.searchers.models import ModelCandidate, ModelEvaluation
 from alphamine.searchers.rd_loop.build import SpendingRDLoopSearcher, build
-from alphamine.searchers.rd_loop.ideas import NEW, PRUNE, REFINE
+from alphamine.searchers.rd_loop.ideas import MODEL, NEW, PRUNE, REFINE, ModelTask, Situation
 from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
 from alphamine.searchers.rd_loop.settings import RDLoopSettings
 from alphamine.testing.searcher import check_searcher
@@ -74,7 +75,7 @@ def fresh(request: ChatRequest) -> str:
     """Formulas by the words of the question, or a model."""
     text = request.messages[1].content
     rng = np.random.default_rng(list((text + request.sample).encode()))
-    if text.startswith("Propose the model"):
+    if text.startswith("Propose a model"):
         return model("lightgbm", trees=float(rng.integers(10, 500)))
     a, b = rng.choice(["open", "close", "high", "low", "vwap"], 2, replace=False)
     return factors(
@@ -176,7 +177,7 @@ def test_models_are_bounded_and_not_tried_twice() -> None:
     )
 
     def reply(request: ChatRequest) -> str:
-        if request.messages[1].content.startswith("Propose the model"):
+        if request.messages[1].content.startswith("Propose a model"):
             return next(answers)
         return fresh(request)
 
@@ -235,6 +236,51 @@ def test_formulas_of_people_go_past_it_and_their_words_do_not() -> None:
     )
 
 
+def test_all_of_a_persons_words_and_formulas_go_on() -> None:
+    """Words to the model, uncut; formulas past it, a ternary without any words too."""
+    long = "stocks " + " ".join(f"of the sort {i}" for i in range(50)) + " earn more"
+    said = {"turn0": ["volume > ts_mean(volume, 5) ? close / open : open / close", long]}
+    client = Client([fresh])
+    found = searcher(client, {"hypotheses": Desk(**said)}, tasks=1).ask(2)
+    wanted = parse("volume > ts_mean(volume, 5) ? close / open : open / close")
+    assert found[0].formula is canonicalise(wanted)
+    assert f"A person supposes: {long}. " in question(client)
+
+
+@pytest.mark.parametrize("repairs", [0, 1, 4])
+def test_as_many_repairs_are_asked_for_as_the_settings_say(repairs: int) -> None:
+    client = Client(["no json"])
+    research = searcher(client, repairs=repairs)
+    assert research._language.propose(_situation(), 2).tasks == ()
+    assert len(client.asked) == 1 + repairs
+
+
+@pytest.mark.parametrize(
+    ("tasks", "asks"), [(1, "one formula that tests it"), (3, "at most 3 formulas that test it")]
+)
+def test_it_is_asked_for_as_many_formulas_as_are_tried(tasks: int, asks: str) -> None:
+    client = Client([factors("rank(volume)", "rank(close)", "rank(open)", "rank(high)")])
+    research = searcher(client, tasks=tasks)
+    assert len(research._language.propose(_situation(), tasks).tasks) == tasks
+    assert asks in question(client)
+
+
+@pytest.mark.parametrize("tuning", [0, 7])
+def test_tuning_is_offered_where_it_is_done(tuning: int) -> None:
+    client = Client([model("lightgbm", tune=True)])
+    found = searcher(client, tuning=tuning)._language.propose(
+        _situation(MODEL, models=MODELS, model=ModelTask("ridge")), 1
+    )
+    assert found.model is not None
+    assert found.model.tuning == tuning
+    words = 'Leave "tune" false.' if tuning == 0 else "(trials: 7)"
+    assert words in question(client)
+
+
+def _situation(arm: str = NEW, **more: Any) -> Situation:
+    return Situation(arm, 0, np.random.default_rng(0), Grammar(), (), lambda formula: [], **more)
+
+
 def resumed(research: RDLoopSearcher, client: Client, desk: Desk) -> SpendingRDLoopSearcher:
     state = json.loads(json.dumps(research.state_dict(), default=lambda a: a.tolist()))
     found = searcher(client, {"hypotheses": desk}, tasks=3)
@@ -259,7 +305,7 @@ def test_words_wait_for_the_turn_in_which_somebody_answers(stopped: bool) -> Non
 
 
 def test_words_that_are_answered_by_nothing_of_use_have_failed() -> None:
-    client = Client([*["no json"] * 4, fresh])
+    client = Client([*["no json"] * 5, fresh])
     research = searcher(client, {"hypotheses": Desk(turn0=["calm stocks earn more"])}, tasks=3)
     first, *_ = research.ask(3)
     assert first.notes["turn"] == 1
@@ -280,7 +326,7 @@ def test_formulas_of_people_are_tried_though_nobody_answers() -> None:
 def test_words_that_were_heard_after_a_checkpoint_are_not_lost() -> None:
     """Turn 1 hears three of them, asks in vain, and loses two with the process."""
     desk = Desk(turn1=["calm stocks earn more", "dear stocks fall", "small stocks rise"])
-    client = Client([fresh, TransportError("nobody"), *["no json"] * 4, fresh])
+    client = Client([fresh, TransportError("nobody"), *["no json"] * 5, fresh])
     before = searcher(client, {"hypotheses": desk}, tasks=3)
     told(before, before.ask(3))
     after = resumed(before, Client([fresh]), desk)

@@ -26,6 +26,7 @@ from alphamine.searchers.rd_loop.ideas import (
     ModelTask,
     Situation,
 )
+from alphamine.searchers.rd_loop.people import formulas_of
 from alphamine.searchers.rd_loop.searcher import RDLoopSearcher
 from alphamine.searchers.rd_loop.settings import RDLoopSettings
 
@@ -93,9 +94,9 @@ def test_a_turn_is_one_hypothesis_with_one_to_five_formulas() -> None:
 def test_the_specification_is_that_of_the_live_grammar() -> None:
     grammar = Grammar(("close", "volume"), windows=(5, 20), max_lookback=33)
     said = searcher(grammar=grammar).ask(1)[0].notes["specification"]
-    assert "fields: close (price), volume (volume)\n" in said
-    assert "windows in rows: 5, 20\n" in said
-    assert "33 rows of look-back" in said
+    assert "\n- close: price\n- volume: volume\n" in said
+    assert "common values are 5, 20." in said
+    assert "at most 33 days back" in said
     assert "ts_corr" in said
     assert "group_rank" not in said
 
@@ -161,6 +162,50 @@ def test_what_cannot_be_read_or_is_too_long_is_mended_or_noted() -> None:
     assert (entry["decision"], entry["statement"]) == ("failed", "nonsense")
     assert "close +" in entry["feedback"]
     assert max(found) > 3
+
+
+TERNARY = "close > open ? volume : -volume"
+
+
+@pytest.mark.parametrize(
+    ("said", "statement", "formulas"),
+    [
+        (f"volume follows the close: {TERNARY}", "volume follows the close", [TERNARY]),
+        (f"x: {TERNARY}; rank(close)", "x", [TERNARY, "rank(close)"]),
+        (f"x: rank(close); {TERNARY}", "x", ["rank(close)", TERNARY]),
+        (
+            "x: a = close / open; rank(a); rank(volume)",
+            "x",
+            ["a = close / open; rank(a)", "rank(volume)"],
+        ),
+        ("note: momentum: rank(close)", "note: momentum", ["rank(close)"]),
+        ("is volume first? yes: rank(close)", "is volume first? yes", ["rank(close)"]),
+        (TERNARY, TERNARY, [TERNARY]),
+        ("rank(close)", "rank(close)", ["rank(close)"]),
+        # What is misspelt is mended, or fails: no part of it is taken for another formula.
+        ("clos > open ? volume : -volume", None, ["clos > open ? volume : -volume"]),
+        ("x: clos > opn ? volume : -volume", "x", ["clos > opn ? volume : -volume"]),
+        ("mine: rank(clos)", "mine", ["rank(clos)"]),
+    ],
+)
+def test_a_persons_formulas_are_told_from_the_words(
+    said: str, statement: str | None, formulas: list[str]
+) -> None:
+    idea = formulas_of(said, {"open", "close", "volume"})
+    assert idea is not None
+    assert idea.hypothesis.statement == (statement or said)
+    assert [task.text for task in idea.tasks] == formulas
+
+
+@pytest.mark.parametrize("said", ["calm: stocks with little volume rise", "xyzzy", "xyzzy: calm"])
+def test_words_are_no_formulas(said: str) -> None:
+    assert formulas_of(said, {"open", "close", "volume"}) is None
+
+
+def test_all_formulas_of_a_person_are_tried() -> None:
+    given = [f"rank(ts_mean(close, {d}) / close)" for d in (3, 5, 10, 20, 40, 60)]
+    found = turns(rounds(searcher({0: [f"mine: {'; '.join(given)}"]}, tasks=2), 1))
+    assert [str(c.formula) for c in found[0]] == given
 
 
 def test_words_alone_are_tested_by_the_family_nearest_them() -> None:
