@@ -36,8 +36,12 @@ def export(
     ] = "numpy,pandas",
     data: options.OptionalData = None,
     min_periods: Annotated[
-        str, typer.Option(help="Values that a window needs: full (all of it), or a count.")
-    ] = "full",
+        str | None,
+        typer.Option(
+            help="Values that a window of a formula needs: full (all of it; the default), or a "
+            "count. A pool has its own."
+        ),
+    ] = None,
     dialect: Annotated[str, typer.Option(help="brain, alpha101, qlib or alphagen.")] = "brain",
     library: options.Library = False,
     json: options.Json = False,
@@ -68,7 +72,7 @@ def export(
                 "standard vocabulary; give the directory of a run, or the dataset that has these "
                 "fields: --data SPEC"
             )
-    need = min_periods if min_periods == "full" else _count(min_periods)
+    need = min_periods if min_periods in (None, "full") else _count(min_periods)
     chosen = [name.strip() for name in targets.split(",") if name.strip()]
     bundle = write(signal, to, chosen, panel=panel, min_periods=need)
     if json:

@@ -106,7 +106,7 @@ def export(
     targets: Sequence[str] = ("numpy", "pandas"),
     *,
     panel: Panel | None = None,
-    min_periods: Any = "full",
+    min_periods: Any = None,
 ) -> Bundle:
     """Write a pool or a formula as a directory that computes it without alphamine.
 
@@ -128,7 +128,7 @@ def export(
     panel : Panel, optional
         Whose last days become the golden input; made up by default.
     min_periods : "full", int or float
-        Of a formula; a pool has its own.
+        Observations that a window of a formula needs, all by default; a pool has its own.
 
     Returns
     -------
@@ -137,8 +137,8 @@ def export(
     Raises
     ------
     AlphamineError
-        If a target has no template of an operator (nothing is approximated), or the directory
-        cannot be written.
+        If a target has no template of an operator (nothing is approximated), min_periods is not
+        the pool's own, or the directory cannot be written.
     """
     pool = _pool(source, panel, min_periods)
     chosen = _chosen(targets)
@@ -195,11 +195,16 @@ def _pool(source: AlphaPool | Node | str, panel: Panel | None, min_periods: Any)
     if isinstance(source, str):
         source = parse(source, fields=None if panel is None else panel.schema)
     if isinstance(source, Node):
-        return AlphaPool.of(source, min_periods=min_periods)
+        return AlphaPool.of(source, min_periods="full" if min_periods is None else min_periods)
     if not isinstance(source, AlphaPool):
         raise AlphamineError(
             f"what is exported is a pool, such as run.pool, or a formula, but got "
             f"{type(source).__name__}"
+        )
+    if min_periods not in (None, source.min_periods):
+        raise AlphamineError(
+            f"a pool is exported as it was judged, with its min_periods of {source.min_periods!r}, "
+            f"but got min_periods {min_periods!r}; leave it out, or export a formula"
         )
     if not len(source):
         raise AlphamineError("an empty pool has no signal to export; search longer")

@@ -514,6 +514,19 @@ def test_an_export_is_whole_or_not_at_all(tmp_path: Path) -> None:
         am.export("close", tmp_path / "out")
 
 
+def test_a_pool_keeps_its_own_min_periods(tmp_path: Path) -> None:
+    pool = make_pool(min_periods=3)
+    with pytest.raises(AlphamineError, match="min_periods of 3, but got min_periods 2; leave it"):
+        am.export(pool, tmp_path / "out", min_periods=2)
+    with pytest.raises(AlphamineError, match="but got min_periods 'full'"):
+        am.export(pool, tmp_path / "out", min_periods="full")
+    assert [*tmp_path.iterdir()] == []
+    own = am.export(pool, tmp_path / "own", ["numpy"], min_periods=3)
+    assert own.spec["settings"]["min_periods"] == 3
+    formula = am.export(pool.formulas[0], tmp_path / "formula", ["numpy"], min_periods=2)
+    assert formula.spec["settings"]["min_periods"] == 2
+
+
 def test_shared_parts_are_computed_once(tmp_path: Path) -> None:
     pool = AlphaPool(
         tuple(am.parse(t) for t in ("ts_mean(close, 7) / close", "rank(ts_mean(close, 7))")),
