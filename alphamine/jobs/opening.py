@@ -21,6 +21,7 @@ from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.extras import require_for_model
 from alphamine.libraries.formulas import read_formulas
+from alphamine.llm.budget import RunLimits
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.make import make_pool
@@ -107,7 +108,7 @@ def open_study(
     ledger = held.enter_context(DatasetLedger.of(panel, "search", title))
     checkpoints = Checkpoints(directory, state.identity)
     study = Study(islands, scorer, store, config.batch, runner, checkpoints, ledger)
-    return Session(study, config, panel.notes, runner, parts, ledger)
+    return Session(study, config, panel.notes, runner, parts, ledger, equipped.get("llm"))
 
 
 def new_islands(
@@ -197,7 +198,8 @@ def _equipped(config: SearchConfig, services: Services | None, run_dir: Path) ->
             f"a search has one language model, but services has {given['llm']!r} as llm and the "
             f"settings llm name {chosen.model!r}; leave one of them out"
         )
-    return {**given, "llm": Client(chosen, chosen.record(run_dir))}
+    limits = RunLimits(config.limits.tokens, config.limits.money)
+    return {**given, "llm": Client(chosen, chosen.record(run_dir), limits=limits)}
 
 
 def _require_prices(limits: Budget, services: Services) -> None:

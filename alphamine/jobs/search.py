@@ -101,7 +101,8 @@ def search(
     seconds : float, optional
         Stop earlier, after this much searching.
     tokens, money : optional
-        Stop earlier, after a searcher that asks a language model has spent this.
+        Stop earlier, before a call of a language model that could exceed this; of a client of one's
+        own, after its searcher has spent it.
     seeds : sequence of str
         Formulas (or `library:NAME`, `run:DIRECTORY`, `file:PATH`) to start from: they are
         evaluated and offered to the pool first, and are trials like the others. `mcts` grows its

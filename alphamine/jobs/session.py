@@ -50,6 +50,9 @@ class Session:
         New islands for a scorer, as those of the study were.
     ledger : DatasetLedger
         That of the study.
+    model : object, optional
+        The client of a language model; one that keeps to the run's limits says in `refusal` when
+        they allow no other call.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Session:
         executor: Executor,
         parts: Callable[[Scorer], list[Island]],
         ledger: DatasetLedger,
+        model: object = None,
     ) -> None:
         self.study = study
         self.config = config
@@ -67,6 +71,7 @@ class Session:
         self.executor = executor
         self._parts = parts
         self._ledger = ledger
+        self._model = model
 
     def run(self, observe: Callable[[Progress], None], stop: Callable[[], bool]) -> PoolSeries:
         """Search, then record the pool and what can be said of it.
@@ -79,7 +84,7 @@ class Session:
         study, scorer = self.study, self.study.scorer
         # Trials from before a break, in case that the dataset's ledger was lost since.
         self._ledger.add(study.store.digests(0))
-        stopped = study.run(self.config.limits, observe, stop)
+        stopped = study.run(self.config.limits, observe, stop, refusal=self._refusal)
         quick = stopped == INTERRUPTED
 
         def say(phase: str) -> None:
@@ -120,6 +125,10 @@ class Session:
         study.store.event("finished", {"why": stopped})
         return scores.series()
 
+    def _refusal(self) -> str:
+        """Why the limits allow no other call of a language model; empty as long as they do."""
+        return str(getattr(self._model, "refusal", ""))
+
     def _truth(self) -> PlantedSignal | None:
         """What was planted, on the latest split."""
         truth, scorer = planted(self.notes), self.study.scorer
@@ -155,6 +164,8 @@ class Session:
             store = held.enter_context(closing(Store.create(Path(folder), {})))
             self.executor.switch_to(scorer, islands[0].pool.cells)
             study = Study(islands, scorer, store, self.config.batch, self.executor)
-            stopped = study.run(limits, lambda progress: None, spenders=spenders)
+            stopped = study.run(
+                limits, lambda progress: None, spenders=spenders, refusal=self._refusal
+            )
             spenders += [i.searcher for i in islands if isinstance(i.searcher, Spender)]
             return Searched(study.trials.best, study.trials.applied, stopped)

@@ -125,22 +125,29 @@ class Study:
         observe: Callable[[Progress], None],
         stop: Callable[[], bool] = never,
         spenders: Sequence[Searcher] = (),
+        refusal: Callable[[], str] = str,
     ) -> str:
         """Search until the budget is spent or `stop()` is true; return why it stopped.
 
-        What other searchers have spent, the `spenders`, counts as spent.
+        What other searchers have spent, the `spenders`, counts as spent. Once `refusal()` says why
+        nothing may be spent any more, what was proposed is evaluated, and nothing more asked for.
         """
         self.trials.sampled.expect(budget.evaluations)
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
         searchers = [*spenders, *(island.searcher for island in self.islands)]
-        while (left := self._left(budget)) > 0 or any(i.pending for i in self.islands):
+        while True:
+            refused = refusal()
+            left = 0 if refused else self._left(budget)
+            if left <= 0 and not any(i.pending for i in self.islands):
+                return refused or "the budget was spent"
             self.seconds = time.monotonic() - began
             reason = INTERRUPTED if stop() else budget.exhausted(searchers, self.seconds)
-            # The last batches are smaller than asked for; were the budget raised, they would not
-            # have been, so the last checkpoint is the one before them.
-            if whole and (reason or left < self.batch or time.monotonic() >= due):
+            # The last batches are smaller than asked for, as is one that a refusal cut short; were
+            # the budget raised, they would not have been: the last checkpoint is one before them.
+            due_now = reason or left < self.batch or time.monotonic() >= due
+            if whole and not refused and due_now:
                 due = time.monotonic() + self._save()
             whole = left >= self.batch
             if reason:
@@ -157,7 +164,6 @@ class Study:
             if all(island.exhausted for island in self.islands):
                 return self._why_exhausted()
             observe(self.progress())
-        return "the budget was spent"
 
     def _why_exhausted(self) -> str:
         """Why the search has ended, in the words of the first searcher that has any."""

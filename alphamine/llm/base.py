@@ -34,7 +34,17 @@ class ContentError(LLMError):
 
 
 class BudgetError(LLMError):
-    """The budget would be exceeded by the next call."""
+    """A limit could be exceeded by the next call.
+
+    Attributes
+    ----------
+    of_run : bool
+        Whether it is one of the limits of the run, with which all of the search ends.
+    """
+
+    def __init__(self, message: str, of_run: bool = False) -> None:
+        super().__init__(message)
+        self.of_run = of_run
 
 
 class ReplayError(LLMError):

@@ -7,10 +7,27 @@ answered, though the answer was lost, counts as all that it could have cost.
 
 from __future__ import annotations
 
+import math
 import threading
+from dataclasses import dataclass
+from typing import Final
 
 from .base import BudgetError, ChatRequest, Usage, most_tokens
 from .settings import LLMSettings
+
+# Tokens that a reply and what was wrong with it, which are sent back, may add to a prompt.
+_ECHO: Final = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Tokens and money that a run may spend; None is no limit."""
+
+    tokens: float | None = None
+    money: float | None = None
+
+
+UNLIMITED: Final = RunLimits()
 
 
 class BudgetTracker:
@@ -21,11 +38,26 @@ class BudgetTracker:
     settings : LLMSettings
     spent : Usage
         Before, as the record says.
+    limits : RunLimits
+        Of the run, beside those of the settings.
     """
 
-    def __init__(self, settings: LLMSettings, spent: Usage) -> None:
+    def __init__(self, settings: LLMSettings, spent: Usage, limits: RunLimits = UNLIMITED) -> None:
         self._settings = settings
         self._spent = spent
+        # What is limited, to how much, and by which setting: none if the run limits it.
+        self._limits = [
+            ("calls", settings.max_calls, "max_calls"),
+            ("tokens", settings.max_total_tokens, "max_total_tokens"),
+            ("money", settings.max_money, "max_money"),
+            *(
+                (what, limit, "")
+                for what, limit in (("tokens", limits.tokens), ("money", limits.money))
+                if limit is not None
+            ),
+        ]
+        # The most that an attempt could cost so far.
+        self._largest = Usage()
         # By the bills of calls under way.
         self._reserved: dict[Bill, Usage] = {}
         self._settled = threading.Condition()
@@ -45,13 +77,29 @@ class BudgetTracker:
             If that is more than is left.
         """
         with self._settled:
-            while lacking := self._lacking(most):
+            while (refusal := self._refusal(most)) is not None:
                 if not self._reserved:
-                    raise BudgetError(
-                        f"llm: the budget of {lacking} does not allow another call; raise it"
-                    )
+                    raise refusal
                 self._settled.wait()
             self._reserved[bill] = most
+            self._largest = max(self._largest, most, key=lambda usage: usage.tokens)
+
+    def at_once(self, attempts: int) -> int:
+        """How many conversations of so many attempts may go on side by side.
+
+        As many as no limit can refuse, at least one: which of several were refused would be chance.
+        """
+        known = self._largest
+        if not known.calls:
+            return 1
+        longest = Usage(known.calls, known.prompt_tokens + _ECHO, known.completion_tokens)
+        one = self.priced(longest)
+        rooms = [
+            (limit - getattr(self._spent, what)) / (attempts * cost)
+            for what, limit, _ in self._limits
+            if (cost := getattr(one, what)) and math.isfinite(limit)
+        ]
+        return max(1, int(min(rooms, default=1)))
 
     def settle(self, bill: Bill, used: Usage) -> None:
         """Put what an attempt did cost in place of what was set aside, if anything was."""
@@ -70,18 +118,27 @@ class BudgetTracker:
         )
         return Usage(usage.calls, usage.prompt_tokens, usage.completion_tokens, money)
 
-    def _lacking(self, most: Usage) -> str:
-        """The limit that would be exceeded; empty if none would."""
+    def _refusal(self, most: Usage) -> BudgetError | None:
+        """That a limit would be exceeded, if one would be."""
         total = sum(self._reserved.values(), self._spent + most)
-        chosen = self._settings
-        for what, value, limit in (
-            ("calls", total.calls, chosen.max_calls),
-            ("tokens", total.tokens, chosen.max_total_tokens),
-            ("money", total.money, chosen.max_money),
-        ):
-            if value > limit:
-                return f"{limit:g} {what}"
-        return ""
+        for what, limit, setting in self._limits:
+            if getattr(total, what) > limit:
+                said = spending(what, getattr(self._spent, what), limit)
+                if what != "calls":
+                    said += f", and the next call may cost {getattr(most, what):,.7g}"
+                if not setting:
+                    return BudgetError(said, of_run=True)
+                return BudgetError(
+                    f"llm: {said}; search again with a larger {setting}, and the record of this "
+                    "run as `cassette`"
+                )
+        return None
+
+
+def spending(what: str, spent: float, limit: float) -> str:
+    """How much of a limit was spent, in words."""
+    were = "was" if what == "money" else "were"
+    return f"the {what} {were} spent: {spent:,.7g} of {limit:,.7g}"
 
 
 class Bill:

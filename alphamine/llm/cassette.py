@@ -25,6 +25,13 @@ from .redact import redacted
 _ERRORS: Final[dict[str, type[LLMError]]] = {"transport": TransportError, "budget": BudgetError}
 
 
+def _failure(line: dict[str, Any]) -> LLMError:
+    """What came of a request that failed."""
+    if line["error"] == "budget":
+        return BudgetError(line["reason"], bool(line.get("of_run")))
+    return _ERRORS[line["error"]](line["reason"])
+
+
 class Cassette:
     """Exchanges by the digests of their requests.
 
@@ -45,7 +52,8 @@ class Cassette:
         self._path = path
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
-        self._spent = False
+        # That the budget was spent.
+        self._refusal: dict[str, Any] | None = None
         # Failures of transport since the last answer.
         self._failed: set[str] = set()
         self.paid = Usage()
@@ -78,7 +86,7 @@ class Cassette:
         if line is None:
             return None
         if "error" in line:
-            raise _ERRORS[line["error"]](line["reason"])
+            raise _failure(line)
         answer = line["answer"]
         return ChatAnswer(answer["text"], answer["model"], Usage(**line["usage"]), answer["whole"])
 
@@ -91,17 +99,14 @@ class Cassette:
         line = self._lines.get(request.digest, {})
         return line.get("error") == "budget" or request.digest in self._failed
 
-    def missing(self, request: ChatRequest) -> BudgetError | ReplayError:
+    def missing(self, request: ChatRequest) -> LLMError:
         """That a request is not in the record, and what comes nearest.
 
         A record says once that the budget was spent. Which of the questions that are asked side by
         side learns of it first is chance, so it holds for whatever is missing.
         """
-        if self._spent:
-            return BudgetError(
-                f"llm: the budget was spent when {self._path} was recorded, which has no request "
-                f"{request.template} of {request.sample!r}; record another with a larger one"
-            )
+        if self._refusal is not None:
+            return _failure(self._refusal)
         places = [f"{line['request']['sample']}" for line in self._lines.values()]
         return ReplayError(
             f"a replay asks what was recorded, but {self._path} has no request {request.template} "
@@ -120,7 +125,13 @@ class Cassette:
     ) -> None:
         """Add that a request failed, so that a replay fails there too, and what that has cost."""
         kind = next(name for name, cls in _ERRORS.items() if isinstance(error, cls))
-        outcome = {"error": kind, "reason": redacted(str(error), secret), "usage": asdict(usage)}
+        outcome: dict[str, Any] = {
+            "error": kind,
+            "reason": redacted(str(error), secret),
+            "usage": asdict(usage),
+        }
+        if isinstance(error, BudgetError):
+            outcome["of_run"] = error.of_run
         self._write(request, outcome, secret)
 
     def _write(self, request: ChatRequest, outcome: dict[str, Any], secret: str) -> None:
@@ -139,7 +150,8 @@ class Cassette:
 
     def _take(self, line: dict[str, Any]) -> None:
         self._lines[line["digest"]] = line
-        self._spent |= line.get("error") == "budget"
+        if line.get("error") == "budget":
+            self._refusal = line
         if "answer" in line:
             self._failed.clear()
         elif line.get("error") == "transport":

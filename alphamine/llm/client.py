@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .base import BudgetError, ChatAnswer, ChatRequest, ContentError, TransportError, Usage
-from .budget import Bill, BudgetTracker
+from .budget import UNLIMITED, Bill, BudgetTracker, RunLimits
 from .cassette import Cassette
 from .queue import Queue
 from .redact import redacted
@@ -25,6 +25,8 @@ class Client:
         File of the record.
     wait : callable, optional
         Sleeps so many seconds, between attempts.
+    limits : RunLimits, optional
+        What the run may spend, whatever the settings allow.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Client:
         settings: LLMSettings,
         record: Path | None = None,
         wait: Callable[[float], None] | None = None,
+        limits: RunLimits = UNLIMITED,
     ) -> None:
         self.settings = settings
         self.model, self.strong = settings.model, settings.strong
@@ -41,10 +44,11 @@ class Client:
         self._cassette = Cassette(record) if record is not None and keeps else None
         self.replays = settings.mode == "replay"
         self.repeatable = self._cassette is not None and settings.mode in ("auto", "replay")
-        self._budget = BudgetTracker(settings, self._cassette.paid if self._cassette else Usage())
+        paid = self._cassette.paid if self._cassette else Usage()
+        self._budget = BudgetTracker(settings, paid, limits)
         self._server: Server | Queue | None = None
         # The record says once that the budget was spent, not of every question after that.
-        self._exhausted = False
+        self._refusal: BudgetError | None = None
         if self.replays:
             if self._cassette is None or not len(self._cassette):
                 raise ContentError(f"llm: there is no record to replay at {record}")
@@ -56,6 +60,15 @@ class Client:
     def usage(self) -> Usage:
         """What was paid, also before the run was resumed."""
         return self._budget.spent
+
+    def at_once(self, attempts: int) -> int:
+        """How many conversations of so many attempts may go on side by side, at least one."""
+        return self._budget.at_once(attempts)
+
+    @property
+    def refusal(self) -> str:
+        """Why the run's limits allow no other call; empty as long as they do."""
+        return str(self._refusal) if self._refusal is not None and self._refusal.of_run else ""
 
     @property
     def capability(self) -> str:
@@ -69,20 +82,24 @@ class Client:
         ------
         LLMError
         """
-        known = self._recorded(request)
-        if known is not None:
-            return known
+        try:
+            return self._recorded(request) or self._asked(request)
+        except BudgetError as error:
+            self._refusal = error
+            raise
+
+    def _asked(self, request: ChatRequest) -> ChatAnswer:
+        """The answer of the server, as it was recorded."""
         if self._server is None:
             assert self._cassette is not None
             raise self._cassette.missing(request)
-        if self._exhausted:
-            raise BudgetError("llm: the budget was spent; raise it to ask for more")
+        if self._refusal is not None:
+            raise BudgetError(str(self._refusal), self._refusal.of_run)
         secret = "" if self.settings.folder is not None else self.settings.secret()
         bill = Bill(self._budget, request)
         try:
             answer = self._server.call(request, bill)
         except (BudgetError, TransportError) as error:
-            self._exhausted |= isinstance(error, BudgetError)
             if self._cassette is not None:
                 self._cassette.keep_failure(request, error, bill.total, secret)
             raise

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from alphamine.errors import SearchError
+from alphamine.llm.budget import spending
 from alphamine.searchers.base import Searcher, Spender
 
 
@@ -63,6 +64,7 @@ class Budget:
         bills = [searcher.spent() for searcher in searchers if isinstance(searcher, Spender)]
         for kind in ("tokens", "money"):
             limit = getattr(self, kind)
-            if limit is not None and sum(bill.get(kind, 0) for bill in bills) >= limit:
-                return f"the {kind} were spent" if kind == "tokens" else "the money was spent"
+            spent = sum(bill.get(kind, 0) for bill in bills)
+            if limit is not None and spent >= limit:
+                return spending(kind, spent, limit)
         return None

@@ -21,6 +21,7 @@ from alphamine.searchers.proposers.base import (
     objection,
 )
 from alphamine.searchers.proposers.registry import PROPOSERS
+from alphamine.searchers.proposers.spending import side_by_side
 from alphamine.searchers.variation import child
 
 from .settings import MCTSSettings
@@ -72,6 +73,7 @@ class Answers:
         self.slow = any(p.slow for p in self._proposers.values())
         self.growth = settings.grown(all(p.blind for p in self._proposers.values()))
         self.tried = Memory(settings.memory)
+        self._client = context.services.get("llm")
 
     @property
     def silence(self) -> str:
@@ -88,10 +90,15 @@ class Answers:
 
     def of(self, requests: Sequence[Request]) -> Iterator[list[Proposal]]:
         """What is proposed in answer to each, several at a time."""
-        if len(requests) == 1:
-            return iter([self._answer(requests[0])])
-        with ThreadPoolExecutor(len(requests)) as threads:
-            return iter(list(threads.map(self._answer, requests)))
+        left = list(requests)
+        while left:
+            count = side_by_side(self._client, self._settings.repairs + 2) if len(left) > 1 else 1
+            some, left = left[:count], left[count:]
+            if len(some) == 1:
+                yield self._answer(some[0])
+                continue
+            with ThreadPoolExecutor(len(some)) as threads:
+                yield from threads.map(self._answer, some)
 
     def _answer(self, request: Request) -> list[Proposal]:
         proposer, context = self._proposers[request.proposer], request.context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -49,6 +50,10 @@ class Account:
             self._used += answer.usage
         return answer
 
+    def at_once(self, attempts: int) -> int:
+        """How many conversations of so many attempts may go on side by side."""
+        return side_by_side(self._client, attempts)
+
     def usage(self) -> Usage:
         """Of this user, also before the search was resumed."""
         return self._used
@@ -64,6 +69,16 @@ class Account:
     def load(self, saved: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
         self._used = Usage(**saved)
+
+
+def side_by_side(client: object, attempts: int) -> int:
+    """How many conversations of so many attempts a client's budget cannot refuse, at least one.
+
+    Where it could refuse some, they are to follow each other, so that which it refuses is no
+    chance. A client that knows no budget is asked anything.
+    """
+    ask = getattr(client, "at_once", None)
+    return sys.maxsize if ask is None else int(ask(attempts))
 
 
 def client_of(context: SearchContext, who: str) -> ChatClient:

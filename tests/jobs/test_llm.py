@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +110,51 @@ def test_a_stopped_run_goes_on_without_paying_twice(small_panel: Panel, tmp_path
     assert len(set(paid)) == len(paid) == len(server.requests)
 
 
-def test_a_budget_of_tokens_ends_a_run_whose_results_are_kept(
-    small_panel: Panel, tmp_path: Path
+@pytest.mark.parametrize("kind", ["mcts", "rd_loop"])
+def test_a_budget_of_tokens_ends_a_run_before_the_call_that_could_exceed_it(
+    kind: str, small_panel: Panel, tmp_path: Path
 ) -> None:
-    with serving(analyst) as server:
-        run = _search(small_panel, tmp_path / "run", server.url, budget=500, tokens=2000)
-    # Each call is of 120 tokens; a batch or two may be under way.
-    assert 17 <= len(server.requests) <= 60
-    assert 20 < len(_ledger(run)) < 500
+    """What was asked until then is kept, and the run that goes on with more pays nothing twice."""
+    search, answers = (_search, analyst) if kind == "mcts" else (_research, researcher)
+    llm = {"model": "m", "max_tokens": 500}
+    with serving(answers) as server:
+        llm["url"] = server.url
+        run = search(small_panel, tmp_path / "run", "", budget=500, tokens=9000, llm=llm)
+        asked = len(server.requests)
+        *paid, refused = _lines(run)
+        words = refused["request"]
+        texts = [m["content"] for m in words["messages"]] + [json.dumps(words["schema"])]
+        most = len("".join(texts).encode()) + 500
+        # Each call is of 120 tokens.
+        assert 9000 - most - 200 < 120 * asked <= 9000
+        assert sum(line["usage"]["calls"] for line in paid) == asked
+        assert run.facts["stopped"].startswith(f"the tokens were spent: {120 * asked:,} of 9,000")
+        assert 20 < len(_ledger(run)) < 500
+        # Formulas that were paid are evaluated: no more than the rest of a question is left over.
+        replay = {**llm, "mode": "replay", "cassette": str(run.directory / "llm.jsonl")}
+        for tokens in (9000, None):
+            folder = tmp_path / f"replay of {tokens}"
+            again = search(small_panel, folder, "", budget=500, tokens=tokens, llm=replay)
+            assert _ledger(again) == _ledger(run)
+        more = am.resume(run.directory, small_panel, tokens=12_000)
+        assert asked < len(server.requests) <= 12_000 / 120
+        answered = [line["digest"] for line in _lines(more) if "answer" in line]
+        assert len(set(answered)) == len(answered) == len(server.requests)
+    with serving(answers) as server:
+        llm["url"] = server.url
+        whole = search(small_panel, tmp_path / "whole", "", budget=500, tokens=12_000, llm=llm)
+    assert _ledger(more) == _ledger(whole)
+
+
+def _most(run: Run) -> int:
+    """The most tokens that a question of a run could have cost: one a byte, and the answer."""
+    asked = [line["request"] for line in _lines(run)]
+    sizes = [len(json.dumps([a["messages"], a["schema"]]).encode()) for a in asked]
+    return max(sizes) + asked[0]["max_tokens"] + 200
+
+
+def _lines(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.directory / "llm.jsonl").read_text().splitlines()]
 
 
 def test_no_p_value_is_given_to_a_search_that_placebos_could_not_repeat(
@@ -145,7 +183,11 @@ def _number(why: str) -> int:
 def test_placebos_and_their_search_share_a_budget_of_tokens(
     small_panel: Panel, tmp_path: Path
 ) -> None:
-    with serving(analyst) as server:
+
+    def dear(request: dict[str, Any], number: int) -> Turn:
+        return replace(analyst(request, number), tokens=3000)
+
+    with serving(dear) as server:
         free = _search(small_panel, tmp_path / "free", server.url, 24, placebos=2)
         asked = len(server.requests)
         alone = len((tmp_path / "free" / "llm.jsonl").read_text().splitlines())
@@ -153,18 +195,19 @@ def test_placebos_and_their_search_share_a_budget_of_tokens(
     assert asked == alone
     assert placebo["p_value"] in (1 / 3, 2 / 3, 1.0)
     assert (len(placebo["best"]), placebo["why"]) == (2, None)
-    with serving(analyst) as server:
+    with serving(dear) as server:
         tight = _search(small_panel, tmp_path / "one", server.url, 24)
-        search = len(server.requests) * 120
-    assert asked * 120 > 2 * search
-    with serving(analyst) as server:
-        # Enough for the search itself, and half of a placebo, whose roots the record answers.
-        llm = {"placebos": 2, "tokens": search + search // 2}
-        both = _search(small_panel, tmp_path / "both", server.url, 24, **llm)
-        assert search <= len(server.requests) * 120 < 2 * search
+        search = len(server.requests) * 3000
+    most = _most(free)
+    assert (asked * 3000 - search) > most
+    with serving(dear) as server:
+        # Enough for the search itself, and some of a placebo, whose roots the record answers.
+        limit = search + most
+        both = _search(small_panel, tmp_path / "both", server.url, 24, placebos=2, tokens=limit)
+        assert search <= len(server.requests) * 3000 <= limit
     assert _ledger(both) == _ledger(tight)
     assert both.facts["placebo"]["p_value"] is None
-    assert both.facts["placebo"]["why"].endswith("the tokens were spent")
+    assert ": the tokens were spent: " in both.facts["placebo"]["why"]
 
 
 def test_a_budget_of_money_without_prices_is_refused(small_panel: Panel, tmp_path: Path) -> None:
@@ -174,15 +217,17 @@ def test_a_budget_of_money_without_prices_is_refused(small_panel: Panel, tmp_pat
         assert not (tmp_path / "run").exists()
         assert not server.requests
         prices = {"prompt_price": 4.0, "completion_price": 8.0}
-        llm = {"model": "m", "url": server.url, **prices}
-        run = _search(small_panel, tmp_path / "run", server.url, 500, llm=llm, money=0.01)
-        assert run.facts["stopped"] == "the money was spent"
-        before = len(server.requests)
+        llm = {"model": "m", "url": server.url, "max_tokens": 500, **prices}
+        run = _search(small_panel, tmp_path / "run", server.url, 500, llm=llm, money=0.06)
+        spent = len(server.requests) * (100 * 4.0 + 20 * 8.0) * 1e-6
+        assert run.facts["stopped"].startswith(f"the money was spent: {spent:.7g} of 0.06, and")
     # A record says what its answers have cost.
-    replay = {"model": "m", "mode": "replay", "cassette": str(tmp_path / "run" / "llm.jsonl")}
-    again = _search(small_panel, tmp_path / "again", "", 500, llm=replay, money=0.01)
+    record = str(tmp_path / "run" / "llm.jsonl")
+    replay = {"model": "m", "mode": "replay", "cassette": record, "max_tokens": 500}
+    again = _search(small_panel, tmp_path / "again", "", 500, llm=replay, money=0.06)
     assert _ledger(again) == _ledger(run)
-    assert before * (100 * 4.0 + 20 * 8.0) * 1e-6 >= 0.01
+    assert again.facts["stopped"] == run.facts["stopped"]
+    assert spent <= 0.06
 
 
 def test_a_job_says_which_model(tmp_path: Path) -> None:
@@ -275,7 +320,7 @@ def test_fifty_thousandths_end_the_research_before_the_call_that_would_exceed_th
     size = len("".join([*asked, json.dumps(refused["request"]["schema"])]).encode())
     assert spent + size * 1e-6 + 500 * 8e-6 > 0.05 - 200e-6
     assert 0 < run.evaluated < 500
-    assert run.facts["stopped"].endswith("llm: the budget was spent; raise it to ask for more")
+    assert f": llm: the money was spent: {spent:.7g} of 0.05, and " in run.facts["stopped"]
 
 
 def _garbled(answers: Any) -> Any:

@@ -23,6 +23,7 @@ class Turn:
     cut: bool = False
     sleep: float = 0.0
     refuses: str = ""
+    tokens: int = 120
 
 
 Script = Sequence[Turn] | Callable[[dict[str, Any], int], Turn]
@@ -107,7 +108,7 @@ def _body(request: dict[str, Any], turn: Turn) -> bytes:
             "created": 0,
             "model": request["model"],
             "choices": [choice],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+            "usage": {"prompt_tokens": turn.tokens - 20, "completion_tokens": 20},
         }
     ).encode()
 

@@ -452,7 +452,7 @@ def test_a_model_whose_answers_are_of_no_use_is_said_to_be_one() -> None:
         for _ in range(3):
             searcher.ask(8)
     assert len(server.requests) == 40
-    assert re.match(r".*the budget was spent.*\(no answer was of use;.*\)$", silence(searcher))
+    assert re.match(r".*the calls were spent.*\(no answer was of use;.*\)$", silence(searcher))
 
 
 @pytest.mark.parametrize("control", ["\u202e", "\u2067", "\u200f", "\x07", "\u2028"])
