@@ -57,6 +57,7 @@ def open_study(
     store_of: Callable[[], Store],
     watch: Callable[[Progress], None],
     turns: Mapping[int, int] = MappingProxyType({}),
+    anew: bool = False,
 ) -> Session:
     """A search that is ready to run.
 
@@ -80,6 +81,8 @@ def open_study(
         Told that workers start, which takes a while on a large panel.
     turns : mapping of int to int
         The last one of each island for which people's proposals were taken; none by default.
+    anew : bool
+        Whether a search that had ended is to go on.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def open_study(
     title = f"{state.name} ({state.identity[:8]})"
     ledger = held.enter_context(DatasetLedger.of(panel, "search", title))
     checkpoints = Checkpoints(directory, state.identity)
-    study = Study(islands, scorer, store, config.batch, runner, checkpoints, ledger)
+    study = Study(islands, scorer, store, config.batch, runner, checkpoints, ledger, anew)
     return Session(study, config, panel.notes, runner, parts, ledger, equipped.get("llm"))
 
 

@@ -304,6 +304,7 @@ def resume(
             go_on,
             watch,
             last_turns(store),
+            state.finished,
         )
         stop = stop or held.enter_context(stop_on_signal())
         series = session.run(watch, stop)

@@ -51,8 +51,7 @@ class Session:
     ledger : DatasetLedger
         That of the study.
     model : object, optional
-        The client of a language model; one that keeps to the run's limits says in `refusal` when
-        they allow no other call.
+        The client of a language model (see `Study.run`).
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Session:
         study, scorer = self.study, self.study.scorer
         # Trials from before a break, in case that the dataset's ledger was lost since.
         self._ledger.add(study.store.digests(0))
-        stopped = study.run(self.config.limits, observe, stop, refusal=self._refusal)
+        stopped = study.run(self.config.limits, observe, stop, model=self._model)
         quick = stopped == INTERRUPTED
 
         def say(phase: str) -> None:
@@ -125,10 +124,6 @@ class Session:
         study.store.event("finished", {"why": stopped})
         return scores.series()
 
-    def _refusal(self) -> str:
-        """Why the limits allow no other call of a language model; empty as long as they do."""
-        return str(getattr(self._model, "refusal", ""))
-
     def _truth(self) -> PlantedSignal | None:
         """What was planted, on the latest split."""
         truth, scorer = planted(self.notes), self.study.scorer
@@ -164,8 +159,6 @@ class Session:
             store = held.enter_context(closing(Store.create(Path(folder), {})))
             self.executor.switch_to(scorer, islands[0].pool.cells)
             study = Study(islands, scorer, store, self.config.batch, self.executor)
-            stopped = study.run(
-                limits, lambda progress: None, spenders=spenders, refusal=self._refusal
-            )
+            stopped = study.run(limits, lambda progress: None, spenders=spenders, model=self._model)
             spenders += [i.searcher for i in islands if isinstance(i.searcher, Spender)]
             return Searched(study.trials.best, study.trials.applied, stopped)

@@ -87,6 +87,9 @@ class Study:
     ledger : DatasetLedger, optional
         Is told of every formula before `store` is, so that no trial that a run knows of is missing
         there. A study on a label that is not the dataset's has none.
+    anew : bool
+        Whether searchers that proposed nothing new are asked again, from where they were: the study
+        had ended, and was not cut off.
 
     Attributes
     ----------
@@ -105,6 +108,7 @@ class Study:
         executor: Executor | None = None,
         checkpoints: Checkpoints | None = None,
         ledger: DatasetLedger | None = None,
+        anew: bool = False,
     ) -> None:
         self.islands = islands
         self.scorer = scorer
@@ -117,7 +121,8 @@ class Study:
         self._checkpoints = checkpoints
         self._models = ModelLedger(store)
         self._turn = 0  # of which island it is
-        self._restore()
+        self._ended = ""  # why nothing more was proposed
+        self._restore(anew)
 
     def run(
         self,
@@ -125,29 +130,35 @@ class Study:
         observe: Callable[[Progress], None],
         stop: Callable[[], bool] = never,
         spenders: Sequence[Searcher] = (),
-        refusal: Callable[[], str] = str,
+        model: object = None,
     ) -> str:
         """Search until the budget is spent or `stop()` is true; return why it stopped.
 
-        What other searchers have spent, the `spenders`, counts as spent. Once `refusal()` says why
-        nothing may be spent any more, what was proposed is evaluated, and nothing more asked for.
+        What other searchers have spent, the `spenders`, counts as spent. The client of a language
+        model may say in `refusal` why nothing may be spent any more: what was proposed is then
+        evaluated, and nothing more asked for; and in `unheard` that its last question brought no
+        answer: a run that goes on asks it again.
         """
+        if self._ended:
+            return self._ended
         self.trials.sampled.expect(budget.evaluations)
         began = time.monotonic() - self.seconds
         due = time.monotonic() + _CHECKPOINT_SECONDS
         whole = True
         searchers = [*spenders, *(island.searcher for island in self.islands)]
         while True:
-            refused = refusal()
+            refused = str(getattr(model, "refusal", ""))
+            heard = not getattr(model, "unheard", False)
             left = 0 if refused else self._left(budget)
             if left <= 0 and not any(i.pending for i in self.islands):
                 return refused or "the budget was spent"
             self.seconds = time.monotonic() - began
             reason = INTERRUPTED if stop() else budget.exhausted(searchers, self.seconds)
-            # The last batches are smaller than asked for, as is one that a refusal cut short; were
-            # the budget raised, they would not have been: the last checkpoint is one before them.
+            # The last batches are smaller than asked for, as are those of which some questions were
+            # not answered; with a larger budget, or a server, they would not have been: the last
+            # checkpoint is one before them.
             due_now = reason or left < self.batch or time.monotonic() >= due
-            if whole and not refused and due_now:
+            if whole and heard and due_now:
                 due = time.monotonic() + self._save()
             whole = left >= self.batch
             if reason:
@@ -162,7 +173,10 @@ class Study:
             self._turn = number + 1
             island.fruitless = 0 if found else island.fruitless + 1
             if all(island.exhausted for island in self.islands):
-                return self._why_exhausted()
+                self._ended = self._why_exhausted()
+                if not getattr(model, "unheard", False):
+                    self._save()
+                return self._ended
             observe(self.progress())
 
     def _why_exhausted(self) -> str:
@@ -258,6 +272,7 @@ class Study:
             "asked": self._proposals.asked,
             "turn": self._turn,
             "seconds": self.seconds,
+            "ended": self._ended,
             **self.trials.state_dict(),
         }
         self.store.synchronize()
@@ -273,7 +288,7 @@ class Study:
         )
         return max(_CHECKPOINT_SECONDS, (time.monotonic() - began) / _CHECKPOINT_SHARE)
 
-    def _restore(self) -> None:
+    def _restore(self, anew: bool) -> None:
         """Go back to the last checkpoint, with what was stored and recorded after it at hand."""
         found = (
             None if self._checkpoints is None else self._checkpoints.latest(self.trials.recorded)
@@ -287,4 +302,9 @@ class Study:
                 pending.append(own["pending"])
             asked, self._turn = state["asked"], state["turn"]
             self.seconds = state["seconds"]
+            self._ended = state.get("ended", "")
+            if self._ended and anew:
+                self._ended = ""
+                for island in self.islands:
+                    island.fruitless = 0
         self._proposals.restore(asked, pending)

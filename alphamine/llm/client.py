@@ -25,8 +25,13 @@ class Client:
         File of the record.
     wait : callable, optional
         Sleeps so many seconds, between attempts.
-    limits : RunLimits, optional
+    limits : RunLimits
         What the run may spend, whatever the settings allow.
+
+    Attributes
+    ----------
+    unheard : bool
+        Whether the last request brought no answer.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Client:
         self._server: Server | Queue | None = None
         # The record says once that the budget was spent, not of every question after that.
         self._refusal: BudgetError | None = None
+        self.unheard = False
         if self.replays:
             if self._cassette is None or not len(self._cassette):
                 raise ContentError(f"llm: there is no record to replay at {record}")
@@ -82,11 +88,14 @@ class Client:
         ------
         LLMError
         """
+        self.unheard = True
         try:
-            return self._recorded(request) or self._asked(request)
+            answer = self._recorded(request) or self._asked(request)
         except BudgetError as error:
             self._refusal = error
             raise
+        self.unheard = False
+        return answer
 
     def _asked(self, request: ChatRequest) -> ChatAnswer:
         """The answer of the server, as it was recorded."""

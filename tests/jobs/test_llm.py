@@ -88,6 +88,29 @@ def test_a_run_whose_model_says_nothing_of_use_says_that(
         run.pool.signal(small_panel)
 
 
+@pytest.mark.parametrize("kind", ["mcts", "rd_loop"])
+def test_a_run_that_met_useless_answers_goes_on_with_questions_of_its_own(
+    kind: str, small_panel: Panel, tmp_path: Path
+) -> None:
+    """What was answered is not asked again, and the server is asked anew."""
+    search, answers = (_search, analyst) if kind == "mcts" else (_research, researcher)
+    useful = False
+
+    def answer(request: dict[str, Any], number: int) -> Turn:
+        return answers(request, number) if useful else Turn("I would rather not.")
+
+    with serving(answer) as server:
+        run = search(small_panel, tmp_path / "run", server.url)
+        asked = len(server.requests)
+        assert not run.evaluated
+        useful = True
+        again = am.resume(run.directory, small_panel)
+        assert len(server.requests) > asked
+        lines = _lines(again)
+        assert len({line["digest"] for line in lines}) == len(lines) == len(server.requests)
+        assert len(_ledger(again)) == 60
+
+
 def test_a_stopped_run_goes_on_without_paying_twice(small_panel: Panel, tmp_path: Path) -> None:
     seen = 0
 
