@@ -40,11 +40,20 @@ class BudgetTracker:
         Before, as the record says.
     limits : RunLimits
         Of the run, beside those of the settings.
+    lost : int
+        Attempts among what was spent that brought no answer.
     """
 
-    def __init__(self, settings: LLMSettings, spent: Usage, limits: RunLimits = UNLIMITED) -> None:
+    def __init__(
+        self,
+        settings: LLMSettings,
+        spent: Usage,
+        limits: RunLimits = UNLIMITED,
+        lost: int = 0,
+    ) -> None:
         self._settings = settings
         self._spent = spent
+        self._lost = lost
         # What is limited, to how much, and by which setting: none if the run limits it.
         self._limits = [
             ("calls", settings.max_calls, "max_calls"),
@@ -101,9 +110,10 @@ class BudgetTracker:
         ]
         return max(1, int(min(rooms, default=1)))
 
-    def settle(self, bill: Bill, used: Usage) -> None:
+    def settle(self, bill: Bill, used: Usage, lost: bool = False) -> None:
         """Put what an attempt did cost in place of what was set aside, if anything was."""
         with self._settled:
+            self._lost += lost
             self._reserved.pop(bill, None)
             self._spent += used
             self._settled.notify_all()
@@ -126,6 +136,11 @@ class BudgetTracker:
                 said = spending(what, getattr(self._spent, what), limit)
                 if what != "calls":
                     said += f", and the next call may cost {getattr(most, what):,.7g}"
+                if self._lost:
+                    said += (
+                        f"; {self._lost} attempts brought no answer (timed out or broken off) and "
+                        "count as the most that they can cost"
+                    )
                 if not setting:
                     return BudgetError(said, of_run=True)
                 return BudgetError(
@@ -177,7 +192,7 @@ class Bill:
         """After an attempt that cost so much, or nobody knows how much."""
         used = self._most if usage is None else self._budget.priced(usage)
         self.total += used
-        self._budget.settle(self, used)
+        self._budget.settle(self, used, lost=usage is None)
         self._open = False
 
     def close(self) -> None:

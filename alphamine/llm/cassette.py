@@ -57,6 +57,8 @@ class Cassette:
         # Failures of transport since the last answer.
         self._failed: set[str] = set()
         self.paid = Usage()
+        # Attempts that were paid and brought no answer.
+        self.lost = 0
         raw = path.read_bytes() if path.exists() else b""
         whole = raw.rfind(b"\n") + 1
         if whole < len(raw):
@@ -70,6 +72,9 @@ class Cassette:
                     f"a record has one exchange a line, but line {number} of {path} is damaged "
                     f"({type(error).__name__}); remove it"
                 ) from None
+
+        # Those with which the record ended: none of what is asked from here on went without them.
+        self._failed_last = frozenset(self._failed)
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -97,7 +102,8 @@ class Cassette:
         failure, the search has gone on without: asked again, it would not be the same search.
         """
         line = self._lines.get(request.digest, {})
-        return line.get("error") == "budget" or request.digest in self._failed
+        failed = request.digest in self._failed or request.digest in self._failed_last
+        return line.get("error") == "budget" or ("error" in line and failed)
 
     def missing(self, request: ChatRequest) -> LLMError:
         """That a request is not in the record, and what comes nearest.
@@ -158,3 +164,4 @@ class Cassette:
             self._failed.add(line["digest"])
         if "usage" in line:
             self.paid += Usage(**line["usage"])
+            self.lost += max(0, line["usage"]["calls"] - ("answer" in line))

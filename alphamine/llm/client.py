@@ -50,7 +50,8 @@ class Client:
         self.replays = settings.mode == "replay"
         self.repeatable = self._cassette is not None and settings.mode in ("auto", "replay")
         paid = self._cassette.paid if self._cassette else Usage()
-        self._budget = BudgetTracker(settings, paid, limits)
+        lost = self._cassette.lost if self._cassette else 0
+        self._budget = BudgetTracker(settings, paid, limits, lost)
         self._server: Server | Queue | None = None
         # The record says once that the budget was spent, not of every question after that.
         self._refusal: BudgetError | None = None

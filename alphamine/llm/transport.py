@@ -34,6 +34,8 @@ _LATE: Final = (408, 504, 524)
 _UNSENT: Final = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 _SHOWN: Final = 300
 _LONGEST_WAIT: Final = 60.0
+# Attempts in a row, of all questions, without an answer after which nothing more is asked.
+_DOWN: Final = 20
 
 
 class Server:
@@ -50,6 +52,8 @@ class Server:
         self._settings = settings
         self._wait = wait
         self._rung = 0
+        # Attempts without an answer since the last one.
+        self._failed, self._why = 0, ""
         self._secret = settings.secret()
         self._openai = require("openai", "a language model needs", "the openai package", "llm")
         self._client = self._openai.OpenAI(
@@ -75,13 +79,18 @@ class Server:
         BudgetError
             If the next attempt could exceed the budget.
         TransportError
-            If all attempts failed.
+            If all attempts failed, or so many in a row, of any question, that the server is down.
         RefusedError
             If another attempt would fail as well.
         """
         deadline = time.monotonic() + self._settings.deadline
         rung, failures = self._rung, 0
         while True:
+            if self._failed >= _DOWN:
+                raise TransportError(
+                    f"llm: {self._settings.url} gave no answer {_DOWN} times in a row and is asked "
+                    f"no more; `alphamine resume` asks it again: {self._why}"
+                )
             bill.open()
             try:
                 answer = self._answer(request, rung)
@@ -97,14 +106,17 @@ class Server:
                     ) from None
                 if code in _LATE:
                     bill.pay()
+                if code not in _PASSING:
+                    self._failed, self._why = self._failed + 1, reason
                 pause = _asked_for(error.response.headers) or _backoff(failures)
             except (self._openai.APIError, ValueError) as error:
                 # Timed out, cut off, or no JSON at all: perhaps answered, and then paid for.
                 if type(error.__cause__).__name__ not in _UNSENT:
                     bill.pay()
                 reason, pause = self._said(error), _backoff(failures)
+                self._failed, self._why = self._failed + 1, reason
             else:
-                self._rung = max(self._rung, rung)
+                self._rung, self._failed = max(self._rung, rung), 0
                 bill.pay(answer.usage)
                 return answer
             failures += 1

@@ -95,7 +95,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
         assert spent.prompt_tokens >= 2 * len("hello" + json.dumps(SCHEMA))
         again, _ = _client(server.url, record, timeout=0.2, retries=5, max_calls=3)
         assert again.usage() == spent
-        with pytest.raises(BudgetError, match="calls were spent: 3 of 3"):
+        with pytest.raises(BudgetError, match="calls were spent: 3 of 3; 3 attempts brought"):
             again.ask(REQUEST)
     assert len(server.requests) == again.usage().calls == 3
 
@@ -106,6 +106,36 @@ def test_a_server_that_is_not_there_costs_nothing() -> None:
         client.ask(REQUEST)
     assert len(waited) == 2
     assert client.usage() == Usage()
+
+
+@pytest.mark.parametrize(
+    "bad", [None, Turn(status=500, raw=b"{}"), Turn(raw=b"no JSON"), Turn("{}", sleep=5.0)]
+)
+def test_a_server_that_is_down_is_asked_no_more(bad: Turn | None, tmp_path: Path) -> None:
+    """Twenty attempts of any question; the next client asks it again, and pays for what is new."""
+    record = tmp_path / "llm.jsonl"
+    numbered = [replace(REQUEST, sample=str(number)) for number in range(50)]
+    up = False
+    with serving(lambda request, number: bad if bad and not up else Turn("{}")) as server:
+        url = server.url if bad else "http://127.0.0.1:9/v1"
+        client, waited = _client(url, record, retries=2, timeout=0.05)
+        for request in numbered:
+            with pytest.raises(TransportError) as told:
+                client.ask(request)
+        assert len(server.requests) == (20 if bad else 0)
+        assert len(waited) <= 20
+        assert "20 times in a row and is asked no more; `alphamine resume`" in str(told.value)
+        up = True
+        again, _ = _client(server.url, record)
+        assert [again.ask(request).text for request in numbered] == ["{}"] * 50
+    replay, _ = _client(server.url, record, mode="replay")
+    assert replay.ask(numbered[-1]).text == "{}"
+
+
+def test_servers_that_ask_for_patience_are_not_down() -> None:
+    with serving([*[Turn(status=429, raw=b"{}")] * 30, Turn("{}")]) as server:
+        client, _ = _client(server.url, retries=40)
+        assert client.ask(REQUEST).text == "{}"
 
 
 @pytest.mark.parametrize("silent", [True, False])
