@@ -127,7 +127,13 @@ def _settings(options: Sequence[str]) -> dict[str, str]:
 
 
 def conclude(run: Run, json: bool) -> None:
-    """Write the report and show the run; one that was interrupted has not done its work."""
+    """Write the report and show the run.
+
+    Raises
+    ------
+    WorkFailed
+        If it was interrupted, or has evaluated nothing: its work is not done.
+    """
     page = run.report()
     if json:
         print_json({**run.to_dict(), "report": str(page)})
@@ -138,6 +144,8 @@ def conclude(run: Run, json: bool) -> None:
             f"the search was interrupted after {run.evaluated} formulas; its pool and report are "
             f"those of so many: `alphamine resume {run.directory}` goes on"
         )
+    if not run.evaluated:
+        raise WorkFailed(run.why_empty)
 
 
 def warn_if_altered(run: Run) -> None:
@@ -200,7 +208,7 @@ def _show(run: Run, page: Path) -> None:
     warn_if_altered(run)
     for remark in run.remarks:
         screen.print(remark, soft_wrap=True)
-    if run.why_empty:
+    if run.why_empty and run.evaluated:
         screen.print(run.why_empty, soft_wrap=True)
     if record.blend is not None:
         _show_islands(record.blend)
@@ -216,9 +224,9 @@ def _show(run: Run, page: Path) -> None:
                 f"({runs} searches on shuffled labels, so {1 / (1 + runs):.3f} at best)"
             )
         screen.print(f"placebo: {told}", soft_wrap=True, markup=False)
-    if record.recovery is not None:
+    if record.recovery is not None and run.evaluated:
         screen.print(f"share of the planted signal recovered: {percent(record.recovery)}")
-    if (share := record.delivered) is not None:
+    if (share := record.delivered) is not None and run.evaluated:
         screen.print(f"of the planted part of the label, with the pool's weights: {percent(share)}")
     screen.print(f"run directory: {run.directory}", soft_wrap=True)
     screen.print(f"report: {page}", soft_wrap=True)

@@ -17,6 +17,10 @@ OPENAI_KEY: Final = "OPENAI_API_KEY"
 CUSTOM_KEY: Final = "ALPHAMINE_LLM_KEY"
 Mode = Literal["auto", "record", "replay", "off"]
 _QUEUE: Final = "queue:"
+# Bounds of what is set: seconds, retries, temperature.
+_LONGEST: Final = 365 * 86_400
+_MOST_RETRIES: Final = 1000
+_HOTTEST: Final = 10
 _MODES: Final = ("auto", "record", "replay", "off")
 
 
@@ -88,12 +92,28 @@ class LLMSettings:
         if not self.model:
             raise LLMError("llm: model names a model, but got none")
         limits = ("max_calls", "max_total_tokens", "max_money")
-        for name in ("max_tokens", "timeout", "deadline", *limits):
+        for name in ("max_tokens", *limits):
             if not getattr(self, name) > 0:
                 raise LLMError(f"llm: {name} is above 0, got {getattr(self, name)}")
+        for name in ("timeout", "deadline"):
+            if not 0 < getattr(self, name) <= _LONGEST:
+                raise LLMError(
+                    f"llm: {name} is above 0 and at most {_LONGEST:,} seconds (a year), got "
+                    f"{getattr(self, name)}"
+                )
+        if not (self.temperature == -1 or 0 <= self.temperature <= _HOTTEST):
+            raise LLMError(
+                f"llm: temperature is from 0 to {_HOTTEST}, or -1 for models that take none, got "
+                f"{self.temperature}"
+            )
+        if not 0 <= self.retries <= _MOST_RETRIES:
+            raise LLMError(f"llm: retries is from 0 to {_MOST_RETRIES}, got {self.retries}")
         for name in ("prompt_price", "completion_price"):
-            if getattr(self, name) < 0:
-                raise LLMError(f"llm: {name} is 0 or more, got {getattr(self, name)}")
+            if getattr(self, name) < 0 or math.isinf(getattr(self, name)):
+                raise LLMError(
+                    f"llm: {name} is 0 or more and finite, got {getattr(self, name)}; leave it out "
+                    "if it is not known"
+                )
         if math.isfinite(self.max_money) and not self.priced:
             raise LLMError(
                 "llm: a budget in money needs prompt_price and completion_price, for a million "

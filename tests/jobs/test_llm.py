@@ -13,7 +13,7 @@ import pytest
 import alphamine as am
 from alphamine.cli.search import conclude
 from alphamine.data.panel import Panel
-from alphamine.errors import SearchError
+from alphamine.errors import SearchError, WorkFailed
 from alphamine.jobs.config import read_job
 from alphamine.jobs.study import Progress
 from alphamine.runs.run import Run
@@ -70,8 +70,16 @@ def test_a_run_keeps_portraits_and_is_replayed_bit_for_bit(
 
 
 def test_a_run_whose_model_says_nothing_of_use_says_that(
-    small_panel: Panel, tmp_path: Path
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    specification = tmp_path / "market.yaml"
+    specification.write_text(
+        "name: planted\n"
+        "source: {kind: synthetic, days: 160, symbols: 20, sectors: 4, seed: 1,\n"
+        "  planted: [{formula: 'ts_returns(close, 10)', strength: -0.001}]}\n"
+        "splits: {train: 2015-01-05, valid: 2015-04-13, test: 2015-06-15}\n"
+    )
+    small_panel = am.load(str(specification))
     with serving(lambda request, number: Turn("I would rather not.")) as server:
         run = _search(
             small_panel, tmp_path / "run", server.url, llm={"model": "m", "url": server.url}
@@ -83,7 +91,14 @@ def test_a_run_whose_model_says_nothing_of_use_says_that(
     assert "proposed nothing new 10 times in a row: no answer was of use; of the last: " in (
         run.why_empty
     )
-    assert "no answer was of use" in run.report().read_text("utf-8")
+    page = run.report().read_text("utf-8")
+    assert "no answer was of use" in page
+    assert run.record.recovery == 0.0
+    assert "of the planted signal recovered" not in page
+    for json_asked in (False, True):
+        with pytest.raises(WorkFailed, match=r"^nothing was evaluated: .* no answer was of use"):
+            conclude(run, json=json_asked)
+    assert "recovered" not in capsys.readouterr().out.split("{")[0]
     with pytest.raises(SearchError, match="the pool is empty"):
         run.pool.signal(small_panel)
 

@@ -326,6 +326,16 @@ def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
         ({"max_calls": 0}, "max_calls is above 0"),
         ({"max_money": float("nan")}, "max_money is above 0"),
         ({"prompt_price": -1.0}, "prompt_price is 0 or more"),
+        ({"prompt_price": float("inf")}, "prompt_price is 0 or more and finite"),
+        ({"completion_price": float("inf")}, "completion_price is 0 or more and finite"),
+        ({"temperature": float("nan")}, "temperature is from 0 to 10, or -1"),
+        ({"temperature": float("inf")}, "temperature is from 0 to 10, or -1"),
+        ({"temperature": -0.5}, "temperature is from 0 to 10, or -1"),
+        ({"retries": -3}, "retries is from 0"),
+        ({"timeout": float("nan")}, "timeout is above 0 and at most"),
+        ({"timeout": float("inf")}, "timeout is above 0 and at most"),
+        ({"deadline": float("inf")}, "deadline is above 0 and at most"),
+        ({"max_total_tokens": -1}, "max_total_tokens is above 0"),
     ],
 )
 def test_impossible_settings_are_refused(given: dict[str, Any], law: str) -> None:
