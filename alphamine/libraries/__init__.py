@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +21,8 @@ from .alpha158 import alpha158_texts
 from .lines import read_lines
 
 Texts = Mapping[str, str]
+# Filters of warnings are the process's: threads that change them side by side undo each other's.
+_ONE_AT_A_TIME: Final = Lock()
 
 
 def library(name: str) -> Mapping[str, Node]:
@@ -41,7 +44,8 @@ def library(name: str) -> Mapping[str, Node]:
     AlphamineError
         If there is no such library.
     """
-    return _parsed(name)
+    with _ONE_AT_A_TIME:
+        return _parsed(name)
 
 
 def library_texts(name: str) -> Texts:

@@ -90,6 +90,12 @@ class ChatRequest:
     sample: str = ""
 
     @property
+    def seed(self) -> int:
+        """For a server that draws by a seed: that of the sample, as 31 bits, which all take."""
+        drawn = hashlib.blake2b(self.sample.encode(), digest_size=4).digest()
+        return int.from_bytes(drawn, "big") >> 1
+
+    @property
     def digest(self) -> str:
         """Content hash of the whole request."""
         # By hand: `asdict` would copy the schema, for milliseconds, which is the same every time.

@@ -25,6 +25,13 @@ from .redact import redacted
 _ERRORS: Final[dict[str, type[LLMError]]] = {"transport": TransportError, "budget": BudgetError}
 
 
+def _unusable(path: Path, error: OSError) -> LLMError:
+    return LLMError(
+        f"llm: a record is a file that can be read and written, but {path} is not: "
+        f"{error.strerror}; name another one as `cassette`"
+    )
+
+
 def _failure(line: dict[str, Any]) -> LLMError:
     """What came of a request that failed."""
     if line["error"] == "budget":
@@ -59,10 +66,13 @@ class Cassette:
         self.paid = Usage()
         # Attempts that were paid and brought no answer.
         self.lost = 0
-        raw = path.read_bytes() if path.exists() else b""
-        whole = raw.rfind(b"\n") + 1
-        if whole < len(raw):
-            os.truncate(path, whole)
+        try:
+            raw = path.read_bytes() if path.exists() else b""
+            whole = raw.rfind(b"\n") + 1
+            if whole < len(raw):
+                os.truncate(path, whole)
+        except OSError as error:
+            raise _unusable(path, error) from None
         for number, line in enumerate(raw.split(b"\n")[:-1], 1):
             try:
                 if line:
@@ -147,12 +157,25 @@ class Cassette:
         line = {"digest": request.digest, "request": asked, **outcome}
         text = json.dumps(line, ensure_ascii=False)
         with self._lock:
+            self.append(text + "\n")
+            self._take(line)
+
+    def append(self, text: str) -> None:
+        """Add a text to the file, which is made if need be; nothing, to see that it can be.
+
+        Raises
+        ------
+        LLMError
+            If it cannot.
+        """
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            self._take(line)
+        except OSError as error:
+            raise _unusable(self._path, error) from None
 
     def _take(self, line: dict[str, Any]) -> None:
         self._lines[line["digest"]] = line

@@ -59,7 +59,11 @@ class Client:
         if self.replays:
             if self._cassette is None or not len(self._cassette):
                 raise ContentError(f"llm: there is no record to replay at {record}")
-        elif settings.folder is not None:
+        elif self._cassette is not None and settings.cassette:
+            self._cassette.append("")  # before anything is paid; a run makes its own directory
+        if self.replays:
+            return
+        if settings.folder is not None:
             self._server = Queue(settings.folder, settings.deadline, wait or time.sleep)
         else:
             self._server = Server(settings, wait or time.sleep)

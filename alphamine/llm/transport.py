@@ -52,6 +52,8 @@ class Server:
         self._settings = settings
         self._wait = wait
         self._rung = 0
+        # Whether it takes a seed, as far as was tried.
+        self._seeded = True
         # Attempts without an answer since the last one.
         self._failed, self._why = 0, ""
         self._secret = settings.secret()
@@ -84,7 +86,7 @@ class Server:
             If another attempt would fail as well.
         """
         deadline = time.monotonic() + self._settings.deadline
-        rung, failures = self._rung, 0
+        rung, seeded, failures = self._rung, self._seeded, 0
         while True:
             if self._failed >= _DOWN:
                 raise TransportError(
@@ -93,10 +95,15 @@ class Server:
                 )
             bill.open()
             try:
-                answer = self._answer(request, rung)
+                answer = self._answer(request, rung, seeded)
             except self._openai.APIStatusError as error:
                 code, reason = error.status_code, self._said(error)
-                if code in _FORM and request.schema is not None and rung + 1 < len(LADDER):
+                lowest = request.schema is None or rung + 1 == len(LADDER)
+                if code in _FORM and seeded and ("seed" in reason or lowest):
+                    # It may have been the seed alone that was refused.
+                    rung, seeded = self._rung, False
+                    continue
+                if code in _FORM and not lowest:
                     rung += 1
                     continue
                 if code not in _PASSING and code < 500:
@@ -117,6 +124,7 @@ class Server:
                 self._failed, self._why = self._failed + 1, reason
             else:
                 self._rung, self._failed = max(self._rung, rung), 0
+                self._seeded &= seeded
                 bill.pay(answer.usage)
                 return answer
             failures += 1
@@ -126,9 +134,11 @@ class Server:
                 )
             self._wait(pause)
 
-    def _answer(self, request: ChatRequest, rung: int) -> ChatAnswer:
+    def _answer(self, request: ChatRequest, rung: int, seeded: bool) -> ChatAnswer:
         limit = "max_completion_tokens" if self._settings.is_openai else "max_tokens"
         wanted: dict[str, Any] = {limit: request.max_tokens}
+        if seeded:
+            wanted["seed"] = request.seed
         if request.temperature is not None:
             wanted["temperature"] = request.temperature
         if request.schema is not None and LADDER[rung] != "prompt":

@@ -186,6 +186,33 @@ def test_what_does_not_pass_is_not_tried_again(status: int) -> None:
     assert "sk-abcdefghijkl" not in str(told.value)
 
 
+def test_requests_of_other_samples_have_other_seeds_where_a_server_takes_any() -> None:
+    """Or a server that draws by the words, at temperature 0, answers islands alike."""
+    with serving([Turn("{}")]) as server:
+        client, _ = _client(server.url, temperature=0.0)
+        for sample in ("seed 1 turn 0", "seed 2 turn 0", "seed 1 turn 0"):
+            client.ask(replace(REQUEST, sample=sample))
+    first, second, again = (request["seed"] for request in server.requests)
+    assert first == again != second
+    assert all(0 <= seed < 2**31 for seed in (first, second))
+
+
+@pytest.mark.parametrize("words", ["unknown field: seed", "bad request"])
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_a_seed_that_is_refused_is_left_out_from_then_on(
+    words: str, schema: dict[str, Any] | None
+) -> None:
+    refusal = Turn(status=400, raw=json.dumps({"error": {"message": words}}).encode())
+    with serving(lambda request, number: refusal if "seed" in request else Turn("{}")) as server:
+        client, _ = _client(server.url)
+        for sample in ("a", "b"):
+            client.ask(replace(REQUEST, sample=sample, schema=schema))
+    assert not any("seed" in request for request in server.requests[-2:])
+    # What forms it takes is as if it had never been asked for a seed.
+    assert client.capability == "json_schema"
+    assert len(server.requests) == 2 + (3 if schema and "seed" not in words else 1)
+
+
 def test_the_ladder_is_stepped_down_once_and_remembered() -> None:
     with serving(lambda request, number: Turn("{}", refuses="json_schema")) as server:
         client, waited = _client(server.url)
@@ -341,6 +368,18 @@ def test_openais_key_goes_to_openai_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_impossible_settings_are_refused(given: dict[str, Any], law: str) -> None:
     with pytest.raises(LLMError, match=law):
         LLMSettings.of(given)
+
+
+@pytest.mark.parametrize("place", [".", "file/llm.jsonl", "/proc/x/llm.jsonl"])
+@pytest.mark.parametrize("mode", ["auto", "record", "replay"])
+def test_a_record_that_cannot_be_written_is_refused_before_anything_is_asked(
+    place: str, mode: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    record = tmp_path / place
+    settings = {"cassette": str(record), "mode": mode, "url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(LLMError, match="record"):
+        Client(LLMSettings.of(settings), record)
 
 
 def test_a_folder_is_a_server_too(tmp_path: Path) -> None:

@@ -110,7 +110,9 @@ def test_a_search_goes_on_beside_a_model_that_says_nothing_of_use(url: str, tmp_
     answered = [line for line in lines if "answer" in line]
     assert 8 <= len(answered) <= 40
     # What is wrong goes back to the model with the parser's words.
-    mended = [line["request"] for line in answered if line["request"]["template"] == "repair/1"]
+    mended = [
+        line["request"] for line in answered if line["request"]["template"] == prompts.REPAIR_ID
+    ]
     assert len(mended) >= 4
     assert all("cannot be used" in request["messages"][-1]["content"] for request in mended)
     assert live.evaluated == 60
