@@ -14,7 +14,7 @@ from typing import Any, Final
 from alphamine.errors import FormulaError
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
-from alphamine.expression.text.parser import parse
+from alphamine.expression.text.parser import parse, reread
 from alphamine.searchers.base import SearchContext
 
 from . import prompts
@@ -46,6 +46,7 @@ class LLMProposer(StatelessProposer):
         self.client = client_of(context, "the proposer llm")
         self.repeatable = bool(self.client.repeatable)
         self._fields = {field.name: field for field in context.grammar.fields}
+        self._units = context.grammar.units
         chosen = context.settings
         self._chosen = chosen if isinstance(chosen, ProposalSettings) else ProposalSettings()
         system = prompts.system(context.grammar, context.descriptions, self._chosen.settings)
@@ -134,7 +135,9 @@ class LLMProposer(StatelessProposer):
         return tuple(dict.fromkeys(self._parsed(t) for t in filled))
 
     def _parsed(self, text: str) -> Node:
-        return canonicalise(parse(text, fields=self._fields, strict_units=True))
+        if self._units:
+            return canonicalise(parse(text, fields=self._fields, strict_units=True))
+        return canonicalise(reread(text, self._fields))
 
 
 def _filled(text: str, names: list[str], setting: Mapping[str, Any]) -> str:

@@ -38,9 +38,9 @@ called as functions; + - * / may also be written between their operands. A windo
 number of days, and the last d days include today; common values are $windows.
 2. A formula has at most $max_length tokens (each field, number, operator and window counts as \
 one), is nested at most $max_depth levels deep, and reads at most $max_lookback days back in all.
-3. Never add, subtract or compare quantities of different units. Prefer formulas whose value has \
-no unit.
+3. ${units}Prefer formulas whose value has no unit.
 """)
+_UNITS: Final = "Never add, subtract or compare quantities of different units. "
 _SYSTEM: Final = Template("""\
 You design formulaic alpha factors. $factor
 
@@ -144,6 +144,7 @@ def specification(grammar: Grammar, descriptions: Mapping[str, str]) -> str:
         max_length=grammar.max_length,
         max_depth=grammar.max_depth,
         max_lookback=grammar.max_lookback,
+        units=_UNITS if grammar.units else "",
     )
 
 

@@ -268,6 +268,17 @@ def test_a_model_is_told_of_the_operators_that_a_formula_can_have() -> None:
     assert "- sector: group\n" in grouped
 
 
+def test_units_are_a_rule_only_where_the_grammar_keeps_them_apart() -> None:
+    """With `units=False` a formula that mixes them is asked for, and taken, like any other."""
+    for units, taken in ((True, []), (False, ["rank(close + volume)"])):
+        grammar = Grammar(FIELDS, units=units)
+        assert ("different units" in specification(grammar, {})) is units
+        with serving(lambda request, number: Turn(proposal("rank(close + volume)"))) as server:
+            context = SearchContext(grammar, 0, services={"llm": _client(server)})
+            found = LLMProposer(context).seed(SeedContext(grammar, np.random.default_rng(0)), 1)
+        assert [str(formula) for made in found for formula in made.formulas] == taken
+
+
 def test_the_strong_model_is_asked_when_the_cheap_one_fails() -> None:
     def answer(request: dict[str, Any], number: int) -> Turn:
         strong = request["model"] == "strong"
