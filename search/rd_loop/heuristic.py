@@ -90,7 +90,7 @@ class HeuristicProposer:
 
     def _of_person(self, situation: Situation, n: int) -> Idea:
         """A person's formulas; words alone are tested by the family nearest them."""
-        if (idea := formulas_of(situation.words, self._schema.keys())) is not None:
+        if (idea := formulas_of(situation.words, self._schema)) is not None:
             return idea
         said = set(_WORD.findall(situation.words.lower()))
         near = max(self.families, key=lambda family: len(said & _words(family)))

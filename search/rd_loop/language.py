@@ -66,7 +66,7 @@ class LanguageProposer:
 
     def propose(self, situation: Situation, n: int) -> Idea:
         self.silent = False
-        if (given := formulas_of(situation.words, self._schema.keys())) is not None:
+        if (given := formulas_of(situation.words, self._schema)) is not None:
             return given
         sample = f"turn {situation.turn}"
         if situation.arm == MODEL:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from alphamine.errors import SearchError
+from alphamine.expression.fields import FieldInfo, standard_field
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.text.parser import parse
+from alphamine.libraries import library
 from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Candidate, Evaluation, SearchContext
@@ -165,6 +167,8 @@ def test_what_cannot_be_read_or_is_too_long_is_mended_or_noted() -> None:
 
 
 TERNARY = "close > open ? volume : -volume"
+BOTH = "rank(close) > 0.5 and rank(volume) > 0.5 ? volume : -volume"
+SCHEMA = {field.name: field for field in Grammar(("open", "close", "volume")).fields}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +186,8 @@ TERNARY = "close > open ? volume : -volume"
         ("is volume first? yes: rank(close)", "is volume first? yes", ["rank(close)"]),
         (TERNARY, TERNARY, [TERNARY]),
         ("rank(close)", "rank(close)", ["rank(close)"]),
+        (BOTH, BOTH, [BOTH]),
+        (f"issue #5: {BOTH}  # why: so", "issue #5", [BOTH]),
         # What is misspelt is mended, or fails: no part of it is taken for another formula.
         ("clos > open ? volume : -volume", None, ["clos > open ? volume : -volume"]),
         ("x: clos > opn ? volume : -volume", "x", ["clos > opn ? volume : -volume"]),
@@ -191,15 +197,92 @@ TERNARY = "close > open ? volume : -volume"
 def test_a_persons_formulas_are_told_from_the_words(
     said: str, statement: str | None, formulas: list[str]
 ) -> None:
-    idea = formulas_of(said, {"open", "close", "volume"})
+    idea = formulas_of(said, SCHEMA)
     assert idea is not None
     assert idea.hypothesis.statement == (statement or said)
     assert [task.text for task in idea.tasks] == formulas
 
 
-@pytest.mark.parametrize("said", ["calm: stocks with little volume rise", "xyzzy", "xyzzy: calm"])
+def _formulas() -> list[tuple[str, dict[str, FieldInfo]]]:
+    """Formulas as they are printed: of a grammar, ternaries and logic of them, of the libraries."""
+    grammar, rng = Grammar(), np.random.default_rng(0)
+    a, b, c = ([str(grammar.sample(rng)) for _ in range(60)] for _ in range(3))
+    logic = [
+        f"{shape.format(x=x, y=y)} ? {y} : {z} "
+        for shape, x, y, z in zip(
+            ("{x} > 0 and {y} > 0", "{x} > 1 or not {y} < 2", "not ({x} == {y})") * 20,
+            a,
+            b,
+            c,
+            strict=True,
+        )
+    ]
+    own = {field.name: field for field in grammar.fields}
+    found = [(text.strip(), own) for text in (*a, *b, *c, *logic)]
+    for name in ("alpha101", "alpha158"):
+        for formula in library(name).values():
+            names = sorted(formula.fields)
+            found.append((str(formula), {name: standard_field(name) for name in names}))
+    return found
+
+
+def test_every_formula_is_told_from_the_words_before_it() -> None:
+    reasons = ("words with a reason", "is it so? yes: by open and close, 5 days", "low-risk stocks")
+    for text, schema in _formulas():
+        for words in reasons:
+            for comment in ("", " # five days, why: so", " /* why: so */"):
+                idea = formulas_of(f"{words}: {text}{comment}", schema)
+                assert idea is not None, text
+                assert (idea.hypothesis.statement, [t.text for t in idea.tasks]) == (words, [text])
+
+
+SENTENCES = """\
+calm: stocks with little volume rise
+xyzzy
+xyzzy: calm
+xyzzy: library:alpha101
+momentum: volume-driven, low-turnover
+volume-weighted
+open and volume
+momentum: open and volume
+not volume
+low-volatility
+close-to-open reversal
+reversal: close-to-close
+volume-driven momentum
+high volume - low risk
+stocks rank by volume
+rank and volume
+momentum and volume
+quality, value and volume
+buy after 5 days: sell after 10
+at 10:30 volume rises
+the ratio is 1:2
+since 2019: returns reverse
+prices open high: they close low
+volume leads price (after a delay)
+volume (high)
+max or min of close?
+is the close higher than the open? then it falls
+volume/turnover
+price/volume
+log volume: mean-reverting
+ts_mean of close over 20 days
+why does volume matter? attention: investors notice
+size-neutral, sector-neutral
+5-day reversal
+volume: 5
+two-day, three-day: short-term
+zork ? volume : -volume
+zork > open ? close : zork > close ? open : -volume
+x > 2 § rank(close) ? volume : -volume
+earnings-related drift; volume-weighted prices
+"""
+
+
+@pytest.mark.parametrize("said", SENTENCES.splitlines())
 def test_words_are_no_formulas(said: str) -> None:
-    assert formulas_of(said, {"open", "close", "volume"}) is None
+    assert formulas_of(said, SCHEMA) is None
 
 
 def test_all_formulas_of_a_person_are_tried() -> None:
