@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +25,42 @@ def formula_texts(text: str) -> list[str]:
     So `a = close / open; rank(a); rank(volume)` are two formulas.
     """
     found, named = list[str](), list[str]()
-    for statement in _STATEMENT.findall(_COMMENT.sub(lambda m: m["word"] or " ", text)):
+    for statement in _STATEMENT.findall(_without_comments(text)):
         if content := statement.strip():
             named.append(content)
         if content and not _NAMED.match(content):
             found.append("; ".join(named))
             named = []
     return [*found, "; ".join(named)] if named else found
+
+
+def _without_comments(text: str) -> str:
+    """The text on as many lines."""
+    return _COMMENT.sub(lambda m: m["word"] or " " + "\n" * m[0].count("\n"), text)
+
+
+def joined(formulas: Mapping[str, str]) -> str:
+    """Formulas by name as a list (see `formula_texts`) that has the same formulas, one by one.
+
+    Raises
+    ------
+    AlphamineError
+        If one would run on into the next: intermediate results without a formula, a quote that is
+        not closed.
+    """
+    text = "; ".join(formulas.values())
+    found = formula_texts(text)
+    if len(found) != len(formulas):
+        name, broken = next(
+            entry
+            for entry, read in zip(formulas.items(), [*found, ""], strict=False)
+            if entry[1] != read
+        )
+        raise AlphamineError(
+            f"each line is whole by itself, but {name} runs on into the next: {broken!r}; end it "
+            "with the formula that uses its names, and close its quotes"
+        )
+    return text
 
 
 def read_lines(text: str) -> dict[str, str]:
@@ -47,7 +77,7 @@ def read_lines(text: str) -> dict[str, str]:
         If two have one name.
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_without_comments(text).splitlines(), 1):
         texts = formula_texts(line)
         named = _NAMED.fullmatch("; ".join(texts))
         if named and len(own := formula_texts(named[2])) == 1:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from alphamine.errors import SearchError
 from alphamine.evaluation.trust.deflation import TrialCount
 from alphamine.libraries import library_texts
-from alphamine.libraries.lines import read_file
+from alphamine.libraries.lines import joined, read_file
 
 from .run import Run, open_run
 
@@ -72,13 +72,14 @@ def resolved(value: Any) -> tuple[Any, TrialCount]:
     Raises
     ------
     SearchError, AlphamineError
-        If a directory holds no run that has ended, its pool is empty, or a file has no formula.
+        If a directory holds no run that has ended, its pool is empty, or a file has no formula or
+        a line that is no whole one.
     """
     if isinstance(value, str) and value.startswith(RUN):
         run = _with_pool(value)
         return "; ".join(record.formula for record in run.pool_records), run.trial_count
     if isinstance(value, str) and value.startswith(FILE):
-        return "; ".join(named_formulas(value).values()), TrialCount()
+        return joined(named_formulas(value)), TrialCount()
     count = TrialCount()
     if isinstance(value, Mapping):
         found: dict[str, Any] = {}

@@ -73,6 +73,21 @@ def test_a_file_is_read_alike_by_its_lines_and_as_a_list(
     assert [str(read_formula(line, schema)) for line in lines.values()] == expected
 
 
+@pytest.mark.parametrize("line", ["a = close; b = open", 'rank("a)'])
+def test_no_line_of_a_file_runs_on_into_the_next(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(f'rank(open)\n{line}\nrank(a)\nrank(b")\n')
+    with pytest.raises(AlphamineError, match=r"each line is whole by itself, but .* runs on"):
+        resolved([f"file:{path}"])
+
+
+def test_a_comment_of_several_lines_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("/* momentum\nof a kind */\nrank(close)\n# 'so' /*\nrank(open) /* a\n*/\n")
+    assert named_formulas(str(path)) == {"3": "rank(close)", "5": "rank(open)"}
+    assert resolved([f"file:{path}"])[0] == ["rank(close); rank(open)"]
+
+
 def test_a_pool_to_start_from_is_not_tried_again_upside_down(
     small_panel: Panel, tmp_path: Path
 ) -> None:
