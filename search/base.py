@@ -77,12 +77,16 @@ class Capabilities:
         it means that they have nothing left to propose.
     seeds : bool
         Whether it proposes the seeds of its context itself, in a way of its own.
+    mends : bool
+        Whether it takes seeds outside the grammar, too, and mends them; no other search begins
+        with such.
     """
 
     repeatable: bool = True
     lookahead: int = 0
     waits: bool = False
     seeds: bool = False
+    mends: bool = False
 
 
 def capabilities(searcher: object) -> Capabilities:

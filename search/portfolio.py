@@ -273,10 +273,13 @@ def build(context: SearchContext) -> PortfolioSearcher:
 
     chosen: PortfolioSettings = context.settings or PortfolioSettings()
     seeds = np.random.SeedSequence(context.seed).generate_state(len(chosen.arms), np.uint64)
-    common = replace(context, seeds=())
-    arms = {
-        name: make_searcher(name, replace(common, seed=int(seed >> np.uint64(1))), options or {})
-        for seed, (name, options) in zip(seeds, chosen.arms.items(), strict=True)
-    }
+    arms = {}
+    for seed, (name, options) in zip(seeds, chosen.arms.items(), strict=True):
+        own = replace(context, seed=int(seed >> np.uint64(1)))
+        arm = make_searcher(name, own, options or {})
+        if capabilities_of(arm).seeds:
+            # It would propose once more what it is shown.
+            arm = make_searcher(name, replace(own, seeds=()), options or {})
+        arms[name] = arm
     spends = any(isinstance(arm, Spender) for arm in arms.values())
     return (SpendingPortfolioSearcher if spends else PortfolioSearcher)(context, arms)

@@ -20,7 +20,7 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node, call, constant, with_inputs
 from alphamine.extras import parzen_study, require
-from alphamine.libraries.formulas import read_formulas
+from alphamine.libraries.formulas import fitting_formulas
 from alphamine.pool.model import PoolModel
 
 from .base import Candidate, Evaluation, SearchContext
@@ -62,7 +62,7 @@ class TuneSearcher:
     Raises
     ------
     SearchError
-        If there is no formula with a window or a literal.
+        If there is no formula with a window or a literal, or one that no setting fits.
     """
 
     def __init__(self, context: SearchContext) -> None:
@@ -71,8 +71,7 @@ class TuneSearcher:
         grammar = self._grammar = context.grammar
         self._seed = context.seed
         self._memory = Memory(chosen.memory)
-        schema = {field.name: field for field in grammar.fields}
-        templates = read_formulas(chosen.formulas, schema) or list(context.seeds)
+        templates = fitting_formulas(chosen.formulas, grammar) or list(context.seeds)
         if not templates:
             raise SearchError(
                 "tune needs a formula whose windows are to be tuned, but got none; give seeds, or "
@@ -86,6 +85,8 @@ class TuneSearcher:
             )
         self._templates = [template for template, _ in tunable]
         self._knobs = [knobs for _, knobs in tunable]
+        for turn in range(len(tunable)):
+            self._require_fitting(turn)
         # Of each formula, how many of its settings were gone through one by one.
         self._passed = [0] * len(self._templates)
         self._asked = 0
@@ -137,29 +138,36 @@ class TuneSearcher:
         return self._next(turn)
 
     def _next(self, turn: int) -> tuple[tuple[int, ...], Node] | None:
-        """The next setting in order that was not proposed yet; None if none is found.
+        """The next setting in order that was not proposed yet; None if none is found."""
+        start = self._passed[turn]
+        for places in itertools.islice(self._every(turn), start, start + _AT_MOST):
+            self._passed[turn] += 1
+            formula = self._formula(turn, places)
+            if self._grammar.problem(formula) is None and self._memory.add(formula):
+                return places, formula
+        return None
+
+    def _require_fitting(self, turn: int) -> None:
+        """Refuse a formula of which none of the first settings is inside the grammar.
 
         Raises
         ------
         SearchError
-            If none fits into the limits of the grammar.
         """
-        start = self._passed[turn]
-        fits = start > 0
-        every = itertools.product(*(range(len(values)) for values in self._knobs[turn]))
-        for places in itertools.islice(every, start, start + _AT_MOST):
-            self._passed[turn] += 1
-            formula = self._formula(turn, places)
-            if self._grammar.problem(formula) is None:
-                fits = True
-                if self._memory.add(formula):
-                    return places, formula
-        if not fits:
+        formulas = (
+            self._formula(turn, places) for places in itertools.islice(self._every(turn), _AT_MOST)
+        )
+        problems = map(self._grammar.problem, formulas)
+        first = next(problems)
+        if first is not None and None not in problems:
             raise SearchError(
-                f"no window of the grammar makes {self._templates[turn]} fit into its limits; "
-                "raise max_lookback, max_length or max_depth"
+                f"no window of the grammar makes {self._templates[turn]} a formula of it: "
+                f"{first}; change that setting of the grammar, or name another formula"
             )
-        return None
+
+    def _every(self, turn: int) -> Iterator[tuple[int, ...]]:
+        """Settings of a formula in order, the shortest windows first."""
+        return itertools.product(*(range(len(values)) for values in self._knobs[turn]))
 
     def _formula(self, turn: int, places: Sequence[int]) -> Node:
         values = [knob[i] for knob, i in zip(self._knobs[turn], places, strict=True)]

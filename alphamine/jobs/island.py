@@ -111,7 +111,8 @@ class Island:
     def tell(self, results: Sequence[Evaluation]) -> None:
         """The results of the oldest round."""
         self.pending.popleft()
-        if self._judged == len(self._seeds):
+        # More than all, where a version before seeds had stored rounds without a checkpoint.
+        if self._judged >= len(self._seeds):
             self.searcher.tell(results, self.pool.model())
             return
         self._judged += len(results)

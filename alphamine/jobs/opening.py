@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from copy import copy
@@ -20,14 +19,13 @@ from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.extras import require_for_model
-from alphamine.libraries.formulas import read_formulas
+from alphamine.libraries.formulas import fitting_formulas
 from alphamine.llm.budget import RunLimits
 from alphamine.llm.client import Client
 from alphamine.llm.settings import LLMSettings
 from alphamine.pool.make import make_pool
 from alphamine.runs.budget import Budget
 from alphamine.runs.checkpoint import Checkpoints
-from alphamine.runs.references import LIBRARY
 from alphamine.runs.run_state import RunState
 from alphamine.runs.store import Store
 from alphamine.searchers.base import SearchContext, capabilities
@@ -58,6 +56,7 @@ def open_study(
     watch: Callable[[Progress], None],
     turns: Mapping[int, int] = MappingProxyType({}),
     anew: bool = False,
+    resumed: bool = False,
 ) -> Session:
     """A search that is ready to run.
 
@@ -83,6 +82,9 @@ def open_study(
         The last one of each island for which people's proposals were taken; none by default.
     anew : bool
         Whether a search that had ended is to go on.
+    resumed : bool
+        Whether the search has begun: its seeds are then not checked again, as earlier versions
+        took others.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def open_study(
     listening = [
         {SERVICE: Inbox(directory, turns.get(k, -1), k), **equipped} for k in range(config.islands)
     ]
-    islands = new_islands(config, factory, listening, scorer)
+    islands = new_islands(config, factory, listening, scorer, strict=not resumed)
     config.limits.check(islands[0].searcher, factory.name)
     _require_prices(config.limits, equipped)
     config.executor.require(scorer.backend)
@@ -115,18 +117,22 @@ def open_study(
 
 
 def new_islands(
-    config: SearchConfig, factory: SearcherFactory, services: Sequence[Services], scorer: Scorer
+    config: SearchConfig,
+    factory: SearcherFactory,
+    services: Sequence[Services],
+    scorer: Scorer,
+    strict: bool = False,
 ) -> list[Island]:
     """Searchers, each with its services and an empty pool.
 
     Raises
     ------
     SearchError
-        If a setting breaks a law.
+        If a setting breaks a law, or, where that is `strict`, a seed does.
     """
     panel = scorer.panel
     language = _grammar(panel, scorer.train, config.grammar)
-    seeds = [read_formulas(text, panel.schema) for text in config.seeds]
+    seeds = tuple(f for text in config.seeds for f in fitting_formulas(text, language))
     empty = make_pool(scorer.train, **config.pool.settings)
     judged = scorer.valid is not None
     models = KINDS if judged else ()
@@ -135,7 +141,7 @@ def new_islands(
             language,
             seed,
             services=own,
-            seeds=tuple(itertools.chain(*seeds)),
+            seeds=seeds,
             descriptions=panel.notes.get("descriptions", {}),
             models=models,
         )
@@ -144,38 +150,35 @@ def new_islands(
     searchers = [factory.build(context, config.options) for context in contexts]
     modelling = judged and any(isinstance(searcher, Modeller) for searcher in searchers)
     bench = Bench(scorer) if modelling else None
-    proposes_seeds = capabilities(searchers[0]).seeds
-    starts = (
-        [] if proposes_seeds else _starts(language, dict(zip(config.seeds, seeds, strict=True)))
-    )
+    abilities = capabilities(searchers[0])
+    problems = {formula: language.problem(formula) for formula in seeds}
+    if strict and not abilities.mends:
+        _require_allowed(problems)
+    starts = [] if abilities.seeds else [f for f, problem in problems.items() if problem is None]
     return [
         Island(searcher, copy(empty), None if bench is None else Library(bench), starts)
         for searcher in searchers
     ]
 
 
-def _starts(grammar: Grammar, seeds: Mapping[str, Sequence[Node]]) -> list[Node]:
-    """The formulas, by the texts that name them, that are evaluated before a searcher is asked.
+def _require_allowed(problems: Mapping[Node, str | None]) -> None:
+    """Refuse seeds outside the grammar.
 
-    Of a library, those that the grammar allows: nobody has chosen them one by one.
+    Parameters
+    ----------
+    problems : mapping of Node to str or None
+        What is wrong with each.
 
     Raises
     ------
     SearchError
-        If another is outside of it, or all of a library's are.
     """
-    found = dict[Node, None]()
-    for text, formulas in seeds.items():
-        problems = {formula: grammar.problem(formula) for formula in formulas}
-        fitting = [formula for formula, problem in problems.items() if problem is None]
-        if len(fitting) < len(problems) and not (fitting and text.startswith(LIBRARY)):
-            wrong, problem = next((f, p) for f, p in problems.items() if p is not None)
+    for formula, problem in problems.items():
+        if problem is not None:
             raise SearchError(
-                f"a search starts from formulas of its grammar, but the seed {wrong} is none of "
+                f"a search starts from formulas of its grammar, but the seed {formula} is none of "
                 f"them: {problem}; change that setting of the grammar, or leave the seed out"
             )
-        found |= dict.fromkeys(fitting)
-    return list(found)
 
 
 def island_seeds(seed: int, islands: int) -> list[int]:

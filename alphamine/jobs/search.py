@@ -305,6 +305,7 @@ def resume(
             watch,
             last_turns(store),
             state.finished,
+            resumed=True,
         )
         stop = stop or held.enter_context(stop_on_signal())
         series = session.run(watch, stop)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from alphamine.errors import AlphamineError, UnitWarning
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.fields import FieldInfo
+from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Node
 from alphamine.expression.portable import from_data, to_data
 from alphamine.expression.text.parser import parse
@@ -36,6 +37,21 @@ def read_formulas(text: str, schema: Mapping[str, FieldInfo]) -> list[Node]:
         else:
             found = [parse(part, fields=schema) for part in formula_texts(text)]
     return list(dict.fromkeys(map(canonicalise, found)))
+
+
+def fitting_formulas(text: str, grammar: Grammar) -> list[Node]:
+    """As `read_formulas`; of a library those that a grammar allows, as nobody chose each of them.
+
+    If it allows none, all of them, so that who wants them can say what is wrong.
+
+    Raises
+    ------
+    AlphamineError
+        As `read_formulas`.
+    """
+    found = read_formulas(text, {field.name: field for field in grammar.fields})
+    fitting = [formula for formula in found if grammar.problem(formula) is None]
+    return fitting if fitting and text.startswith(_LIBRARY) else found
 
 
 def read_formula(text: str, schema: Mapping[str, FieldInfo]) -> Node:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from alphamine.expression.canonical import canonicalise
 from alphamine.expression.nodes import Node
-from alphamine.searchers.base import SearchContext, silence
+from alphamine.searchers.base import GIVEN, SearchContext, silence
 from alphamine.searchers.memory import Memory
 from alphamine.searchers.proposers.base import (
     SAME,
@@ -105,7 +105,7 @@ class Answers:
         if isinstance(context, RefineContext):
             return proposer.refine(context, self.growth.proposals)
         if self.given(request.tree.number):
-            return [Proposal((self._seeds[request.tree.number],), motif="given")]
+            return [Proposal((self._seeds[request.tree.number],), motif=GIVEN)]
         share = self.growth.crossover
         share /= max(1e-12, self.growth.fresh + share)
         if len(context.donors) > 1 and context.rng.random() < share:
@@ -147,7 +147,11 @@ class Answers:
         """What is wrong with a proposal, and the settings with which nothing is."""
         problem, kept = "it has no formula", []
         for formula in map(canonicalise, proposal.formulas[: self._settings.settings]):
-            found = objection(self._grammar, request.context.avoid, formula, request.parent)
+            if proposal.motif == GIVEN:
+                # Who asked for a formula has it, however common its parts are.
+                found = self._grammar.problem(formula)
+            else:
+                found = objection(self._grammar, request.context.avoid, formula, request.parent)
             if found is None and not self.tried.add(formula):
                 found = _TRIED
             if found is None:

@@ -78,7 +78,7 @@ class RDLoopSearcher:
         self._specification = specification(context.grammar, context.descriptions)
         self._inbox = context.services.get("hypotheses")
         self._proposer: ResearchProposer = proposer or HeuristicProposer(context)
-        self.capabilities = Capabilities(self._proposer.repeatable, seeds=True)
+        self.capabilities = Capabilities(self._proposer.repeatable, seeds=True, mends=True)
         kinds = tuple(kind for kind in self.settings.kinds if kind in context.models)
         self._models = Modelling(kinds, self.settings)
         arms = (*FACTOR_ARMS, MODEL) if kinds else FACTOR_ARMS

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from alphamine.data.panel import Panel
 from alphamine.errors import SearchError
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.portable import to_data
+from alphamine.jobs import opening as opening_module
 from alphamine.jobs import study as study_module
+from alphamine.jobs.island import Island, Round
 from alphamine.jobs.scorer import Scorer
+from alphamine.libraries.formulas import read_formulas
 from alphamine.pool.model import PoolModel
 from alphamine.pool.pool import Pool
 from alphamine.runs.run import Run
@@ -28,6 +32,7 @@ from alphamine.searchers.base import (
     Searcher,
 )
 from alphamine.searchers.random import RandomSearcher, RandomSettings
+from alphamine.searchers.rd_loop.ideas import GIVEN, NEW
 from alphamine.searchers.registry import make_searcher
 
 SEEDS = ["a = close / open; rank(a)", "-ts_delta(close, 3); rank(volume)", "rank(close / open)"]
@@ -35,6 +40,18 @@ FORMULAS = ["rank(close / open)", "-ts_delta(close, 3)", "rank(volume)"]
 SEARCH: dict[str, Any] = {
     "budget": 40, "seed": 3, "batch": 2, "pool": {"token_price": 0}, "seeds": SEEDS,
 }  # fmt: skip
+
+
+def evaluated(record: Any) -> bool:
+    """Whether a formula was evaluated before the searcher was asked."""
+    return bool(record.origin == "given")
+
+
+# How the records of those that propose the seeds themselves show it.
+GIVEN_BY: dict[str, Callable[[Any], bool]] = {
+    "mcts": lambda record: record.notes.get("motif") == "given",
+    "rd_loop": lambda record: record.notes["statement"] == GIVEN.statement,
+}
 
 
 class Unaware(RandomSearcher):
@@ -107,9 +124,19 @@ def test_every_search_starts_from_its_seeds(
     assert run.evaluated == run.trials
     assert run.evaluated == 20 or (searcher == "tune" and "gone through" in run.facts["stopped"])
     first = [record.formula for record in run.records]
-    if searcher in ("mcts", "rd_loop"):
-        # Their own way: among the first of trees and turns.
-        assert set(FORMULAS) <= set(first)
+    if searcher == "mcts":
+        # Roots of the first trees of each island; the second may only repeat the first's.
+        roots = {r.formula: r for r in run.records if r.notes.get("motif") == "given"}
+        assert [roots[formula].notes["tree"] for formula in FORMULAS] == [0, 1, 2]
+        assert {(roots[formula].origin, roots[formula].arm) for formula in FORMULAS} == {
+            ("seed", "")
+        }
+    elif searcher == "rd_loop":
+        # Tasks of the first turn, in their order.
+        assert first[:3] == FORMULAS
+        for record in run.records[:3]:
+            assert (record.origin, record.arm, record.notes["turn"]) == ("research", NEW, 0)
+            assert record.notes["statement"] == GIVEN.statement
     else:
         assert first[:3] == FORMULAS
         assert {record.origin for record in run.records[:3]} == {"given"}
@@ -171,35 +198,69 @@ def test_one_that_does_not_repeat_itself_is_not_told_of_seeds_after_a_stop(
         assert run.evaluated == 40
 
 
+@pytest.mark.parametrize("searcher", ["random", "local", "mcts", "tune", "portfolio", "genetic"])
 @pytest.mark.parametrize(
     ("seeds", "law"),
     [
         (["rank(close)", "ts_mean(close, 20)"], r"seed ts_mean\(close, 20\) .* look-back, the lim"),
-        (["close - volume"], "the seed close - volume is none of them"),
+        (["ts_mean(close, 5) / close", "close - volume"], "seed close - volume is none of them"),
     ],
 )
 def test_a_seed_outside_the_grammar_is_refused_by_name(
-    small_panel: Panel, tmp_path: Path, seeds: list[str], law: str
+    small_panel: Panel, tmp_path: Path, searcher: str, seeds: list[str], law: str
 ) -> None:
+    if searcher == "tune":
+        pytest.importorskip("optuna")
     with pytest.raises(SearchError, match=law):
-        begin(small_panel, tmp_path / "run", "local", seeds=seeds, grammar={"max_lookback": 9})
+        begin(small_panel, tmp_path / "run", searcher, seeds=seeds, grammar={"max_lookback": 9})
     assert not (tmp_path / "run").exists()
 
 
-def test_of_a_library_those_are_tried_that_the_grammar_allows(
-    small_panel: Panel, tmp_path: Path
+def test_research_mends_a_seed_outside_the_grammar(small_panel: Panel, tmp_path: Path) -> None:
+    run = begin(small_panel, tmp_path / "run", "rd_loop", seeds=["close - volume"], budget=6)
+    first = run.records[0]
+    assert first.notes["task"] == "close - volume"
+    assert "close - volume" not in {record.formula for record in run.records}
+    assert (
+        Grammar.for_panel(small_panel.schema).problem(
+            am.parse(first.formula, fields=small_panel.schema)
+        )
+        is None
+    )
+
+
+def test_a_run_that_had_begun_with_such_a_seed_goes_on(
+    small_panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Earlier versions passed it over."""
+    seeds = ["close - volume", *SEEDS]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(opening_module, "_require_allowed", lambda problems: None)
+        begin(small_panel, tmp_path / "run", "mcts", seeds=seeds, budget=10)
+    run = am.resume(tmp_path / "run", small_panel, budget=20)
+    assert run.evaluated == 20
+    assert set(FORMULAS) <= {record.formula for record in run.records}
+
+
+@pytest.mark.parametrize("searcher", ["random", "mcts", "rd_loop", "tune", "portfolio"])
+def test_of_a_library_those_are_tried_that_the_grammar_allows(
+    small_panel: Panel, tmp_path: Path, searcher: str
+) -> None:
+    if searcher == "tune":
+        pytest.importorskip("optuna")
     close = small_panel.columns["close"]
     columns = dict.fromkeys(("high", "low", "vwap"), close) | dict(small_panel.columns)
     panel = Panel.from_arrays(small_panel.dates, small_panel.symbols, columns)
     language = {"max_lookback": 9, "max_length": 8}
     run = begin(
-        panel, tmp_path / "run", "random", seeds=["library:alpha158"], budget=200, grammar=language
+        panel, tmp_path / "run", searcher, seeds=["library:alpha158"], budget=200, grammar=language
     )
-    given = [record.formula for record in run.records if record.origin == "given"]
+    given = [record.formula for record in run.records if GIVEN_BY.get(searcher, evaluated)(record)]
     grammar = Grammar.for_panel(panel.schema, **language)
     formulas = [am.parse(text, fields=panel.schema) for text in given]
     assert 10 < len(given) < 158
+    published = {str(formula) for formula in read_formulas("library:alpha158", panel.schema)}
+    assert set(given) <= published
     assert all(grammar.problem(formula) is None for formula in formulas)
 
 
@@ -243,3 +304,69 @@ def test_a_policy_learns_from_seeds_and_from_nobody_else() -> None:
     agent.observe([judged("rank(close)", 0.02, "random")], PoolModel())  # type: ignore[attr-defined]
     after = json.dumps(agent.state_dict()["replay"], default=lambda array: array.tolist())
     assert before == after
+
+
+def test_an_arm_that_tunes_is_given_the_seeds(small_panel: Panel, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    arms = {"tune": {}, "random": {}}
+    seeds = ["ts_mean(close, 5) / close"]
+    run = begin(small_panel, tmp_path / "run", "portfolio", seeds=seeds, options={"arms": arms})
+    seed = am.parse(seeds[0], fields=small_panel.schema)
+    tuned = [record for record in run.records if record.arm == "tune"]
+    assert tuned
+    assert {record.parents for record in tuned} == {(seed.digest,)}
+
+
+def test_arms_do_not_propose_the_seeds_once_more() -> None:
+    """They are evaluated before, once for all of them."""
+    seeds = tuple(am.parse(formula) for formula in FORMULAS)
+    arms = {"mcts": {}, "rd_loop": {}}
+    context = SearchContext(Grammar(), 0, seeds=seeds)
+    portfolio = make_searcher("portfolio", context, {"arms": arms, "scheduler": "round_robin"})
+    asked = portfolio.ask(32)
+    assert {candidate.arm.partition(":")[0] for candidate in asked} == set(arms)
+    assert not any(candidate.notes.get("motif") == "given" for candidate in asked)
+    assert not any(candidate.notes.get("statement") == GIVEN.statement for candidate in asked)
+
+
+def test_a_portfolio_chooses_by_what_the_seeds_have_reached() -> None:
+    """The context of its choice has their best fitness, and the members that they are."""
+    credit = seen({"genetic": {}, "random": {}}).state_dict()["credit"]
+    assert (credit["best"], credit["members"]) == (0.02, 3)
+
+
+class Done(Unaware):
+    """Has nothing to propose."""
+
+    exhausted = "nothing is left"
+
+    def ask(self, n: int) -> list[Candidate]:
+        return []
+
+
+def test_seeds_are_evaluated_though_a_searcher_has_nothing_to_propose(
+    small_panel: Panel, tmp_path: Path
+) -> None:
+    run = begin(small_panel, tmp_path / "run", Done, batch=1)
+    assert [record.formula for record in run.records] == FORMULAS
+
+
+def test_rounds_that_were_no_seeds_leave_a_searcher_told() -> None:
+    """A version before seeds was cut off, before its checkpoint, in a round longer than they."""
+    told = list[int]()
+
+    class Telling(Unaware):
+        observe: Any = None
+
+        def tell(self, results: Sequence[Evaluation], pool: PoolModel) -> None:
+            told.append(len(results))
+
+    searcher = Telling(SearchContext(Grammar(), 0))
+    island = Island(searcher, Pool.__new__(Pool), seeds=[am.parse(f) for f in FORMULAS])
+    island.pool = SimpleNamespace(model=PoolModel)  # type: ignore[assignment]
+    island.take_seeds(8)
+    results = [judged("rank(close)", 0.02, "random")] * 8
+    for number in range(2):
+        island.pending.append(Round(number, [result.candidate for result in results]))
+        island.tell(results)
+    assert told == [8]

@@ -14,6 +14,7 @@ from alphamine.expression.canonical import canonicalise
 from alphamine.expression.grammar.grammar import Grammar
 from alphamine.expression.nodes import Call, Constant, Node
 from alphamine.expression.text.parser import parse
+from alphamine.libraries import library
 from alphamine.pool.model import PoolModel
 from alphamine.searchers.base import Evaluation, SearchContext
 from alphamine.searchers.tune import TuneSearcher, TuneSettings
@@ -145,9 +146,19 @@ def test_what_cannot_be_tuned_is_refused(formulas: str, law: str) -> None:
 
 def test_limits_that_nothing_fits_are_named() -> None:
     narrow = Grammar(windows=(50,), max_lookback=20)
-    searcher = TuneSearcher(SearchContext(narrow, 0, TuneSettings("ts_mean(close, 5)")))
-    with pytest.raises(SearchError, match="max_lookback"):
-        searcher.ask(1)
+    with pytest.raises(SearchError, match=r"ts_mean\(close, 5\) .* look-back, the limit is 20"):
+        TuneSearcher(SearchContext(narrow, 0, TuneSettings("ts_mean(close, 5)")))
+
+
+def test_of_a_library_what_the_grammar_allows_is_tuned() -> None:
+    grammar = Grammar(max_lookback=120)
+    searcher = TuneSearcher(SearchContext(grammar, 0, TuneSettings("library:alpha101")))
+    published = library("alpha101").values()
+    allowed = {f.digest for f in map(canonicalise, published) if grammar.problem(f) is None}
+    assert 10 < len(allowed) < len(published)
+    tuned = {digest for candidate in searcher.ask(60) for digest in candidate.parents}
+    assert len(tuned) > 10
+    assert tuned <= allowed
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
