@@ -130,13 +130,15 @@ class Answers:
     def admissible(self, request: Request, proposal: Proposal) -> Proposal | None:
         """A proposal with those of its settings that may be tried, mended if need be."""
         proposer = self._proposers[request.proposer]
-        for attempt in range(self._settings.repairs + 1):
+        strong = proposer.slow and self._client is not None and bool(self._client.strong)
+        repairs = self._settings.repairs + strong
+        for attempt in range(repairs + 1):
             problem, kept = self._checked(request, proposal)
             if kept:
                 return replace(proposal, formulas=kept)
             if problem in (SAME, _TRIED) and proposer.slow and attempt:
                 return None  # told once: who then repeats himself costs more than he brings
-            if attempt < self._settings.repairs:
+            if attempt < repairs:
                 mended = proposer.repair(proposal, problem, request.context)
                 if mended is None:
                     return None

@@ -64,9 +64,12 @@ class LLMProposer(StatelessProposer):
         return self._ask(self._question(context, n), n)
 
     def repair(self, proposal: Proposal, objection: str, context: SeedContext) -> Proposal | None:
-        """Another proposal in answer to an objection, within the same number of attempts."""
+        """Another proposal in answer to an objection, within the same number of attempts.
+
+        The last is the strong model's, if there is one.
+        """
         attempt = int(proposal.provenance.get("attempt", 0)) + 1
-        if attempt > self._chosen.repairs:
+        if attempt > self._chosen.repairs + bool(self.client.strong):
             return None
         reply = f"{proposal.formulas[0] if proposal.formulas else 'nothing'}"
         asked = self._question(context, 1)

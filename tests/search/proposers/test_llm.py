@@ -292,6 +292,21 @@ def test_the_strong_model_is_asked_when_the_cheap_one_fails() -> None:
     assert found.provenance["model"] == "strong"
 
 
+@pytest.mark.parametrize("repairs", [0, 1, 3])
+def test_the_strong_model_is_asked_after_objections_too(repairs: int) -> None:
+    """What can be read and not be tried is of no more use than what cannot be read."""
+
+    def answer(request: dict[str, Any], number: int) -> Turn:
+        strong = request["model"] == "strong"
+        return Turn(proposal("rank(close / vwap)" if strong else "rank(close / close)"))
+
+    with serving(answer) as server:
+        options = {"trees": 1, "repairs": repairs}
+        [found] = _searcher(_client(server, strong="strong"), **options).ask(1)
+    assert [r["model"] for r in server.requests] == ["m"] * (repairs + 1) + ["strong"]
+    assert str(found.formula) == "rank(close / vwap)"
+
+
 @pytest.mark.parametrize(
     "trouble",
     [
