@@ -192,6 +192,7 @@ SCHEMA = {field.name: field for field in Grammar(("open", "close", "volume")).fi
         ("clos > open ? volume : -volume", None, ["clos > open ? volume : -volume"]),
         ("x: clos > opn ? volume : -volume", "x", ["clos > opn ? volume : -volume"]),
         ("mine: rank(clos)", "mine", ["rank(clos)"]),
+        ("mine: rank(sentiment)", "mine", ["rank(sentiment)"]),
     ],
 )
 def test_a_persons_formulas_are_told_from_the_words(
@@ -274,6 +275,7 @@ size-neutral, sector-neutral
 volume: 5
 two-day, three-day: short-term
 zork ? volume : -volume
+zork > 2 or open > zork ? close : -volume
 zork > open ? close : zork > close ? open : -volume
 x > 2 § rank(close) ? volume : -volume
 earnings-related drift; volume-weighted prices
