@@ -193,6 +193,11 @@ SCHEMA = {field.name: field for field in Grammar(("open", "close", "volume")).fi
         ("x: clos > opn ? volume : -volume", "x", ["clos > opn ? volume : -volume"]),
         ("mine: rank(clos)", "mine", ["rank(clos)"]),
         ("mine: rank(sentiment)", "mine", ["rank(sentiment)"]),
+        ("x: zork ? volume : -volume", "x", ["zork ? volume : -volume"]),
+        # So is a slip of syntax: who made it is told.
+        ("mine: rank(close", "mine", ["rank(close"]),
+        ("mine: close +; rank(open)", "mine", ["close +", "rank(open)"]),
+        ("rank(close, open", None, ["rank(close, open"]),
     ],
 )
 def test_a_persons_formulas_are_told_from_the_words(
@@ -274,10 +279,6 @@ size-neutral, sector-neutral
 5-day reversal
 volume: 5
 two-day, three-day: short-term
-zork ? volume : -volume
-zork > 2 or open > zork ? close : -volume
-zork > open ? close : zork > close ? open : -volume
-x > 2 § rank(close) ? volume : -volume
 earnings-related drift; volume-weighted prices
 """
 
