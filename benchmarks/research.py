@@ -96,7 +96,8 @@ def judged(signals: Mapping[str, Any], panels: Mapping[str, Panel]) -> dict[str,
         found |= {
             f"{name} rank_ic": float(np.nanmean(daily.rank_ic)),
             f"{name} excess": excess,
-            f"{name} excess by day": [round(float(day), 2) for day in 1e4 * days],
+            # One line of the file.
+            f"{name} excess by day": " ".join(f"{day:.1f}" for day in 1e4 * days),
         }
     return found
 
@@ -191,9 +192,13 @@ def _over_alpha158(found: Mapping[str, Any], row: str, series: str) -> str:
     """
 
     def daily(name: str) -> Any:
-        return np.mean([seed[series] for seed in found[name].values()], axis=0)
+        known = [seed[series].split() for seed in found[name].values() if series in seed]
+        return np.mean(np.array(known, dtype=float), axis=0) if known else None
 
-    less = daily(row) - daily("alpha158, lightgbm")
+    mine, theirs = daily(row), daily("alpha158, lightgbm")
+    if row == "alpha158, lightgbm" or mine is None:
+        return "-"
+    less = mine - theirs
     a_year = TRADING_DAYS / 100.0
     half = 1.96 * np.std(less, ddof=1) / np.sqrt(len(less))
     return f"{a_year * np.mean(less):.1f} ± {a_year * half:.1f}"
